@@ -1,0 +1,22 @@
+/* base/alloc.h: the one door to the heap.
+ *
+ * All of luapool's own memory comes from here, so that a test build can make each n-th
+ * allocation fail (LUAPOOL_FAIL_ALLOC=n in the `tiny` preset). Layer: base. */
+#ifndef LP_BASE_ALLOC_H
+#define LP_BASE_ALLOC_H
+
+#include <stddef.h>
+
+/* n zeroed bytes, or NULL. Free with lp_alloc_free. */
+void *lp_alloc_new(size_t n);
+
+/* As realloc: NULL when there is no memory, and then `p` is untouched. */
+void *lp_alloc_resize(void *p, size_t n);
+
+/* Gives memory back; NULL is fine. */
+void lp_alloc_free(void *p);
+
+/* An allocator for lua_newstate, over the same door. `ud` is unused. */
+void *lp_alloc_lua(void *ud, void *p, size_t old_size, size_t new_size);
+
+#endif

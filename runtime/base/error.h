@@ -1,0 +1,31 @@
+/* base/error.h: luapool's own error codes.
+ *
+ * A C function that can fail returns 0 or a negative code: one of these, or a negative errno as
+ * libuv gives them. Every code has a kind (the short word that scripts see in `err.kind`) and a
+ * text. Layer: base, libc only. */
+#ifndef LP_BASE_ERROR_H
+#define LP_BASE_ERROR_H
+
+/* X(name, code, kind, text) */
+#define LP_ERRORS(X)                                                                           \
+  X(CANCELLED, -10001, "cancelled", "the task was cancelled")                                  \
+  X(TIMEOUT, -10002, "timeout", "timed out")                                                   \
+  X(MEMORY, -10003, "memory", "not enough memory")                                             \
+  X(CLOSED, -10004, "closed", "closed")                                                        \
+  X(CORRUPT, -10005, "corrupt", "the data is damaged")                                         \
+  X(TOO_LARGE, -10006, "too_large", "too large")                                               \
+  X(WORKER_DIED, -10007, "worker_died", "the worker process died")                             \
+  X(REJECTED, -10008, "rejected", "the queue is full")                                         \
+  X(LOST, -10009, "lost", "the task was lost")
+
+#define LP_ERROR_ENUM(name, code, kind, text) LP_E##name = (code),
+enum { LP_ERRORS(LP_ERROR_ENUM) };
+#undef LP_ERROR_ENUM
+
+/* The kind of a negative code: "timeout", or "system" for an errno. Never NULL; static. */
+const char *lp_error_kind(int code);
+
+/* What a negative code means, in words. Never NULL; static. */
+const char *lp_error_text(int code);
+
+#endif

@@ -1,0 +1,73 @@
+/* loop/state.h: one runtime: one Lua state on one libuv loop, and its tasks.
+ *
+ * Every lua_State of the runtime (the main thread and all coroutines) finds it in its extra
+ * space. The lowest bit of that word is set while a coroutine is suspended by a wait or by a time
+ * slice, not by coroutine.yield: such a coroutine belongs to its task and nobody may resume it.
+ * Layer: loop. Owner: luapool.c or worker.c, which open and close it. */
+#ifndef LP_LOOP_STATE_H
+#define LP_LOOP_STATE_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "runtime/base/list.h"
+#include "runtime/loop/timer.h"
+
+typedef struct lp_task lp_task;
+
+/* Why the running coroutine is being suspended, as seen by everything it yields through. */
+typedef enum { LP_YIELD_PLAIN, LP_YIELD_WAIT, LP_YIELD_SLICE } lp_yield;
+
+/* Something to be done once, after tasks have run and before the loop polls: a channel
+ * flushes there what many tasks wrote. Embed it; `link` in no list means "not asked for". */
+typedef struct lp_flush {
+  lp_list link;
+  void (*run)(struct lp_flush *f);
+} lp_flush;
+
+typedef struct lp_state {
+  lua_State *L;    /* the main thread: for set-up, never suspended */
+  uv_loop_t *loop; /* own_loop, or the host's */
+  uv_loop_t own_loop;
+
+  lp_list ready;     /* tasks to resume, first come first served */
+  lp_list preempted; /* tasks that used up a slice: after all ready ones */
+  lp_list flushes;   /* asked for with lp_loop_flush */
+  lp_list tasks;     /* every task that has begun to exist and has not ended */
+  lp_timers timers;
+  uv_prepare_t prepare; /* runs the ready tasks before each poll */
+  uv_idle_t spin;       /* active while tasks are ready, so that the poll does not block */
+  uv_timer_t clock;     /* fires for the first of `timers` */
+
+  lp_task *current;            /* the task that runs now */
+  lua_State *volatile running; /* its innermost running coroutine */
+  volatile uint64_t resumes;   /* counts resumed tasks: tells the interrupt whose slice it is */
+  lp_yield yielding;
+  int blocked;     /* levels of coroutines below which nothing may be suspended */
+  int task_table;  /* registry reference: anchors of live tasks */
+  lp_list idle;    /* ended tasks kept for reuse */
+  int idle_count;
+  volatile uint64_t *on_cpu; /* the shared word of a worker, or NULL */
+  void (*report)(struct lp_state *st, const char *text); /* an error nobody awaited */
+  void *host;      /* the luapool of luapool.h, or the worker */
+  void *http;      /* owned by bindings/http: made at the first request */
+  void (*http_close)(struct lp_state *st);
+  const char *script_dir; /* folder of the script, or NULL */
+} lp_state;
+
+/* The runtime of any of its coroutines. */
+static inline lp_state *lp_state_of(lua_State *L) {
+  return (lp_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1);
+}
+
+/* Opens a runtime: a Lua state with the standard libraries, on `loop`, or on a loop of its own when
+ * that is NULL. Returns 0, LP_EMEMORY or a libuv error; then nothing is left to close. */
+int lp_state_open(lp_state *st, uv_loop_t *loop);
+
+/* Ends all tasks, runs the loop until nothing is open in it and gives all memory back.
+ * Safe on a zeroed struct, safe twice. */
+void lp_state_close(lp_state *st);
+
+#endif

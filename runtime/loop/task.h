@@ -1,0 +1,78 @@
+/* loop/task.h: a task: one root coroutine that may wait.
+ *
+ * The struct is the memory of a Lua userdata, `Task`. While it lives (from spawn to its end) the
+ * runtime anchors it; afterwards only those who hold the Lua object do. Its results stay with
+ * the Lua object. A task that only C made and that no script has seen is reused with its
+ * coroutine. A promise is a task without a coroutine. Layer: loop. */
+#ifndef LP_LOOP_TASK_H
+#define LP_LOOP_TASK_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "runtime/base/list.h"
+#include "runtime/loop/state.h"
+
+typedef struct lp_op lp_op;
+
+typedef enum {
+  LP_TASK_PENDING, /* not yet started */
+  LP_TASK_RUNNING, /* started: running, ready or waiting */
+  LP_TASK_DONE,
+  LP_TASK_FAILED,
+  LP_TASK_CANCELLED,
+} lp_task_status;
+
+struct lp_task {
+  lp_state *st;
+  lua_State *co; /* NULL for a promise, and once ended */
+  lp_list link;  /* in st->ready, st->preempted or st->idle */
+  lp_list all;   /* in st->tasks */
+  lp_list watchers; /* who waits for its end: lp_watch */
+  lp_op *op;     /* what it waits for, kept until its results are pushed */
+  lp_task_status status;
+  int anchor; /* reference in st->task_table */
+  int nargs;  /* on the coroutine's stack for the first resume */
+  int shield; /* > 0: inside task.shield */
+  uint64_t number;  /* for the dump, and for a worker's shared word */
+  bool cancelled;   /* cancel was asked for: each wait raises */
+  bool unwinding;   /* the cancel error is on its way up: <close> handlers may wait */
+  bool exposed;     /* a script has seen the Task object or its coroutine: no reuse */
+  bool awaited;     /* somebody has seen how it ended */
+  /* Called once at its end, before the results are stored; `co` holds `nres` results, or one error
+   * object (and its traceback below it) when status is not DONE. May be NULL. Never raises. */
+  void (*on_end)(lp_task *t, lua_State *co, int nres);
+  void *owner; /* for on_end */
+};
+
+/* One who waits for the end of a task: embedded in an operation, linked in task->watchers. */
+typedef struct lp_watch {
+  lp_list link;
+  void (*ended)(struct lp_watch *w, lp_task *t);
+} lp_watch;
+
+/* Makes a task that will call the function and the `nargs` arguments on top of L's stack, pops
+ * them, and makes it ready. Pushes nothing. Raises for want of memory. The task is alive until it has
+ * run; keep the pointer no longer than that. */
+lp_task *lp_task_spawn(lua_State *L, int nargs);
+
+/* Pushes the Task object; it is `exposed` from then on. */
+void lp_task_push(lua_State *L, lp_task *t);
+
+/* Asks a task to end. Returns false when it had ended already. The reason, any Lua value, is on top
+ * of L's stack and is popped; it becomes `reason` of the error that the task gets. */
+bool lp_task_cancel(lua_State *L, lp_task *t);
+
+/* The same without a reason, from C callbacks: touches no Lua value. */
+bool lp_task_stop(lp_task *t);
+
+/* Makes a suspended task ready to be resumed. */
+void lp_task_wake(lp_task *t);
+
+/* True once it is done, failed or cancelled. */
+static inline bool lp_task_ended(const lp_task *t) { return t->status >= LP_TASK_DONE; }
+
+/* The argument at `arg`, a Task; raises when it is something else. */
+lp_task *lp_task_check(lua_State *L, int arg);
+
+#endif
