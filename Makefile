@@ -1,0 +1,36 @@
+# The one door: each target is a line over a CMake preset. PRESET=asan make test, JOBS=4 make.
+PRESET ?= release
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+build: build-$(PRESET)
+
+# Builds build/<preset>; configures it first when it is new.
+build-%:
+	@test -f build/$*/build.ninja || cmake --preset $* -Wno-dev
+	@cmake --build --preset $* -j $(JOBS)
+
+test: build
+	@tests/run build/$(PRESET)
+
+# Format, lint, include direction, sizes, documentation, then the tests under ASan and UBSan.
+check: build-asan
+	@tests/lint/run build/asan
+	@tests/run build/asan
+
+bench: build-release
+	@tests/bench/run build/release
+
+fuzz: build-fuzz
+	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
+
+demo: build-release
+	@examples/image_scraper/demo build/release
+
+format:
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format-14 -i
+
+clean:
+	@rm -rf build
+
+.PHONY: build test check bench fuzz demo format clean

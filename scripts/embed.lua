@@ -1,0 +1,45 @@
+-- Compiles the Lua half into one C file; run by the build, from scripts/, with a plain lua5.4.
+-- Usage: lua5.4 embed.lua OUT.c FILE...   (the files relative to scripts/; there may be none)
+-- The table it writes is declared in runtime/loop/scripts.h.
+
+local out_path = arg[1]
+local files = table.move(arg, 2, #arg, 1, {})
+table.sort(files)
+
+-- "luapool/init.lua" is the module "luapool", "luapool/task.lua" is "luapool.task".
+local function module_name(path)
+  return (path:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+local function bytecode(path)
+  local file = assert(io.open(path, "rb"))
+  local source = file:read("a"):gsub("^#[^\n]*", "")
+  file:close()
+  local chunk, message = load(source, "=" .. path, "t")
+  if not chunk then
+    io.stderr:write("scripts/", message, "\n")
+    os.exit(1)
+  end
+  return string.dump(chunk)
+end
+
+local function write_bytes(out, bytes)
+  for at = 1, #bytes, 20 do
+    out:write("  ", table.concat({ bytes:byte(at, at + 19) }, ","), ",\n")
+  end
+end
+
+local out = assert(io.open(out_path .. ".new", "w"))
+out:write("/* Made by scripts/embed.lua: do not edit. */\n#include \"runtime/loop/scripts.h\"\n\n")
+local entries = {}
+for i, path in ipairs(files) do
+  local bytes = bytecode(path)
+  out:write(("static const unsigned char script_%d[] = {\n"):format(i))
+  write_bytes(out, bytes)
+  out:write("};\n\n")
+  entries[i] = ("  {\"%s\", \"=%s\", script_%d, %d},\n"):format(module_name(path), path, i, #bytes)
+end
+out:write("const lp_script lp_scripts[] = {\n", table.concat(entries), "  {0, 0, 0, 0},\n};\n\n")
+out:write(("const size_t lp_scripts_count = %d;\n"):format(#files))
+assert(out:close())
+assert(os.rename(out_path .. ".new", out_path))
