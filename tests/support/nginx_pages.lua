@@ -1,0 +1,175 @@
+-- The pages of the test server, run inside nginx (LuaJIT). Each function is /NAME/REST, REST its argument.
+
+local M = {}
+local counters = ngx.shared.counters
+
+local function quote(s)
+  return '"' .. tostring(s):gsub('[%c"\\]', function(c)
+    return ("\\u%04x"):format(c:byte())
+  end) .. '"'
+end
+
+-- A JSON object of strings; a repeated name becomes a list.
+local function object(t)
+  local parts = {}
+  for name, value in pairs(t) do
+    if type(value) == "table" then
+      local list = {}
+      for i, v in ipairs(value) do list[i] = quote(v) end
+      value = "[" .. table.concat(list, ",") .. "]"
+    else
+      value = quote(value)
+    end
+    parts[#parts + 1] = quote(name) .. ":" .. value
+  end
+  table.sort(parts)
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+local function request_body()
+  ngx.req.read_body()
+  local path = ngx.req.get_body_file()
+  if not path then return ngx.req.get_body_data() or "" end
+  local file = assert(io.open(path, "rb"))
+  local body = file:read("*a")
+  file:close()
+  return body
+end
+
+local function answer(text, content_type)
+  ngx.header.content_type = content_type or "text/plain"
+  ngx.header.content_length = #text
+  ngx.print(text)
+end
+
+-- /echo/...: the request as JSON: method, uri, args, headers (lower-case names), body, version.
+function M.echo()
+  answer(('{"method":%s,"uri":%s,"version":%s,"args":%s,"headers":%s,"body":%s}'):format(
+    quote(ngx.req.get_method()), quote(ngx.var.request_uri), quote(ngx.req.http_version()),
+    object(ngx.req.get_uri_args(1000)), object(ngx.req.get_headers(1000)),
+    quote(request_body())), "application/json")
+end
+
+-- /body: the request's body, as it came and with its content type.
+function M.body()
+  answer(request_body(), ngx.var.http_content_type)
+end
+
+-- /delay/SECONDS[/...]: answers "ok" late. /peak tells how many of them waited together.
+function M.delay(rest)
+  local now = counters:incr("waiting", 1, 0)
+  if now > (counters:get("peak") or 0) then counters:set("peak", now) end
+  ngx.sleep(tonumber(rest:match("^[%d.]+")) or 0)
+  counters:incr("waiting", -1)
+  answer("ok")
+end
+
+-- /peak: the most /delay requests that were waiting at once since the last /peak.
+function M.peak()
+  local peak = counters:get("peak") or 0
+  counters:set("peak", counters:get("waiting") or 0)
+  answer(tostring(peak))
+end
+
+-- /flaky/NAME[?fail=2&status=503&retry_after=S]: fails the first 2 times for each name, then serves
+-- the file NAME if there is one, else "ok".
+function M.flaky(rest)
+  local args = ngx.req.get_uri_args()
+  if counters:incr("flaky " .. rest, 1, 0) <= (tonumber(args.fail) or 2) then
+    ngx.status = tonumber(args.status) or 503
+    if args.retry_after then ngx.header.retry_after = args.retry_after end
+    return answer("not yet\n")
+  end
+  local file = io.open(ngx.var.document_root .. "/" .. rest, "rb")
+  if not file or not file:read(0) then return answer("ok") end
+  file:close()
+  return ngx.exec("/" .. rest)
+end
+
+-- /status/CODE: that status.
+function M.status(rest)
+  ngx.status = tonumber(rest)
+  answer("status " .. rest .. "\n")
+end
+
+-- /redirect/N[?code=302]: N redirections, then /echo.
+function M.redirect(rest)
+  local n = tonumber(rest) or 1
+  local code = tonumber(ngx.var.arg_code) or 302
+  local target = n > 1 and "/redirect/" .. n - 1 or "/echo"
+  ngx.redirect(target .. (ngx.var.args and "?" .. ngx.var.args or ""), code)
+end
+
+-- /goto?url=URL[&code=302]: a redirection to any place.
+function M.goto_url()
+  local args = ngx.req.get_uri_args()
+  ngx.header.location = args.url
+  ngx.status = tonumber(args.code) or 302
+  answer("")
+end
+M["goto"] = M.goto_url
+
+-- /bytes/N: N bytes "x".
+function M.bytes(rest)
+  answer(("x"):rep(tonumber(rest) or 0), "application/octet-stream")
+end
+
+-- /chunks/N[?delay=S&size=B]: N lines "chunk I", each flushed by itself, of unknown total length.
+function M.chunks(rest)
+  local delay, size = tonumber(ngx.var.arg_delay), tonumber(ngx.var.arg_size) or 0
+  for i = 1, tonumber(rest) or 1 do
+    local line = "chunk " .. i
+    ngx.print(line, (" "):rep(size - #line - 1), "\n")
+    ngx.flush(true)
+    if delay then ngx.sleep(delay) end
+  end
+end
+
+-- /cookie/NAME/VALUE: sets it. /cookie: the cookies that came, as JSON.
+function M.cookie(rest)
+  local name, value = rest:match("^([^/]+)/(.*)$")
+  if name then
+    ngx.header.set_cookie = name .. "=" .. value .. "; Path=/"
+    return answer("set\n")
+  end
+  local all = {}
+  for n, v in (ngx.var.http_cookie or ""):gmatch("([^=; ]+)=([^;]*)") do all[n] = v end
+  answer(object(all), "application/json")
+end
+
+-- /auth/basic/USER/PASSWORD and /auth/bearer/TOKEN: 200 to who brings that, else 401.
+function M.auth(rest)
+  local user, password = rest:match("^basic/([^/]+)/(.*)$")
+  local want = user and "Basic " .. ngx.encode_base64(user .. ":" .. password)
+    or "Bearer " .. (rest:match("^bearer/(.*)$") or "")
+  if ngx.var.http_authorization == want then return answer("welcome\n") end
+  ngx.status = 401
+  ngx.header.www_authenticate = 'Basic realm="tests"'
+  answer("who is there?\n")
+end
+
+-- /repeated: the header X-Many three times.
+function M.repeated()
+  ngx.header["X-Many"] = { "one", "two", "three" }
+  answer("ok")
+end
+
+-- /drop: closes the connection without an answer.
+function M.drop()
+  ngx.exit(444)
+end
+
+-- /cut: promises 1000 bytes, sends 10 and closes.
+function M.cut()
+  ngx.header.content_length = 1000
+  ngx.print("0123456789")
+  ngx.flush(true)
+  ngx.exit(444)
+end
+
+-- /count/NAME: how many times it has been asked for, this one counted.
+function M.count(rest)
+  answer(tostring(counters:incr("count " .. rest, 1, 0)))
+end
+
+return M
