@@ -1,4 +1,5 @@
-/* base/alloc.c: malloc behind one door; in the `tiny` build each n-th call fails. Layer: base. */
+/* base/alloc.c: malloc behind one door; in the `tiny` build each n-th call fails. Layer: base.
+ */
 #include "runtime/base/alloc.h"
 
 #include <stdbool.h>
@@ -11,14 +12,22 @@ static bool fails(void) {
   return every > 0 && ++count % every == 0;
 }
 #else
-static inline bool fails(void) { return false; }
+static inline bool fails(void) {
+  return false;
+}
 #endif
 
-void *lp_alloc_new(size_t n) { return fails() ? NULL : calloc(1, n); }
+void *lp_alloc_new(size_t n) {
+  return fails() ? NULL : calloc(1, n);
+}
 
-void *lp_alloc_resize(void *p, size_t n) { return fails() ? NULL : realloc(p, n); }
+void *lp_alloc_resize(void *p, size_t n) {
+  return fails() ? NULL : realloc(p, n);
+}
 
-void lp_alloc_free(void *p) { free(p); }
+void lp_alloc_free(void *p) {
+  free(p);
+}
 
 void *lp_alloc_lua(void *ud, void *p, size_t old_size, size_t new_size) {
   (void)ud;

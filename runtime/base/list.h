@@ -20,9 +20,13 @@ typedef struct lp_list {
   for (lp_list *it = (head)->next, *it##_next = it->next; it != (head);                        \
        it = it##_next, it##_next = it->next)
 
-static inline void lp_list_init(lp_list *l) { l->prev = l->next = l; }
+static inline void lp_list_init(lp_list *l) {
+  l->prev = l->next = l;
+}
 
-static inline bool lp_list_empty(const lp_list *l) { return l->next == l; }
+static inline bool lp_list_empty(const lp_list *l) {
+  return l->next == l;
+}
 
 /* Appends: the member becomes the last one of the list. */
 static inline void lp_list_push(lp_list *head, lp_list *link) {
@@ -33,7 +37,9 @@ static inline void lp_list_push(lp_list *head, lp_list *link) {
 }
 
 /* Prepends: the member becomes the first one of the list. */
-static inline void lp_list_unshift(lp_list *head, lp_list *link) { lp_list_push(head->next, link); }
+static inline void lp_list_unshift(lp_list *head, lp_list *link) {
+  lp_list_push(head->next, link);
+}
 
 /* Takes a member out of whatever list it is in; no effect when it is in none. */
 static inline void lp_list_remove(lp_list *link) {

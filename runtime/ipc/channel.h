@@ -1,7 +1,8 @@
 /* ipc/channel.h: frames over a Unix stream socket, on a libuv loop.
  *
- * Everything readable comes in one read; everything written during a turn of the loop leaves in one
- * write, by lp_channel_flush. Layer: ipc. Owner: the worker, or main's slot for it, which embeds the struct. */
+ * Everything readable comes in one read; everything written during a turn of the loop leaves in
+ * one write, by lp_channel_flush. Layer: ipc. Owner: the worker, or main's slot for it, which
+ * embeds the struct. */
 #ifndef LP_IPC_CHANNEL_H
 #define LP_IPC_CHANNEL_H
 
@@ -14,8 +15,8 @@
 typedef struct lp_channel lp_channel;
 
 typedef struct lp_channel_events {
-  /* One frame; its payload is valid during the call only. The callback may close the channel: then
-   * no further frame comes. */
+  /* One frame; its payload is valid during the call only. The callback may close the channel:
+   * then no further frame comes. */
   void (*frame)(lp_channel *c, const lp_frame *frame);
   /* All frames of one read have been given. May be NULL. */
   void (*batch)(lp_channel *c);
@@ -37,15 +38,18 @@ struct lp_channel {
   bool open;        /* between open and close */
 };
 
-/* Takes over the socket `fd` (made non-blocking) and begins to read. Returns 0 or a libuv error; on
- * failure fd stays the caller's. */
-int lp_channel_open(lp_channel *c, uv_loop_t *loop, int fd, const lp_channel_events *events, void *owner);
+/* Takes over the socket `fd` (made non-blocking) and begins to read. Returns 0 or a libuv
+ * error; on failure fd stays the caller's. */
+int lp_channel_open(lp_channel *c, uv_loop_t *loop, int fd, const lp_channel_events *events,
+                    void *owner);
 
 /* Where frames are appended, with lp_frame_*; they leave at the next flush. */
-static inline lp_buf *lp_channel_out(lp_channel *c) { return &c->out; }
+static inline lp_buf *lp_channel_out(lp_channel *c) {
+  return &c->out;
+}
 
-/* Writes what can be written; the rest follows when the socket takes it. A failed write is reported by
- * `ended` on a later turn of the loop, never from here. */
+/* Writes what can be written; the rest follows when the socket takes it. A failed write is
+ * reported by `ended` on a later turn of the loop, never from here. */
 void lp_channel_flush(lp_channel *c);
 
 /* Writes everything, blocking, before a process ends. Returns 0 or a negative code. */
@@ -57,8 +61,9 @@ size_t lp_channel_pending(const lp_channel *c);
 /* Whether the channel keeps the loop alive (it does when opened). */
 void lp_channel_ref(lp_channel *c, bool on);
 
-/* Closes the socket. `closed` (may be NULL) runs on a later turn, then the struct may be freed. Safe on a
- * zeroed struct (then `closed` is not called and false is returned) and safe twice. */
+/* Closes the socket. `closed` (may be NULL) runs on a later turn, then the struct may be freed.
+ * Safe on a zeroed struct (then `closed` is not called and false is returned) and safe twice.
+ */
 bool lp_channel_close(lp_channel *c, void (*closed)(lp_channel *c));
 
 #endif

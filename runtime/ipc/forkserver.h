@@ -1,9 +1,9 @@
 /* ipc/forkserver.h: the process that forks workers.
  *
- * A tiny single-threaded process that never runs user code and never makes a thread or a loop: forking
- * from it is safe whatever main has loaded. It forks on request, reaps by pid and reports. When main
- * is gone (end of file on the control socket) it kills and reaps its workers, then exits.
- * Layer: ipc. Owner: the runtime in main that starts it. */
+ * A tiny single-threaded process that never runs user code and never makes a thread or a loop:
+ * forking from it is safe whatever main has loaded. It forks on request, reaps by pid and
+ * reports. When main is gone (end of file on the control socket) it kills and reaps its
+ * workers, then exits. Layer: ipc. Owner: the runtime in main that starts it. */
 #ifndef LP_IPC_FORKSERVER_H
 #define LP_IPC_FORKSERVER_H
 
@@ -14,11 +14,11 @@
 
 /* What a new worker is given; in it these descriptors are its own. */
 typedef struct lp_spawn {
-  uint32_t id;  /* chosen by main, comes back in every report; unique among living workers */
+  uint32_t id;   /* chosen by main, comes back in every report; unique among living workers */
   uint32_t slot; /* for the worker: 1..N */
-  int channel;  /* its end of the channel */
-  int out, err; /* become its descriptors 1 and 2; stdin becomes /dev/null */
-  int page;     /* memory shared with main, a memfd */
+  int channel;   /* its end of the channel */
+  int out, err;  /* become its descriptors 1 and 2; stdin becomes /dev/null */
+  int page;      /* memory shared with main, a memfd */
 } lp_spawn;
 
 /* Runs the worker in the child and returns its exit code. */
@@ -29,8 +29,9 @@ typedef struct lp_forkserver lp_forkserver;
 typedef struct lp_forkserver_events {
   /* Forked: its pid. */
   void (*started)(lp_forkserver *fs, uint32_t id, pid_t pid);
-  /* It has ended and is reaped; `status` as from waitpid. Also called with status -1 when it could not be
-   * forked, `started` not having been called; `error` is then a negative errno, else 0. */
+  /* It has ended and is reaped; `status` as from waitpid. Also called with status -1 when it
+   * could not be forked, `started` not having been called; `error` is then a negative errno,
+   * else 0. */
   void (*ended)(lp_forkserver *fs, uint32_t id, pid_t pid, int status, int error);
   /* It was stopped (true) by a signal, or continued (false). */
   void (*stopped)(lp_forkserver *fs, uint32_t id, pid_t pid, bool stopped);
@@ -38,31 +39,34 @@ typedef struct lp_forkserver_events {
   void (*gone)(lp_forkserver *fs);
 } lp_forkserver_events;
 
-/* Forks the forkserver; the earlier in a process's life, the cheaper and cleaner. `main` runs in each worker. Returns
- * its control socket, or a negative errno. *pid is its process. */
+/* Forks the forkserver; the earlier in a process's life, the cheaper and cleaner. `main` runs
+ * in each worker. Returns its control socket, or a negative errno. *pid is its process. */
 int lp_forkserver_fork(lp_spawn_main main, pid_t *pid);
 
-/* For a process that may have threads: starts `program` with posix_spawn as `program --forkserver`; that
- * program calls lp_forkserver_serve(3, ...). Returns the control socket, or a negative errno. */
+/* For a process that may have threads: starts `program` with posix_spawn as `program
+ * --forkserver`; that program calls lp_forkserver_serve(3, ...). Returns the control socket, or
+ * a negative errno. */
 int lp_forkserver_exec(const char *program, pid_t *pid);
 
-/* The forkserver's own loop, on the control socket `fd`. Returns the exit code of the process. */
+/* The forkserver's own loop, on the control socket `fd`. Returns the exit code of the process.
+ */
 int lp_forkserver_serve(int fd, lp_spawn_main main);
 
 /* Main's end. Takes over control socket and pid. The handle does not keep the loop alive. */
-int lp_forkserver_open(lp_forkserver **fs, uv_loop_t *loop, int fd, pid_t pid, const lp_forkserver_events *events,
-                       void *owner);
+int lp_forkserver_open(lp_forkserver **fs, uv_loop_t *loop, int fd, pid_t pid,
+                       const lp_forkserver_events *events, void *owner);
 void *lp_forkserver_owner(lp_forkserver *fs);
 
-/* Asks for a worker. The descriptors are sent and stay the caller's, who closes them. Returns 0 or
- * a negative code. */
+/* Asks for a worker. The descriptors are sent and stay the caller's, who closes them. Returns 0
+ * or a negative code. */
 int lp_forkserver_spawn(lp_forkserver *fs, const lp_spawn *spawn);
 
 /* Sends a signal to a worker, unless it has been reaped. */
 int lp_forkserver_kill(lp_forkserver *fs, uint32_t id, int signum);
 
-/* Hangs up and waits (blocking, it is short) until the forkserver has killed and reaped its workers and is reaped
- * itself. The handle closes on a later turn of the loop and the memory goes back then. NULL is fine. */
+/* Hangs up and waits (blocking, it is short) until the forkserver has killed and reaped its
+ * workers and is reaped itself. The handle closes on a later turn of the loop and the memory
+ * goes back then. NULL is fine. */
 void lp_forkserver_close(lp_forkserver *fs);
 
 #endif

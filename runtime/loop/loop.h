@@ -1,7 +1,7 @@
 /* loop/loop.h: turns of the loop: timers, ready tasks, flushes, then the poll.
  *
- * libuv drives everything: the scheduler is a prepare handle, so a loop that the host runs itself works
- * as well as luapool_run. Layer: loop. Owner: lp_state. */
+ * libuv drives everything: the scheduler is a prepare handle, so a loop that the host runs
+ * itself works as well as luapool_run. Layer: loop. Owner: lp_state. */
 #ifndef LP_LOOP_LOOP_H
 #define LP_LOOP_LOOP_H
 
@@ -18,14 +18,17 @@ void lp_loop_close(lp_state *st);
 /* Sets or moves the uv timer to the earliest deadline. Called when the heap's head changed. */
 void lp_loop_rearm(lp_state *st);
 
-/* Asks for `f` to be run once before the next poll; no effect when it is asked for already. Initialise
- * f->link with lp_list_init and set f->run once; take it out with lp_list_remove before f is freed. */
+/* Asks for `f` to be run once before the next poll; no effect when it is asked for already.
+ * Initialise f->link with lp_list_init and set f->run once; take it out with lp_list_remove
+ * before f is freed. */
 void lp_loop_flush(lp_state *st, lp_flush *f);
 
 /* There are ready tasks: the next poll must not block. */
 void lp_loop_spin(lp_state *st);
 
 /* Seconds of the loop's monotonic clock, exact. */
-static inline double lp_loop_now(void) { return (double)uv_hrtime() / 1e9; }
+static inline double lp_loop_now(void) {
+  return (double)uv_hrtime() / 1e9;
+}
 
 #endif

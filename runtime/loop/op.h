@@ -27,9 +27,9 @@ typedef struct lp_task lp_task;
 typedef struct lp_op_class {
   const char *name; /* what the task waits for: "sleep", "http request" */
 
-  /* Stops what was started, because of a cancel or a deadline, by calling lp_op_finish(op, why) now or
-   * later: the task sleeps on until then. NULL: nothing to stop, finish at once; what was started
-   * may still complete later and is dropped. */
+  /* Stops what was started, because of a cancel or a deadline, by calling lp_op_finish(op, why)
+   * now or later: the task sleeps on until then. NULL: nothing to stop, finish at once; what
+   * was started may still complete later and is dropped. */
   void (*cancel)(lp_op *op, int why);
 
   /* Runs inside the task after the operation has finished. Pushes the results, returns their
@@ -55,13 +55,18 @@ struct lp_op {
 };
 
 /* Makes an operation of `size` zeroed bytes (sizeof the embedding struct) for the current task.
- * Raises where the task may not be suspended, when it has been cancelled, and for want of memory.
- * L may be any coroutine of the current task. */
+ * Raises where the task may not be suspended, when it has been cancelled, and for want of
+ * memory. L may be any coroutine of the current task. */
 void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size);
 
-/* Suspends the current task until `op` is finished; `timeout` in seconds, negative for none. Use
- * it as `return lp_op_await(L, op, -1)`: nothing of the calling function runs afterwards. */
+/* Suspends the current task until `op` is finished; `timeout` in seconds, negative for none.
+ * Use it as `return lp_op_await(L, op, -1)`: nothing of the calling function runs afterwards.
+ */
 int lp_op_await(lua_State *L, lp_op *op, double timeout);
+
+/* Suspends the current task behind all ready ones, in place of lp_op_await; the operation
+ * succeeds. */
+int lp_op_yield(lua_State *L, lp_op *op);
 
 /* The operation is done: `status` is 0 or a negative code. Wakes the task. Never raises. */
 void lp_op_finish(lp_op *op, int status);
@@ -70,12 +75,13 @@ void lp_op_finish(lp_op *op, int status);
 void lp_op_hold(lp_op *op);
 void lp_op_release(lp_op *op);
 
-/* Asks a waiting operation to stop with the code `why`; no effect when it is finished or already
- * stopping. Called for a cancelled task and for a deadline. */
+/* Asks a waiting operation to stop with the code `why`; no effect when it is finished or
+ * already stopping. Called for a cancelled task and for a deadline. */
 void lp_op_stop(lp_op *op, int why);
 
-/* Raises the error of a failed operation: kind and text of `status`, and for a cancel the task's
- * reason. Use it from `results` for the codes that the operation has no better words for. */
+/* Raises the error of a failed operation: kind and text of `status`, and for a cancel the
+ * task's reason. Use it from `results` for the codes that the operation has no better words
+ * for. */
 int lp_op_raise(lua_State *L, lp_op *op);
 
 #endif

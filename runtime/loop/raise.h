@@ -7,8 +7,8 @@
 
 #include <lua.h>
 
-/* Pushes a new error object; `message` as for lua_pushfstring. The position of the calling Lua function
- * is put before the message when there is one. */
+/* Pushes a new error object; `message` as for lua_pushfstring. The position of the calling Lua
+ * function is put before the message when there is one. */
 void lp_raise_push(lua_State *L, const char *kind, const char *message, ...);
 
 /* Pushes one and raises it. Never returns. */
@@ -20,7 +20,7 @@ int lp_raise_code(lua_State *L, int code, const char *what);
 /* The kind of the error object at `index`, or NULL when it is none (then nothing is pushed). */
 const char *lp_raise_kind(lua_State *L, int index);
 
-/* `luaopen_` of the module luapool.error: new(kind, message [, fields]), traceback(e), is(e [, kind]). */
-int luaopen_luapool_error(lua_State *L);
+/* The C half of luapool.error: new, is, class (the metatable of error objects). */
+int luaopen_luapool_error_core(lua_State *L);
 
 #endif

@@ -1,8 +1,8 @@
 /* loop/scripts.h: the Lua half of luapool, as it was compiled into the program.
  *
- * The build makes the table out of scripts/ (by scripts/embed.lua): one entry a file, as bytecode
- * with debug information, so that a worker starts without parsing and tracebacks keep file and
- * line. Layer: loop. Owner: nobody; constant data. */
+ * The build makes the table out of scripts/ (by scripts/embed.lua): one entry a file, as
+ * bytecode with debug information, so that a worker starts without parsing and tracebacks keep
+ * file and line. Layer: loop. Owner: nobody; constant data. */
 #ifndef LP_LOOP_SCRIPTS_H
 #define LP_LOOP_SCRIPTS_H
 

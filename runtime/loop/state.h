@@ -1,9 +1,9 @@
 /* loop/state.h: one runtime: one Lua state on one libuv loop, and its tasks.
  *
  * Every lua_State of the runtime (the main thread and all coroutines) finds it in its extra
- * space. The lowest bit of that word is set while a coroutine is suspended by a wait or by a time
- * slice, not by coroutine.yield: such a coroutine belongs to its task and nobody may resume it.
- * Layer: loop. Owner: luapool.c or worker.c, which open and close it. */
+ * space. The lowest bit of that word is set while a coroutine is suspended by a wait or by a
+ * time slice, not by coroutine.yield: such a coroutine belongs to its task and nobody may
+ * resume it. Layer: loop. Owner: luapool.c or worker.c, which open and close it. */
 #ifndef LP_LOOP_STATE_H
 #define LP_LOOP_STATE_H
 
@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "runtime/base/list.h"
+#include "runtime/loop/interrupt.h"
 #include "runtime/loop/timer.h"
 
 typedef struct lp_task lp_task;
@@ -35,7 +36,7 @@ typedef struct lp_state {
   lp_list ready;     /* tasks to resume, first come first served */
   lp_list preempted; /* tasks that used up a slice: after all ready ones */
   lp_list flushes;   /* asked for with lp_loop_flush */
-  lp_list tasks;     /* every task that has begun to exist and has not ended */
+  lp_list tasks;     /* every task that exists and has not ended */
   lp_timers timers;
   uv_prepare_t prepare; /* runs the ready tasks before each poll */
   uv_idle_t spin;       /* active while tasks are ready, so that the poll does not block */
@@ -44,15 +45,18 @@ typedef struct lp_state {
   lp_task *current;            /* the task that runs now */
   lua_State *volatile running; /* its innermost running coroutine */
   volatile uint64_t resumes;   /* counts resumed tasks: tells the interrupt whose slice it is */
+  uint64_t numbers;            /* the number of the latest task made */
+  uint64_t slices;             /* counts tasks suspended for having used up a slice */
+  lp_interrupt interrupt;
   lp_yield yielding;
-  int blocked;     /* levels of coroutines below which nothing may be suspended */
-  int task_table;  /* registry reference: anchors of live tasks */
-  lp_list idle;    /* ended tasks kept for reuse */
+  int blocked;  /* levels of coroutines below which nothing may be suspended */
+  int anchors;  /* registry reference of a table: the Task objects of live tasks */
+  lp_list idle; /* ended tasks kept for reuse */
   int idle_count;
   volatile uint64_t *on_cpu; /* the shared word of a worker, or NULL */
-  void (*report)(struct lp_state *st, const char *text); /* an error nobody awaited */
-  void *host;      /* the luapool of luapool.h, or the worker */
-  void *http;      /* owned by bindings/http: made at the first request */
+  void (*report)(struct lp_state *st, const char *text); /* an error nobody awaited; or NULL */
+  void *host; /* the luapool of luapool.h, or the worker */
+  void *http; /* owned by bindings/http: made at the first request */
   void (*http_close)(struct lp_state *st);
   const char *script_dir; /* folder of the script, or NULL */
 } lp_state;
@@ -62,12 +66,13 @@ static inline lp_state *lp_state_of(lua_State *L) {
   return (lp_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1);
 }
 
-/* Opens a runtime: a Lua state with the standard libraries, on `loop`, or on a loop of its own when
- * that is NULL. Returns 0, LP_EMEMORY or a libuv error; then nothing is left to close. */
-int lp_state_open(lp_state *st, uv_loop_t *loop);
+/* Opens a runtime on `loop`, or on a loop of its own when that is NULL: a Lua state with the
+ * standard libraries; then `open` (may be NULL) adds modules, and may raise. Returns 0,
+ * LP_EMEMORY or a libuv error; then nothing is left to close. */
+int lp_state_open(lp_state *st, uv_loop_t *loop, lua_CFunction open);
 
-/* Ends all tasks, runs the loop until nothing is open in it and gives all memory back.
- * Safe on a zeroed struct, safe twice. */
+/* Cancels all tasks and gives them a moment to unwind, closes Lua, runs the loop until nothing
+ * is open in it and gives all memory back. Safe on a zeroed struct, safe twice. */
 void lp_state_close(lp_state *st);
 
 #endif

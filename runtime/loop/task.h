@@ -1,8 +1,8 @@
 /* loop/task.h: a task: one root coroutine that may wait.
  *
- * The struct is the memory of a Lua userdata, `Task`. While it lives (from spawn to its end) the
- * runtime anchors it; afterwards only those who hold the Lua object do. Its results stay with
- * the Lua object. A task that only C made and that no script has seen is reused with its
+ * The struct is the memory of a Lua userdata, `Task`. While it lives (from spawn to its end)
+ * the runtime anchors it; afterwards only those who hold the Lua object do. Its results stay
+ * with the Lua object. A task that only C made and that no script has seen is reused with its
  * coroutine. A promise is a task without a coroutine. Layer: loop. */
 #ifndef LP_LOOP_TASK_H
 #define LP_LOOP_TASK_H
@@ -25,24 +25,35 @@ typedef enum {
 
 struct lp_task {
   lp_state *st;
-  lua_State *co; /* NULL for a promise, and once ended */
-  lp_list link;  /* in st->ready, st->preempted or st->idle */
-  lp_list all;   /* in st->tasks */
+  lua_State *co;    /* NULL for a promise, and once ended */
+  lp_list link;     /* in st->ready, st->preempted or st->idle */
+  lp_list all;      /* in st->tasks */
   lp_list watchers; /* who waits for its end: lp_watch */
-  lp_op *op;     /* what it waits for, kept until its results are pushed */
+  lp_op *op;        /* what it waits for, kept until its results are pushed */
   lp_task_status status;
-  int anchor; /* reference in st->task_table */
-  int nargs;  /* on the coroutine's stack for the first resume */
-  int shield; /* > 0: inside task.shield */
-  uint64_t number;  /* for the dump, and for a worker's shared word */
-  bool cancelled;   /* cancel was asked for: each wait raises */
-  bool unwinding;   /* the cancel error is on its way up: <close> handlers may wait */
-  bool exposed;     /* a script has seen the Task object or its coroutine: no reuse */
-  bool awaited;     /* somebody has seen how it ended */
-  /* Called once at its end, before the results are stored; `co` holds `nres` results, or one error
-   * object (and its traceback below it) when status is not DONE. May be NULL. Never raises. */
+  int anchor;      /* reference in the table of st->anchors */
+  int nresults;    /* once done: values in the user value LP_TASK_VALUE */
+  int nargs;       /* on the coroutine's stack for the first resume */
+  int shield;      /* > 0: inside task.shield */
+  uint64_t number; /* for the dump, and for a worker's shared word */
+  bool cancelled;  /* cancel was asked for: each wait raises */
+  bool unwinding;  /* the cancel error is on its way up: <close> handlers may wait */
+  bool exposed;    /* a script has seen the Task object or its coroutine: no reuse */
+  bool awaited;    /* somebody has seen how it ended */
+  /* Called once at its end, before the results are stored; the top of `co` holds `nres`
+   * results, or one error when status is not LP_TASK_DONE. May be NULL. Never raises. */
   void (*on_end)(lp_task *t, lua_State *co, int nres);
   void *owner; /* for on_end */
+};
+
+/* User values of a Task object. */
+enum {
+  LP_TASK_VALUE =
+      1,          /* its coroutine; once ended the error, or the result, or a list of results */
+  LP_TASK_TRACE,  /* {error, traceback}: the latest error that this task raised or caught */
+  LP_TASK_REASON, /* of its cancellation */
+  LP_TASK_NAME,
+  LP_TASK_VALUES = LP_TASK_NAME,
 };
 
 /* One who waits for the end of a task: embedded in an operation, linked in task->watchers. */
@@ -52,25 +63,54 @@ typedef struct lp_watch {
 } lp_watch;
 
 /* Makes a task that will call the function and the `nargs` arguments on top of L's stack, pops
- * them, and makes it ready. Pushes nothing. Raises for want of memory. The task is alive until it has
- * run; keep the pointer no longer than that. */
+ * them, and makes it ready. Pushes nothing. Raises for want of memory. The task is alive until
+ * it has run; keep the pointer no longer than that. */
 lp_task *lp_task_spawn(lua_State *L, int nargs);
 
 /* Pushes the Task object; it is `exposed` from then on. */
 void lp_task_push(lua_State *L, lp_task *t);
 
-/* Asks a task to end. Returns false when it had ended already. The reason, any Lua value, is on top
- * of L's stack and is popped; it becomes `reason` of the error that the task gets. */
+/* Asks a task to end. Returns false when it had ended already. The reason, any Lua value, is on
+ * top of L's stack and is popped; it becomes `reason` of the error that the task gets. */
 bool lp_task_cancel(lua_State *L, lp_task *t);
 
 /* The same without a reason, from C callbacks: touches no Lua value. */
 bool lp_task_stop(lp_task *t);
 
+/* Forgets a task that has not been started. */
+void lp_task_abandon(lp_task *t);
+
 /* Makes a suspended task ready to be resumed. */
 void lp_task_wake(lp_task *t);
 
+/* Runs a ready task until it waits, has used up a slice, or ends. Called by the loop. */
+void lp_task_resume(lp_task *t);
+
+/* Pushes what the ended task at `index` has come to: its results when it is done, else its
+ * error. Returns how many values. The error of a failed task is noted as the latest one that
+ * the current task caught, and counts as awaited. */
+int lp_task_push_outcome(lua_State *L, int index);
+
+/* Tells the host of the error of the task at `index`, unless somebody has awaited it. */
+void lp_task_report(lua_State *L, int index);
+
+/* Pushes the error object of kind `cancelled`, with the reason. */
+void lp_task_push_cancelled(lua_State *L, lp_task *t);
+
+/* Makes a promise, a task without a coroutine, and pushes its Task object. */
+lp_task *lp_task_promise(lua_State *L);
+
+/* Ends a promise with the `n` values on top of L's stack, popped: results (ok) or one error.
+ * Returns false when it had ended already. */
+bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n);
+
+/* Puts the Task class into the registry. Once, when a state is opened. */
+void lp_task_open(lua_State *L);
+
 /* True once it is done, failed or cancelled. */
-static inline bool lp_task_ended(const lp_task *t) { return t->status >= LP_TASK_DONE; }
+static inline bool lp_task_ended(const lp_task *t) {
+  return t->status >= LP_TASK_DONE;
+}
 
 /* The argument at `arg`, a Task; raises when it is something else. */
 lp_task *lp_task_check(lua_State *L, int arg);

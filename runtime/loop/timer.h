@@ -25,7 +25,9 @@ int lp_timer_start(lp_timers *h, lp_timer *t, uint64_t due);
 void lp_timer_stop(lp_timers *h, lp_timer *t);
 
 /* The earliest timer, or NULL. */
-static inline lp_timer *lp_timer_first(const lp_timers *h) { return h->len ? h->heap[0] : NULL; }
+static inline lp_timer *lp_timer_first(const lp_timers *h) {
+  return h->len ? h->heap[0] : NULL;
+}
 
 void lp_timer_close(lp_timers *h);
 

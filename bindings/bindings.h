@@ -1,0 +1,11 @@
+/* bindings/bindings.h: the modules in C, one luaopen_ each, for the table in
+ * runtime/luapool_modules.c. Layer: bindings. */
+#ifndef LP_BINDINGS_BINDINGS_H
+#define LP_BINDINGS_BINDINGS_H
+
+#include <lua.h>
+
+int luaopen_luapool_core(lua_State *L);
+int luaopen_luapool_task_core(lua_State *L);
+
+#endif

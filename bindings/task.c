@@ -1,0 +1,341 @@
+/* bindings/task.c: luapool.task in C: tasks, promises, sleeping, and waiting for tasks. The
+ * combinators (gather, group, timeout …) stand on these in scripts/luapool/task.lua. Layer:
+ * bindings. */
+#include <lauxlib.h>
+
+#include "bindings/bindings.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+
+/* An optional number of seconds: -1 for none. */
+static double opt_timeout(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg)) return -1;
+  double seconds = luaL_checknumber(L, arg);
+  luaL_argcheck(L, seconds >= 0, arg, "seconds cannot be negative");
+  return seconds;
+}
+
+/* task.spawn(fn, ...) -> Task. A new task that calls fn(...); it first runs when the caller
+ * waits. */
+static int task_spawn(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lp_task *t = lp_task_spawn(L, lua_gettop(L) - 1);
+  lp_task_push(L, t);
+  return 1;
+}
+
+/* task.promise() -> Promise. A Task without a function: it ends by resolve or reject. */
+static int task_promise(lua_State *L) {
+  lp_task_promise(L);
+  return 1;
+}
+
+/* task.current() -> Task, or nil outside any task. */
+static int task_current(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  if (t)
+    lp_task_push(L, t);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* task.now() -> seconds of a monotonic clock. */
+static int task_now(lua_State *L) {
+  lua_pushnumber(L, lp_loop_now());
+  return 1;
+}
+
+/* ---- sleeping ---- */
+
+/* The deadline of a sleep is its success. */
+static void sleep_cancel(lp_op *op, int why) {
+  lp_op_finish(op, why == LP_ETIMEOUT ? 0 : why);
+}
+
+static const lp_op_class sleep_class = {.name = "sleep", .cancel = sleep_cancel};
+
+/* task.sleep(seconds). Waits; with 0, until other tasks and the loop had their turn. */
+static int task_sleep(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds >= 0, 1, "seconds cannot be negative");
+  return lp_op_await(L, lp_op_new(L, &sleep_class, sizeof(lp_op)), seconds);
+}
+
+static const lp_op_class yield_class = {.name = "yield"};
+
+/* task.yield(). Lets all other ready tasks run first. */
+static int task_yield(lua_State *L) {
+  return lp_op_yield(L, lp_op_new(L, &yield_class, sizeof(lp_op)));
+}
+
+/* ---- waiting for one task ---- */
+
+typedef struct await_op {
+  lp_op op;
+  lp_watch watch;
+} await_op;
+
+static void await_ended(lp_watch *w, lp_task *t) {
+  (void)t;
+  lp_op_finish(&lp_list_of(w, await_op, watch)->op, 0);
+}
+
+static void await_close(lp_op *op) {
+  lp_list_remove(&((await_op *)op)->watch.link);
+}
+
+/* Stack of the waiting function: the Task at 1. */
+static int await_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  lp_task *t = lua_touserdata(L, 1);
+  int n = lp_task_push_outcome(L, 1);
+  return t->status == LP_TASK_DONE ? n : lua_error(L);
+}
+
+static int result_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  lp_task *t = lua_touserdata(L, 1);
+  lua_pushboolean(L, t->status == LP_TASK_DONE);
+  return lp_task_push_outcome(L, 1) + 1;
+}
+
+static const lp_op_class await_class = {
+    .name = "task", .results = await_results, .close = await_close};
+
+static const lp_op_class result_class = {
+    .name = "task", .results = result_results, .close = await_close};
+
+static int wait_for(lua_State *L, const lp_op_class *class) {
+  lp_task *t = lp_task_check(L, 1);
+  double timeout = opt_timeout(L, 2);
+  if (t == lp_state_of(L)->current) return luaL_error(L, "a task cannot wait for itself");
+  await_op *a = lp_op_new(L, class, sizeof *a);
+  lp_list_init(&a->watch.link);
+  a->watch.ended = await_ended;
+  if (lp_task_ended(t))
+    lp_op_finish(&a->op, 0);
+  else
+    lp_list_push(&t->watchers, &a->watch.link);
+  return lp_op_await(L, &a->op, timeout);
+}
+
+/* Task:await([timeout]) -> its return values. Waits for its end; raises its error. After
+ * `timeout` seconds it raises kind `timeout` and leaves the task running. */
+static int task_await(lua_State *L) {
+  return wait_for(L, &await_class);
+}
+
+/* Task:result() -> true, values... or false, error. Waits for its end; never raises its error.
+ */
+static int task_result(lua_State *L) {
+  lua_settop(L, 1);
+  return wait_for(L, &result_class);
+}
+
+/* ---- waiting for several tasks ---- */
+
+typedef struct wait_op wait_op;
+
+typedef struct wait_link {
+  lp_watch watch;
+  wait_op *op;
+} wait_link;
+
+struct wait_op {
+  lp_op op;
+  wait_link *links;
+  int n, left; /* links in use; ends still needed */
+  bool first_error;
+};
+
+static void wait_count(wait_op *w, lp_task *t) {
+  bool error = w->first_error && t->status != LP_TASK_DONE;
+  if (--w->left == 0 || error) lp_op_finish(&w->op, 0);
+}
+
+static void wait_ended(lp_watch *watch, lp_task *t) {
+  wait_count(lp_list_of(watch, wait_link, watch)->op, t);
+}
+
+static void wait_close(lp_op *op) {
+  wait_op *w = (wait_op *)op;
+  for (int i = 0; i < w->n; i++) lp_list_remove(&w->links[i].watch.link);
+  lp_alloc_free(w->links);
+}
+
+static int wait_results(lua_State *L, lp_op *op) {
+  if (op->status < 0 && op->status != LP_ETIMEOUT) return lp_op_raise(L, op);
+  lua_pushboolean(L, op->status == 0);
+  return 1;
+}
+
+static const lp_op_class wait_class = {
+    .name = "tasks", .results = wait_results, .close = wait_close};
+
+static void watch_all(lua_State *L, wait_op *w, int n) {
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    lp_task *t = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    wait_link *link = &w->links[w->n++];
+    link->op = w;
+    link->watch.ended = wait_ended;
+    lp_list_init(&link->watch.link);
+    if (lp_task_ended(t))
+      wait_count(w, t);
+    else
+      lp_list_push(&t->watchers, &link->watch.link);
+  }
+}
+
+static int check_tasks(lua_State *L, int arg) {
+  luaL_checktype(L, arg, LUA_TTABLE);
+  int n = (int)lua_rawlen(L, arg);
+  for (int i = 1; i <= n; i++) {
+    lua_rawgeti(L, arg, i);
+    if (!luaL_testudata(L, -1, "luapool.Task"))
+      luaL_error(L, "item %d of the list is not a task (a %s)", i, luaL_typename(L, -1));
+    lua_pop(L, 1);
+  }
+  return n;
+}
+
+/* core.wait(tasks, mode [, timeout]) -> bool. Waits until all tasks of the list have ended
+ * ("all_completed"), or one has ("first_completed"), or one has failed or all have ended
+ * ("first_error"). False when `timeout` seconds passed before. */
+static int task_wait(lua_State *L) {
+  static const char *const modes[] = {"all_completed", "first_completed", "first_error", NULL};
+  int n = check_tasks(L, 1), mode = luaL_checkoption(L, 2, "all_completed", modes);
+  double timeout = opt_timeout(L, 3);
+  wait_op *w = lp_op_new(L, &wait_class, sizeof *w);
+  w->left = mode == 1 ? 1 : n;
+  w->first_error = mode == 2;
+  w->links = n ? lp_alloc_new((size_t)n * sizeof *w->links) : NULL;
+  if (w->links)
+    watch_all(L, w, n);
+  else
+    lp_op_finish(&w->op, n ? LP_EMEMORY : 0);
+  return lp_op_await(L, &w->op, timeout);
+}
+
+/* ---- the rest of a Task ---- */
+
+/* Task:cancel([reason]) -> bool. Its wait raises kind `cancelled`. False when it had ended
+ * already. */
+static int task_cancel(lua_State *L) {
+  lp_task *t = lp_task_check(L, 1);
+  lua_settop(L, 2);
+  lua_pushboolean(L, lp_task_cancel(L, t));
+  return 1;
+}
+
+/* Task:status() -> "pending", "running", "done", "failed" or "cancelled". */
+static int task_status(lua_State *L) {
+  static const char *const names[] = {"pending", "running", "done", "failed", "cancelled"};
+  lua_pushstring(L, names[lp_task_check(L, 1)->status]);
+  return 1;
+}
+
+/* Task:name([new]) -> string or nil. The name that messages and dumps show. */
+static int task_name(lua_State *L) {
+  lp_task_check(L, 1);
+  if (lua_gettop(L) > 1) {
+    luaL_checkstring(L, 2);
+    lua_settop(L, 2);
+    lua_setiuservalue(L, 1, LP_TASK_NAME);
+  }
+  lua_getiuservalue(L, 1, LP_TASK_NAME);
+  return 1;
+}
+
+static int settle(lua_State *L, bool ok) {
+  lp_task *t = lp_task_check(L, 1);
+  int n = lua_gettop(L) - 1;
+  luaL_argcheck(L, !t->co, 1, "not a promise");
+  luaL_argcheck(L, ok || n == 1, 2, "an error expected");
+  lua_pushboolean(L, lp_task_settle(L, t, ok, n));
+  return 1;
+}
+
+/* Promise:resolve(...) -> bool. It is done with these results. False when it had ended already.
+ */
+static int task_resolve(lua_State *L) {
+  return settle(L, true);
+}
+
+/* Promise:reject(error) -> bool. It has failed with this error. False when it had ended
+ * already. */
+static int task_reject(lua_State *L) {
+  return settle(L, false);
+}
+
+/* ---- shield ---- */
+
+static int finish_shield(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  lp_state_of(L)->current->shield--;
+  if (status != LUA_OK && status != LUA_YIELD) return lua_error(L);
+  return lua_gettop(L);
+}
+
+/* task.shield(fn, ...) -> the results of fn(...). While fn runs, the task's cancellation waits.
+ */
+static int task_shield(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lp_task *t = lp_state_of(L)->current;
+  if (!t) return luaL_error(L, "task.shield outside any task");
+  t->shield++;
+  int status = lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, 0, finish_shield);
+  return finish_shield(L, status, 0);
+}
+
+/* core.trace() -> {error, traceback} or nil: the latest error that this task raised or caught.
+ */
+static int task_trace(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  if (!t) return 0;
+  lp_task_push(L, t);
+  lua_getiuservalue(L, -1, LP_TASK_TRACE);
+  return 1;
+}
+
+/* core.mark_awaited(task): its error will be seen to by the caller. */
+static int task_mark_awaited(lua_State *L) {
+  lp_task_check(L, 1)->awaited = true;
+  return 0;
+}
+
+static void open_methods(lua_State *L) {
+  static const luaL_Reg methods[] = {{"await", task_await},   {"result", task_result},
+                                     {"cancel", task_cancel}, {"status", task_status},
+                                     {"name", task_name},     {"resolve", task_resolve},
+                                     {"reject", task_reject}, {NULL, NULL}};
+  luaL_getmetatable(L, "luapool.Task");
+  luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "methods");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}
+
+int luaopen_luapool_task_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"spawn", task_spawn},
+                                       {"promise", task_promise},
+                                       {"current", task_current},
+                                       {"now", task_now},
+                                       {"sleep", task_sleep},
+                                       {"yield", task_yield},
+                                       {"wait", task_wait},
+                                       {"shield", task_shield},
+                                       {"trace", task_trace},
+                                       {"mark_awaited", task_mark_awaited},
+                                       {NULL, NULL}};
+  luaL_newlib(L, functions);
+  open_methods(L);
+  return 1;
+}

@@ -1,0 +1,48 @@
+/* cli/main.c: the program luapool: opens a runtime and hands the command line to its Lua half
+ * (scripts/cli/main.lua), which returns the exit status. Layer: cli. Process: main. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/luapool.h"
+
+static const char START[] = "return require('cli.main').main({...})";
+
+static void report(void *user, const char *text) {
+  (void)user;
+  fprintf(stderr, "luapool: %s\n", text);
+}
+
+/* The slice must be known before a runtime is opened, so it is looked for here: seconds. */
+static double find_slice(int argc, char **argv) {
+  double milliseconds = 10;
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    if (strncmp(argv[i], "--slice=", 8) == 0)
+      milliseconds = atof(argv[i] + 8);
+    else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc)
+      milliseconds = atof(argv[i + 1]);
+  }
+  return milliseconds > 0 ? milliseconds / 1e3 : 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) return luapool_serve();
+  luapool_options options = {.forkserver = luapool_fork(),
+                             .slice = find_slice(argc, argv),
+                             .report = report,
+                             .program = "/proc/self/exe"};
+  signal(SIGPIPE, SIG_IGN);
+  luapool *rt = luapool_open(&options);
+  if (!rt) {
+    fputs("luapool: cannot start: memory or descriptors are short\n", stderr);
+    return 1;
+  }
+  const char *const *args = (const char *const *)argv + 1;
+  int rc = luapool_load_buffer(rt, START, sizeof START - 1, "=luapool", argc - 1, args);
+  if (rc == 0) rc = luapool_run(rt);
+  if (rc < 0) fprintf(stderr, "luapool: %s\n", luapool_error(rt));
+  int status = rc < 0 ? 1 : (int)luapool_result(rt, 0);
+  luapool_close(rt);
+  return fflush(stdout) == 0 ? status : 1;
+}

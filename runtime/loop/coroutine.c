@@ -1,0 +1,289 @@
+/* loop/coroutine.c: the coroutine library, pcall and xpcall, made so that waits pass through
+ * them.
+ *
+ * The invariant: when a coroutine has yielded with st->yielding other than LP_YIELD_PLAIN,
+ * every level above it yields too, up to the scheduler. Behaviour is otherwise that of the
+ * standard library. Layer: loop. */
+#include "runtime/loop/coroutine.h"
+
+#include <lauxlib.h>
+
+#include "runtime/loop/interrupt.h"
+#include "runtime/loop/state.h"
+#include "runtime/loop/task.h"
+
+void lp_coroutine_mark(lua_State *co, bool suspended) {
+  uintptr_t *word = lua_getextraspace(co);
+  *word = (*word & ~(uintptr_t)1) | suspended;
+}
+
+static bool marked(lua_State *co) {
+  return *(uintptr_t *)lua_getextraspace(co) & 1;
+}
+
+bool lp_coroutine_suspendable(lua_State *L) {
+  return lp_state_of(L)->blocked == 0 && lua_isyieldable(L);
+}
+
+/* The root coroutine of the current task, or the main thread of the state: yielding makes no
+ * sense. */
+static bool is_root(lua_State *L, lua_State *co) {
+  lp_state *st = lp_state_of(L);
+  return co == st->L || (st->current && st->current->co == co);
+}
+
+/* The cancel error's way up ends where it is caught: the catcher puts back what was before. */
+static bool unwinding(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  return t && t->unwinding;
+}
+
+static void set_unwinding(lua_State *L, bool on) {
+  lp_task *t = lp_state_of(L)->current;
+  if (t) t->unwinding = on;
+}
+
+static lua_State *check_coroutine(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  luaL_argexpected(L, co, 1, "coroutine");
+  return co;
+}
+
+enum { ERROR = -1 }; /* from resume and below: the error is on top of L's stack */
+
+static int move_results(lua_State *L, lua_State *co, int status, int count) {
+  if (status != LUA_OK && status != LUA_YIELD) {
+    lua_xmove(co, L, 1);
+    return ERROR;
+  }
+  if (!lua_checkstack(L, count + 1)) {
+    lua_pop(co, count);
+    lua_pushliteral(L, "too many results to resume");
+    return ERROR;
+  }
+  lua_xmove(co, L, count);
+  return count;
+}
+
+/* Resumes `co` from L with `nargs` values on co's stack. When co is suspended by a wait or a
+ * slice, L is too, and `k` (with co as its context) goes on later. Returns the number of
+ * results, or ERROR. */
+static int relay(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
+  lp_state *st = lp_state_of(L);
+  int fixed = !lua_isyieldable(L), count;
+  st->blocked += fixed;
+  lp_coroutine_mark(co, false);
+  st->running = co;
+  int status = lua_resume(co, L, nargs, &count);
+  st->running = L;
+  st->blocked -= fixed;
+  bool plain = status != LUA_YIELD || st->yielding == LP_YIELD_PLAIN;
+  if (plain) {
+    lp_interrupt_pass(st, co, L);
+    return move_results(L, co, status, count);
+  }
+  lua_pop(co, count);
+  lp_coroutine_mark(co, true);
+  return lua_yieldk(L, 0, (lua_KContext)co, k);
+}
+
+/* The first step of a resume: the `nargs` arguments are on top of L's stack. */
+static int start_relay(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
+  if (marked(co)) {
+    lua_pushliteral(L, "cannot resume non-suspended coroutine");
+    return ERROR;
+  }
+  if (!lua_checkstack(co, nargs)) {
+    lua_pushliteral(L, "too many arguments to resume");
+    return ERROR;
+  }
+  lua_xmove(L, co, nargs);
+  return relay(L, co, nargs, k);
+}
+
+/* L's stack: the coroutine, whether the task was unwinding, then results or an error. */
+static int finish_resume(lua_State *L, int count) {
+  set_unwinding(L, lua_toboolean(L, 2));
+  lua_pushboolean(L, count != ERROR);
+  if (count == ERROR) count = 1;
+  lua_insert(L, -(count + 1));
+  return count + 1;
+}
+
+static int continue_resume(lua_State *L, int status, lua_KContext co) {
+  (void)status;
+  return finish_resume(L, relay(L, (lua_State *)co, 0, continue_resume));
+}
+
+static int coroutine_resume(lua_State *L) {
+  lua_State *co = check_coroutine(L);
+  int nargs = lua_gettop(L) - 1;
+  lua_pushboolean(L, unwinding(L));
+  lua_insert(L, 2);
+  return finish_resume(L, start_relay(L, co, nargs, continue_resume));
+}
+
+/* Closes a coroutine; its <close> handlers run below this C call, so they cannot wait. */
+static int reset(lua_State *L, lua_State *co) {
+  lp_state *st = lp_state_of(L);
+  st->blocked++;
+  int status = lua_resetthread(co);
+  st->blocked--;
+  return status;
+}
+
+/* An error passes through: the dead coroutine is closed, and a message gets the position. */
+static int finish_wrap(lua_State *L, lua_State *co, int count) {
+  if (count != ERROR) return count;
+  int status = lua_status(co);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    status = reset(L, co);
+    lua_xmove(co, L, 1);
+  }
+  if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+static int continue_wrap(lua_State *L, int status, lua_KContext co) {
+  (void)status;
+  return finish_wrap(L, (lua_State *)co, relay(L, (lua_State *)co, 0, continue_wrap));
+}
+
+static int call_wrapped(lua_State *L) {
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  return finish_wrap(L, co, start_relay(L, co, lua_gettop(L), continue_wrap));
+}
+
+static int coroutine_create(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_State *co = lua_newthread(L);
+  if (lp_state_of(L)->interrupt.hooked == L) lua_sethook(co, NULL, 0, 0);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  return 1;
+}
+
+static int coroutine_wrap(lua_State *L) {
+  coroutine_create(L);
+  lua_pushcclosure(L, call_wrapped, 1);
+  return 1;
+}
+
+static int coroutine_yield(lua_State *L) {
+  if (is_root(L, L)) return luaL_error(L, "attempt to yield from outside a coroutine");
+  return lua_yield(L, lua_gettop(L));
+}
+
+static const char *status_of(lua_State *L, lua_State *co) {
+  lua_Debug frame;
+  if (L == co) return "running";
+  if (marked(co)) return "normal";
+  if (lua_status(co) == LUA_YIELD) return "suspended";
+  if (lua_status(co) != LUA_OK) return "dead";
+  if (lua_getstack(co, 0, &frame)) return "normal";
+  return lua_gettop(co) == 0 ? "dead" : "suspended";
+}
+
+static int coroutine_status(lua_State *L) {
+  lua_pushstring(L, status_of(L, check_coroutine(L)));
+  return 1;
+}
+
+static int coroutine_close(lua_State *L) {
+  lua_State *co = check_coroutine(L);
+  const char *status = status_of(L, co);
+  if (*status != 'd' && *status != 's')
+    return luaL_error(L, "cannot close a %s coroutine", status);
+  bool ok = reset(L, co) == LUA_OK;
+  lua_pushboolean(L, ok);
+  if (ok) return 1;
+  lua_xmove(co, L, 1);
+  return 2;
+}
+
+static int coroutine_running(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  bool root = is_root(L, L);
+  if (root && t) t->exposed = true;
+  lua_pushthread(L);
+  lua_pushboolean(L, root);
+  return 2;
+}
+
+static int coroutine_isyieldable(lua_State *L) {
+  lua_State *co = lua_isnone(L, 1) ? L : check_coroutine(L);
+  lua_pushboolean(L, !is_root(L, co) && lua_isyieldable(co));
+  return 1;
+}
+
+/* pcall and xpcall: `context` is (values below the results) * 2 + whether the task was
+ * unwinding. */
+static int finish_pcall(lua_State *L, int status, lua_KContext context) {
+  set_unwinding(L, context & 1);
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)(context >> 1);
+  lua_pushboolean(L, 0);
+  lua_pushvalue(L, -2);
+  return 2;
+}
+
+static int base_pcall(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, 1); /* first result when there is no error */
+  lua_insert(L, 1);
+  lua_KContext context = unwinding(L);
+  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, context, finish_pcall);
+  return finish_pcall(L, status, context);
+}
+
+static int base_xpcall(lua_State *L) {
+  int nargs = lua_gettop(L) - 2;
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushboolean(L, 1);
+  lua_pushvalue(L, 1);
+  lua_rotate(L, 3, 2); /* f, handler, true, f, arguments */
+  lua_KContext context = 2 * 2 + unwinding(L);
+  int status = lua_pcallk(L, nargs, LUA_MULTRET, 2, context, finish_pcall);
+  return finish_pcall(L, status, context);
+}
+
+/* Functions of ours in C that a wait passes through: never the obstacle. */
+static bool lets_pass(lua_CFunction f) {
+  return f == base_pcall || f == base_xpcall || f == coroutine_resume || f == call_wrapped;
+}
+
+void lp_coroutine_push_obstacle(lua_State *L) {
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Snf", &frame);
+    bool found = *frame.what == 'C' && !lets_pass(lua_tocfunction(L, -1));
+    lua_pop(L, 1);
+    if (!found) continue;
+    lua_pushfstring(L, "it is called by the C function '%s', which cannot be suspended",
+                    frame.name ? frame.name : "?");
+    return;
+  }
+  lua_pushliteral(L, "it is called by a C function, which cannot be suspended");
+}
+
+void lp_coroutine_open(lua_State *L) {
+  static const luaL_Reg coroutine[] = {{"close", coroutine_close},
+                                       {"create", coroutine_create},
+                                       {"resume", coroutine_resume},
+                                       {"running", coroutine_running},
+                                       {"status", coroutine_status},
+                                       {"wrap", coroutine_wrap},
+                                       {"yield", coroutine_yield},
+                                       {"isyieldable", coroutine_isyieldable},
+                                       {NULL, NULL}};
+  static const luaL_Reg base[] = {{"pcall", base_pcall}, {"xpcall", base_xpcall}, {NULL, NULL}};
+  lua_getglobal(L, "coroutine");
+  luaL_setfuncs(L, coroutine, 0);
+  lua_pop(L, 1);
+  lua_pushglobaltable(L);
+  luaL_setfuncs(L, base, 0);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,24 @@
+/* loop/coroutine.h: coroutines of scripts that may wait.
+ *
+ * coroutine.*, pcall and xpcall are luapool's own. A wait or a time slice inside a coroutine
+ * that the script made suspends each level up to the task; when the task is resumed, each level
+ * resumes the one below. Only coroutine.yield is seen by the script. Layer: loop. */
+#ifndef LP_LOOP_COROUTINE_H
+#define LP_LOOP_COROUTINE_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+/* Puts luapool's functions in place of the standard ones in the globals of L. */
+void lp_coroutine_open(lua_State *L);
+
+/* True when L, the running coroutine, and every level that resumed it may be suspended. */
+bool lp_coroutine_suspendable(lua_State *L);
+
+/* Pushes the reason why not, for an error message. */
+void lp_coroutine_push_obstacle(lua_State *L);
+
+/* Marks a coroutine as suspended by a wait or a slice: it belongs to its task. */
+void lp_coroutine_mark(lua_State *co, bool suspended);
+
+#endif

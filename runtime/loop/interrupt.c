@@ -1,0 +1,113 @@
+/* loop/interrupt.c: the slice timer, its signal handler and the hook. The handler runs between
+ * any two instructions: it reads and writes only what interrupt.h says, and lua_sethook allows
+ * that. Layer: loop. Process: any that runs scripts. */
+#include "runtime/loop/interrupt.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/loop/coroutine.h"
+#include "runtime/loop/state.h"
+
+enum { SIGNAL = SIGVTALRM };
+
+/* The runtime whose tasks this thread runs. */
+static _Thread_local lp_state *here;
+
+static void arm(lp_state *st) {
+  st->interrupt.resumes = st->resumes;
+  timer_settime(st->interrupt.timer, 0, &st->interrupt.slice, NULL);
+}
+
+/* Takes our hook off L and puts back what the script had there. */
+static void unhook(lp_interrupt *in, lua_State *L) {
+  if (in->saved)
+    lua_sethook(L, in->saved, in->saved_mask, in->saved_count);
+  else
+    lua_sethook(L, NULL, 0, 0);
+  in->saved = NULL;
+}
+
+static void on_hook(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lp_state *st = lp_state_of(L);
+  lp_interrupt *in = &st->interrupt;
+  if (in->hooked != L) { /* inherited by a thread that a C library made */
+    lua_sethook(L, NULL, 0, 0);
+    return;
+  }
+  unhook(in, L);
+  in->hooked = NULL;
+  arm(st);
+  if (!lp_coroutine_suspendable(L)) return;
+  st->yielding = LP_YIELD_SLICE;
+  lua_yield(L, 0);
+}
+
+static void hook(lp_interrupt *in, lua_State *L) {
+  lua_Hook old = lua_gethook(L);
+  if (old && old != on_hook) {
+    in->saved_mask = lua_gethookmask(L);
+    in->saved_count = lua_gethookcount(L);
+    in->saved = old;
+  }
+  in->hooked = L;
+  lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+}
+
+static void on_signal(int signum) {
+  (void)signum;
+  int saved_errno = errno;
+  lp_state *st = here;
+  if (st && st->interrupt.open && !st->interrupt.hooked) {
+    lua_State *L = st->running;
+    if (L && st->interrupt.resumes == st->resumes)
+      hook(&st->interrupt, L);
+    else
+      arm(st);
+  }
+  errno = saved_errno;
+}
+
+void lp_interrupt_pass(lp_state *st, lua_State *from, lua_State *to) {
+  lp_interrupt *in = &st->interrupt;
+  if (in->hooked != from) return;
+  if (lua_gethook(from) == on_hook) unhook(in, from);
+  in->saved = NULL;
+  hook(in, to);
+}
+
+void lp_interrupt_settle(lp_state *st) {
+  lp_interrupt *in = &st->interrupt;
+  if (!in->hooked) return;
+  if (lua_gethook(in->hooked) == on_hook) unhook(in, in->hooked);
+  in->saved = NULL;
+  in->hooked = NULL;
+  arm(st);
+}
+
+int lp_interrupt_open(lp_state *st, double slice) {
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGNAL};
+  event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+  lp_interrupt *in = &st->interrupt;
+  if (sigaction(SIGNAL, &action, NULL) < 0) return -errno;
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &in->timer) < 0) return -errno;
+  double whole = floor(slice);
+  in->slice.it_value.tv_sec = (time_t)whole;
+  in->slice.it_value.tv_nsec = (long)((slice - whole) * 1e9);
+  in->open = true;
+  here = st;
+  arm(st);
+  return 0;
+}
+
+void lp_interrupt_close(lp_state *st) {
+  if (!st->interrupt.open) return;
+  st->interrupt.open = false;
+  timer_delete(st->interrupt.timer);
+  if (here == st) here = NULL;
+}

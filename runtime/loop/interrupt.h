@@ -1,0 +1,41 @@
+/* loop/interrupt.h: time slices: a task that never waits is suspended so that others run.
+ *
+ * A one-shot timer of the thread's CPU clock fires a signal; the handler only sets a hook on
+ * the running coroutine; the hook acts inside the VM. No system call is paid when a task is
+ * resumed: the handler compares the count of resumed tasks with that of the last firing, so
+ * a task gets between one and two slices. Layer: loop. Owner: lp_state. */
+#ifndef LP_LOOP_INTERRUPT_H
+#define LP_LOOP_INTERRUPT_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+typedef struct lp_state lp_state;
+
+typedef struct lp_interrupt {
+  timer_t timer;
+  bool open;
+  struct itimerspec slice;
+  lua_State *volatile hooked; /* the coroutine whose hook is pending, or NULL */
+  uint64_t resumes;           /* st->resumes when the timer was armed */
+  lua_Hook saved;             /* a hook of the script that ours has displaced */
+  int saved_mask, saved_count;
+} lp_interrupt;
+
+/* Begins to slice tasks of this runtime, which must be run by the calling thread; `slice` in
+ * seconds. Installs the handler of the signal. Returns 0 or a negative errno. */
+int lp_interrupt_open(lp_state *st, double slice);
+
+/* No slices any more. Safe on a zeroed struct, safe twice. */
+void lp_interrupt_close(lp_state *st);
+
+/* `from` gave control back to its resumer `to`: a pending hook goes along, or the tick is lost.
+ */
+void lp_interrupt_pass(lp_state *st, lua_State *from, lua_State *to);
+
+/* The task was suspended or has ended: a pending hook is void, the next slice begins. */
+void lp_interrupt_settle(lp_state *st);
+
+#endif

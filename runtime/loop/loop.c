@@ -1,0 +1,96 @@
+/* loop/loop.c: what happens in a turn of the loop, in this order: expired deadlines (the uv
+ * timer), ready tasks and then at most one preempted task (the prepare handle), flushes,
+ * libuv's poll. Layer: loop. */
+#include "runtime/loop/loop.h"
+
+#include "runtime/base/error.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/task.h"
+
+/* Tasks resumed between two polls: enough that a poll costs little, few enough that IO is not
+ * late. */
+enum { BATCH = 512 };
+
+/* An active idle handle is what keeps the poll from blocking; it has nothing to do itself. */
+static void on_spin(uv_idle_t *handle) {
+  (void)handle;
+}
+
+void lp_loop_spin(lp_state *st) {
+  uv_idle_start(&st->spin, on_spin);
+}
+
+static void run_ready(lp_state *st) {
+  uint64_t slices = st->slices;
+  for (int n = 0; n < BATCH && st->slices == slices; n++) {
+    lp_list *link = lp_list_shift(&st->ready);
+    if (!link) break;
+    lp_task_resume(lp_list_of(link, lp_task, link));
+  }
+  if (!lp_list_empty(&st->ready) || st->slices != slices) return;
+  lp_list *link = lp_list_shift(&st->preempted);
+  if (link) lp_task_resume(lp_list_of(link, lp_task, link));
+}
+
+static void run_flushes(lp_state *st) {
+  lp_list asked;
+  lp_list_init(&asked);
+  lp_list_join(&asked, &st->flushes);
+  for (lp_list *link; (link = lp_list_shift(&asked));) {
+    lp_flush *f = lp_list_of(link, lp_flush, link);
+    f->run(f);
+  }
+}
+
+static void on_prepare(uv_prepare_t *handle) {
+  lp_state *st = handle->data;
+  run_ready(st);
+  run_flushes(st);
+  if (lp_list_empty(&st->ready) && lp_list_empty(&st->preempted))
+    uv_idle_stop(&st->spin);
+  else
+    lp_loop_spin(st);
+}
+
+static void on_clock(uv_timer_t *handle) {
+  lp_state *st = handle->data;
+  uint64_t now = uv_hrtime();
+  for (lp_timer *t; (t = lp_timer_first(&st->timers)) && t->due <= now;) {
+    lp_timer_stop(&st->timers, t);
+    lp_op_stop(lp_list_of(t, lp_op, timer), LP_ETIMEOUT);
+  }
+  lp_loop_rearm(st);
+}
+
+void lp_loop_rearm(lp_state *st) {
+  lp_timer *first = lp_timer_first(&st->timers);
+  if (!first) {
+    uv_timer_stop(&st->clock);
+    return;
+  }
+  uint64_t due = (first->due + 999999) / 1000000, now = uv_now(st->loop); /* milliseconds */
+  uv_timer_start(&st->clock, on_clock, due > now ? due - now : 0, 0);
+}
+
+void lp_loop_flush(lp_state *st, lp_flush *f) {
+  if (lp_list_empty(&f->link)) lp_list_push(&st->flushes, &f->link);
+}
+
+int lp_loop_open(lp_state *st) {
+  lp_list_init(&st->ready);
+  lp_list_init(&st->preempted);
+  lp_list_init(&st->flushes);
+  uv_prepare_init(st->loop, &st->prepare); /* these three never fail */
+  uv_idle_init(st->loop, &st->spin);
+  uv_timer_init(st->loop, &st->clock);
+  st->prepare.data = st->spin.data = st->clock.data = st;
+  uv_unref((uv_handle_t *)&st->prepare);
+  return uv_prepare_start(&st->prepare, on_prepare);
+}
+
+void lp_loop_close(lp_state *st) {
+  uv_close((uv_handle_t *)&st->prepare, NULL);
+  uv_close((uv_handle_t *)&st->spin, NULL);
+  uv_close((uv_handle_t *)&st->clock, NULL);
+  lp_timer_close(&st->timers);
+}

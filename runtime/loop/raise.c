@@ -1,0 +1,133 @@
+/* loop/raise.c: error objects: tables with a kind, a message and a traceback. Layer: loop. */
+#include "runtime/loop/raise.h"
+
+#include <lauxlib.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "runtime/base/error.h"
+
+static const char CLASS[] = "luapool.error";
+
+/* The first Lua function on the stack, or L's bottom: where the user's code is. */
+static int user_level(lua_State *L) {
+  lua_Debug frame;
+  int level = 0;
+  while (lua_getstack(L, level, &frame) && lua_getinfo(L, "S", &frame)) {
+    bool own = *frame.what == 'C' || strncmp(frame.source, "=luapool/", 9) == 0;
+    if (!own) return level;
+    level++;
+  }
+  return 0;
+}
+
+/* Stack: the message. Leaves the object in its place. */
+static void make(lua_State *L, const char *kind, int level) {
+  lua_createtable(L, 0, 4);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "message");
+  lua_pushstring(L, kind);
+  lua_setfield(L, -2, "kind");
+  if (strcmp(kind, "cancelled") != 0) {
+    luaL_traceback(L, L, NULL, level);
+    lua_setfield(L, -2, "traceback");
+  }
+  luaL_setmetatable(L, CLASS);
+}
+
+static void push(lua_State *L, const char *kind, const char *message, va_list args) {
+  luaL_checkstack(L, 8, NULL);
+  int level = user_level(L);
+  luaL_where(L, level);
+  lua_pushvfstring(L, message, args);
+  lua_concat(L, 2);
+  make(L, kind, level);
+}
+
+void lp_raise_push(lua_State *L, const char *kind, const char *message, ...) {
+  va_list args;
+  va_start(args, message);
+  push(L, kind, message, args);
+  va_end(args);
+}
+
+int lp_raise(lua_State *L, const char *kind, const char *message, ...) {
+  va_list args;
+  va_start(args, message);
+  push(L, kind, message, args);
+  va_end(args);
+  return lua_error(L);
+}
+
+int lp_raise_code(lua_State *L, int code, const char *what) {
+  const char *text = lp_error_text(code);
+  if (what) return lp_raise(L, lp_error_kind(code), "%s: %s", what, text);
+  return lp_raise(L, lp_error_kind(code), "%s", text);
+}
+
+const char *lp_raise_kind(lua_State *L, int index) {
+  const char *kind = NULL;
+  if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) return NULL;
+  luaL_getmetatable(L, CLASS);
+  bool ours = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  if (!ours) return NULL;
+  if (lua_getfield(L, index, "kind") == LUA_TSTRING) kind = lua_tostring(L, -1);
+  lua_pop(L, 1); /* the table keeps the string alive */
+  return kind;
+}
+
+/* error.new(kind, message [, fields]) -> error object. `fields` are copied into it. */
+static int error_new(lua_State *L) {
+  const char *kind = luaL_checkstring(L, 1);
+  luaL_checkstring(L, 2);
+  lua_settop(L, 3);
+  lua_pushvalue(L, 2);
+  make(L, kind, user_level(L));
+  if (lua_isnil(L, 3)) return 1;
+  luaL_checktype(L, 3, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 4);
+  }
+  return 1;
+}
+
+/* error.is(value [, kind]) -> bool. True for an error object, of that kind when one is given.
+ */
+static int error_is(lua_State *L) {
+  const char *wanted = luaL_optstring(L, 2, NULL);
+  luaL_checkany(L, 1);
+  const char *kind = lp_raise_kind(L, 1);
+  lua_pushboolean(L, kind && (!wanted || strcmp(kind, wanted) == 0));
+  return 1;
+}
+
+static int error_tostring(lua_State *L) {
+  lua_getfield(L, 1, "message");
+  luaL_tolstring(L, -1, NULL);
+  return 1;
+}
+
+static int error_concat(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
+static void open_class(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"__tostring", error_tostring}, {"__concat", error_concat}, {NULL, NULL}};
+  if (luaL_newmetatable(L, CLASS)) luaL_setfuncs(L, methods, 0);
+}
+
+int luaopen_luapool_error_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"new", error_new}, {"is", error_is}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  open_class(L);
+  lua_setfield(L, -2, "class");
+  return 1;
+}

@@ -1,0 +1,100 @@
+/* loop/state.c: opening and closing a runtime. Layer: loop. */
+#include "runtime/loop/state.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/coroutine.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+
+/* How long cancelled tasks may take to unwind before they are dropped, in milliseconds. */
+enum { GRACE = 5000 };
+
+/* Protected. Argument: what the caller wants opened besides, or nil. */
+static int open_libraries(lua_State *L) {
+  lp_state *st = lp_state_of(L);
+  luaL_openlibs(L);
+  lp_coroutine_open(L);
+  lp_task_open(L);
+  luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
+  lua_newtable(L);
+  st->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
+  if (lua_isnil(L, 1)) return 0;
+  lua_pushvalue(L, 1);
+  lua_call(L, 0, 0);
+  return 0;
+}
+
+static int open_lua(lp_state *st, lua_CFunction open) {
+  st->L = lua_newstate(lp_alloc_lua, st);
+  if (!st->L) return LP_EMEMORY;
+  *(lp_state **)lua_getextraspace(st->L) = st;
+  lua_pushcfunction(st->L, open_libraries);
+  if (open)
+    lua_pushcfunction(st->L, open);
+  else
+    lua_pushnil(st->L);
+  int rc = lua_pcall(st->L, 1, 0, 0);
+  if (rc == LUA_OK) return 0;
+  return rc == LUA_ERRMEM ? LP_EMEMORY : LP_ECORRUPT;
+}
+
+int lp_state_open(lp_state *st, uv_loop_t *loop, lua_CFunction open) {
+  memset(st, 0, sizeof *st);
+  lp_list_init(&st->tasks);
+  lp_list_init(&st->idle);
+  if (!loop) {
+    int rc = uv_loop_init(&st->own_loop);
+    if (rc < 0) return rc;
+  }
+  st->loop = loop ? loop : &st->own_loop;
+  int rc = lp_loop_open(st);
+  if (rc == 0) rc = open_lua(st, open);
+  if (rc < 0) lp_state_close(st);
+  return rc;
+}
+
+static void cancel_tasks(lp_state *st) {
+  lp_list_each (link, &st->tasks) lp_task_stop(lp_list_of(link, lp_task, all));
+}
+
+static bool has_coroutines(lp_state *st) {
+  lp_list_each (link, &st->tasks)
+    if (lp_list_of(link, lp_task, all)->co) return true;
+  return false;
+}
+
+static void end_grace(uv_timer_t *timer) {
+  uv_stop(timer->loop);
+}
+
+static void end_tasks(lp_state *st) {
+  uv_timer_t grace;
+  uv_timer_init(st->loop, &grace);
+  uv_timer_start(&grace, end_grace, GRACE, 0);
+  cancel_tasks(st);
+  while (has_coroutines(st) && uv_is_active((uv_handle_t *)&grace))
+    uv_run(st->loop, UV_RUN_ONCE);
+  uv_close((uv_handle_t *)&grace, NULL);
+  uv_run(st->loop, UV_RUN_NOWAIT);
+}
+
+void lp_state_close(lp_state *st) {
+  if (!st->loop) return;
+  if (st->L) end_tasks(st);
+  if (st->http_close) st->http_close(st);
+  if (st->L) lua_close(st->L);
+  st->L = NULL;
+  lp_interrupt_close(st);
+  lp_loop_close(st);
+  if (st->loop == &st->own_loop) {
+    uv_run(st->loop, UV_RUN_DEFAULT);
+    uv_loop_close(st->loop);
+  }
+  st->loop = NULL;
+}

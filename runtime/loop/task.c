@@ -1,0 +1,418 @@
+/* loop/task.c: the life of a task: spawned, resumed, ended; who owns its coroutine and its
+ * results.
+ *
+ * A task's function runs below a pcall of ours, so that <close> variables may wait while an
+ * error unwinds it, and so that the traceback is taken where the error was raised. Layer: loop.
+ */
+#include "runtime/loop/task.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/coroutine.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+
+static const char CLASS[] = "luapool.Task";
+
+/* Ended tasks that no script has seen, kept with their coroutines. */
+enum { MOST_IDLE = 256 };
+
+/* Pushes the object of a live task, for ourselves. */
+static void push_object(lua_State *L, lp_task *t) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
+  lua_rawgeti(L, -1, t->anchor);
+  lua_remove(L, -2);
+}
+
+void lp_task_push(lua_State *L, lp_task *t) {
+  t->exposed = true;
+  push_object(L, t);
+}
+
+lp_task *lp_task_check(lua_State *L, int arg) {
+  return luaL_checkudata(L, arg, CLASS);
+}
+
+/* ---- making ---- */
+
+/* Pushes a Task object that is anchored, with no coroutine. */
+static lp_task *make(lua_State *L) {
+  lp_state *st = lp_state_of(L);
+  lp_task *t = lua_newuserdatauv(L, sizeof *t, LP_TASK_VALUES);
+  memset(t, 0, sizeof *t);
+  t->st = st;
+  lp_list_init(&t->link);
+  lp_list_init(&t->all);
+  lp_list_init(&t->watchers);
+  luaL_setmetatable(L, CLASS);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->anchors);
+  lua_pushvalue(L, -2);
+  t->anchor = luaL_ref(L, -2);
+  lua_pop(L, 1);
+  lp_list_push(&st->tasks, &t->all);
+  return t;
+}
+
+static lp_task *make_with_coroutine(lua_State *L) {
+  lp_task *t = make(L);
+  lua_State *co = lua_newthread(L);
+  lua_sethook(co, NULL, 0, 0); /* a pending one is inherited */
+  lua_setiuservalue(L, -2, LP_TASK_VALUE);
+  lua_pop(L, 1);
+  t->co = co;
+  return t;
+}
+
+static lp_task *reuse(lp_state *st, lp_task *t) {
+  st->idle_count--;
+  lp_list_push(&st->tasks, &t->all);
+  t->status = LP_TASK_PENDING;
+  t->cancelled = t->unwinding = t->awaited = false;
+  t->shield = 0;
+  t->on_end = NULL;
+  t->owner = NULL;
+  return t;
+}
+
+static int finish_body(lua_State *L, int status, lua_KContext context);
+static int on_error(lua_State *L);
+
+/* The bottom of every task's coroutine. Stack: the function and its arguments. */
+static int body(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  lua_pushcfunction(L, on_error);
+  lua_insert(L, 1);
+  if (t->cancelled) {
+    lua_settop(L, 1);
+    lp_task_push_cancelled(L, t);
+    return finish_body(L, LUA_ERRRUN, 0);
+  }
+  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, finish_body);
+  return finish_body(L, status, 0);
+}
+
+static int finish_body(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  lp_task *t = lp_state_of(L)->current;
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 1;
+  const char *kind = lp_raise_kind(L, -1);
+  bool cancelled = t->cancelled && kind && strcmp(kind, "cancelled") == 0;
+  t->status = cancelled ? LP_TASK_CANCELLED : LP_TASK_FAILED;
+  return 1;
+}
+
+lp_task *lp_task_spawn(lua_State *L, int nargs) {
+  lp_state *st = lp_state_of(L);
+  lp_list *link = lp_list_shift(&st->idle);
+  lp_task *t = link ? reuse(st, lp_list_of(link, lp_task, link)) : make_with_coroutine(L);
+  if (!lua_checkstack(t->co, nargs + LUA_MINSTACK)) {
+    lua_pushliteral(L, "too many arguments");
+    lp_task_abandon(t);
+    lua_error(L);
+  }
+  lua_pushcfunction(t->co, body);
+  lua_xmove(L, t->co, nargs + 1);
+  t->nargs = nargs + 1;
+  t->number = ++st->numbers;
+  lp_task_wake(t);
+  return t;
+}
+
+lp_task *lp_task_promise(lua_State *L) {
+  lp_task *t = make(L);
+  t->exposed = true;
+  t->status = LP_TASK_RUNNING;
+  return t;
+}
+
+/* ---- errors ---- */
+
+/* Stack: error, traceback. Notes both in the Task object at `index` and pops the traceback. */
+static void note_trace(lua_State *L, int index) {
+  lua_createtable(L, 2, 0);
+  lua_pushvalue(L, -3);
+  lua_rawseti(L, -2, 1);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, 2);
+  lua_setiuservalue(L, index, LP_TASK_TRACE);
+}
+
+/* The message handler of body: takes the traceback where the error is raised. */
+static int on_error(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  lua_settop(L, 1);
+  if (lp_raise_kind(L, 1)) return 1; /* has one */
+  push_object(L, t);
+  lua_insert(L, 1);
+  luaL_traceback(L, L, NULL, 1);
+  note_trace(L, 1);
+  return 1;
+}
+
+void lp_task_push_cancelled(lua_State *L, lp_task *t) {
+  luaL_checkstack(L, 6, NULL);
+  push_object(L, t);
+  int type = lua_getiuservalue(L, -1, LP_TASK_REASON);
+  if (type == LUA_TSTRING)
+    lp_raise_push(L, "cancelled", "the task was cancelled: %s", lua_tostring(L, -1));
+  else
+    lp_raise_push(L, "cancelled", "the task was cancelled");
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "reason");
+  lua_remove(L, -2);
+}
+
+/* Pushes the traceback of the error on top, which the task at `index` has raised; or nil. */
+static void push_trace(lua_State *L, int index) {
+  if (lp_raise_kind(L, -1)) {
+    lua_getfield(L, -1, "traceback");
+    return;
+  }
+  if (lua_getiuservalue(L, index, LP_TASK_TRACE) == LUA_TTABLE) {
+    lua_rawgeti(L, -1, 2);
+    lua_remove(L, -2);
+  }
+}
+
+void lp_task_report(lua_State *L, int index) {
+  lp_task *t = lua_touserdata(L, index);
+  if (t->awaited || t->status != LP_TASK_FAILED) return;
+  t->awaited = true;
+  if (!t->st->report) return;
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 8, NULL);
+  lua_getiuservalue(L, index, LP_TASK_VALUE);
+  push_trace(L, index);
+  const char *message = luaL_tolstring(L, -2, NULL);
+  const char *trace = lua_isstring(L, -2) ? lua_tostring(L, -2) : NULL;
+  lua_pushfstring(L, "%s%s%s", message, trace ? "\n" : "", trace ? trace : "");
+  t->st->report(t->st, lua_tostring(L, -1));
+  lua_pop(L, 4);
+}
+
+/* ---- ending ---- */
+
+/* Runs protected on the main thread. Stack: the task and a coroutine (light). Moves the
+ * `nresults` values on top of the coroutine into the Task object. */
+static int store(lua_State *L) {
+  lp_task *t = lua_touserdata(L, 1);
+  int n = t->nresults;
+  luaL_checkstack(L, n + 4, "too many results");
+  push_object(L, t);
+  lua_xmove(lua_touserdata(L, 2), L, n);
+  if (n != 1) {
+    lua_createtable(L, n, 0);
+    lua_insert(L, 4);
+    for (int i = n; i >= 1; i--) lua_rawseti(L, 4, i);
+  }
+  lua_setiuservalue(L, 3, LP_TASK_VALUE);
+  return 0;
+}
+
+static void store_results(lp_task *t, lua_State *from, int n) {
+  lua_State *L = t->st->L;
+  t->nresults = n;
+  lua_pushcfunction(L, store);
+  lua_pushlightuserdata(L, t);
+  lua_pushlightuserdata(L, from);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+  t->status = LP_TASK_FAILED;
+  t->nresults = 1;
+  push_object(L, t);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, LP_TASK_VALUE);
+  lua_pop(L, 1);
+}
+
+static void call_watchers(lp_task *t) {
+  lp_list asked;
+  lp_list_init(&asked);
+  lp_list_join(&asked, &t->watchers);
+  for (lp_list *link; (link = lp_list_shift(&asked));) {
+    lp_watch *w = lp_list_of(link, lp_watch, link);
+    w->ended(w, t);
+  }
+}
+
+static void unanchor(lp_task *t) {
+  lua_State *L = t->st->L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
+  luaL_unref(L, -1, t->anchor);
+  lua_pop(L, 1);
+}
+
+void lp_task_abandon(lp_task *t) {
+  lp_list_remove(&t->link);
+  lp_list_remove(&t->all);
+  t->co = NULL;
+  t->status = LP_TASK_CANCELLED;
+  unanchor(t);
+}
+
+/* The results are on top of the coroutine, which may be used again when no script knows of it.
+ */
+static void put_away(lp_task *t) {
+  lp_state *st = t->st;
+  lp_list_remove(&t->all);
+  if (!t->exposed && lua_status(t->co) == LUA_OK && st->idle_count < MOST_IDLE) {
+    lua_settop(t->co, 0);
+    lp_list_unshift(&st->idle, &t->link);
+    st->idle_count++;
+    return;
+  }
+  t->co = NULL;
+  unanchor(t);
+}
+
+static void end(lp_task *t, int nres) {
+  if (t->status == LP_TASK_RUNNING) t->status = LP_TASK_DONE;
+  lp_op *op = t->op;
+  t->op = NULL;
+  if (op) lp_op_release(op);
+  if (t->on_end) t->on_end(t, t->co, nres);
+  if (t->exposed) store_results(t, t->co, nres);
+  call_watchers(t);
+  put_away(t);
+}
+
+bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n) {
+  if (lp_task_ended(p) || p->co) {
+    lua_pop(L, n);
+    return false;
+  }
+  p->status = ok ? LP_TASK_DONE : p->cancelled ? LP_TASK_CANCELLED : LP_TASK_FAILED;
+  store_results(p, L, n);
+  lp_list_remove(&p->all);
+  call_watchers(p);
+  unanchor(p);
+  return true;
+}
+
+/* ---- running ---- */
+
+void lp_task_wake(lp_task *t) {
+  lp_list_push(&t->st->ready, &t->link);
+  lp_loop_spin(t->st);
+}
+
+static void suspended(lp_task *t, int nres) {
+  lp_state *st = t->st;
+  lua_pop(t->co, nres);
+  lp_coroutine_mark(t->co, true);
+  if (st->yielding == LP_YIELD_SLICE) {
+    st->slices++;
+    lp_list_push(&st->preempted, &t->link);
+  } else if (st->yielding == LP_YIELD_PLAIN) { /* a C library yields out of any coroutine */
+    lua_resetthread(t->co);
+    lua_settop(t->co, 0);
+    lua_pushliteral(t->co, "attempt to yield from outside a coroutine");
+    t->status = LP_TASK_FAILED;
+    end(t, 1);
+  }
+}
+
+void lp_task_resume(lp_task *t) {
+  lp_state *st = t->st;
+  int nargs = t->nargs, nres;
+  t->nargs = 0;
+  if (t->status == LP_TASK_PENDING) t->status = LP_TASK_RUNNING;
+  if (st->on_cpu) *st->on_cpu = t->number;
+  lp_coroutine_mark(t->co, false);
+  st->resumes++;
+  st->current = t;
+  st->blocked = 0;
+  st->yielding = LP_YIELD_PLAIN;
+  st->running = t->co;
+  int status = lua_resume(t->co, NULL, nargs, &nres);
+  st->running = NULL;
+  st->current = NULL;
+  lp_interrupt_settle(st);
+  if (status == LUA_YIELD) {
+    suspended(t, nres);
+  } else {
+    if (status != LUA_OK) { /* an error that body could not catch */
+      t->status = LP_TASK_FAILED;
+      lua_resetthread(t->co);
+    }
+    end(t, status == LUA_OK ? nres : 1);
+  }
+  if (st->on_cpu) *st->on_cpu = 0;
+}
+
+/* ---- from outside ---- */
+
+bool lp_task_stop(lp_task *t) {
+  if (lp_task_ended(t)) return false;
+  t->cancelled = true;
+  lp_op *op = t->op;
+  if (op && op->task == t && !t->shield && !t->unwinding) lp_op_stop(op, LP_ECANCELLED);
+  return true;
+}
+
+bool lp_task_cancel(lua_State *L, lp_task *t) {
+  if (lp_task_ended(t) || t->cancelled) {
+    lua_pop(L, 1);
+    return !lp_task_ended(t);
+  }
+  push_object(L, t);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, LP_TASK_REASON);
+  lua_pop(L, 1);
+  if (t->co) return lp_task_stop(t);
+  t->cancelled = true; /* a promise */
+  lp_task_push_cancelled(L, t);
+  return lp_task_settle(L, t, false, 1);
+}
+
+/* The error on top, raised by the task at `index`, is caught here and now: error.traceback
+ * finds its traceback in the current task. */
+static void note_caught(lua_State *L, int index) {
+  lp_task *current = lp_state_of(L)->current;
+  if (!current || lp_raise_kind(L, -1)) return;
+  push_object(L, current);
+  lua_getiuservalue(L, index, LP_TASK_TRACE);
+  lua_setiuservalue(L, -2, LP_TASK_TRACE);
+  lua_pop(L, 1);
+}
+
+int lp_task_push_outcome(lua_State *L, int index) {
+  lp_task *t = lua_touserdata(L, index);
+  int n = t->nresults;
+  t->awaited = true;
+  luaL_checkstack(L, n + 6, "too many results");
+  lua_getiuservalue(L, index, LP_TASK_VALUE);
+  if (t->status != LP_TASK_DONE) note_caught(L, index);
+  if (n == 1) return 1;
+  int list = lua_gettop(L);
+  for (int i = 1; i <= n; i++) lua_rawgeti(L, list, i);
+  lua_remove(L, list);
+  return n;
+}
+
+/* ---- the class ---- */
+
+static int task_gc(lua_State *L) {
+  lp_task *t = lua_touserdata(L, 1);
+  lp_task_report(L, 1);
+  if (lp_task_ended(t)) return 0;
+  if (t->op) { /* the state is being closed under a waiting task */
+    t->op->task = NULL;
+    lp_op_stop(t->op, LP_ECANCELLED);
+    lp_op_release(t->op);
+    t->op = NULL;
+  }
+  lp_list_remove(&t->link);
+  lp_list_remove(&t->all);
+  return 0;
+}
+
+void lp_task_open(lua_State *L) {
+  luaL_newmetatable(L, CLASS);
+  lua_pushcfunction(L, task_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}

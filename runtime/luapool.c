@@ -1,0 +1,146 @@
+/* luapool.c: the public API over the runtime: one lp_state, its main task, and the host's
+ * wishes. Layer: luapool.h. Process: main. */
+#include "runtime/luapool.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/interrupt.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/state.h"
+#include "runtime/loop/task.h"
+#include "runtime/luapool_modules.h"
+
+struct luapool {
+  lp_state state;
+  luapool_options options;
+  lp_task *main; /* NULL before it is loaded and after it has ended */
+  long long result;
+  bool has_result, failed;
+  char *error;
+};
+
+static void report(lp_state *st, const char *text) {
+  luapool *rt = st->host;
+  if (rt->options.report) rt->options.report(rt->options.user, text);
+}
+
+static int fail(luapool *rt, const char *text) {
+  lp_alloc_free(rt->error);
+  rt->error = lp_alloc_new(strlen(text) + 1);
+  if (rt->error) strcpy(rt->error, text);
+  rt->failed = true;
+  return LP_ECANCELLED;
+}
+
+luapool *luapool_open(const luapool_options *options) {
+  luapool *rt = lp_alloc_new(sizeof *rt);
+  if (!rt) return NULL;
+  if (options) rt->options = *options;
+  if (lp_state_open(&rt->state, NULL, lp_luapool_modules) < 0) goto fail;
+  rt->state.host = rt;
+  rt->state.report = report;
+  if (rt->options.slice > 0 && lp_interrupt_open(&rt->state, rt->options.slice) < 0) goto fail;
+  return rt;
+fail:
+  lp_state_close(&rt->state);
+  lp_alloc_free(rt);
+  return NULL;
+}
+
+/* Called at the main task's end. */
+static void main_ended(lp_task *t, lua_State *co, int nres) {
+  luapool *rt = t->owner;
+  rt->main = NULL;
+  if (t->status == LP_TASK_DONE) {
+    int is_integer = 0;
+    if (nres > 0) rt->result = lua_tointegerx(co, -nres, &is_integer);
+    rt->has_result = is_integer;
+  }
+  uv_stop(rt->state.loop);
+}
+
+/* Protected. Arguments: the runtime, n, args (light). Stack below: nothing; upvalue: the chunk.
+ */
+typedef struct start {
+  luapool *rt;
+  const char *path, *bytes, *name;
+  size_t len;
+  int n;
+  const char *const *args;
+} start;
+
+static int start_protected(lua_State *L) {
+  const start *s = lua_touserdata(L, 1);
+  int rc = s->path ? luaL_loadfilex(L, s->path, "t")
+                   : luaL_loadbufferx(L, s->bytes, s->len, s->name, "t");
+  if (rc != LUA_OK) return lua_error(L);
+  luaL_checkstack(L, s->n, "too many arguments");
+  for (int i = 0; i < s->n; i++) lua_pushstring(L, s->args[i]);
+  lp_task *t = lp_task_spawn(L, s->n);
+  t->on_end = main_ended;
+  t->owner = s->rt;
+  s->rt->main = t;
+  return 0;
+}
+
+static int load(luapool *rt, const start *s) {
+  lua_State *L = rt->state.L;
+  lua_pushcfunction(L, start_protected);
+  lua_pushlightuserdata(L, (void *)s);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return 0;
+  int rc = fail(rt, luaL_tolstring(L, -1, NULL));
+  lua_pop(L, 2);
+  return rc;
+}
+
+int luapool_load_file(luapool *rt, const char *path, int n, const char *const *args) {
+  return load(rt, &(start){.rt = rt, .path = path, .n = n, .args = args});
+}
+
+int luapool_load_buffer(luapool *rt, const char *bytes, size_t len, const char *name, int n,
+                        const char *const *args) {
+  return load(
+      rt, &(start){.rt = rt, .bytes = bytes, .len = len, .name = name, .n = n, .args = args});
+}
+
+int luapool_run(luapool *rt) {
+  while (rt->main && uv_run(rt->state.loop, UV_RUN_DEFAULT)) {
+  }
+  if (rt->main) return fail(rt, "nothing can wake the main task any more");
+  return rt->failed ? LP_ECANCELLED : 0;
+}
+
+long long luapool_result(luapool *rt, long long otherwise) {
+  return rt->has_result ? rt->result : otherwise;
+}
+
+const char *luapool_error(luapool *rt) {
+  return rt->error ? rt->error : "";
+}
+
+void luapool_stop(luapool *rt) {
+  if (rt->main) lp_task_stop(rt->main);
+}
+
+void luapool_close(luapool *rt) {
+  if (!rt) return;
+  lp_state_close(&rt->state);
+  lp_alloc_free(rt->error);
+  lp_alloc_free(rt);
+}
+
+const char *luapool_version(void) {
+  return LP_VERSION;
+}
+
+luapool_forkserver luapool_fork(void) {
+  return (luapool_forkserver){0};
+}
+
+int luapool_serve(void) {
+  return 2;
+}

@@ -1,0 +1,63 @@
+/* luapool_modules.c: one row for each module in C; the Lua half comes from lp_scripts. Modules
+ * are opened when a script first requires them. Layer: beside luapool.h; main and workers. */
+#include "runtime/luapool_modules.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "bindings/bindings.h"
+#include "runtime/loop/scripts.h"
+
+static const luaL_Reg modules[] = {
+    {"luapool.core", luaopen_luapool_core},
+    {"luapool.task.core", luaopen_luapool_task_core},
+};
+
+static const lp_script *find_script(const char *name) {
+  for (size_t i = 0; i < lp_scripts_count; i++)
+    if (strcmp(lp_scripts[i].name, name) == 0) return &lp_scripts[i];
+  return NULL;
+}
+
+/* A searcher of package.searchers for the Lua half. */
+static int search_scripts(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  const lp_script *script = find_script(name);
+  if (!script) {
+    lua_pushfstring(L, "no part '%s' of luapool", name);
+    return 1;
+  }
+  if (luaL_loadbufferx(L, (const char *)script->bytes, script->len, script->chunk, "b"))
+    return lua_error(L);
+  lua_pushstring(L, script->chunk + 1);
+  return 2;
+}
+
+/* Behind package.preload and before the file system: nobody's file shadows a part of luapool.
+ */
+static void add_searcher(lua_State *L) {
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "searchers");
+  for (lua_Integer i = luaL_len(L, -1); i >= 2; i--) {
+    lua_rawgeti(L, -1, i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pushcfunction(L, search_scripts);
+  lua_rawseti(L, -2, 2);
+  lua_pop(L, 2);
+}
+
+int lp_luapool_modules(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+    lua_pushcfunction(L, modules[i].func);
+    lua_setfield(L, -2, modules[i].name);
+  }
+  add_searcher(L);
+  lua_pushcfunction(L, search_scripts);
+  lua_pushliteral(L, "luapool.require");
+  lua_call(L, 1, 1);
+  lua_call(L, 0, 1);
+  lua_setglobal(L, "require");
+  return 0;
+}
