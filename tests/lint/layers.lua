@@ -1,0 +1,32 @@
+-- Includes point down: base, ipc, loop, wire, pool, luapool.h, cli. Bindings stand beside pool.
+package.path = "tests/lint/?.lua;" .. package.path
+local tree = require "tree"
+
+local order = {
+  "runtime/base/", "runtime/ipc/", "runtime/loop/", "runtime/wire/", "runtime/pool/",
+  "runtime/luapool", "runtime/cli/",
+}
+local beside_pool = 5
+
+local function layer(path)
+  if path:find("^bindings/") then return beside_pool end
+  for i, prefix in ipairs(order) do
+    if path:sub(1, #prefix) == prefix then return i end
+  end
+end
+
+local rows = {}
+for _, path in ipairs(tree.files({ "runtime", "bindings" }, { ".c", ".h" })) do
+  for n, line in ipairs(tree.lines(path)) do
+    local target = line:match('^%s*#%s*include%s+"([^"]+)"')
+    local at = ("%s:%d: "):format(path, n)
+    if target and not layer(target) then
+      rows[#rows + 1] = at .. "not written from the root: " .. target
+    elseif target and layer(target) > layer(path) then
+      rows[#rows + 1] = at .. "includes upward: " .. target
+    elseif target and layer(path) < beside_pool and target:find("^bindings/") then
+      rows[#rows + 1] = at .. "includes a binding: " .. target
+    end
+  end
+end
+tree.finish("includes point down", rows)
