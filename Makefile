@@ -28,7 +28,7 @@ demo: build-release
 	@examples/image_scraper/demo build/release
 
 format:
-	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format-14 -i
+	@find runtime bindings tests -name '*.[ch]' | xargs clang-format-14 -i
 
 clean:
 	@rm -rf build

@@ -1,6 +1,6 @@
--- Every public function has its documentation where it is defined: in scripts/luapool a `---` comment, in
--- a binding a comment above the C function that a luaL_Reg names, in runtime/luapool.h one above each
--- declaration. Names that begin with an underscore, and metamethods, are not public.
+-- Every public function has its documentation where it is defined: in scripts/luapool a `---`
+-- comment, in a binding a comment above the C function that a luaL_Reg names, in runtime/luapool.h
+-- one above each declaration. Names that begin with an underscore, and metamethods, are not public.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 

@@ -1,5 +1,5 @@
--- The house's sizes and names: files of at most 500 lines, functions of at most 60, lines of at most 100
--- columns; a file opens with a comment; lp_buf_push stands in buf.c.
+-- The house's sizes and names: files of at most 500 lines, functions of at most 60, lines of at
+-- most 100 columns; a file opens with a comment; lp_buf_push stands in buf.c.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 
@@ -12,7 +12,7 @@ end
 
 local function check_lines(path, lines, opening)
   if #lines > max_file then row(path, #lines, "%d lines", #lines) end
-  if not (lines[1] or ""):find(opening) then row(path, 1, "no comment that says what the file is") end
+  if not (lines[1] or ""):find(opening) then row(path, 1, "no opening comment: what is it?") end
   for n, line in ipairs(lines) do
     local columns = utf8.len(line) or #line
     if columns > max_column then row(path, n, "%d columns", columns) end
@@ -27,7 +27,7 @@ local function check_names(path, f)
   end
 end
 
-for _, path in ipairs(tree.files({ "runtime", "bindings" }, { ".c", ".h" })) do
+for _, path in ipairs(tree.files({ "runtime", "bindings", "tests" }, { ".c", ".h" })) do
   local lines = tree.lines(path)
   check_lines(path, lines, "^/[*/]")
   for _, f in ipairs(path:find("%.c$") and tree.c_functions(lines) or {}) do
@@ -35,7 +35,7 @@ for _, path in ipairs(tree.files({ "runtime", "bindings" }, { ".c", ".h" })) do
     check_names(path, f)
   end
 end
-for _, path in ipairs(tree.files({ "scripts", "examples" }, { ".lua" })) do
+for _, path in ipairs(tree.files({ "scripts", "examples", "tests" }, { ".lua" })) do
   check_lines(path, tree.lines(path), "^%-%-.")
 end
 tree.finish("files, functions and lines have the house's size", rows)

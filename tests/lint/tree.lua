@@ -1,5 +1,5 @@
--- What the lints share: the project's files, their lines, and a TAP result. Run from the root, by a plain
--- lua5.4, so that they work before luapool does.
+-- What the lints share: the project's files, their lines, and a TAP result. Run from the root, by a
+-- plain lua5.4, so that they work before luapool does.
 
 local M = {}
 

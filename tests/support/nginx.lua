@@ -1,5 +1,5 @@
--- A real nginx for specs: local server <close> = nginx.start{ root = dir }. What its pages do stands
--- in tests/support/nginx_pages.lua.
+-- A real nginx for specs: local server <close> = nginx.start{ root = dir }. What its pages do
+-- stands in tests/support/nginx_pages.lua.
 
 local M = {}
 
@@ -24,7 +24,7 @@ local function run(command)
   return io.popen(command, "r"):close()
 end
 
---- Starts nginx; it accepts connections when this returns, and it ends with this process at the latest.
+--- Starts nginx; it accepts connections when this returns and ends at the latest with this process.
 ---@param opts? {root?: string, log?: boolean} log: keep an access.log
 ---@return tests.nginx
 function M.start(opts)

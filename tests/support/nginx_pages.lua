@@ -1,4 +1,5 @@
--- The pages of the test server, run inside nginx (LuaJIT). Each function is /NAME/REST, REST its argument.
+-- The pages of the test server, run inside nginx (LuaJIT). Each function is /NAME/REST, REST its
+-- argument.
 
 local M = {}
 local counters = ngx.shared.counters

@@ -1,10 +1,10 @@
--- Runs spec files with busted inside luapool: luapool run tests/support/busted.lua -- FILE...
--- Each `it` is a task of its own, so it may await; one that takes longer than SPEC_LIMIT seconds (60) is
--- cancelled and fails where it waited. Prints TAP. A file that leaves a task or a descriptor open fails.
--- A spec's _ENV is the real table of globals (busted's own is a proxy), so that its functions travel to
--- workers as those of any script do.
+-- Runs spec files with busted inside luapool: luapool run tests/support/spec.lua -- FILE...
+-- Each `it` is a task of its own, so it may await; one that takes longer than SPEC_LIMIT seconds
+-- (60) is cancelled and fails where it waited. Prints TAP. A file that leaves a task or a
+-- descriptor open fails. A spec's _ENV is the real table of globals (busted's own is a proxy), so
+-- that its functions travel to workers as those of any script do.
 
-local task = require "luapool.task"
+local task, core = require "luapool.task", require "luapool.task.core"
 local lfs = require "lfs"
 local busted = require "busted.core"()
 require "busted"(busted)
@@ -57,8 +57,8 @@ busted.subscribe({ "test", "end" }, function(element, _, status)
   return nil, true
 end)
 
--- busted.safe runs each part of a spec; the tests themselves it runs as tasks. In a test, `pending` and
--- `finally` are not those outside.
+-- busted.safe runs each part of a spec; the tests themselves it runs as tasks. In a test, `pending`
+-- and `finally` are not those outside.
 local safe = busted.safe
 function busted.safe(descriptor, run, element)
   if descriptor ~= "it" or run ~= element.run then return safe(descriptor, run, element) end
@@ -98,14 +98,18 @@ local function descriptors()
   return open
 end
 
+-- The tasks that have ended and the objects that nobody holds are gone after this.
 local function settle()
+  task.sleep(0)
   collectgarbage()
   collectgarbage()
   task.sleep(0)
 end
 
-local function left_open(before)
+local function left_open(before, tasks_before)
   local list = {}
+  local tasks = core.count() - tasks_before
+  if tasks > 0 then list[1] = tasks .. " tasks" end
   for fd, target in pairs(descriptors()) do
     if before[fd] ~= target and not target:find("/proc/%d+/fd$") then
       list[#list + 1] = ("descriptor %s: %s"):format(fd, target)
@@ -115,11 +119,11 @@ local function left_open(before)
   return list
 end
 
-local before = descriptors()
+local before, tasks_before = descriptors(), core.count()
 for _, name in ipairs(files) do add_file(name) end
 require "busted.execute"(busted)(1, {})
 settle()
-local left = left_open(before)
+local left = left_open(before, tasks_before)
 if #left > 0 then report("leaves nothing open", "failure", table.unpack(left)) end
 io.stdout:write("1..", count, "\n")
 io.stdout:flush()
