@@ -10,8 +10,9 @@ build-%:
 	@test -f build/$*/build.ninja || cmake --preset $* -Wno-dev
 	@cmake --build --preset $* -j $(JOBS)
 
+# ONLY=http: just the test files whose path contains it.
 test: build
-	@tests/run build/$(PRESET)
+	@tests/run build/$(PRESET) $(ONLY)
 
 # Format, lint, include direction, sizes, documentation, then the tests under ASan and UBSan.
 check: build-asan

@@ -64,6 +64,7 @@ run() {
 }
 
 tap_show() {
+  [ -e "$work/out" ] || { fail "$1"; return; }
   fail "$1
   command: $tap_command
   status:  $status
@@ -91,3 +92,12 @@ expect_no_file() { [ ! -e "$1" ] || tap_show "expected no file $1"; }
 # Any command that must succeed: expect cmp a b
 expect() { "$@" >"$work/expect" 2>&1 || tap_show "expected success of: $*
 $(head -c 2000 "$work/expect")"; }
+
+# The process with this id has ended, within 5 s. A zombie has: its new parent may be slow to reap.
+expect_gone() {
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    [ -n "$(tr -d '\0' 2>/dev/null <"/proc/$1/cmdline")" ] || return 0
+    sleep 0.5
+  done
+  tap_show "process $1 is still there: $(tr '\0' ' ' <"/proc/$1/cmdline")"
+}

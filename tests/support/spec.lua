@@ -64,9 +64,16 @@ function busted.safe(descriptor, run, element)
   if descriptor ~= "it" or run ~= element.run then return safe(descriptor, run, element) end
   local outside = _G.pending
   _G.pending, _G.finally = busted.pending, element.env.finally
-  local results = table.pack(task.timeout(limit, safe, descriptor, run, element))
+  local test = task.spawn(safe, descriptor, run, element)
+  local _, late = task.wait({ test }, { timeout = limit })
+  if late[1] then test:cancel(("not done after %g s"):format(limit)) end
+  local ok, status = test:result()
   _G.pending, _G.finally = outside, nil
-  return table.unpack(results, 1, results.n)
+  if not ok then
+    table.insert(trouble, tostring(status))
+    return busted.status("error")
+  end
+  return status
 end
 
 function busted.wrap() end
