@@ -1,0 +1,277 @@
+/* wire/name.c: values that travel by name.
+ *
+ * The map from values to names is made of package.loaded when it is first needed, and dropped
+ * when a module is added there (its __newindex says so), so that a table costs one look-up and
+ * no search. A value with several names gets the one that any receiver has most likely: see
+ * rank. Layer: wire. Owner: the Lua state (a table in the registry). */
+#include "runtime/wire/name.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+static const char key; /* its address is the key in the registry */
+
+static void new_weak(lua_State *L) {
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+}
+
+/* Makes the wire's memory in this Lua state and pushes it. */
+static void open_parts(lua_State *L) {
+  lua_createtable(L, LP_PART_LEARNED, 0);
+  lua_pushboolean(L, false);
+  lua_rawseti(L, -2, LP_PART_NAMES);
+  lua_newtable(L);
+  lua_rawseti(L, -2, LP_PART_NAMED);
+  new_weak(L);
+  lua_rawseti(L, -2, LP_PART_CLOSURES);
+  lua_newtable(L);
+  lua_rawseti(L, -2, LP_PART_PROTOS);
+  lua_newtable(L);
+  lua_rawseti(L, -2, LP_PART_LEARNED);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+}
+
+static void push_parts(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  open_parts(L);
+}
+
+void lp_name_part(lua_State *L, lp_part part) {
+  push_parts(L);
+  lua_rawgeti(L, -1, part);
+  lua_remove(L, -2);
+}
+
+/* The names must be collected again at the next need. */
+static void drop_map(lua_State *L) {
+  push_parts(L);
+  lua_pushboolean(L, false);
+  lua_rawseti(L, -2, LP_PART_NAMES);
+  lua_pop(L, 1);
+}
+
+/* __newindex of package.loaded. */
+static int watch(lua_State *L) {
+  lua_settop(L, 3);
+  lua_rawset(L, 1);
+  drop_map(L);
+  return 0;
+}
+
+/* Puts the watch on package.loaded, on top of the stack; false when it has another metatable.
+ */
+static bool watch_loaded(lua_State *L) {
+  if (lua_getmetatable(L, -1)) {
+    lua_pushliteral(L, "__newindex");
+    lua_rawget(L, -2);
+    bool ours = lua_tocfunction(L, -1) == watch;
+    lua_pop(L, 2);
+    return ours;
+  }
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, watch);
+  lua_setfield(L, -2, "__newindex");
+  lua_setmetatable(L, -2);
+  return true;
+}
+
+static bool is_one_of(const char *name, const char *const *list) {
+  while (*list && strcmp(*list, name) != 0) list++;
+  return *list != NULL;
+}
+
+static const char *const standard[] = {"coroutine", "debug",  "io",    "math", "os",
+                                       "package",   "string", "table", "utf8", NULL};
+
+static const char *const base[] = {
+    "assert",   "collectgarbage", "dofile",  "error",  "getmetatable", "ipairs",   "load",
+    "loadfile", "next",           "pairs",   "pcall",  "print",        "rawequal", "rawget",
+    "rawlen",   "rawset",         "require", "select", "setmetatable", "tonumber", "tostring",
+    "type",     "warn",           "xpcall",  NULL};
+
+/* How good a name is; the lowest is the best: given by lp_wire_name, a module, a function of a
+ * standard library, of another module, a global that some script may have made. */
+static int rank(const char *name) {
+  if (*name != 'F') return *name == 'N' ? 0 : 1;
+  const char *module = name + 1, *field = module + strlen(module) + 1;
+  if (strcmp(module, "_G") == 0) return is_one_of(field, base) ? 2 : 4;
+  return is_one_of(module, standard) ? 2 : 3;
+}
+
+static bool better(const char *name, const char *than) {
+  int a = rank(name), b = rank(than);
+  if (a != b) return a < b;
+  int order = strcmp(name, than);
+  return order ? order < 0 : strcmp(name + strlen(name) + 1, than + strlen(than) + 1) < 0;
+}
+
+/* Names the value at `value` in `map` with the string on top, unless it has a better name; pops
+ * it. */
+static void enter(lua_State *L, int map, int value) {
+  lua_pushvalue(L, value);
+  bool named = lua_rawget(L, map) == LUA_TSTRING;
+  bool take = !named || better(lua_tostring(L, -2), lua_tostring(L, -1));
+  lua_pop(L, 1);
+  if (take) {
+    lua_pushvalue(L, value);
+    lua_insert(L, -2);
+    lua_rawset(L, map);
+  } else {
+    lua_pop(L, 1);
+  }
+}
+
+static bool is_luapool(const char *module) {
+  return strncmp(module, "luapool", 7) == 0 && (module[7] == '.' || module[7] == 0);
+}
+
+/* Does this field of a module go by name? Lua functions go as bytecode but for luapool's own.
+ */
+static bool is_named_field(lua_State *L, const char *module) {
+  switch (lua_type(L, -1)) {
+  case LUA_TFUNCTION: return lua_iscfunction(L, -1) || is_luapool(module);
+  case LUA_TUSERDATA: return strcmp(module, "io") == 0;
+  case LUA_TLIGHTUSERDATA: return true;
+  default: return false;
+  }
+}
+
+/* Names the fields of the module on top of the stack. */
+static void enter_fields(lua_State *L, int map, const char *module) {
+  int table = lua_gettop(L);
+  lua_pushnil(L);
+  while (lua_next(L, table)) {
+    if (lua_type(L, -2) == LUA_TSTRING && is_named_field(L, module)) {
+      lua_pushliteral(L, "F");
+      lua_pushstring(L, module);
+      lua_pushlstring(L, "", 1);
+      lua_pushvalue(L, table + 1);
+      lua_concat(L, 4);
+      enter(L, map, table + 2);
+    }
+    lua_settop(L, table + 1);
+  }
+}
+
+/* Names the module whose name and value are on top of the stack, and its fields. */
+static void enter_module(lua_State *L, int map) {
+  int type = lua_type(L, -1);
+  bool object = type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA;
+  if (!object || lua_type(L, -2) != LUA_TSTRING) return;
+  int value = lua_gettop(L);
+  const char *name = lua_tostring(L, value - 1);
+  lua_pushfstring(L, "M%s", name);
+  enter(L, map, value);
+  if (type == LUA_TTABLE) enter_fields(L, map, name);
+}
+
+static void enter_given(lua_State *L, int map) {
+  lp_name_part(L, LP_PART_NAMED);
+  int named = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, named); lua_pop(L, 1)) {
+    lua_pushfstring(L, "N%s", lua_tostring(L, -2));
+    enter(L, map, named + 2);
+  }
+  lua_pop(L, 1);
+}
+
+/* Pushes a new map of all names and keeps it, if there is a watch over package.loaded. */
+static void collect(lua_State *L) {
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  new_weak(L);
+  int map = lua_gettop(L);
+  enter_given(L, map);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, map + 1); lua_settop(L, map + 2)) enter_module(L, map);
+  push_parts(L);
+  lua_insert(L, -2);
+  if (watch_loaded(L)) {
+    lua_pushvalue(L, map);
+    lua_rawseti(L, map + 1, LP_PART_NAMES);
+  }
+  lua_settop(L, map);
+}
+
+void lp_name_map(lua_State *L, bool anew) {
+  lp_name_part(L, LP_PART_NAMES);
+  if (lua_istable(L, -1) && !anew) return;
+  lua_pop(L, 1);
+  collect(L);
+}
+
+void lp_name_give(lua_State *L, int index, const char *name) {
+  index = lua_absindex(L, index);
+  lp_name_part(L, LP_PART_NAMED);
+  lua_pushvalue(L, index);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+  drop_map(L);
+}
+
+/* Pushes a module, required when it is not loaded; else the reason why not. */
+static bool push_module(lua_State *L, const char *module) {
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushstring(L, module);
+  int type = lua_rawget(L, -2);
+  lua_remove(L, -2);
+  if (type != LUA_TNIL && type != LUA_TBOOLEAN) return true;
+  lua_pop(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lua_pushliteral(L, "require");
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+  lua_pushstring(L, module);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return true;
+  const char *why = luaL_tolstring(L, -1, NULL);
+  lua_pushfstring(L, "module '%s' cannot be loaded here: %s", module, why);
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+  return false;
+}
+
+static bool push_field(lua_State *L, const char *module, const char *field) {
+  if (!push_module(L, module)) return false;
+  if (lua_type(L, -1) == LUA_TTABLE && lua_getfield(L, -1, field) != LUA_TNIL) {
+    lua_remove(L, -2);
+    return true;
+  }
+  lua_pushfstring(L, "module '%s' has no '%s' here", module, field);
+  return false;
+}
+
+static bool push_given(lua_State *L, const char *name) {
+  lp_name_part(L, LP_PART_NAMED);
+  int named = lua_gettop(L);
+  if (lua_getfield(L, named, name) != LUA_TNIL) return lua_remove(L, named), true;
+  const char *dot = strrchr(name, '.');
+  if (dot) {
+    lua_pushlstring(L, name, (size_t)(dot - name));
+    if (!push_module(L, lua_tostring(L, -1))) return false;
+    if (lua_getfield(L, named, name) != LUA_TNIL) return true;
+  }
+  lua_pushfstring(L, "nothing is called '%s' here", name);
+  return false;
+}
+
+bool lp_name_push(lua_State *L, const char *name, size_t len) {
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  int top = lua_gettop(L);
+  name = lua_pushlstring(L, name, len); /* ends in a zero byte there */
+  const char *field = memchr(name, 0, len);
+  bool found;
+  if (*name == 'F' && field)
+    found = push_field(L, name + 1, field + 1);
+  else if (*name == 'M')
+    found = push_module(L, name + 1);
+  else
+    found = push_given(L, name + (len > 0));
+  lua_copy(L, -1, top + 1);
+  lua_settop(L, top + 1);
+  return found;
+}

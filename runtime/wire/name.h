@@ -1,0 +1,35 @@
+/* wire/name.h: values that travel by name.
+ *
+ * A name is a string whose first byte says what it is: 'M' and the name of a module, 'F' and a
+ * module, a zero byte and one of its fields, or 'N' and a name given with lp_wire_name.
+ * Layer: wire, private to it. */
+#ifndef LP_WIRE_NAME_H
+#define LP_WIRE_NAME_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The tables that one Lua state keeps for the wire. */
+typedef enum {
+  LP_PART_NAMES = 1, /* value -> name, weak; false when it is to be made anew */
+  LP_PART_NAMED,     /* name -> value, of lp_wire_name */
+  LP_PART_CLOSURES,  /* closure -> number of its prototype, weak */
+  LP_PART_PROTOS,    /* bytecode -> number and number -> bytecode */
+  LP_PART_LEARNED,   /* number -> bytecode, of the sender */
+} lp_part;
+
+/* Pushes a part of the wire's memory in this Lua state. */
+void lp_name_part(lua_State *L, lp_part part);
+
+/* Pushes the map from values to names; `anew`: looks through package.loaded again. */
+void lp_name_map(lua_State *L, bool anew);
+
+/* Names the value at `index`. */
+void lp_name_give(lua_State *L, int index, const char *name);
+
+/* Pushes the value that has this name here and returns true; else pushes a text that says why
+ * there is none. Requires modules. */
+bool lp_name_push(lua_State *L, const char *name, size_t len);
+
+#endif
