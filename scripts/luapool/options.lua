@@ -113,9 +113,14 @@ local function either(names)
   end }
 end
 
+-- Made once for each kind of option: requests check theirs often.
 local function rule_of(want)
-  if type(want) == "table" then return words(want) end
-  return types[want] or either(want)
+  local rule = types[want]
+  if not rule then
+    rule = type(want) == "table" and words(want) or either(want)
+    types[want] = rule
+  end
+  return rule
 end
 
 local function shown(v)

@@ -1,0 +1,287 @@
+/* bindings/http_client.c: queues, connections and the life of a client. See http_client.h.
+ *
+ * Invariant: client->running and host->running count the transfers in the stages RESOLVING and
+ * RUNNING, and never pass the limits; a transfer is queued only while one of the limits is
+ * reached. Layer: bindings. */
+#include "bindings/http_client.h"
+
+#include <stdlib.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+
+/* Connections of one host in one multi handle: beyond them curl's cost per request doubles. */
+#ifdef LP_TINY
+enum { SPREAD = 2 };
+#else
+enum { SPREAD = 64 };
+#endif
+
+/* Idle connections that a multi handle keeps at least. */
+enum { KEEP = 100 };
+
+/* --- the runtime's part --- */
+
+static void http_close(lp_state *st) {
+  lp_http *http = st->http;
+  if (!http) return;
+  lp_list_each (link, &http->clients)
+    lp_http_client_close(lp_list_of(link, lp_http_client, link));
+  lp_http_multi_close_polls(&http->polls);
+  lp_alloc_free(http);
+  st->http = NULL;
+  curl_global_cleanup();
+}
+
+static bool environment_names_proxy(void) {
+  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                      "ALL_PROXY"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *value = getenv(names[i]);
+    if (value && *value) return true;
+  }
+  return false;
+}
+
+static lp_http *http_of(lp_state *st) {
+  if (st->http) return st->http;
+  lp_http *http = lp_alloc_new(sizeof *http);
+  if (!http) return NULL;
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    lp_alloc_free(http);
+    return NULL;
+  }
+  http->st = st;
+  http->polls.loop = st->loop;
+  http->proxied = environment_names_proxy();
+  lp_list_init(&http->clients);
+  st->http = http;
+  st->http_close = http_close;
+  return http;
+}
+
+/* --- slots: who may run --- */
+
+static bool host_full(const lp_http_client *c, const lp_http_host *h) {
+  return c->limit_per_host > 0 && h->running >= c->limit_per_host;
+}
+
+static void take_slot(lp_http_transfer *t) {
+  t->client->running++;
+  t->url->host->running++;
+}
+
+/* One that its host kept back may now go on; it waited longer than those behind it. */
+static void free_slot(lp_http_transfer *t) {
+  lp_http_client *c = t->client;
+  c->running--;
+  t->url->host->running--;
+  lp_list *next = lp_list_shift(&t->url->host->waiting);
+  if (next) lp_list_unshift(&c->waiting, next);
+}
+
+/* --- running --- */
+
+static void ended(CURL *easy, CURLcode code);
+
+static lp_http_multi *multi_at(lp_http_client *c, int n) {
+  if (n < c->multi_count) return c->multis[n];
+  lp_http_multi **multis = lp_alloc_resize(c->multis, (size_t)(n + 1) * sizeof *multis);
+  if (!multis) return NULL;
+  c->multis = multis;
+  long keep = c->limit > KEEP ? c->limit : KEEP;
+  multis[n] = lp_http_multi_open(c->http->st, &c->http->polls, keep, ended);
+  if (!multis[n]) return NULL;
+  c->multi_count++;
+  return multis[n];
+}
+
+/* The first multi handle in which the host has room. */
+static lp_http_place *find_place(lp_http_transfer *t) {
+  for (int n = 0;; n++) {
+    lp_http_place *p = lp_http_host_place(t->url->host, n);
+    if (p && p->running >= SPREAD) continue;
+    t->place = n;
+    return p;
+  }
+}
+
+/* Tells the multi handle the host's addresses when it does not know them yet. */
+static int teach(lp_http_transfer *t, lp_http_place *p) {
+  const lp_http_host *h = t->url->host;
+  if (p->learned == h->generation) return 0;
+  t->addresses = curl_slist_append(NULL, h->addresses);
+  if (!t->addresses) return LP_EMEMORY;
+  curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->addresses);
+  p->learned = h->generation;
+  return 0;
+}
+
+static int run(lp_http_transfer *t) {
+  lp_http_place *p = find_place(t);
+  lp_http_multi *m = p ? multi_at(t->client, t->place) : NULL;
+  if (!m || teach(t, p) < 0 || lp_http_multi_start(m, t->easy) < 0) return LP_EMEMORY;
+  t->stage = LP_HTTP_RUNNING;
+  p->running++;
+  return 0;
+}
+
+static void fail(lp_http_transfer *t, CURLcode code, int failure) {
+  free_slot(t);
+  t->stage = LP_HTTP_ENDED;
+  lp_http_transfer_end(t, code, failure);
+}
+
+/* Has a slot. Runs it, or waits for its host's address. */
+static void begin(lp_http_transfer *t) {
+  lp_http_host *h = t->url->host;
+  int rc = t->proxied ? 1 : lp_http_host_resolve(h);
+  if (rc == 0) {
+    t->stage = LP_HTTP_RESOLVING;
+    lp_list_push(&h->resolving, &t->link);
+  } else if (rc < 0) {
+    fail(t, CURLE_COULDNT_RESOLVE_HOST, rc);
+  } else if (run(t) < 0) {
+    fail(t, CURLE_OUT_OF_MEMORY, LP_EMEMORY);
+  }
+}
+
+/* Starts what the limits allow. */
+static void pump(lp_http_client *c) {
+  while (c->running < c->limit) {
+    lp_list *link = lp_list_shift(&c->waiting);
+    if (!link) return;
+    lp_http_transfer *t = lp_list_of(link, lp_http_transfer, link);
+    if (host_full(c, t->url->host)) {
+      lp_list_push(&t->url->host->waiting, &t->link);
+    } else {
+      take_slot(t);
+      begin(t);
+    }
+  }
+}
+
+static void resolved(lp_http_host *h, int status) {
+  lp_list ready;
+  lp_list_init(&ready);
+  lp_list_join(&ready, &h->resolving);
+  lp_http_client *c = NULL;
+  for (lp_list *link; (link = lp_list_shift(&ready));) {
+    lp_http_transfer *t = lp_list_of(link, lp_http_transfer, link);
+    c = t->client;
+    if (status < 0)
+      fail(t, CURLE_COULDNT_RESOLVE_HOST, status);
+    else if (run(t) < 0)
+      fail(t, CURLE_OUT_OF_MEMORY, LP_EMEMORY);
+  }
+  if (c) pump(c);
+}
+
+/* Leaves the multi handle's and the host's counts. */
+static void leave(lp_http_transfer *t) {
+  t->url->host->places[t->place].running--;
+  free_slot(t);
+  t->stage = LP_HTTP_ENDED;
+}
+
+static void ended(CURL *easy, CURLcode code) {
+  char *private = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+  lp_http_transfer *t = (lp_http_transfer *)private;
+  leave(t);
+  if (code == CURLE_COULDNT_CONNECT) lp_http_host_forget(t->url->host);
+  lp_http_transfer_end(t, code, t->failure);
+  pump(t->client);
+}
+
+void lp_http_client_start(lp_http_transfer *t) {
+  lp_http_client *c = t->client;
+  t->stage = LP_HTTP_QUEUED;
+  lp_list_push(&c->waiting, &t->link);
+  pump(c);
+}
+
+void lp_http_client_stop(lp_http_transfer *t) {
+  lp_http_client *c = t->client;
+  t->last = t->stage;
+  lp_list_remove(&t->link);
+  if (t->stage == LP_HTTP_RUNNING) {
+    lp_http_multi_stop(c->multis[t->place], t->easy);
+    leave(t);
+  } else if (t->stage == LP_HTTP_RESOLVING) {
+    free_slot(t);
+  }
+  t->stage = LP_HTTP_ENDED;
+  pump(c);
+}
+
+/* --- transfers --- */
+
+static int client_begin(lp_http_client *c, lp_state *st) {
+  if (c->http) return 0;
+  lp_http *http = http_of(st);
+  if (!http) return LP_EMEMORY;
+  if (c->cookies) {
+    c->shared = curl_share_init();
+    if (!c->shared) return LP_EMEMORY;
+    curl_share_setopt(c->shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
+  }
+  c->http = http;
+  lp_http_host_open(&c->hosts, http->polls.loop, resolved);
+  lp_list_push(&http->clients, &c->link);
+  return 0;
+}
+
+lp_http_transfer *lp_http_client_take(lp_http_client *c, lp_state *st) {
+  if (c->closed || client_begin(c, st) < 0) return NULL;
+  lp_list *link = c->idle.prev; /* the last one used is warm */
+  if (link == &c->idle) return lp_http_transfer_new(c);
+  lp_list_remove(link);
+  return lp_list_of(link, lp_http_transfer, link);
+}
+
+void lp_http_client_give(lp_http_transfer *t) {
+  if (!t) return;
+  if (t->stage > LP_HTTP_IDLE && t->stage < LP_HTTP_ENDED) lp_http_client_stop(t);
+  t->wait = NULL;
+  lp_http_transfer_clear(t);
+  t->stage = LP_HTTP_IDLE;
+  lp_list_push(&t->client->idle, &t->link);
+}
+
+/* --- the client --- */
+
+void lp_http_client_open(lp_http_client *c, int limit, int limit_per_host, bool cookies) {
+  *c = (lp_http_client){.limit = limit, .limit_per_host = limit_per_host, .cookies = cookies};
+  lp_list_init(&c->link);
+  lp_list_init(&c->transfers);
+  lp_list_init(&c->idle);
+  lp_list_init(&c->waiting);
+}
+
+/* Whoever held it finds that it is gone. */
+static void abandon(lp_http_transfer *t) {
+  if (t->stage > LP_HTTP_IDLE && t->stage < LP_HTTP_ENDED) lp_http_client_stop(t);
+  if (t->owner) *t->owner = NULL;
+  if (t->wait) {
+    t->wait->transfer = NULL;
+    lp_op_finish(&t->wait->op, LP_ECLOSED);
+  }
+  lp_http_transfer_free(t);
+}
+
+void lp_http_client_close(lp_http_client *c) {
+  if (c->closed) return;
+  c->closed = true;
+  c->limit = 0; /* nothing queued may start */
+  lp_list_each (link, &c->transfers) abandon(lp_list_of(link, lp_http_transfer, all));
+  for (int i = 0; i < c->multi_count; i++) lp_http_multi_close(c->multis[i]);
+  lp_alloc_free(c->multis);
+  if (c->shared) curl_share_cleanup(c->shared);
+  lp_http_host_close(&c->hosts);
+  lp_list_remove(&c->link);
+  c->multis = NULL;
+  c->multi_count = 0;
+  c->shared = NULL;
+  c->http = NULL;
+}

@@ -1,0 +1,22 @@
+/* bindings/http_result.h: what came of a request, as Lua values: a Response, or an error
+ * object. Layer: bindings. */
+#ifndef LP_BINDINGS_HTTP_RESULT_H
+#define LP_BINDINGS_HTTP_RESULT_H
+
+#include <lua.h>
+
+#include "bindings/http_transfer.h"
+
+/* The class of responses, in the registry under this name; it travels by it too. */
+#define LP_HTTP_RESPONSE "luapool.http.Response"
+
+/* True when the transfer has failed, by itself or because it was stopped with `status`. */
+bool lp_http_result_failed(const lp_http_transfer *t, int status);
+
+/* Pushes the Response of a transfer that has ended, or of a stream whose header is complete. */
+void lp_http_result_push(lua_State *L, lp_http_transfer *t);
+
+/* Pushes the error object of a failed one. */
+void lp_http_result_push_error(lua_State *L, lp_http_transfer *t, int status);
+
+#endif
