@@ -21,7 +21,8 @@ typedef struct lp_channel_events {
   /* All frames of one read have been given. May be NULL. */
   void (*batch)(lp_channel *c);
   /* The other end is gone (0) or the channel is broken (negative code). Called once, not after
-   * lp_channel_close; the owner then closes the channel. Frames read before come first. */
+   * lp_channel_close; the owner then closes the channel. All that the other end had sent comes
+   * first. */
   void (*ended)(lp_channel *c, int status);
 } lp_channel_events;
 
@@ -35,6 +36,8 @@ struct lp_channel {
   int mask; /* what the poll is armed for */
   lp_buf in, out;
   size_t out_start; /* bytes of `out` that are written already */
+  int failed;       /* of a write: what `ended` will say */
+  bool ended;       /* `ended` has been called */
   bool open;        /* between open and close */
 };
 
@@ -43,7 +46,8 @@ struct lp_channel {
 int lp_channel_open(lp_channel *c, uv_loop_t *loop, int fd, const lp_channel_events *events,
                     void *owner);
 
-/* Where frames are appended, with lp_frame_*; they leave at the next flush. */
+/* Where frames are appended, with lp_frame_*; they leave at the next flush. No flush between
+ * lp_frame_begin and lp_frame_end: it would send half a frame. */
 static inline lp_buf *lp_channel_out(lp_channel *c) {
   return &c->out;
 }

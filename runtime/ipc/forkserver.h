@@ -12,20 +12,13 @@
 #include <sys/types.h>
 #include <uv.h>
 
-/* What a new worker is given; in it these descriptors are its own. */
-typedef struct lp_spawn {
-  uint32_t id;   /* chosen by main, comes back in every report; unique among living workers */
-  uint32_t slot; /* for the worker: 1..N */
-  int channel;   /* its end of the channel */
-  int out, err;  /* become its descriptors 1 and 2; stdin becomes /dev/null */
-  int page;      /* memory shared with main, a memfd */
-} lp_spawn;
-
-/* Runs the worker in the child and returns its exit code. */
-typedef int (*lp_spawn_main)(const lp_spawn *spawn);
+#include "runtime/ipc/spawn.h"
 
 typedef struct lp_forkserver lp_forkserver;
 
+/* Control socket and channels are not ordered against each other: a worker's first frame may
+ * come before `started`, and its last ones after `ended`. A callback may close the handle: then
+ * none follows. */
 typedef struct lp_forkserver_events {
   /* Forked: its pid. */
   void (*started)(lp_forkserver *fs, uint32_t id, pid_t pid);
@@ -35,7 +28,8 @@ typedef struct lp_forkserver_events {
   void (*ended)(lp_forkserver *fs, uint32_t id, pid_t pid, int status, int error);
   /* It was stopped (true) by a signal, or continued (false). */
   void (*stopped)(lp_forkserver *fs, uint32_t id, pid_t pid, bool stopped);
-  /* The forkserver itself is gone, and with it all its workers. */
+  /* The forkserver itself is gone and reaped, and with it all its workers, of which no `ended`
+   * comes any more. The owner then closes the handle. */
   void (*gone)(lp_forkserver *fs);
 } lp_forkserver_events;
 
@@ -52,7 +46,8 @@ int lp_forkserver_exec(const char *program, pid_t *pid);
  */
 int lp_forkserver_serve(int fd, lp_spawn_main main);
 
-/* Main's end. Takes over control socket and pid. The handle does not keep the loop alive. */
+/* Main's end. Takes over control socket and pid. The handle does not keep the loop alive.
+ * Returns 0 or a negative code; on failure both stay the caller's. */
 int lp_forkserver_open(lp_forkserver **fs, uv_loop_t *loop, int fd, pid_t pid,
                        const lp_forkserver_events *events, void *owner);
 void *lp_forkserver_owner(lp_forkserver *fs);

@@ -1,0 +1,54 @@
+/* tests/support/clean.h: each test begins with a loop and ends by proving that nothing is left.
+ *
+ * Setup and teardown for cmocka tests that take a `clean *` as their state: the loop closes
+ * empty, no child is left, no descriptor is left. Include after cmocka.h. */
+#ifndef TESTS_SUPPORT_CLEAN_H
+#define TESTS_SUPPORT_CLEAN_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <uv.h>
+
+typedef struct clean {
+  uv_loop_t loop;
+  int fds; /* open before the loop was */
+} clean;
+
+static inline int clean_count_fds(void) {
+  int n = 0;
+  DIR *d = opendir("/proc/self/fd");
+  if (!d) return -1;
+  while (readdir(d)) n++;
+  closedir(d);
+  return n;
+}
+
+/* libuv opens a pair of descriptors for the life of the process with the first loop. */
+static inline int clean_group(void **state) {
+  (void)state;
+  uv_loop_t loop;
+  return uv_loop_init(&loop) || uv_loop_close(&loop);
+}
+
+static inline int clean_setup(void **state) {
+  clean *t = calloc(1, sizeof *t);
+  t->fds = clean_count_fds();
+  *state = t;
+  return uv_loop_init(&t->loop);
+}
+
+static inline int clean_teardown(void **state) {
+  clean *t = *state;
+  uv_run(&t->loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&t->loop), 0);
+  assert_int_equal(clean_count_fds(), t->fds);
+  assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+  free(t);
+  return 0;
+}
+
+#define clean_test(f) cmocka_unit_test_setup_teardown(f, clean_setup, clean_teardown)
+
+#endif
