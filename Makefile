@@ -16,11 +16,10 @@ test: build
 
 # Format, lint, include direction, sizes, documentation, then the tests under ASan and UBSan.
 check: build-asan
-	@tests/lint/run build/asan
-	@tests/run build/asan
+	@tests/lint/run build/asan; lint=$$?; tests/run build/asan && exit $$lint
 
 bench: build-release
-	@tests/bench/run build/release
+	@tests/bench/run build/release $(ONLY)
 
 fuzz: build-fuzz
 	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
