@@ -55,12 +55,14 @@ static void ignore_signals(void) {
 }
 
 /* Keeps stderr, for a last word, and the control socket; all else that was inherited is closed,
- * so that no worker holds a pipe or a port of main. */
+ * so that no worker holds a pipe or a port of main. A libuv that was in use forgets its own
+ * pipe first: it would close those numbers in each fork, whatever they are by then. */
 static int keep_only(int fd) {
-  int null = open("/dev/null", O_RDWR);
-  if (null < 0) return -errno;
-  if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) return -errno;
-  if (fcntl(STDERR_FILENO, F_GETFD) < 0 && dup2(null, STDERR_FILENO) < 0) return -errno;
+  uv_library_shutdown();
+  close(STDIN_FILENO);
+  close(STDOUT_FILENO);
+  int rc = lp_spawn_fill_stdio();
+  if (rc < 0) return rc;
   if (fd > STDERR_FILENO + 1) close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
   close_range((unsigned)fd + 1, ~0U, 0);
   return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
@@ -89,7 +91,8 @@ int lp_forkserver_serve(int fd, lp_spawn_main main) {
  * child. */
 int lp_forkserver_fork(lp_spawn_main main, pid_t *pid) {
   int pair[2];
-  int rc = lp_spawn_pair(SOCK_SEQPACKET, pair);
+  int rc = lp_spawn_fill_stdio();
+  if (rc == 0) rc = lp_spawn_pair(SOCK_SEQPACKET, pair);
   if (rc < 0) return rc;
   fflush(NULL); /* or each worker writes what stands in stdio's buffers once more */
   sigset_t all, before;

@@ -33,8 +33,9 @@ typedef struct lp_forkserver_events {
   void (*gone)(lp_forkserver *fs);
 } lp_forkserver_events;
 
-/* Forks the forkserver; the earlier in a process's life, the cheaper and cleaner. `main` runs
- * in each worker. Returns its control socket, or a negative errno. *pid is its process. */
+/* Forks the forkserver, from a process without threads; the earlier in its life, the cheaper
+ * and cleaner. Opens /dev/null for each of 0, 1 and 2 that is closed. `main` runs in each
+ * worker. Returns the control socket, or a negative errno. *pid is the forkserver. */
 int lp_forkserver_fork(lp_spawn_main main, pid_t *pid);
 
 /* For a process that may have threads: starts `program` with posix_spawn as `program

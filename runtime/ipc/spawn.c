@@ -32,6 +32,15 @@ static int lift_both(int fds[2]) {
   return rc;
 }
 
+int lp_spawn_fill_stdio(void) {
+  int fd;
+  do fd = open("/dev/null", O_RDWR); /* the lowest free one; these are inherited */
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd < 0) return -errno;
+  close(fd);
+  return 0;
+}
+
 int lp_spawn_pair(int type, int fds[2]) {
   return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) < 0 ? -errno : lift_both(fds);
 }

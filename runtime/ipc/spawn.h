@@ -22,6 +22,11 @@ typedef struct lp_spawn {
 /* Runs the worker in the child and returns its exit code. */
 typedef int (*lp_spawn_main)(const lp_spawn *spawn);
 
+/* Opens /dev/null for each of 0, 1 and 2 that is closed: libuv aborts when one of its
+ * descriptors is among them. lp_forkserver_fork begins with it. Returns 0 or a negative errno.
+ */
+int lp_spawn_fill_stdio(void);
+
 /* A pair of connected Unix sockets of `type` (SOCK_STREAM for a channel), closed on exec.
  * Returns 0 or a negative errno. */
 int lp_spawn_pair(int type, int fds[2]);
