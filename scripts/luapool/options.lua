@@ -10,10 +10,10 @@ local M = {}
 
 -- The least number of insertions, deletions, replacements and swaps that make b out of a.
 local function distance(a, b)
-  local before, last, row = {}, {}, {}
+  local before, last = {}, {}
   for j = 0, #b do last[j] = j end
   for i = 1, #a do
-    row = { [0] = i }
+    local row = { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
       row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
@@ -72,7 +72,8 @@ local function is_count(least)
   return function(v) return math.type(v) == "integer" and v >= least end
 end
 
--- What an option may be: a name of this table, of a Lua type, a list of words, or names joined by "|".
+-- What an option may be: a name of this table, of a Lua type, a list of words, or names joined
+-- by "|".
 local types = {
   any = { "a value", function() return true end },
   callable = { "a function", callable },
