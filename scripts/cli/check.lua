@@ -1,6 +1,6 @@
--- cli.check: luapool check FILE: syntax, the fields of a job, and the globals that a job's functions
--- use: globals do not travel to the workers, so fetch, process and init find nil there. A file that
--- returns something is run up to its end for that; a script is not.
+-- cli.check: luapool check FILE: syntax, the fields of a job, and the globals that a job's
+-- functions use: globals do not travel to the workers, so fetch, process and init find nil
+-- there. A file that returns something is run up to its end for that; a script is not.
 
 local cli = require "cli.options"
 local globals = require "cli.globals"

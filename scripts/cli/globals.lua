@@ -1,5 +1,5 @@
--- cli.globals: finds where a source uses global names: a parser that keeps nothing but the scopes of
--- local names. The source compiles, so errors need no care. Used by `luapool check`.
+-- cli.globals: finds where a source uses global names: a parser that keeps nothing but the
+-- scopes of local names. The source compiles, so errors need no care. Used by `luapool check`.
 
 local lexer = require "cli.lexer"
 

@@ -1,6 +1,7 @@
--- luapool.job: drives a job file: pulls its items, has them fetched and processed by workers, writes
--- results and failures, sums up. One unordered map over one iterator that waits while items are in
--- flight; what the workers do stands in luapool.job.worker. Main only; cli.run calls it.
+-- luapool.job: drives a job file: pulls its items, has them fetched and processed by workers,
+-- writes results and failures, sums up. One unordered map over one iterator that waits while
+-- items are in flight; what the workers do stands in luapool.job.worker. Main only; cli.run
+-- calls it.
 
 local carry = require("luapool.job.worker").carry
 local errors = require "luapool.error"
@@ -183,8 +184,8 @@ end
 -- "titles" for jobs/titles.lua: names what has no output to be named after.
 local function base_name(path) return path:match("([^/]*)$"):gsub("%.lua$", "") end
 
---- Opens a job: checks its table, reads its settings, opens its output. When something is wrong: nil,
---- one line, the exit status.
+--- Opens a job: checks its table, reads its settings, opens its output. When something is
+--- wrong: nil, one line, the exit status.
 ---@param job any what the job file returned
 ---@param opts { path: string, args: string[], output: string?, config: function, print: function,
 ---  report: function } print writes lines to stdout, report an error to stderr

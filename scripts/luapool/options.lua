@@ -72,7 +72,8 @@ local function is_count(least)
   return function(v) return math.type(v) == "integer" and v >= least end
 end
 
--- What an option may be: a name of this table, of a Lua type, a list of words, or names joined by "|".
+-- What an option may be: a name of this table, of a Lua type, a list of words, or names joined
+-- by "|".
 local types = {
   any = { "a value", function() return true end },
   callable = { "a function", callable },

@@ -1,6 +1,7 @@
--- luapool.job.source: where a job's items come from: its `items`, what ctx:add added, and what waits
--- for its next attempt. next() waits while there is nothing to do but items are still in flight,
--- because they may add some; so memory is bounded by what was added, not by the input. Main only.
+-- luapool.job.source: where a job's items come from: its `items`, what ctx:add added, and what
+-- waits for its next attempt. next() waits while there is nothing to do but items are still in
+-- flight, because they may add some; so memory is bounded by what was added, not by the input.
+-- Main only.
 
 local options = require "luapool.options"
 local task = require "luapool.task"

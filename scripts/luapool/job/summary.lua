@@ -1,5 +1,5 @@
--- luapool.job.summary: what has become of a job's items. Each counts once: as success or as failure,
--- and what is neither when the job was stopped as cancelled. Main only.
+-- luapool.job.summary: what has become of a job's items. Each counts once: as success or as
+-- failure, and what is neither when the job was stopped as cancelled. Main only.
 
 local M = {}
 
