@@ -133,11 +133,21 @@ static void enter(lua_State *L, int map, int value) {
   }
 }
 
+/* Is the Lua function on top one that luapool has put in the place of a standard one? */
+static bool is_replacement(lua_State *L, const char *module) {
+  if (strcmp(module, "_G") != 0 && !is_one_of(module, standard)) return false;
+  lua_Debug ar;
+  lua_pushvalue(L, -1);
+  lua_getinfo(L, ">S", &ar);
+  return strncmp(ar.source, "=luapool/", 9) == 0;
+}
+
 /* Does this field of a module go by name? Lua functions go as bytecode but for luapool's own.
  */
 static bool is_named_field(lua_State *L, const char *module) {
   switch (lua_type(L, -1)) {
-  case LUA_TFUNCTION: return lua_iscfunction(L, -1) || is_luapool(module);
+  case LUA_TFUNCTION:
+    return lua_iscfunction(L, -1) || is_luapool(module) || is_replacement(L, module);
   case LUA_TUSERDATA: return strcmp(module, "io") == 0;
   case LUA_TLIGHTUSERDATA: return true;
   default: return false;
