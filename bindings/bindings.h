@@ -7,6 +7,7 @@
 
 int luaopen_luapool_core(lua_State *L);
 int luaopen_luapool_http_core(lua_State *L);
+int luaopen_luapool_pool_core(lua_State *L);
 int luaopen_luapool_task_core(lua_State *L);
 
 #endif

@@ -139,6 +139,14 @@ static int core_cpus(lua_State *L) {
   return 1;
 }
 
+/* core.slice() -> seconds of CPU that a task may use before others run; 0: no limit. */
+static int core_slice(lua_State *L) {
+  const lp_interrupt *in = &lp_state_of(L)->interrupt;
+  const struct timespec *slice = &in->slice.it_value;
+  lua_pushnumber(L, in->open ? (double)slice->tv_sec + (double)slice->tv_nsec / 1e9 : 0);
+  return 1;
+}
+
 /* core.pid() -> this process. */
 static int core_pid(lua_State *L) {
   lua_pushinteger(L, getpid());
@@ -184,13 +192,10 @@ static void open_signals(lua_State *L) {
 }
 
 int luaopen_luapool_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"signals", core_signals},
-                                       {"cpus", core_cpus},
-                                       {"pid", core_pid},
-                                       {"isatty", core_isatty},
-                                       {"exit", core_exit},
-                                       {"write", core_write},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"signals", core_signals}, {"cpus", core_cpus},
+                                       {"pid", core_pid},         {"slice", core_slice},
+                                       {"isatty", core_isatty},   {"exit", core_exit},
+                                       {"write", core_write},     {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushliteral(L, LP_VERSION);
   lua_setfield(L, -2, "version");

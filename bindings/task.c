@@ -2,6 +2,7 @@
  * combinators (gather, group, timeout …) stand on these in scripts/luapool/task.lua. Layer:
  * bindings. */
 #include <lauxlib.h>
+#include <string.h>
 
 #include "bindings/bindings.h"
 #include "runtime/base/alloc.h"
@@ -319,6 +320,20 @@ static int task_count(lua_State *L) {
   return 1;
 }
 
+/* Methods, and the fields `args` (of a future) and `attempt` (of a pool's task: counts its
+ * runs). */
+static int task_index(lua_State *L) {
+  lp_task *t = lp_task_check(L, 1);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  const char *key = lua_tostring(L, 2);
+  if (key && strcmp(key, "args") == 0)
+    lua_getiuservalue(L, 1, LP_TASK_ARGS);
+  else if (key && strcmp(key, "attempt") == 0)
+    lua_pushinteger(L, t->attempt);
+  return 1;
+}
+
 static void open_methods(lua_State *L) {
   static const luaL_Reg methods[] = {{"await", task_await},   {"result", task_result},
                                      {"cancel", task_cancel}, {"status", task_status},
@@ -328,6 +343,7 @@ static void open_methods(lua_State *L) {
   luaL_newlib(L, methods);
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "methods");
+  lua_pushcclosure(L, task_index, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

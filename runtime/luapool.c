@@ -5,14 +5,18 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/ipc/forkserver.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
 #include "runtime/luapool_modules.h"
+#include "runtime/pool/worker.h"
 
 struct luapool {
   lp_state state;
@@ -26,6 +30,11 @@ struct luapool {
 static void report(lp_state *st, const char *text) {
   luapool *rt = st->host;
   if (rt->options.report) rt->options.report(rt->options.user, text);
+}
+
+static void output(lp_state *st, int fd, const char *text, size_t len) {
+  luapool *rt = st->host;
+  if (rt->options.output) rt->options.output(rt->options.user, fd, text, len);
 }
 
 static int fail(luapool *rt, const char *text) {
@@ -43,6 +52,10 @@ luapool *luapool_open(const luapool_options *options) {
   if (lp_state_open(&rt->state, NULL, lp_luapool_modules) < 0) goto fail;
   rt->state.host = rt;
   rt->state.report = report;
+  rt->state.output = output;
+  rt->state.program = rt->options.program;
+  rt->state.forkserver = rt->options.forkserver.socket;
+  rt->state.forkserver_pid = rt->options.forkserver.pid;
   if (rt->options.slice > 0 && lp_interrupt_open(&rt->state, rt->options.slice) < 0) goto fail;
   return rt;
 fail:
@@ -126,9 +139,17 @@ void luapool_stop(luapool *rt) {
   if (rt->main) lp_task_stop(rt->main);
 }
 
+/* A forkserver that no pool has needed. */
+static void hang_up(luapool *rt) {
+  if (!rt->state.forkserver_pid) return;
+  close(rt->state.forkserver);
+  waitpid(rt->state.forkserver_pid, NULL, 0);
+}
+
 void luapool_close(luapool *rt) {
   if (!rt) return;
   lp_state_close(&rt->state);
+  hang_up(rt);
   lp_alloc_free(rt->error);
   lp_alloc_free(rt);
 }
@@ -137,10 +158,18 @@ const char *luapool_version(void) {
   return LP_VERSION;
 }
 
+/* What runs in a worker, wherever it was forked. */
+static int worker_main(const lp_spawn *spawn) {
+  return lp_worker_run(spawn, lp_luapool_modules);
+}
+
 luapool_forkserver luapool_fork(void) {
-  return (luapool_forkserver){0};
+  luapool_forkserver fs = {0};
+  fs.socket = lp_forkserver_fork(worker_main, &fs.pid);
+  if (fs.socket < 0) fs.pid = 0;
+  return fs;
 }
 
 int luapool_serve(void) {
-  return 2;
+  return lp_forkserver_serve(3, worker_main);
 }

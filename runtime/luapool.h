@@ -44,6 +44,10 @@ typedef struct luapool_options {
   /* Told of errors that no task has awaited: message and traceback, without a final newline.
    * May be NULL. `text` is valid during the call. */
   void (*report)(void *user, const char *text);
+
+  /* Given what workers write: whole lines, for the host's stdout (1) or stderr (2). May be
+   * NULL. */
+  void (*output)(void *user, int fd, const char *text, size_t len);
   void *user;
 } luapool_options;
 

@@ -11,6 +11,7 @@
 static const luaL_Reg modules[] = {
     {"luapool.core", luaopen_luapool_core},
     {"luapool.http.core", luaopen_luapool_http_core},
+    {"luapool.pool.core", luaopen_luapool_pool_core},
     {"luapool.task.core", luaopen_luapool_task_core},
 };
 

@@ -14,6 +14,14 @@ static void report(void *user, const char *text) {
   fprintf(stderr, "luapool: %s\n", text);
 }
 
+/* What workers print. Our own stdout may hold earlier text. */
+static void output(void *user, int fd, const char *text, size_t len) {
+  FILE *stream = fd == 1 ? stdout : stderr;
+  (void)user;
+  fwrite(text, 1, len, stream);
+  fflush(stream);
+}
+
 /* The slice must be known before a runtime is opened, so it is looked for here: seconds. */
 static double find_slice(int argc, char **argv) {
   double milliseconds = 10;
@@ -31,6 +39,7 @@ int main(int argc, char **argv) {
   luapool_options options = {.forkserver = luapool_fork(),
                              .slice = find_slice(argc, argv),
                              .report = report,
+                             .output = output,
                              .program = "/proc/self/exe"};
   signal(SIGPIPE, SIG_IGN);
   luapool *rt = luapool_open(&options);

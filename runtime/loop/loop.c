@@ -20,16 +20,22 @@ void lp_loop_spin(lp_state *st) {
   uv_idle_start(&st->spin, on_spin);
 }
 
-static void run_ready(lp_state *st) {
+/* Returns true when more tasks can be run before the loop may sleep. */
+static bool run_ready(lp_state *st) {
   uint64_t slices = st->slices;
-  for (int n = 0; n < BATCH && st->slices == slices; n++) {
+  for (int n = 0; n < BATCH; n++) {
     lp_list *link = lp_list_shift(&st->ready);
-    if (!link) break;
-    lp_task_resume(lp_list_of(link, lp_task, link));
+    if (link)
+      lp_task_resume(lp_list_of(link, lp_task, link));
+    else if (!st->more || !st->more(st))
+      goto drained;
+    if (st->slices != slices) return true;
   }
-  if (!lp_list_empty(&st->ready) || st->slices != slices) return;
+  return true;
+drained:;
   lp_list *link = lp_list_shift(&st->preempted);
   if (link) lp_task_resume(lp_list_of(link, lp_task, link));
+  return !lp_list_empty(&st->ready) || !lp_list_empty(&st->preempted);
 }
 
 static void run_flushes(lp_state *st) {

@@ -87,6 +87,7 @@ static void end_tasks(lp_state *st) {
 void lp_state_close(lp_state *st) {
   if (!st->loop) return;
   if (st->L) end_tasks(st);
+  if (st->fleet) st->fleet_close(st);
   if (st->http_close) st->http_close(st);
   if (st->L) lua_close(st->L);
   st->L = NULL;
@@ -96,5 +97,6 @@ void lp_state_close(lp_state *st) {
     uv_run(st->loop, UV_RUN_DEFAULT);
     uv_loop_close(st->loop);
   }
+  if (st->fleet) st->fleet_free(st);
   st->loop = NULL;
 }

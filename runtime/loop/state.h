@@ -58,7 +58,15 @@ typedef struct lp_state {
   void *host; /* the luapool of luapool.h, or the worker */
   void *http; /* owned by bindings/http: made at the first request */
   void (*http_close)(struct lp_state *st);
-  const char *script_dir; /* folder of the script, or NULL */
+  struct lp_fleet *fleet; /* owned by pool/fleet.c: made with the first pool */
+  void (*fleet_close)(struct lp_state *st); /* ends all workers, begins to close its handles */
+  void (*fleet_free)(struct lp_state *st);  /* once the loop is empty */
+  bool (*more)(struct lp_state *st); /* a worker: starts a further task when none is ready */
+  int forkserver;                    /* its control socket, when forkserver_pid is not 0: */
+  pid_t forkserver_pid;              /* forked by the program and not yet taken over */
+  const char *program;               /* what to start one with otherwise */
+  /* Whole lines of workers, for the host's stdout (1) or stderr (2); or NULL. */
+  void (*output)(struct lp_state *st, int fd, const char *text, size_t len);
 } lp_state;
 
 /* The runtime of any of its coroutines. */

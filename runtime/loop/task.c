@@ -117,7 +117,8 @@ lp_task *lp_task_spawn(lua_State *L, int nargs) {
   lua_pushcfunction(t->co, body);
   lua_xmove(L, t->co, nargs + 1);
   t->nargs = nargs + 1;
-  t->number = ++st->numbers;
+  bool charged = st->on_cpu && st->current; /* in a worker, to the call that spawns it */
+  t->number = charged ? st->current->number : ++st->numbers;
   lp_task_wake(t);
   return t;
 }
@@ -133,12 +134,25 @@ lp_task *lp_task_promise(lua_State *L) {
 
 /* Stack: error, traceback. Notes both in the Task object at `index` and pops the traceback. */
 static void note_trace(lua_State *L, int index) {
+  index = lua_absindex(L, index);
   lua_createtable(L, 2, 0);
   lua_pushvalue(L, -3);
   lua_rawseti(L, -2, 1);
   lua_insert(L, -2);
   lua_rawseti(L, -2, 2);
   lua_setiuservalue(L, index, LP_TASK_TRACE);
+}
+
+void lp_task_note_trace(lua_State *L) {
+  lp_task *current = lp_state_of(L)->current;
+  if (!current) {
+    lua_pop(L, 1);
+    return;
+  }
+  push_object(L, current);
+  lua_insert(L, -3); /* task, error, traceback */
+  note_trace(L, -3);
+  lua_remove(L, -2);
 }
 
 /* The message handler of body: takes the traceback where the error is raised. */

@@ -31,15 +31,16 @@ struct lp_task {
   lp_list watchers; /* who waits for its end: lp_watch */
   lp_op *op;        /* what it waits for, kept until its results are pushed */
   lp_task_status status;
-  int anchor;      /* reference in the table of st->anchors */
-  int nresults;    /* once done: values in the user value LP_TASK_VALUE */
-  int nargs;       /* on the coroutine's stack for the first resume */
-  int shield;      /* > 0: inside task.shield */
-  uint64_t number; /* for the dump, and for a worker's shared word */
-  bool cancelled;  /* cancel was asked for: each wait raises */
-  bool unwinding;  /* the cancel error is on its way up: <close> handlers may wait */
-  bool exposed;    /* a script has seen the Task object or its coroutine: no reuse */
-  bool awaited;    /* somebody has seen how it ended */
+  int anchor;       /* reference in the table of st->anchors */
+  int nresults;     /* once done: values in the user value LP_TASK_VALUE */
+  int nargs;        /* on the coroutine's stack for the first resume */
+  int shield;       /* > 0: inside task.shield */
+  uint64_t number;  /* for the dump, and for a worker's shared word */
+  uint32_t attempt; /* of a task of a pool: counts its runs */
+  bool cancelled;   /* cancel was asked for: each wait raises */
+  bool unwinding;   /* the cancel error is on its way up: <close> handlers may wait */
+  bool exposed;     /* a script has seen the Task object or its coroutine: no reuse */
+  bool awaited;     /* somebody has seen how it ended */
   /* Called once at its end, before the results are stored; the top of `co` holds `nres`
    * results, or one error when status is not LP_TASK_DONE. May be NULL. Never raises. */
   void (*on_end)(lp_task *t, lua_State *co, int nres);
@@ -53,7 +54,8 @@ enum {
   LP_TASK_TRACE,  /* {error, traceback}: the latest error that this task raised or caught */
   LP_TASK_REASON, /* of its cancellation */
   LP_TASK_NAME,
-  LP_TASK_VALUES = LP_TASK_NAME,
+  LP_TASK_ARGS, /* of a future */
+  LP_TASK_VALUES = LP_TASK_ARGS,
 };
 
 /* One who waits for the end of a task: embedded in an operation, linked in task->watchers. */
@@ -103,6 +105,10 @@ lp_task *lp_task_promise(lua_State *L);
 /* Ends a promise with the `n` values on top of L's stack, popped: results (ok) or one error.
  * Returns false when it had ended already. */
 bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n);
+
+/* Stack: error, traceback. Notes them as the latest that the current task has caught; pops the
+ * traceback. */
+void lp_task_note_trace(lua_State *L);
 
 /* Puts the Task class into the registry. Once, when a state is opened. */
 void lp_task_open(lua_State *L);

@@ -1,0 +1,354 @@
+/* bindings/pool.c: luapool.pool in C: pools, apply and submit, joining. Options and what is
+ * made of these stand in scripts/luapool/pool.lua; map in bindings/pool_map.c. Layer: bindings.
+ * Process: main. */
+#include "bindings/pool.h"
+
+#include <lauxlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "bindings/bindings.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+#include "runtime/pool/slot.h"
+#include "runtime/wire/wire.h"
+
+static const char CLASS[] = "luapool.pool.core";
+
+lp_pool *lp_pool_check(lua_State *L, int arg) {
+  return *(lp_pool **)luaL_checkudata(L, arg, CLASS);
+}
+
+/* ---- values ---- */
+
+void lp_pool_encode(lua_State *L, lp_pool *pool, int graph, int record, int first, int n,
+                    lp_buf **bytes, lp_buf **protos) {
+  lp_fleet *f = pool->fleet;
+  f->bytes.len = f->numbers.len = 0;
+  lp_wire wire = {.known = graph, .record = record, .protos = &f->numbers, .noun = "argument"};
+  lp_wire_encode(L, &wire, first, n, &f->bytes);
+  const uint32_t *numbers = (const uint32_t *)f->numbers.data;
+  lp_fleet_learn(L, f, numbers, (uint32_t)(f->numbers.len / sizeof *numbers));
+  *bytes = &f->bytes;
+  *protos = &f->numbers;
+}
+
+static void set_death(lua_State *L, const lp_call *call) {
+  lua_pushinteger(L, call->pid);
+  lua_setfield(L, -2, "pid");
+  if (WIFSIGNALED(call->wait_status)) {
+    lua_pushstring(L, strsignal(WTERMSIG(call->wait_status)));
+    lua_setfield(L, -2, "signal_name");
+    lua_pushinteger(L, WTERMSIG(call->wait_status));
+    lua_setfield(L, -2, "signal");
+  } else {
+    lua_pushinteger(L, WEXITSTATUS(call->wait_status));
+    lua_setfield(L, -2, "exitcode");
+  }
+  lua_pushstring(L, call->report);
+  lua_setfield(L, -2, "report");
+}
+
+static void push_died(lua_State *L, const lp_call *call) {
+  int status = call->wait_status;
+  int pid = (int)call->pid, times = (int)call->attempt;
+  if (WIFSIGNALED(status))
+    lp_raise_push(L, "worker_died",
+                  "the worker that ran this task (pid %d) was killed by signal %d (%s); it was "
+                  "tried %d times",
+                  pid, WTERMSIG(status), strsignal(WTERMSIG(status)), times);
+  else
+    lp_raise_push(
+        L, "worker_died",
+        "the worker that ran this task (pid %d) ended with exit code %d; it was tried "
+        "%d times",
+        pid, WEXITSTATUS(status), times);
+  set_death(L, call);
+}
+
+/* Stack on return: the error that a worker has sent, its traceback noted. */
+static void push_error(lua_State *L, const char *bytes, size_t len, int graph) {
+  lp_wire wire = {.known = graph};
+  int top = lua_gettop(L);
+  if (len == 0 || lp_wire_decode(L, &wire, bytes, len) < 2) {
+    lua_settop(L, top);
+    lp_raise_push(L, "memory", "the worker had not enough memory for its answer");
+    return;
+  }
+  lua_settop(L, top + 2);
+  lp_task_note_trace(L);
+}
+
+static void push_lost(lua_State *L, const lp_pool *pool) {
+  if (pool->broken && pool->broken_len)
+    push_error(L, pool->broken, pool->broken_len, 0);
+  else
+    lp_raise_push(L, "lost", "the pool cannot run this task: %s",
+                  pool->broken ? pool->broken : "not enough memory");
+}
+
+int lp_pool_push_outcome(lua_State *L, lp_call *call, int graph) {
+  lp_wire wire = {.known = graph};
+  luaL_checkstack(L, 8, NULL);
+  if (call->state == LP_CALL_DONE)
+    return lp_wire_decode(L, &wire, call->result, call->result_len);
+  if (call->state == LP_CALL_FAILED)
+    push_error(L, call->result, call->result_len, graph);
+  else if (call->state == LP_CALL_DIED)
+    push_died(L, call);
+  else if (call->state == LP_CALL_LOST)
+    push_lost(L, call->pool);
+  else
+    lp_raise_push(L, "cancelled", "the task was cancelled");
+  return -1;
+}
+
+/* ---- calls ---- */
+
+void lp_pool_check_open(lua_State *L, const lp_pool *pool) {
+  if (pool->closed) lp_raise(L, "closed", "the pool is closed: it takes no new tasks");
+}
+
+/* Stack: the pool, fn, arguments. Leaves a graph in their place, submits the call and returns
+ * it, held. */
+static lp_call *submit(lua_State *L) {
+  lp_pool *pool = lp_pool_check(L, 1);
+  lp_buf *bytes, *protos;
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lp_pool_check_open(L, pool);
+  int n = lua_gettop(L) - 1;
+  lp_wire_graph(L);
+  int graph = lua_gettop(L);
+  lp_pool_encode(L, pool, graph, 1, 2, n, &bytes, &protos);
+  lua_replace(L, 2);
+  lua_settop(L, 2);
+  uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
+  lp_call *call =
+      lp_call_new(NULL, (const uint32_t *)protos->data, nprotos, bytes->data, bytes->len);
+  if (!call) lp_raise_code(L, LP_EMEMORY, "cannot send the task");
+  int rc = lp_pool_submit(pool, call);
+  if (rc == 0) return call;
+  lp_call_release(call);
+  lp_raise_code(L, rc, "cannot send the task");
+  return NULL;
+}
+
+typedef struct call_op {
+  lp_op op;
+  lp_call *call;
+  int why; /* the code of a cancel, or 0 */
+} call_op;
+
+static void call_ended(lp_call *call) {
+  call_op *c = call->owner;
+  lp_op_finish(&c->op, c->why);
+}
+
+static void call_cancel(lp_op *op, int why) {
+  call_op *c = (call_op *)op;
+  c->why = why;
+  lp_pool_cancel(c->call);
+}
+
+/* Stack of the waiting function: the graph at 2. */
+static int call_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  int n = lp_pool_push_outcome(L, ((call_op *)op)->call, 2);
+  return n < 0 ? lua_error(L) : n;
+}
+
+static void call_close(lp_op *op) {
+  lp_call *call = ((call_op *)op)->call;
+  if (!call) return;
+  call->ended = NULL;
+  lp_pool_cancel(call);
+  lp_call_release(call);
+}
+
+static const lp_op_class call_class = {.name = "task of a pool",
+                                       .cancel = call_cancel,
+                                       .results = call_results,
+                                       .close = call_close};
+
+static int await_call(lua_State *L, call_op *c, lp_call *call) {
+  c->call = call;
+  call->owner = c;
+  call->ended = call_ended;
+  if (lp_call_ended(call)) lp_op_finish(&c->op, 0);
+  return lp_op_await(L, &c->op, -1);
+}
+
+/* pool:apply(fn, ...) -> results of fn(...), run in a worker. Waits; raises its error. */
+static int pool_apply(lua_State *L) {
+  call_op *c = lp_op_new(L, &call_class, sizeof *c);
+  return await_call(L, c, submit(L));
+}
+
+/* The task behind a future. Stack: the call (light), its graph. */
+static int run_future(lua_State *L) {
+  lp_call *call = lua_touserdata(L, 1);
+  call_op *c = lp_op_new(L, &call_class, sizeof *c);
+  call->holders++;
+  return await_call(L, c, call);
+}
+
+static void future_ended(lp_task *t, lua_State *co, int nres) {
+  (void)co, (void)nres;
+  lp_call *call = t->owner;
+  lp_pool_cancel(call);
+  lp_call_release(call);
+}
+
+/* pool:submit(fn, ...) -> Future: a Task; its `args` are the arguments. Raises at once when
+ * they cannot travel. */
+static int pool_submit(lua_State *L) {
+  int n = lua_gettop(L) - 2;
+  lua_createtable(L, n > 0 ? n : 0, 1);
+  for (int i = 1; i <= n; i++) {
+    lua_pushvalue(L, i + 2);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
+  int args = luaL_ref(L, LUA_REGISTRYINDEX);
+  lp_call *call = submit(L);
+  lua_pushcfunction(L, run_future);
+  lua_pushlightuserdata(L, call);
+  lua_pushvalue(L, 2);
+  lp_task *t = lp_task_spawn(L, 2);
+  t->owner = call;
+  t->on_end = future_ended;
+  lp_task_push(L, t);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, args);
+  lua_setiuservalue(L, -2, LP_TASK_ARGS);
+  luaL_unref(L, LUA_REGISTRYINDEX, args);
+  return 1;
+}
+
+/* ---- the pool ---- */
+
+/* core.new(processes, concurrency, crash_retries, settings [, init, ...]) -> pool. Starts the
+ * workers. The settings are what worker.c reads, `init(...)` runs in each worker first. */
+static int pool_new(lua_State *L) {
+  uint32_t processes = (uint32_t)luaL_checkinteger(L, 1);
+  uint32_t concurrency = (uint32_t)luaL_checkinteger(L, 2);
+  uint32_t crash_retries = (uint32_t)luaL_checkinteger(L, 3);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  lp_fleet *f = lp_fleet_of(L);
+  lp_wire wire = {.noun = "init argument"};
+  f->bytes.len = 0;
+  lp_wire_encode(L, &wire, 4, lua_gettop(L) - 3, &f->bytes);
+  lp_pool **box = lua_newuserdatauv(L, sizeof *box, 1);
+  int error;
+  *box = lp_pool_open(f, processes, concurrency, crash_retries, &f->bytes, &error);
+  if (!*box) return lp_raise_code(L, error, "cannot make a pool");
+  luaL_setmetatable(L, CLASS);
+  return 1;
+}
+
+/* pool:close(). No new work; maps begun before go on. */
+static int pool_close(lua_State *L) {
+  lp_pool_close(lp_pool_check(L, 1));
+  return 0;
+}
+
+/* pool:terminate(). Cancels everything; workers leave, or are killed when they do not. */
+static int pool_terminate(lua_State *L) {
+  lp_pool_terminate(lp_pool_check(L, 1));
+  return 0;
+}
+
+typedef struct join_op {
+  lp_op op;
+  lp_pool_watch watch;
+} join_op;
+
+static void join_ended(lp_pool_watch *w) {
+  lp_op_finish(&lp_list_of(w, join_op, watch)->op, 0);
+}
+
+static void join_close(lp_op *op) {
+  lp_list_remove(&((join_op *)op)->watch.link);
+}
+
+static const lp_op_class join_class = {.name = "pool", .close = join_close};
+
+/* pool:join([timeout]). Waits until all workers of a closed pool have left. */
+static int pool_join(lua_State *L) {
+  lp_pool *pool = lp_pool_check(L, 1);
+  double timeout = luaL_optnumber(L, 2, -1);
+  if (!pool->closed) return lp_raise(L, "not_closed", "close the pool before joining it");
+  join_op *j = lp_op_new(L, &join_class, sizeof *j);
+  lp_list_init(&j->watch.link);
+  j->watch.ended = join_ended;
+  if (pool->ended)
+    lp_op_finish(&j->op, 0);
+  else
+    lp_list_push(&pool->watches, &j->watch.link);
+  return lp_op_await(L, &j->op, timeout);
+}
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_setfield(L, -2, name);
+}
+
+static void push_worker(lua_State *L, const lp_slot *slot) {
+  lua_createtable(L, 0, 4);
+  set_count(L, "id", slot->id);
+  set_count(L, "pid", (uint64_t)slot->pid);
+  set_count(L, "busy", slot->load);
+  set_count(L, "done", slot->done);
+}
+
+/* pool:stats() -> table of counts, and `workers`. */
+static int pool_stats(lua_State *L) {
+  lp_pool *pool = lp_pool_check(L, 1);
+  const lp_pool_counts *c = &pool->counts;
+  lua_createtable(L, 0, 10);
+  set_count(L, "processes", pool->processes);
+  set_count(L, "submitted", c->submitted);
+  set_count(L, "pending", c->pending);
+  set_count(L, "running", c->running);
+  set_count(L, "done", c->done);
+  set_count(L, "failed", c->failed);
+  set_count(L, "cancelled", c->cancelled);
+  set_count(L, "lost", c->lost);
+  set_count(L, "restarts", c->restarts);
+  lua_createtable(L, (int)pool->processes, 0);
+  lua_Integer n = 0;
+  for (uint32_t i = 0; i < pool->processes; i++) {
+    if (!pool->slots[i]) continue;
+    push_worker(L, pool->slots[i]);
+    lua_rawseti(L, -2, ++n);
+  }
+  lua_setfield(L, -2, "workers");
+  return 1;
+}
+
+static int pool_gc(lua_State *L) {
+  lp_pool **box = lua_touserdata(L, 1), *pool = *box;
+  *box = NULL;
+  if (!pool) return 0;
+  lp_pool_terminate(pool);
+  lp_pool_release(pool);
+  return 0;
+}
+
+int luaopen_luapool_pool_core(lua_State *L) {
+  static const luaL_Reg methods[] = {{"apply", pool_apply}, {"submit", pool_submit},
+                                     {"close", pool_close}, {"terminate", pool_terminate},
+                                     {"join", pool_join},   {"stats", pool_stats},
+                                     {"__gc", pool_gc},     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new", pool_new}, {NULL, NULL}};
+  luaL_newmetatable(L, CLASS);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  luaL_newlib(L, functions);
+  lp_pool_open_map(L);
+  return 1;
+}

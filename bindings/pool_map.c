@@ -1,0 +1,253 @@
+/* bindings/pool_map.c: a map over a pool: one snapshot of the function, calls put in by the
+ * feeding task as fast as workers take them, outcomes taken out by the consuming task. Bounded
+ * both by places of workers and by outcomes that wait to be taken. Layer: bindings. Process:
+ * main. */
+#include <lauxlib.h>
+
+#include "bindings/pool.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/wire/wire.h"
+
+static const char CLASS[] = "luapool.pool.map";
+
+typedef struct map {
+  lp_pool *pool;
+  lp_snapshot *snapshot;
+  lp_list calls;    /* not yet taken: by place when ordered; else the ended ones only */
+  lp_list running;  /* unordered: those that have not ended */
+  uint64_t places;  /* the latest given out */
+  uint64_t waiting; /* calls not ended */
+  uint64_t held;    /* calls not taken */
+  bool ordered;
+  bool fed;                 /* no more input */
+  bool closed;              /* nobody takes any more */
+  lp_op *feeder, *consumer; /* who waits, or NULL */
+} map;
+
+static map *check(lua_State *L) {
+  return luaL_checkudata(L, 1, CLASS);
+}
+
+/* The user value of a map: the graph of its function. */
+static int push_graph(lua_State *L) {
+  lua_getiuservalue(L, 1, 1);
+  return lua_gettop(L);
+}
+
+/* Calls in line or with workers: a little more than there are places, so that none stands
+ * empty. */
+static bool has_room(const map *m) {
+  uint64_t most = lp_pool_places(m->pool) + m->pool->processes;
+  return m->closed || (m->waiting < most && m->held < 2 * most);
+}
+
+static lp_call *next_call(const map *m) {
+  if (lp_list_empty(&m->calls)) return NULL;
+  lp_call *call = lp_list_of(m->calls.next, lp_call, user);
+  return lp_call_ended(call) ? call : NULL;
+}
+
+static bool has_next(const map *m) {
+  return next_call(m) || (m->fed && m->held == 0) || m->closed;
+}
+
+static void wake(map *m) {
+  if (m->feeder && has_room(m)) lp_op_finish(m->feeder, 0);
+  if (m->consumer && has_next(m)) lp_op_finish(m->consumer, 0);
+}
+
+static void on_ended(lp_call *call) {
+  map *m = call->owner;
+  m->waiting--;
+  if (!m->ordered) {
+    lp_list_remove(&call->user);
+    lp_list_push(&m->calls, &call->user);
+  }
+  wake(m);
+}
+
+/* ---- waiting at either end ---- */
+
+typedef struct end_op {
+  lp_op op;
+  map *map; /* alive: it is an argument of the waiting function */
+} end_op;
+
+static void feeder_close(lp_op *op) {
+  map *m = ((end_op *)op)->map;
+  if (m && m->feeder == op) m->feeder = NULL;
+}
+
+static void consumer_close(lp_op *op) {
+  map *m = ((end_op *)op)->map;
+  if (m && m->consumer == op) m->consumer = NULL;
+}
+
+static int take(lua_State *L, map *m);
+
+static int consumer_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  return take(L, ((end_op *)op)->map);
+}
+
+static const lp_op_class feeder_class = {.name = "place in a pool", .close = feeder_close};
+static const lp_op_class consumer_class = {
+    .name = "results of a pool", .results = consumer_results, .close = consumer_close};
+
+/* ---- feeding ---- */
+
+/* map:put(...) -> place. One call with these arguments. Waits until there is room for the next
+ * one. */
+static int map_put(lua_State *L) {
+  map *m = check(L);
+  lp_buf *bytes, *protos;
+  int n = lua_gettop(L) - 1, graph = push_graph(L);
+  lp_pool_encode(L, m->pool, graph, 0, 2, n, &bytes, &protos);
+  uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
+  const uint32_t *numbers = (const uint32_t *)protos->data;
+  lp_call *call = lp_call_new(m->snapshot, numbers, nprotos, bytes->data, bytes->len);
+  if (!call) return lp_raise_code(L, LP_EMEMORY, "cannot send the task");
+  call->place = ++m->places;
+  call->owner = m;
+  call->ended = on_ended;
+  lp_list_push(m->ordered ? &m->calls : &m->running, &call->user);
+  m->waiting++;
+  m->held++;
+  if (lp_pool_submit(m->pool, call) < 0) {
+    call->state = LP_CALL_CANCELLED; /* the pool was terminated meanwhile */
+    on_ended(call);
+  }
+  if (has_room(m)) return 0;
+  end_op *e = lp_op_new(L, &feeder_class, sizeof *e);
+  e->map = m;
+  m->feeder = &e->op;
+  return lp_op_await(L, &e->op, -1);
+}
+
+/* map:fed(). There is no more input. */
+static int map_fed(lua_State *L) {
+  map *m = check(L);
+  m->fed = true;
+  wake(m);
+  return 0;
+}
+
+/* ---- taking ---- */
+
+/* Stack: the map. */
+static int take(lua_State *L, map *m) {
+  lp_call *call = next_call(m);
+  if (!call) return 0;
+  int graph = push_graph(L);
+  lua_pushinteger(L, (lua_Integer)call->place);
+  lua_pushboolean(L, call->state == LP_CALL_DONE);
+  lp_pool_push_outcome(L, call, graph);
+  lua_settop(L, graph + 3);
+  lp_list_remove(&call->user);
+  m->held--;
+  lp_call_release(call);
+  wake(m);
+  return 3;
+}
+
+/* map:next() -> place, true, value; place, false, error; or nothing when all outcomes are
+ * taken. Waits. */
+static int map_next(lua_State *L) {
+  map *m = check(L);
+  lua_settop(L, 1);
+  if (next_call(m)) return take(L, m);
+  end_op *e = lp_op_new(L, &consumer_class, sizeof *e);
+  e->map = m;
+  m->consumer = &e->op;
+  if (has_next(m)) lp_op_finish(&e->op, 0);
+  return lp_op_await(L, &e->op, -1);
+}
+
+/* ---- the end ---- */
+
+static void drop_list(lp_list *calls) {
+  for (lp_list *link; (link = lp_list_shift(calls));) {
+    lp_call *call = lp_list_of(link, lp_call, user);
+    call->ended = NULL;
+    lp_pool_cancel(call);
+    lp_call_release(call);
+  }
+}
+
+/* map:cancel(). Cancels what has not ended; map:next() goes on giving outcomes. */
+static int map_cancel(lua_State *L) {
+  map *m = check(L);
+  lp_list *calls = m->ordered ? &m->calls : &m->running;
+  m->fed = true;
+  lp_list_each (link, calls) lp_pool_cancel(lp_list_of(link, lp_call, user));
+  wake(m);
+  return 0;
+}
+
+/* map:close(). Nobody will take any more. Safe twice. */
+static int map_close(lua_State *L) {
+  map *m = check(L);
+  if (m->closed) return 0;
+  m->closed = true;
+  drop_list(&m->calls);
+  drop_list(&m->running);
+  wake(m);
+  if (m->snapshot) lp_pool_release_snapshot(m->snapshot);
+  lp_pool_leave(m->pool);
+  lp_pool_release(m->pool);
+  return 0;
+}
+
+/* map:counts() -> given out, not ended, not taken. */
+static int map_counts(lua_State *L) {
+  map *m = check(L);
+  lua_pushinteger(L, (lua_Integer)m->places);
+  lua_pushinteger(L, (lua_Integer)m->waiting);
+  lua_pushinteger(L, (lua_Integer)m->held);
+  return 3;
+}
+
+static map *make(lua_State *L, lp_pool *pool) {
+  map *m = lua_newuserdatauv(L, sizeof *m, 1);
+  *m = (map){.pool = pool};
+  lp_list_init(&m->calls);
+  lp_list_init(&m->running);
+  pool->holders++;
+  lp_pool_enter(pool);
+  luaL_setmetatable(L, CLASS);
+  return m;
+}
+
+/* core.map(pool, fn, ordered) -> map. Takes the snapshot of fn. */
+static int core_map(lua_State *L) {
+  lp_pool *pool = lp_pool_check(L, 1);
+  lp_buf *bytes, *protos;
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lp_pool_check_open(L, pool);
+  map *m = make(L, pool);
+  m->ordered = lua_toboolean(L, 3);
+  lp_wire_graph(L);
+  lp_pool_encode(L, pool, lua_gettop(L), 1, 2, 1, &bytes, &protos);
+  lua_setiuservalue(L, -2, 1);
+  uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
+  const uint32_t *numbers = (const uint32_t *)protos->data;
+  m->snapshot = lp_snapshot_new(pool, numbers, nprotos, bytes->data, bytes->len);
+  if (!m->snapshot) return lp_raise_code(L, LP_EMEMORY, "cannot send the function");
+  return 1;
+}
+
+void lp_pool_open_map(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"put", map_put},     {"fed", map_fed},       {"next", map_next},  {"cancel", map_cancel},
+      {"close", map_close}, {"counts", map_counts}, {"__gc", map_close}, {NULL, NULL}};
+  luaL_newmetatable(L, CLASS);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, core_map);
+  lua_setfield(L, -2, "map");
+}

@@ -1,0 +1,58 @@
+/* pool/call.c: calls and snapshots: memory only; the pool moves them. Layer: pool. Process:
+ * main. */
+#include "runtime/pool/call.h"
+
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/pool/pool.h"
+
+lp_call *lp_call_new(lp_snapshot *snapshot, const uint32_t *protos, uint32_t nprotos,
+                     const char *bytes, size_t len) {
+  size_t head = nprotos * sizeof *protos;
+  lp_call *call = lp_alloc_new(sizeof *call + head + len);
+  if (!call) return NULL;
+  lp_list_init(&call->link);
+  lp_list_init(&call->user);
+  call->holders = 1;
+  call->snapshot = snapshot;
+  if (snapshot) snapshot->holders++;
+  call->protos = nprotos;
+  call->len = len;
+  if (head) memcpy(call->data, protos, head);
+  if (len) memcpy(call->data + head, bytes, len);
+  return call;
+}
+
+void lp_call_release(lp_call *call) {
+  if (--call->holders > 0) return;
+  if (call->snapshot) lp_pool_release_snapshot(call->snapshot);
+  lp_alloc_free(call->result);
+  lp_alloc_free(call->report);
+  lp_alloc_free(call);
+}
+
+int lp_call_keep_result(lp_call *call, const char *bytes, size_t len) {
+  call->result = lp_alloc_resize(NULL, len ? len : 1);
+  if (!call->result) return LP_EMEMORY;
+  memcpy(call->result, bytes, len);
+  call->result_len = len;
+  return 0;
+}
+
+lp_snapshot *lp_snapshot_new(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
+                             const char *bytes, size_t len) {
+  size_t head = nprotos * sizeof *protos;
+  lp_snapshot *s = lp_alloc_new(sizeof *s + head + len);
+  if (!s) return NULL;
+  s->pool = pool;
+  pool->holders++;
+  s->number = ++pool->snapshots;
+  s->holders = 1;
+  s->protos = nprotos;
+  s->len = len;
+  if (head) memcpy(s->data, protos, head);
+  memcpy(s->data + head, bytes, len);
+  return s;
+}

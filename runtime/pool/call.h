@@ -1,0 +1,91 @@
+/* pool/call.h: one task of a pool, as main sees it: what to send, where it is, how it ended.
+ *
+ * It has one holder, who made it, and the pool until it has ended; its bytes are kept until
+ * then, so that it can run again when its worker dies. Layer: pool. Process: main. */
+#ifndef LP_POOL_CALL_H
+#define LP_POOL_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runtime/base/list.h"
+
+typedef struct lp_pool lp_pool;
+typedef struct lp_slot lp_slot;
+
+/* A function that many calls name: encoded once, sent once to each worker. */
+typedef struct lp_snapshot {
+  lp_pool *pool;
+  uint32_t number;
+  int holders;
+  uint32_t
+      protos; /* how many prototype numbers stand at the start of `data`, before the bytes */
+  size_t len;
+  char data[];
+} lp_snapshot;
+
+typedef enum {
+  LP_CALL_PENDING, /* in pool->pending */
+  LP_CALL_SENT,    /* in slot->calls */
+  LP_CALL_DONE,    /* and the rest: ended */
+  LP_CALL_FAILED,
+  LP_CALL_CANCELLED,
+  LP_CALL_DIED, /* its worker died once too often: `pid` and `wait_status` say how */
+  LP_CALL_LOST, /* the pool could not run it */
+} lp_call_state;
+
+typedef struct lp_call {
+  lp_list link;
+  lp_pool *pool;
+  lp_slot *slot; /* where it is when it is sent */
+  lp_snapshot *snapshot;
+  uint64_t number; /* 1 + index in pool->table, and a generation above it */
+  lp_call_state state;
+  int holders;
+  uint32_t attempt;
+  uint32_t crashes;                    /* deaths of its worker that it was charged with */
+  uint32_t reruns;                     /* and those that it was not */
+  bool cancelling;                     /* its worker has been told */
+  void (*ended)(struct lp_call *call); /* may be NULL; called once, never raises */
+  void *owner;                         /* for `ended`: */
+  lp_list user;                        /* in a list of the owner */
+  uint64_t place;                      /* of a map: which item */
+
+  char *result; /* values, from the worker */
+  size_t result_len;
+  pid_t pid;
+  int wait_status;
+  char *report; /* its worker's last lines on stderr, or NULL */
+
+  uint32_t protos;
+  size_t len;
+  char data[]; /* `protos` prototype numbers, then the values to send */
+} lp_call;
+
+/* A call with a copy of the bytes; one holder. NULL for want of memory. */
+lp_call *lp_call_new(lp_snapshot *snapshot, const uint32_t *protos, uint32_t nprotos,
+                     const char *bytes, size_t len);
+
+void lp_call_release(lp_call *call);
+
+/* Keeps a copy of what the worker has sent. Returns 0 or LP_EMEMORY. */
+int lp_call_keep_result(lp_call *call, const char *bytes, size_t len);
+
+static inline bool lp_call_ended(const lp_call *call) {
+  return call->state >= LP_CALL_DONE;
+}
+
+static inline const uint32_t *lp_call_protos(const lp_call *call) {
+  return (const uint32_t *)call->data;
+}
+
+static inline const char *lp_call_bytes(const lp_call *call) {
+  return call->data + call->protos * sizeof(uint32_t);
+}
+
+lp_snapshot *lp_snapshot_new(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
+                             const char *bytes, size_t len);
+
+#endif

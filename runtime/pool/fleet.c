@@ -1,0 +1,119 @@
+/* pool/fleet.c: the forkserver's reports go to the slot they are about. Layer: pool. Process:
+ * main. */
+#include "runtime/pool/fleet.h"
+
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/state.h"
+#include "runtime/pool/pool.h"
+#include "runtime/pool/slot.h"
+#include "runtime/wire/wire.h"
+
+static lp_slot *find(lp_forkserver *fs, uint32_t id) {
+  lp_fleet *f = lp_forkserver_owner(fs);
+  lp_list_each (link, &f->slots) {
+    lp_slot *slot = lp_list_of(link, lp_slot, all);
+    if (slot->spawn_id == id) return slot;
+  }
+  return NULL;
+}
+
+static void on_started(lp_forkserver *fs, uint32_t id, pid_t pid) {
+  lp_slot *slot = find(fs, id);
+  if (slot) slot->pid = pid;
+}
+
+static void on_ended(lp_forkserver *fs, uint32_t id, pid_t pid, int status, int error) {
+  lp_slot *slot = find(fs, id);
+  if (!slot) return;
+  if (pid > 0) slot->pid = pid;
+  lp_slot_exited(slot, status, error);
+}
+
+static void on_gone(lp_forkserver *fs) {
+  lp_fleet *f = lp_forkserver_owner(fs);
+  f->forkserver = NULL;
+  lp_forkserver_close(fs);
+  lp_list_each (link, &f->slots) lp_slot_exited(lp_list_of(link, lp_slot, all), SIGKILL, 0);
+}
+
+static const lp_forkserver_events events = {
+    .started = on_started, .ended = on_ended, .gone = on_gone};
+
+static int start_forkserver(lp_fleet *f) {
+  lp_state *st = f->st;
+  if (!st->forkserver_pid) {
+    int fd = lp_forkserver_exec(st->program ? st->program : "luapool", &st->forkserver_pid);
+    if (fd < 0) return fd;
+    st->forkserver = fd;
+  }
+  int rc = lp_forkserver_open(&f->forkserver, st->loop, st->forkserver, st->forkserver_pid,
+                              &events, f);
+  if (rc == 0) st->forkserver_pid = 0; /* taken over */
+  return rc;
+}
+
+int lp_fleet_spawn(lp_fleet *f, const lp_spawn *spawn) {
+  int rc = f->forkserver ? 0 : start_forkserver(f);
+  return rc < 0 ? rc : lp_forkserver_spawn(f->forkserver, spawn);
+}
+
+void lp_fleet_kill(lp_fleet *f, uint32_t spawn_id, int signum) {
+  if (f->forkserver) lp_forkserver_kill(f->forkserver, spawn_id, signum);
+}
+
+static void copy_proto(lua_State *L, lp_fleet *f, uint32_t number) {
+  size_t len;
+  lp_wire_proto(L, number);
+  const char *bytes = lua_tolstring(L, -1, &len);
+  if (number >= f->nprotos) {
+    lp_buf *protos = lp_alloc_resize(f->protos, (number + 16) * sizeof *protos);
+    if (!protos) lp_raise_code(L, LP_EMEMORY, "cannot send the function");
+    memset(protos + f->nprotos, 0, (number + 16 - f->nprotos) * sizeof *protos);
+    f->protos = protos;
+    f->nprotos = number + 16;
+  }
+  if (lp_buf_append(&f->protos[number], bytes, len) < 0)
+    lp_raise_code(L, LP_EMEMORY, "cannot send the function");
+  lua_pop(L, 1);
+}
+
+void lp_fleet_learn(lua_State *L, lp_fleet *f, const uint32_t *numbers, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++)
+    if (numbers[i] >= f->nprotos || !f->protos[numbers[i]].len) copy_proto(L, f, numbers[i]);
+}
+
+static void close_fleet(lp_state *st) {
+  lp_fleet *f = st->fleet;
+  lp_list_each (link, &f->pools) lp_pool_kill(lp_list_of(link, lp_pool, link));
+  lp_forkserver_close(f->forkserver); /* ends every worker */
+  f->forkserver = NULL;
+  lp_list_each (slot, &f->slots) lp_slot_drop(lp_list_of(slot, lp_slot, all));
+}
+
+static void free_fleet(lp_state *st) {
+  lp_fleet *f = st->fleet;
+  for (uint32_t i = 0; i < f->nprotos; i++) lp_buf_close(&f->protos[i]);
+  lp_alloc_free(f->protos);
+  lp_buf_close(&f->bytes);
+  lp_buf_close(&f->numbers);
+  lp_alloc_free(f);
+  st->fleet = NULL;
+}
+
+lp_fleet *lp_fleet_of(lua_State *L) {
+  lp_state *st = lp_state_of(L);
+  if (st->fleet) return st->fleet;
+  lp_fleet *f = lp_alloc_new(sizeof *f);
+  if (!f) lp_raise_code(L, LP_EMEMORY, "cannot make a pool");
+  f->st = st;
+  lp_list_init(&f->pools);
+  lp_list_init(&f->slots);
+  st->fleet = f;
+  st->fleet_close = close_fleet;
+  st->fleet_free = free_fleet;
+  return f;
+}

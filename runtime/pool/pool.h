@@ -1,0 +1,101 @@
+/* pool/pool.h: which worker gets which call, and what happens to the calls of one that dies.
+ *
+ * Every call ends exactly once, as done, failed, cancelled or lost; the sums are checked when
+ * the pool has ended. Layer: pool. Process: main. Owner: the Lua object Pool, and each slot. */
+#ifndef LP_POOL_POOL_H
+#define LP_POOL_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/base/list.h"
+#include "runtime/pool/call.h"
+#include "runtime/pool/fleet.h"
+
+/* Counted since the pool was made; each call ends in one of the last four. */
+typedef struct lp_pool_counts {
+  uint64_t submitted, done, failed, cancelled, lost;
+  uint32_t pending, running, restarts;
+} lp_pool_counts;
+
+/* Told, once, when the pool has ended. */
+typedef struct lp_pool_watch {
+  lp_list link;
+  void (*ended)(struct lp_pool_watch *w);
+} lp_pool_watch;
+
+struct lp_pool {
+  lp_list link; /* in fleet->pools */
+  lp_fleet *fleet;
+  int holders;
+  uint32_t processes, concurrency, crash_retries;
+  lp_slot **slots; /* `processes` of them; NULL: no worker there now */
+  int page_fd;
+  volatile uint64_t *page; /* a word a slot: the number of the call that is on its CPU */
+  lp_buf setup;            /* what each worker is told first */
+  lp_list pending;         /* calls, first in line first */
+  lp_call **table;         /* calls by index */
+  uint32_t *vacant;        /* unused indices of the table */
+  uint32_t table_size, nvacant;
+  uint64_t generation;
+  uint32_t snapshots; /* the number of the latest one */
+  uint32_t users;     /* maps that may still submit */
+  lp_pool_counts counts;
+  bool closed; /* no new work */
+  bool killed; /* and none of the old */
+  bool ended;  /* no worker any more */
+  lp_list watches;
+  int early_deaths;   /* workers in a row that died before they were ready */
+  char *broken;       /* why no worker can be had: values (error, traceback), or */
+  size_t broken_len;  /* when this is 0: a text */
+  bool opened;        /* the handles below are */
+  uv_timer_t hold;    /* keeps the loop alive while there is work */
+  uv_timer_t backoff; /* until missing workers are started again */
+};
+
+/* Makes a pool and starts its workers. `setup` is copied. NULL when memory or descriptors are
+ * short; *error says why. */
+lp_pool *lp_pool_open(lp_fleet *f, uint32_t processes, uint32_t concurrency,
+                      uint32_t crash_retries, const lp_buf *setup, int *error);
+
+/* Puts a call in line and sends what can be sent. The pool is a further holder of it until it
+ * has ended. Returns 0, LP_EMEMORY, or LP_ECLOSED. */
+int lp_pool_submit(lp_pool *pool, lp_call *call);
+
+/* Asks for the end of a call: it ends as cancelled, at once when it has not been sent, else
+ * when its worker says so (it may also end otherwise before). */
+void lp_pool_cancel(lp_call *call);
+
+/* Sends pending calls to workers with a free place. */
+void lp_pool_pump(lp_pool *pool);
+
+/* Places of workers, for who wants to keep them busy. */
+static inline uint64_t lp_pool_places(const lp_pool *pool) {
+  return (uint64_t)pool->processes * pool->concurrency;
+}
+
+/* Takes no new work; workers leave when all calls have ended and all maps are through. */
+void lp_pool_close(lp_pool *pool);
+
+/* Cancels all calls; workers are told to leave and killed when they do not. */
+void lp_pool_terminate(lp_pool *pool);
+
+/* The same at once and by force: the state is being closed. */
+void lp_pool_kill(lp_pool *pool);
+
+/* A map begins, or is through. */
+void lp_pool_enter(lp_pool *pool);
+void lp_pool_leave(lp_pool *pool);
+
+/* One holder less. */
+void lp_pool_release(lp_pool *pool);
+void lp_pool_release_snapshot(lp_snapshot *s);
+
+/* For slots. */
+lp_call *lp_pool_find(lp_pool *pool, uint64_t number);
+void lp_pool_finish(lp_call *call, lp_call_state state);
+void lp_pool_lose(lp_pool *pool, lp_slot *slot);
+void lp_pool_break(lp_pool *pool, const char *values, size_t len);
+
+#endif

@@ -1,0 +1,295 @@
+/* pool/slot.c: starting a worker, talking to it, noticing its death. Layer: pool. Process:
+ * main. */
+#include "runtime/pool/slot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/ipc/forkserver.h"
+#include "runtime/ipc/spawn.h"
+#include "runtime/loop/loop.h"
+#include "runtime/pool/fleet.h"
+#include "runtime/pool/pool.h"
+#include "runtime/pool/protocol.h"
+
+/* ---- the end ---- */
+
+static void release(lp_slot *slot) {
+  if (--slot->open > 0) return;
+  lp_pool *pool = slot->pool;
+  lp_list_remove(&slot->flush.link);
+  lp_buf_close(&slot->knows);
+  lp_buf_close(&slot->has);
+  lp_alloc_free(slot);
+  lp_pool_release(pool);
+}
+
+static void channel_closed(lp_channel *c) {
+  release(c->owner);
+}
+static void out_closed(lp_output *o) {
+  release(lp_list_of(o, lp_slot, out));
+}
+static void err_closed(lp_output *o) {
+  release(lp_list_of(o, lp_slot, err));
+}
+
+static void close_handles(lp_slot *slot) {
+  slot->open = 1;
+  slot->open += lp_channel_close(&slot->channel, channel_closed);
+  slot->open += lp_output_close(&slot->out, out_closed);
+  slot->open += lp_output_close(&slot->err, err_closed);
+  release(slot);
+}
+
+void lp_slot_drop(lp_slot *slot) {
+  if (slot->gone) return;
+  slot->gone = true;
+  lp_list_remove(&slot->all);
+  lp_output_finish(&slot->out);
+  lp_output_finish(&slot->err);
+  lp_pool_lose(slot->pool, slot);
+  close_handles(slot);
+}
+
+/* Dead for the pool only when all that it has sent has been read. */
+static void check_gone(lp_slot *slot) {
+  if (slot->exited && slot->ended) lp_slot_drop(slot);
+}
+
+void lp_slot_exited(lp_slot *slot, int status, int error) {
+  if (slot->exited) return;
+  slot->exited = true;
+  slot->status = status;
+  slot->error = error;
+  check_gone(slot);
+}
+
+static void on_ended(lp_channel *c, int status) {
+  lp_slot *slot = c->owner;
+  (void)status;
+  slot->ended = true;
+  if (!slot->exited) lp_fleet_kill(slot->pool->fleet, slot->spawn_id, SIGKILL);
+  check_gone(slot);
+}
+
+/* ---- what it says ---- */
+
+static void heard_ready(lp_slot *slot, const lp_frame *frame) {
+  (void)frame;
+  slot->ready = true;
+  slot->pool->early_deaths = 0;
+}
+
+static void heard_broken(lp_slot *slot, const lp_frame *frame) {
+  lp_pool_break(slot->pool, frame->payload, frame->len);
+}
+
+static void heard_end(lp_slot *slot, const lp_frame *frame, lp_call_state state) {
+  uint64_t number;
+  if (frame->len < sizeof number) return;
+  memcpy(&number, frame->payload, sizeof number);
+  lp_call *call = lp_pool_find(slot->pool, number);
+  if (!call || call->slot != slot) return;
+  const char *values = frame->payload + sizeof number;
+  if (lp_call_keep_result(call, values, frame->len - sizeof number) < 0) state = LP_CALL_LOST;
+  slot->done++;
+  lp_pool_finish(call, state);
+}
+
+static void heard_done(lp_slot *s, const lp_frame *f) {
+  heard_end(s, f, LP_CALL_DONE);
+}
+static void heard_failed(lp_slot *s, const lp_frame *f) {
+  heard_end(s, f, LP_CALL_FAILED);
+}
+static void heard_cancelled(lp_slot *s, const lp_frame *f) {
+  heard_end(s, f, LP_CALL_CANCELLED);
+}
+
+static void on_frame(lp_channel *c, const lp_frame *frame) {
+  static void (*const hear[])(lp_slot *, const lp_frame *) = {
+      [LP_SAY_READY] = heard_ready,         [LP_SAY_BROKEN] = heard_broken,
+      [LP_SAY_DONE] = heard_done,           [LP_SAY_FAILED] = heard_failed,
+      [LP_SAY_CANCELLED] = heard_cancelled,
+  };
+  bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
+  if (known) hear[frame->type](c->owner, frame);
+}
+
+static void on_batch(lp_channel *c) {
+  lp_pool_pump(((lp_slot *)c->owner)->pool);
+}
+
+static const lp_channel_events events = {
+    .frame = on_frame, .batch = on_batch, .ended = on_ended};
+
+/* ---- what is said to it ---- */
+
+static void on_flush(lp_flush *f) {
+  lp_channel_flush(&lp_list_of(f, lp_slot, flush)->channel);
+}
+
+void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
+  lp_frame_append(lp_channel_out(&slot->channel), type, payload, len);
+  lp_loop_flush(slot->pool->fleet->st, &slot->flush);
+}
+
+/* One frame of a number and bytes. */
+static int say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
+                     const void *bytes, size_t len) {
+  lp_buf *out = lp_channel_out(&slot->channel);
+  if (lp_buf_reserve(out, LP_FRAME_HEAD + head_len + len) < 0) return LP_EMEMORY;
+  long start = lp_frame_begin(out, type);
+  lp_buf_append(out, head, head_len);
+  lp_buf_append(out, bytes, len);
+  return lp_frame_end(out, start);
+}
+
+static int teach(lp_slot *slot, const uint32_t *numbers, uint32_t n) {
+  lp_fleet *f = slot->pool->fleet;
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t number = numbers[i];
+    size_t old = slot->knows.len;
+    if (number >= old) {
+      if (lp_buf_reserve(&slot->knows, number + 1 - old) < 0) return LP_EMEMORY;
+      memset(slot->knows.data + old, 0, number + 1 - old);
+      slot->knows.len = number + 1;
+    }
+    if (slot->knows.data[number]) continue;
+    lp_buf *code = &f->protos[number];
+    int rc = say_parts(slot, LP_SAY_PROTO, &number, sizeof number, code->data, code->len);
+    if (rc < 0) return rc;
+    slot->knows.data[number] = 1;
+  }
+  return 0;
+}
+
+static bool holds(const lp_slot *slot, uint32_t snapshot) {
+  const uint32_t *has = (const uint32_t *)slot->has.data;
+  for (size_t i = 0; i < slot->has.len / sizeof *has; i++)
+    if (has[i] == snapshot) return true;
+  return false;
+}
+
+static int send_snapshot(lp_slot *slot, const lp_snapshot *s) {
+  if (holds(slot, s->number)) return 0;
+  int rc = teach(slot, (const uint32_t *)s->data, s->protos);
+  if (rc < 0 || (rc = lp_buf_append(&slot->has, &s->number, sizeof s->number)) < 0) return rc;
+  const char *bytes = s->data + s->protos * sizeof(uint32_t);
+  return say_parts(slot, LP_SAY_SNAPSHOT, &s->number, sizeof s->number, bytes, s->len);
+}
+
+int lp_slot_send(lp_slot *slot, lp_call *call) {
+  lp_task_head head = {.number = call->number, .attempt = ++call->attempt};
+  int rc = 0;
+  if (call->snapshot) {
+    head.snapshot = call->snapshot->number;
+    rc = send_snapshot(slot, call->snapshot);
+  }
+  if (rc == 0 && call->protos) rc = teach(slot, lp_call_protos(call), call->protos);
+  if (rc == 0)
+    rc = say_parts(slot, LP_SAY_TASK, &head, sizeof head, lp_call_bytes(call), call->len);
+  if (rc < 0) return rc;
+  call->slot = slot;
+  call->state = LP_CALL_SENT;
+  lp_list_push(&slot->calls, &call->link);
+  slot->load++;
+  slot->reserved = call->crashes > 0;
+  lp_loop_flush(slot->pool->fleet->st, &slot->flush);
+  return 0;
+}
+
+void lp_slot_forget(lp_slot *slot, uint32_t snapshot) {
+  uint32_t *has = (uint32_t *)slot->has.data;
+  size_t n = slot->has.len / sizeof *has;
+  for (size_t i = 0; i < n; i++) {
+    if (has[i] != snapshot) continue;
+    has[i] = has[n - 1];
+    slot->has.len -= sizeof *has;
+    lp_slot_say(slot, LP_SAY_DROP, &snapshot, sizeof snapshot);
+    return;
+  }
+}
+
+/* ---- the start ---- */
+
+typedef struct ends {
+  int channel[2], out[2], err[2]; /* ours, the worker's */
+} ends;
+
+static void close_pair(int pair[2]) {
+  for (int i = 0; i < 2; i++)
+    if (pair[i] >= 0) close(pair[i]);
+}
+
+static int make_ends(ends *e) {
+  int rc = lp_spawn_pair(SOCK_STREAM, e->channel);
+  if (rc == 0) rc = lp_spawn_pipe(e->out);
+  if (rc == 0) rc = lp_spawn_pipe(e->err);
+  return rc;
+}
+
+/* Each of our ends belongs to its handle once that is open. */
+static int open_handles(lp_slot *slot, ends *e) {
+  lp_state *st = slot->pool->fleet->st;
+  int rc = lp_channel_open(&slot->channel, st->loop, e->channel[0], &events, slot);
+  if (rc < 0) return rc;
+  e->channel[0] = -1;
+  lp_channel_ref(&slot->channel, false);
+  if ((rc = lp_output_open(&slot->out, st, e->out[0], 1)) < 0) return rc;
+  e->out[0] = -1;
+  if ((rc = lp_output_open(&slot->err, st, e->err[0], 2)) < 0) return rc;
+  e->err[0] = -1;
+  return 0;
+}
+
+static int launch(lp_slot *slot, ends *e) {
+  lp_pool *pool = slot->pool;
+  int rc = open_handles(slot, e);
+  if (rc < 0) return rc;
+  lp_spawn spawn = {.id = slot->spawn_id,
+                    .slot = slot->id,
+                    .channel = e->channel[1],
+                    .out = e->out[1],
+                    .err = e->err[1],
+                    .page = pool->page_fd};
+  return lp_fleet_spawn(pool->fleet, &spawn);
+}
+
+static lp_slot *make(lp_pool *pool, uint32_t id) {
+  lp_slot *slot = lp_alloc_new(sizeof *slot);
+  if (!slot) return NULL;
+  slot->pool = pool;
+  slot->id = id;
+  slot->spawn_id = ++pool->fleet->spawns;
+  lp_list_init(&slot->all);
+  lp_list_init(&slot->calls);
+  lp_list_init(&slot->flush.link);
+  slot->flush.run = on_flush;
+  pool->holders++;
+  return slot;
+}
+
+lp_slot *lp_slot_start(lp_pool *pool, uint32_t id, int *error) {
+  ends e = {{-1, -1}, {-1, -1}, {-1, -1}};
+  lp_slot *slot = make(pool, id);
+  *error = LP_EMEMORY;
+  if (!slot) return NULL;
+  if ((*error = make_ends(&e)) == 0) *error = launch(slot, &e);
+  close_pair(e.channel);
+  close_pair(e.out);
+  close_pair(e.err);
+  if (*error < 0) {
+    close_handles(slot);
+    return NULL;
+  }
+  lp_list_push(&pool->fleet->slots, &slot->all);
+  lp_slot_say(slot, LP_SAY_SETUP, pool->setup.data, pool->setup.len);
+  return slot;
+}

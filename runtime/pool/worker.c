@@ -1,0 +1,279 @@
+/* pool/worker.c: the process: set up by main's first frame, then frames become jobs, until main
+ * says "exit" or is gone. Frames are only recorded when they are read; what touches Lua happens
+ * inside a task. Layer: pool. Process: worker. */
+#include "runtime/pool/worker.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/ipc/channel.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+#include "runtime/pool/job.h"
+#include "runtime/wire/wire.h"
+
+typedef struct worker {
+  lp_state state;
+  lp_channel channel;
+  lp_flush flush;
+  lp_jobs jobs;
+  const lp_spawn *spawn;
+  lp_buf setup; /* the payload of LP_SAY_SETUP */
+  bool ready;   /* set up: jobs may start */
+  bool leaving; /* told to exit, or broken */
+  bool stopped; /* nothing is left to do */
+} worker;
+
+/* Without memory the worker cannot go on: main runs its tasks elsewhere. */
+static void check(int rc) {
+  if (rc >= 0) return;
+  fprintf(stderr, "luapool: a worker has to end: %s\n", lp_error_text(rc));
+  _exit(1);
+}
+
+/* ---- speaking ---- */
+
+static void on_flush(lp_flush *f) {
+  lp_channel_flush(&lp_list_of(f, worker, flush)->channel);
+}
+
+static void say(worker *w, uint8_t type, const void *bytes, size_t len) {
+  check(lp_frame_append(lp_channel_out(&w->channel), type, bytes, len));
+  lp_loop_flush(&w->state, &w->flush);
+}
+
+static void check_stopped(worker *w) {
+  if (!w->leaving || !lp_list_empty(&w->jobs.running)) return;
+  w->stopped = true;
+  uv_stop(w->state.loop);
+}
+
+static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
+                      size_t len) {
+  worker *w = jobs->st->host;
+  lp_buf *out = lp_channel_out(&w->channel);
+  check(lp_buf_reserve(out, LP_FRAME_HEAD + sizeof number + len));
+  long start = lp_frame_begin(out, type);
+  lp_buf_append(out, &number, sizeof number);
+  lp_buf_append(out, values, len);
+  if (lp_frame_end(out, start) < 0) { /* too large a result */
+    static const char none[] = "";
+    on_answer(jobs, LP_SAY_FAILED, number, none, 0);
+    return;
+  }
+  lp_loop_flush(&w->state, &w->flush);
+}
+
+/* ---- being set up ---- */
+
+static double number_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  double number = lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  return number;
+}
+
+/* Forked processes share addresses and the second, which is all that Lua seeds with. */
+static void seed_random(lua_State *L) {
+  lua_Integer seed[2] = {0, getpid()};
+  ssize_t n = getrandom(seed, sizeof seed, GRND_NONBLOCK);
+  (void)n;
+  lua_getglobal(L, "math");
+  lua_getfield(L, -1, "randomseed");
+  lua_pushinteger(L, seed[0]);
+  lua_pushinteger(L, seed[1]);
+  lua_call(L, 2, 0);
+  lua_pop(L, 1);
+}
+
+/* The settings, a table at `index`: package.path and cpath, and who we are. */
+static void apply_settings(lua_State *L, worker *w, int index) {
+  static const char *const paths[] = {"path", "cpath"};
+  lua_getglobal(L, "package");
+  for (size_t i = 0; i < 2; i++) {
+    lua_getfield(L, index, paths[i]);
+    lua_setfield(L, -2, paths[i]);
+  }
+  lua_getfield(L, -1, "loaded");
+  lua_getfield(L, -1, "luapool.core");
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, w->spawn->slot);
+  lua_setfield(L, -2, "id");
+  lua_pushinteger(L, getpid());
+  lua_setfield(L, -2, "pid");
+  lua_setfield(L, -2, "worker");
+  lua_pop(L, 3);
+  double slice = number_field(L, index, "slice");
+  if (slice > 0) lp_interrupt_open(&w->state, slice);
+}
+
+static int finish_setup(lua_State *L, int status, lua_KContext context) {
+  (void)L, (void)status, (void)context;
+  return 0;
+}
+
+/* The function of the set-up task. The worker's init may wait. */
+static int run_setup(lua_State *L) {
+  worker *w = lp_state_of(L)->host;
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "luapool.core");
+  lua_call(L, 1, 0);
+  lp_wire wire = {0};
+  lua_settop(L, 0);
+  int n = lp_wire_decode(L, &wire, w->setup.data, w->setup.len);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  apply_settings(L, w, 1);
+  seed_random(L);
+  if (n < 2 || lua_isnil(L, 2)) return 0;
+  lua_callk(L, n - 2, 0, 0, finish_setup);
+  return 0;
+}
+
+static void set_up(lp_task *t, lua_State *co, int nres) {
+  worker *w = t->owner;
+  (void)nres;
+  if (t->status == LP_TASK_DONE) {
+    w->ready = true;
+    say(w, LP_SAY_READY, NULL, 0);
+    return;
+  }
+  lp_job_encode_error(&w->jobs, t, co, LUA_NOREF);
+  lua_pushnil(co);
+  say(w, LP_SAY_BROKEN, w->jobs.scratch.data, w->jobs.scratch.len);
+  t->awaited = true;
+  w->leaving = true;
+  check_stopped(w);
+}
+
+static int spawn_setup(lua_State *L) {
+  worker *w = lua_touserdata(L, 1);
+  lua_pushcfunction(L, run_setup);
+  lp_task *t = lp_task_spawn(L, 0);
+  t->on_end = set_up;
+  t->owner = w;
+  return 0;
+}
+
+/* ---- listening ---- */
+
+static void hear_setup(worker *w, const lp_frame *frame) {
+  lua_State *L = w->state.L;
+  check(lp_buf_append(&w->setup, frame->payload, frame->len));
+  lua_pushcfunction(L, spawn_setup);
+  lua_pushlightuserdata(L, w);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) check(LP_EMEMORY);
+}
+
+static void hear_proto(worker *w, const lp_frame *frame) {
+  check(lp_job_add_proto(&w->jobs, frame));
+}
+
+static void hear_snapshot(worker *w, const lp_frame *frame) {
+  check(lp_job_add_function(&w->jobs, frame));
+}
+
+static void hear_drop(worker *w, const lp_frame *frame) {
+  uint32_t number;
+  if (frame->len < sizeof number) return;
+  memcpy(&number, frame->payload, sizeof number);
+  lp_job_drop_function(&w->jobs, number);
+}
+
+static void hear_task(worker *w, const lp_frame *frame) {
+  if (!w->leaving) check(lp_job_add(&w->jobs, frame));
+}
+
+static void hear_cancel(worker *w, const lp_frame *frame) {
+  uint64_t number;
+  if (frame->len < sizeof number) return;
+  memcpy(&number, frame->payload, sizeof number);
+  lp_job_cancel(&w->jobs, number);
+}
+
+static void hear_exit(worker *w, const lp_frame *frame) {
+  (void)frame;
+  w->leaving = true;
+  lp_job_cancel_all(&w->jobs);
+  check_stopped(w);
+}
+
+static void on_frame(lp_channel *c, const lp_frame *frame) {
+  static void (*const hear[])(worker *, const lp_frame *) = {
+      [LP_SAY_SETUP] = hear_setup,       [LP_SAY_PROTO] = hear_proto,
+      [LP_SAY_SNAPSHOT] = hear_snapshot, [LP_SAY_DROP] = hear_drop,
+      [LP_SAY_TASK] = hear_task,         [LP_SAY_CANCEL] = hear_cancel,
+      [LP_SAY_EXIT] = hear_exit,
+  };
+  bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
+  if (known) hear[frame->type](c->owner, frame);
+}
+
+/* Main is gone: nobody wants what is being done here. */
+static void on_main_gone(lp_channel *c, int status) {
+  (void)c, (void)status;
+  _exit(1);
+}
+
+static bool start_more(lp_state *st) {
+  worker *w = st->host;
+  bool started = w->ready && lp_job_start(&w->jobs);
+  if (!started) check_stopped(w);
+  return started;
+}
+
+/* ---- the process ---- */
+
+static void report(lp_state *st, const char *text) {
+  worker *w = st->host;
+  fprintf(stderr, "luapool: worker %u: %s\n", w->spawn->slot, text);
+}
+
+static int open_page(worker *w) {
+  size_t size = w->spawn->slot * sizeof(uint64_t);
+  void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, w->spawn->page, 0);
+  close(w->spawn->page);
+  if (page == MAP_FAILED) return LP_EMEMORY;
+  w->state.on_cpu = (uint64_t *)page + (w->spawn->slot - 1);
+  return 0;
+}
+
+static int open_worker(worker *w, lua_CFunction modules) {
+  static const lp_channel_events events = {.frame = on_frame, .ended = on_main_gone};
+  int rc = lp_state_open(&w->state, NULL, modules);
+  if (rc < 0) return rc;
+  lp_job_open(&w->jobs, &w->state);
+  w->jobs.answer = on_answer;
+  w->state.host = w;
+  w->state.report = report;
+  w->state.more = start_more;
+  lp_list_init(&w->flush.link);
+  w->flush.run = on_flush;
+  if ((rc = open_page(w)) < 0) return rc;
+  return lp_channel_open(&w->channel, w->state.loop, w->spawn->channel, &events, w);
+}
+
+static void close_worker(worker *w) {
+  lp_channel_drain(&w->channel);
+  lp_channel_close(&w->channel, NULL);
+  lp_state_close(&w->state);
+  lp_job_close(&w->jobs);
+  lp_buf_close(&w->setup);
+}
+
+int lp_worker_run(const lp_spawn *spawn, lua_CFunction modules) {
+  static worker w; /* one a process; not on the stack, whose depth is Lua's */
+  w.spawn = spawn;
+  setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+  check(open_worker(&w, modules));
+  while (!w.stopped && uv_run(w.state.loop, UV_RUN_DEFAULT)) {
+  }
+  close_worker(&w);
+  return fflush(stdout) == 0 ? 0 : 1;
+}

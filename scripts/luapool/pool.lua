@@ -1,0 +1,214 @@
+-- luapool.pool: work over processes: options, map and its iterators. Dispatch, workers and the encoding of
+-- functions are C (runtime/pool, bindings/pool.c).
+
+local core = require "luapool.pool.core"
+local luapool = require "luapool.core"
+local options = require "luapool.options"
+local settings = require "luapool.settings"
+local task = require "luapool.task"
+
+local M = {}
+
+local CONCURRENCY = 100
+
+local NEW = {
+  processes = "count",
+  concurrency = "count",
+  init = "function",
+  init_args = "table",
+  crash_retries = "count0",
+}
+
+local MAP = { ordered = "boolean", return_errors = "boolean" }
+
+---@class luapool.Pool
+local Pool = { __name = "luapool.Pool" }
+Pool.__index = Pool
+
+--- Makes a pool and starts its workers at once.
+---@param opts? table processes, concurrency, init, init_args, crash_retries
+---@return luapool.Pool
+function M.new(opts)
+  opts = opts or {}
+  options.check("pool.new", opts, NEW)
+  if luapool.worker then
+    error("a pool cannot be made inside a worker: make it in main, and let the workers return what is to be done next", 2)
+  end
+  local args = opts.init_args or {}
+  local setup = { path = package.path, cpath = package.cpath, slice = luapool.slice() }
+  local processes = opts.processes or settings.processes or luapool.cpus()
+  local concurrency = opts.concurrency or settings.concurrency or CONCURRENCY
+  local handle = core.new(processes, concurrency, opts.crash_retries or 1, setup, opts.init,
+    table.unpack(args, 1, args.n or #args))
+  return setmetatable({ handle = handle }, Pool)
+end
+
+--- Runs fn(...) in a worker and returns its results. Waits; raises its error.
+function Pool:apply(fn, ...) return self.handle:apply(fn, ...) end
+
+--- Runs fn(...) in a worker; a Future is a Task, its `args` are the arguments.
+---@return table future
+function Pool:submit(fn, ...) return self.handle:submit(fn, ...) end
+
+--- Takes no new work; maps begun before go on while somebody iterates them.
+function Pool:close() self.handle:close() end
+
+--- Cancels everything.
+function Pool:terminate() self.handle:terminate() end
+
+--- Waits until the workers of a closed pool have left.
+---@param timeout? number seconds
+function Pool:join(timeout) self.handle:join(timeout) end
+
+--- Counts of tasks, and a list of workers.
+---@return table
+function Pool:stats() return self.handle:stats() end
+
+function Pool.__close(self, cause)
+  if cause ~= nil then
+    self:terminate()
+    task.shield(self.join, self)
+  else
+    self:close()
+    self:join()
+  end
+end
+
+-- A function that gives the next item, and nil at the end.
+local function iterate(items)
+  if type(items) == "table" and not (getmetatable(items) or {}).__call then
+    local i = 0
+    return function()
+      i = i + 1
+      return items[i]
+    end
+  end
+  return items
+end
+
+local function callable(value)
+  local meta = getmetatable(value)
+  return type(value) == "function" or type(value) == "table" or (type(meta) == "table" and meta.__call)
+end
+
+---@class luapool.Map
+local Map = { __name = "luapool.Map" }
+Map.__index = Map
+
+-- The feeding task: pulls items as fast as workers take them.
+local function feed(map, items)
+  local handle, kept, put = map.handle, map.items, map.put
+  local i = 0
+  local ok, err = pcall(function()
+    for item in items do
+      i = i + 1
+      if kept then kept[i] = item end
+      put(handle, item)
+    end
+  end)
+  if not ok then map.input_error = { err } end
+  handle:fed()
+end
+
+-- Cancels what runs, gives everything back; returns when all of it has ended.
+local function stop(map)
+  if map.stopped then return end
+  map.stopped = true
+  map.feeder:cancel "its map has ended"
+  map.handle:cancel()
+  task.shield(function()
+    map.feeder:result()
+    repeat
+      local place = map.handle:next()
+    until not place
+  end)
+  map.handle:close()
+end
+
+local function finish(map)
+  if map.stopped then return nil end
+  stop(map)
+  if map.input_error then error(map.input_error[1], 0) end
+  return nil
+end
+
+-- One step of the loop: place, result — or place, result, error, item with `return_errors`.
+local function step(map)
+  if map.stopped then return nil end
+  local ok, place, done, value = pcall(map.next, map.handle)
+  if not ok then
+    stop(map)
+    error(place, 0)
+  end
+  if not place then return finish(map) end
+  if not map.items then
+    if done then return place, value end
+    stop(map)
+    error(value, 0)
+  end
+  local item = map.items[place]
+  map.items[place] = nil
+  if done then return place, value, nil, item end
+  return place, nil, value, item
+end
+
+Map.__call = step
+Map.__close = stop
+
+--- All results: a list by place of the item, and how many items there were.
+---@return table list, integer n
+function Map:collect()
+  local list, n = {}, 0
+  for i, result in self do
+    list[i] = result
+    n = n + 1
+  end
+  return list, n
+end
+
+--- Waits for all, drops the results.
+---@return integer n
+function Map:drain()
+  local n = 0
+  for _ in self do
+    n = n + 1
+  end
+  return n
+end
+
+local function new_map(pool, fn, items, opts, put)
+  opts = opts or {}
+  options.check("map", opts, MAP)
+  if type(fn) ~= "function" then
+    error(("bad argument #1 to 'map' (a function expected, got %s)"):format(type(fn)), 3)
+  end
+  if not callable(items) then
+    error(("bad argument #2 to 'map' (a list or a function expected, got %s)"):format(type(items)), 3)
+  end
+  local handle = core.map(pool.handle, fn, opts.ordered ~= false)
+  local map = setmetatable({
+    handle = handle,
+    next = handle.next,
+    put = put or handle.put,
+    items = opts.return_errors and {} or nil,
+  }, Map)
+  map.feeder = task.spawn(feed, map, iterate(items))
+  return map, nil, nil, map
+end
+
+--- Runs fn over items: `for i, result in pool:map(fn, items) do`. With `return_errors`:
+--- `for i, result, err, item in …`.
+---@param fn function
+---@param items table|function a list, or a function that returns the next item, nil at the end
+---@param opts? { ordered: boolean?, return_errors: boolean? }
+---@return luapool.Map
+function Pool:map(fn, items, opts) return new_map(self, fn, items, opts) end
+
+--- As map; each item is the list of arguments.
+function Pool:starmap(fn, lists, opts)
+  return new_map(self, fn, lists, opts, function(handle, list)
+    return handle:put(table.unpack(list, 1, list.n or #list))
+  end)
+end
+
+return M
