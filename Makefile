@@ -29,6 +29,7 @@ demo: build-release
 
 format:
 	@find runtime bindings tests -name '*.[ch]' | xargs clang-format-14 -i
+	@lua5.4 tests/lint/wrap.lua
 
 clean:
 	@rm -rf build

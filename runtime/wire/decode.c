@@ -151,7 +151,7 @@ static void read_name(decoder *d, int tag, size_t at) {
   if (d->w->no_functions && (len == 0 || *name != 'N')) {
     lp_raise(d->L, "refused", "functions and modules are not accepted");
   }
-  if (!lp_name_push(d->L, name, len)) raise_name(d);
+  if (!lp_name_push(d->L, name, len, !d->w->no_functions)) raise_name(d);
   keep(d, tag, at);
 }
 
@@ -317,6 +317,7 @@ static void set_metatables(decoder *d) {
 }
 
 int lp_decode_values(lua_State *L, const lp_wire *w, const char *bytes, size_t len) {
+  if (len == 0) return 0; /* and `bytes` may be NULL */
   decoder d = {.L = L, .w = w, .start = bytes, .p = bytes, .end = bytes + len, .hints = len};
   int n = 0;
   luaL_checkstack(L, LUA_MINSTACK, NULL);

@@ -95,13 +95,19 @@ static const char *const base[] = {
     "rawlen",   "rawset",         "require", "select", "setmetatable", "tonumber", "tostring",
     "type",     "warn",           "xpcall",  NULL};
 
-/* How good a name is; the lowest is the best: given by lp_wire_name, a module, a function of a
- * standard library, of another module, a global that some script may have made. */
+static bool is_luapool(const char *module) {
+  return strncmp(module, "luapool", 7) == 0 && (module[7] == '.' || module[7] == 0);
+}
+
+/* How good a name is; the lowest is the best: given by lp_wire_name, a module that is
+ * everywhere, another module, a function of a standard library, of another module, a global
+ * that some script may have made. */
 static int rank(const char *name) {
-  if (*name != 'F') return *name == 'N' ? 0 : 1;
   const char *module = name + 1, *field = module + strlen(module) + 1;
-  if (strcmp(module, "_G") == 0) return is_one_of(field, base) ? 2 : 4;
-  return is_one_of(module, standard) ? 2 : 3;
+  if (*name == 'N') return 0;
+  if (*name == 'M') return is_luapool(module) || is_one_of(module, standard) ? 1 : 2;
+  if (strcmp(module, "_G") == 0) return is_one_of(field, base) ? 3 : 5;
+  return is_one_of(module, standard) ? 3 : 4;
 }
 
 static bool better(const char *name, const char *than) {
@@ -127,15 +133,21 @@ static void enter(lua_State *L, int map, int value) {
   }
 }
 
-static bool is_luapool(const char *module) {
-  return strncmp(module, "luapool", 7) == 0 && (module[7] == '.' || module[7] == 0);
+/* Is the Lua function on top one that luapool has put in the place of a standard one? */
+static bool is_replacement(lua_State *L, const char *module) {
+  if (strcmp(module, "_G") != 0 && !is_one_of(module, standard)) return false;
+  lua_Debug ar;
+  lua_pushvalue(L, -1);
+  lua_getinfo(L, ">S", &ar);
+  return strncmp(ar.source, "=luapool/", 9) == 0;
 }
 
 /* Does this field of a module go by name? Lua functions go as bytecode but for luapool's own.
  */
 static bool is_named_field(lua_State *L, const char *module) {
   switch (lua_type(L, -1)) {
-  case LUA_TFUNCTION: return lua_iscfunction(L, -1) || is_luapool(module);
+  case LUA_TFUNCTION:
+    return lua_iscfunction(L, -1) || is_luapool(module) || is_replacement(L, module);
   case LUA_TUSERDATA: return strcmp(module, "io") == 0;
   case LUA_TLIGHTUSERDATA: return true;
   default: return false;
@@ -245,12 +257,14 @@ static bool push_field(lua_State *L, const char *module, const char *field) {
   return false;
 }
 
-static bool push_given(lua_State *L, const char *name) {
+/* Pushes what has been given this name; looks again once the module that it begins with is
+ * there. */
+static bool push_given(lua_State *L, const char *name, bool trusted) {
   lp_name_part(L, LP_PART_NAMED);
   int named = lua_gettop(L);
   if (lua_getfield(L, named, name) != LUA_TNIL) return lua_remove(L, named), true;
   const char *dot = strrchr(name, '.');
-  if (dot) {
+  if (dot && (trusted || is_luapool(name))) {
     lua_pushlstring(L, name, (size_t)(dot - name));
     if (!push_module(L, lua_tostring(L, -1))) return false;
     if (lua_getfield(L, named, name) != LUA_TNIL) return true;
@@ -259,7 +273,7 @@ static bool push_given(lua_State *L, const char *name) {
   return false;
 }
 
-bool lp_name_push(lua_State *L, const char *name, size_t len) {
+bool lp_name_push(lua_State *L, const char *name, size_t len, bool trusted) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   int top = lua_gettop(L);
   name = lua_pushlstring(L, name, len); /* ends in a zero byte there */
@@ -270,7 +284,7 @@ bool lp_name_push(lua_State *L, const char *name, size_t len) {
   else if (*name == 'M')
     found = push_module(L, name + 1);
   else
-    found = push_given(L, name + (len > 0));
+    found = push_given(L, name + (len > 0), trusted);
   lua_copy(L, -1, top + 1);
   lua_settop(L, top + 1);
   return found;

@@ -29,7 +29,8 @@ void lp_name_map(lua_State *L, bool anew);
 void lp_name_give(lua_State *L, int index, const char *name);
 
 /* Pushes the value that has this name here and returns true; else pushes a text that says why
- * there is none. Requires modules. */
-bool lp_name_push(lua_State *L, const char *name, size_t len);
+ * there is none. Requires modules; of an untrusted
+ * sender only those of luapool. */
+bool lp_name_push(lua_State *L, const char *name, size_t len, bool trusted);
 
 #endif

@@ -5,7 +5,6 @@
  * Layer: wire. */
 #include <ctype.h>
 #include <lauxlib.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,27 +19,13 @@ typedef struct text {
   char s[TEXT_MAX];
 } text;
 
-/* The steps from the root on. */
-typedef struct way {
-  const lp_step *steps[LP_WIRE_DEPTH + 2];
-  int n;
-} way;
-
-__attribute__((format(printf, 2, 3))) static void add(text *t, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  int n = vsnprintf(t->s + t->len, TEXT_MAX - t->len, format, args);
-  va_end(args);
+static void advance(text *t, int n) {
   size_t room = TEXT_MAX - 1 - t->len;
   t->len += (size_t)n < room ? (size_t)n : room;
 }
 
-static void collect(const lp_step *innermost, way *w) {
-  w->n = 0;
-  for (const lp_step *s = innermost; s; s = s->up) w->n++;
-  int i = w->n;
-  for (const lp_step *s = innermost; s; s = s->up) w->steps[--i] = s;
-}
+/* Appends to a text as printf does. */
+#define add(t, ...) advance(t, snprintf((t)->s + (t)->len, TEXT_MAX - (t)->len, __VA_ARGS__))
 
 static bool is_name(const char *s, size_t len) {
   if (len == 0 || len > 60 || isdigit((unsigned char)*s)) return false;
@@ -72,19 +57,20 @@ static void add_key(lua_State *L, text *t, int index) {
   }
 }
 
-/* Adds the steps from..w->n that lead through tables. */
-static void add_fields(lua_State *L, text *t, const way *w, int from) {
-  for (int i = from; i < w->n; i++) {
-    if (i == from + HEAD_STEPS && w->n - i > TAIL_STEPS) {
-      add(t, "...");
-      i = w->n - TAIL_STEPS;
-    }
-    const lp_step *s = w->steps[i];
+/* Adds the steps that lead through tables from `top` (not added) down to `s`, but few of many:
+ * `below` follow it. Returns how many there are. */
+static int add_fields(lua_State *L, text *t, const lp_step *s, const lp_step *top, int below) {
+  if (s == top) return 0;
+  int above = add_fields(L, t, s->up, top, below + 1);
+  if (above < HEAD_STEPS || below < TAIL_STEPS) {
     if (s->kind == LP_STEP_FIELD)
       add_key(L, t, s->index);
     else
       add(t, s->kind == LP_STEP_META ? ".<metatable>" : ".<key>");
+  } else if (above == HEAD_STEPS) {
+    add(t, "...");
   }
+  return above + 1;
 }
 
 /* The name of the local variable of the running function that holds the value on top, or NULL.
@@ -126,10 +112,10 @@ static const char *global_name(lua_State *L) {
   return found;
 }
 
-/* The name by which the function of step i was reached, or that it has elsewhere; NULL: none.
+/* The name by which the function of this step was reached, or that it has elsewhere, or NULL.
  */
-static const char *function_name(lua_State *L, const way *w, int i, const char *source) {
-  const lp_step *by = w->steps[i - 1];
+static const char *function_name(lua_State *L, const lp_step *s, const char *source) {
+  const lp_step *by = s->up;
   const char *name = NULL;
   if (by->kind == LP_STEP_UPVALUE) {
     name = lua_getupvalue(L, by->index, by->upvalue);
@@ -138,22 +124,26 @@ static const char *function_name(lua_State *L, const way *w, int i, const char *
     name = lua_tostring(L, by->index);
   }
   if (name) return name;
-  lua_pushvalue(L, w->steps[i]->index);
+  lua_pushvalue(L, s->index);
   name = variable_name(L, source);
   if (!name) name = global_name(L);
   lua_pop(L, 1);
   return name;
 }
 
+/* The name of the upvalue of this step, or NULL when the bytecode itself is being written. */
+static const char *upvalue_name(lua_State *L, const lp_step *s) {
+  const char *name = lua_getupvalue(L, s->index, s->upvalue);
+  if (name) lua_pop(L, 1);
+  return name;
+}
+
 /* "upvalue 'log' of function 'fetch' (job.lua:12)" */
-static void add_upvalue(lua_State *L, text *t, const way *w, int i) {
-  const lp_step *s = w->steps[i];
+static void add_upvalue(lua_State *L, text *t, const lp_step *s) {
   lua_Debug ar;
   lua_pushvalue(L, s->index);
   lua_getinfo(L, ">S", &ar);
-  const char *name = function_name(L, w, i, ar.source);
-  const char *upvalue = lua_getupvalue(L, s->index, s->upvalue);
-  lua_pop(L, upvalue ? 1 : 0);
+  const char *name = function_name(L, s, ar.source), *upvalue = upvalue_name(L, s);
   if (upvalue) add(t, "upvalue '%s' of ", upvalue);
   if (name)
     add(t, "function '%s' (%s:%d)", name, ar.short_src, ar.linedefined);
@@ -166,36 +156,40 @@ static void add_root(const lp_encoder *e, text *t, const lp_step *root) {
   if (e->n > 1) add(t, " #%d", root->index - e->first + 1);
 }
 
-static void add_way(const lp_encoder *e, text *t, const way *w) {
+/* The outermost upvalue on the way to this step, or the step itself. */
+static const lp_step *outermost(const lp_step *s) {
+  const lp_step *found = s;
+  for (; s; s = s->up) {
+    if (s->kind == LP_STEP_UPVALUE) found = s;
+  }
+  return found;
+}
+
+static void add_way(const lp_encoder *e, text *t) {
   lua_State *L = e->L;
-  int inner = w->n - 1, outer = 0;
-  while (inner > 0 && w->steps[inner]->kind != LP_STEP_UPVALUE) inner--;
-  while (outer < inner && w->steps[outer]->kind != LP_STEP_UPVALUE) outer++;
-  if (inner == 0) {
-    add_root(e, t, w->steps[0]);
-    add_fields(L, t, w, 1);
+  const lp_step *s = e->path;
+  while (s->kind != LP_STEP_UPVALUE && s->kind != LP_STEP_ROOT) s = s->up;
+  if (s->kind == LP_STEP_ROOT) {
+    add_root(e, t, s);
+    add_fields(L, t, e->path, s, 0);
     return;
   }
-  add_upvalue(L, t, w, inner);
-  if (inner + 1 < w->n) {
-    const lp_step *s = w->steps[inner];
-    add(t, ", at %s", lua_getupvalue(L, s->index, s->upvalue));
-    lua_pop(L, 1);
-    add_fields(L, t, w, inner + 1);
+  add_upvalue(L, t, s);
+  if (s != e->path) {
+    add(t, ", at %s", upvalue_name(L, s));
+    add_fields(L, t, e->path, s, 0);
   }
-  if (outer < inner) {
+  if (outermost(s) != s) {
     add(t, " (reached from ");
-    add_upvalue(L, t, w, outer);
+    add_upvalue(L, t, outermost(s));
     add(t, ")");
   }
 }
 
 void lp_path_raise(lp_encoder *e, const char *why) {
-  way w;
   text t = {0};
   luaL_checkstack(e->L, LUA_MINSTACK, NULL);
-  collect(e->path, &w);
-  add_way(e, &t, &w);
+  add_way(e, &t);
   lp_raise(e->L, "cannot_send", "cannot send %s: %s", t.s, why);
 }
 

@@ -1,14 +1,102 @@
--- cli.main: the command line.
+-- cli.main: the command line: finds the subcommand and hands over. runtime/cli/main.c calls main()
+-- as the main task. A subcommand is a row here and a module with `usage`, `summary`, `options` and
+-- `run(values, positional, rest) -> exit status`.
+
+local core = require "luapool.core"
+local cli = require "cli.options"
+local options = require "luapool.options"
 
 local M = {}
 
-function M.main(argv)
-  local path = argv[2]
-  arg = { [0] = path, table.unpack(argv, 4) }
-  package.path = (path:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
-  local chunk = assert(loadfile(path))
-  chunk(table.unpack(argv, 4))
+local commands = { "run", "check", "new", "repl", "help" }
+
+local general = {
+  cli.help,
+  { "V", "version", false, "flag", "show the version" },
+}
+
+local function command(name)
+  for _, known in ipairs(commands) do
+    if known == name then return require("cli." .. name) end
+  end
+  if name:match("%.lua$") or io.open(name) then
+    cli.wrong("unknown command '%s'; to run that file: luapool run %s", name, name)
+  end
+  cli.wrong("unknown command '%s'%s; see luapool --help", name, options.hint(name, commands))
+end
+
+local function overview()
+  local lines = { "Usage: luapool COMMAND [options] [arguments]\n\nCommands:\n" }
+  for _, name in ipairs(commands) do
+    local usage = require("cli." .. name)
+    table.insert(lines, ("  %-18s %s\n"):format(usage.usage:match("^[^%[]*"), usage.summary))
+  end
+  table.insert(lines, "\nOptions:\n" .. cli.describe(general))
+  table.insert(lines, "\nluapool COMMAND --help tells more of each.\n")
+  return table.concat(lines)
+end
+
+--- The help of a subcommand, or of the program when `name` is nil.
+---@param name string|nil
+---@return string
+function M.help(name)
+  if not name then return overview() end
+  local sub = command(name)
+  local text = { "Usage: luapool ", sub.usage, "\n\n", sub.about or sub.summary .. ".", "\n" }
+  if #sub.options > 0 then
+    table.insert(text, "\nOptions:\n" .. cli.describe(sub.options))
+  end
+  return table.concat(text)
+end
+
+-- `luapool --help`, `luapool --version`: options before any subcommand.
+local function without_command(words)
+  local values = cli.parse(general, words, 1)
+  if values.version then
+    print("luapool " .. core.version)
+  else
+    io.stdout:write(M.help())
+  end
   return 0
+end
+
+local function dispatch(words)
+  if #words == 0 then
+    io.stderr:write(M.help())
+    return 2
+  end
+  if words[1]:match("^%-") then return without_command(words) end
+  local sub = command(words[1])
+  for i = 2, #words do
+    if words[i] == "--" then break end
+    if words[i] == "--help" or words[i] == "-h" then
+      io.stdout:write(M.help(words[1]))
+      return 0
+    end
+  end
+  return sub.run(cli.parse(sub.options, words, 2))
+end
+
+-- What has gone wrong, as it is printed: a wrong use is one line, a fault of ours has a traceback.
+local function explain(e)
+  if cli.is_wrong(e) then return e end
+  return debug.traceback("luapool: " .. tostring(e), 2)
+end
+
+--- Runs the command line: `words` are the program's arguments. Returns the exit status.
+---@param words string[]
+---@return integer
+function M.main(words)
+  require "cli.stdout"
+  local ok, result = xpcall(dispatch, explain, words)
+  if ok then return result end
+  if not cli.is_wrong(result) then
+    io.stderr:write(result, "\n")
+    return 1
+  end
+  local known = table.concat(commands, " "):find(words[1], 1, true)
+  io.stderr:write(known and "luapool " .. words[1] or "luapool", ": ", result.message, "\n")
+  return 2
 end
 
 return M

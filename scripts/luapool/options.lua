@@ -2,7 +2,7 @@
 -- unknown name is told with the nearest known one, a wrong type with what was expected. Used by
 -- every part that takes options.
 --
---     local known = { processes = "count", init = "function", scheduler = { "least_loaded", "round_robin" } }
+--     local known = { processes = "count", init = "function", mode = { "async", "sync" } }
 --     options.check("pool.new", opts, known)
 --     --> pool.new: unknown option 'proceses' (did you mean 'processes'?)
 
@@ -10,10 +10,10 @@ local M = {}
 
 -- The least number of insertions, deletions, replacements and swaps that make b out of a.
 local function distance(a, b)
-  local before, last, row = {}, {}, {}
+  local before, last = {}, {}
   for j = 0, #b do last[j] = j end
   for i = 1, #a do
-    row = { [0] = i }
+    local row = { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
       row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
@@ -72,7 +72,8 @@ local function is_count(least)
   return function(v) return math.type(v) == "integer" and v >= least end
 end
 
--- What an option may be: a name of this table, of a Lua type, a list of words, or names joined by "|".
+-- What an option may be: a name of this table, of a Lua type, a list of words, or names joined
+-- by "|".
 local types = {
   any = { "a value", function() return true end },
   callable = { "a function", callable },
@@ -113,14 +114,13 @@ local function either(names)
   end }
 end
 
--- Made once for each kind of option: requests check theirs often.
-local function rule_of(want)
-  local rule = types[want]
-  if not rule then
-    rule = type(want) == "table" and words(want) or either(want)
-    types[want] = rule
-  end
-  return rule
+--- A rule of `known` as what is expected, in words, and a function that tells whether a value fits.
+---@param want string|string[]
+---@return string expected
+---@return fun(value: any): boolean fits
+function M.rule(want)
+  if type(want) == "table" then return table.unpack(words(want)) end
+  return table.unpack(types[want] or either(want))
 end
 
 local function shown(v)
@@ -129,9 +129,9 @@ local function shown(v)
   return "a " .. type(v)
 end
 
---- What is wrong with a table of options, or nil. `known` maps each name to what it may be: a Lua
---- type, "count", "count0", "integer", "seconds", "size", "callable", "any", several of them joined
---- by "|", or a list of words.
+--- What is wrong with a table of options, or nil. `known` maps each name to what it may be: a
+--- Lua type, "count" (from 1), "count0", "integer", "seconds", "size", "callable", "any", several
+--- of them joined by "|", or a list of words.
 ---@param opts table
 ---@param known table<string, string|string[]>
 ---@param noun? string what the names are called: "option" unless said
@@ -144,9 +144,9 @@ function M.problem(opts, known, noun)
       local text = type(name) == "string" and "'" .. name .. "'" or ("[%s]"):format(tostring(name))
       return ("unknown %s %s%s"):format(noun, text, M.hint(name, known))
     end
-    local rule = rule_of(want)
-    if not rule[2](value) then
-      return ("%s '%s' must be %s, got %s"):format(noun, name, rule[1], shown(value))
+    local expected, fits = M.rule(want)
+    if not fits(value) then
+      return ("%s '%s' must be %s, got %s"):format(noun, name, expected, shown(value))
     end
   end
   return nil

@@ -22,11 +22,13 @@ end
 
 local function c_file(path)
   local lines = tree.lines(path)
-  local registered = {}
+  local registered, inside = {}, false
   for _, line in ipairs(lines) do
-    for name, fn in line:gmatch('{%s*"([%w_]+)"%s*,%s*([%a_][%w_]*)%s*}') do
+    inside = inside or line:find("luaL_Reg .*=") ~= nil
+    for name, fn in (inside and line or ""):gmatch('{%s*"([%w_]+)"%s*,%s*([%a_][%w_]*)%s*}') do
       if not name:find("^_") and fn ~= "NULL" then registered[fn] = name end
     end
+    if line:find("};%s*$") then inside = false end
   end
   for _, f in ipairs(tree.c_functions(lines)) do
     if registered[f.name] and not (lines[f.at - 1] or ""):find("%*/%s*$")

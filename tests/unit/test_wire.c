@@ -375,6 +375,17 @@ static void functions_of_luapool_go_by_name(void **state) {
           "local w, f = ... assert(w == require 'luapool.fixed'.wait and f() == 'waited')");
 }
 
+static void replaced_standard_functions_go_by_name(void **state) {
+  pair *t = *state;
+  lua_State *both[] = {t->home, t->away};
+  for (int i = 0; i < 2; i++) {
+    run(both[i], "os.execute = load('return 1', '=luapool/os.lua') own = load('return 2')", 0);
+  }
+  travels(t, "local x = os.execute return x, {x}, own",
+          "local f, l, o = ... assert(f == os.execute and l[1] == f) assert(o ~= own and o() "
+          "== 2)");
+}
+
 static void given_names_are_found(void **state) {
   pair *t = *state;
   lua_State *both[] = {t->home, t->away};
@@ -671,6 +682,7 @@ int main(void) {
       CASE(c_functions_go_by_name),
       CASE(streams_and_tokens_go_by_name),
       CASE(functions_of_luapool_go_by_name),
+      CASE(replaced_standard_functions_go_by_name),
       CASE(given_names_are_found),
       CASE(names_require_their_module),
       CASE(missing_module_is_named),

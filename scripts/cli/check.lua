@@ -1,0 +1,133 @@
+-- cli.check: luapool check FILE: syntax, the fields of a job, and the globals that a job's
+-- functions use: globals do not travel to the workers, so fetch, process and init find nil
+-- there. A file that returns something is run up to its end for that; a script is not.
+
+local cli = require "cli.options"
+local globals = require "cli.globals"
+local options = require "luapool.options"
+local run = require "cli.run"
+local task = require "luapool.task"
+
+local M = {
+  usage = "check FILE",
+  summary = "check the syntax, job fields and globals of a file",
+  about = "Checks the syntax of a file, the fields of a job, and warns of globals in functions that run in\n"
+    .. "workers: globals do not travel. Status 1 when something is wrong; warnings leave it at 0.",
+  options = { cli.help },
+}
+
+-- What every worker has, too.
+local standard = { arg = true }
+for name in pairs(_G) do standard[name] = true end
+
+local function say(path, line, message, ...)
+  io.stderr:write(path, ":", line and line .. ":" or "", " ", message:format(...), "\n")
+end
+
+-- The functions that travel with a job: those of its table and what they reach by upvalues. The
+-- result has their first lines as keys.
+local function reach(value, source, lines, seen)
+  if seen[value] then return end
+  seen[value] = true
+  if type(value) == "table" then
+    for _, v in next, value do
+      if type(v) == "function" or type(v) == "table" then reach(v, source, lines, seen) end
+    end
+  elseif type(value) == "function" then
+    local info = debug.getinfo(value, "S")
+    if info.source ~= source then return end
+    lines[info.linedefined] = true
+    for i = 1, math.huge do
+      local name, v = debug.getupvalue(value, i)
+      if not name then return end
+      if v ~= _G and (type(v) == "function" or type(v) == "table") then reach(v, source, lines, seen) end
+    end
+  end
+end
+
+local function travelling(job, source)
+  local lines, seen = {}, {}
+  local all = { job }
+  for _, kind in pairs(type(job.kinds) == "table" and job.kinds or {}) do table.insert(all, kind) end
+  for _, t in ipairs(all) do
+    for _, field in ipairs { "fetch", "process", "init", "retry" } do
+      if t[field] ~= nil then reach(t[field], source, lines, seen) end
+    end
+  end
+  return lines
+end
+
+local function inside(use, lines)
+  for _, line in ipairs(use.within) do
+    if lines[line] then return true end
+  end
+  return false
+end
+
+-- Names that init sets are there: it runs in each worker.
+local function set_by_init(uses, job, source)
+  local lines, names = {}, {}
+  if job.init then reach(job.init, source, lines, {}) end
+  for _, use in ipairs(uses) do
+    if use.write and inside(use, lines) then names[use.name] = true end
+  end
+  return names
+end
+
+-- Warns once of each global that a travelling function reads.
+local function warn_of(path, uses, lines, known)
+  local told = {}
+  for _, use in ipairs(uses) do
+    local name = use.name
+    if not use.write and not told[name] and not known[name] and inside(use, lines) then
+      told[name] = true
+      say(path, use.line, "warning: global '%s' is nil in a worker: globals do not travel%s", name,
+        options.hint(name, standard))
+    end
+  end
+end
+
+local function union(a, b)
+  local all = {}
+  for name in pairs(a) do all[name] = true end
+  for name in pairs(b) do all[name] = true end
+  return all
+end
+
+-- Runs the file for what it returns; nil when it failed.
+local function result_of(path, chunk)
+  local running = task.spawn(chunk)
+  local ok, result = running:result()
+  if ok then return result end
+  local e = tostring(result):match("^[^\n]*")
+  io.stderr:write(e:find(path, 1, true) and "" or path .. ": ", e, "\n")
+  return nil
+end
+
+local function check_job(path, chunk, uses)
+  local job = result_of(path, chunk)
+  if job == nil then return 1 end
+  local checked, problem = require("luapool.job.spec").check(job)
+  if not checked then
+    say(path, nil, "%s", problem)
+    return 1
+  end
+  local source = "@" .. path
+  warn_of(path, uses, travelling(job, source), union(standard, set_by_init(uses, job, source)))
+  return 0
+end
+
+function M.run(_, positional)
+  local path = positional[1] or cli.wrong("which FILE? luapool check FILE")
+  local chunk, message, text = run.load(path)
+  if not chunk then
+    io.stderr:write(message, "\n")
+    return 1
+  end
+  local uses, returns = globals.find(text)
+  local status = returns and check_job(path, chunk, uses) or 0
+  if status == 0 then print(path .. ": ok") end
+  return status
+end
+
+return M

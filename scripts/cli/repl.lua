@@ -1,0 +1,69 @@
+-- cli.repl: luapool repl: reads lines of Lua and runs each as a task, so that they may wait. An
+-- expression's values are shown; a line that is no whole statement goes on at the next prompt.
+
+local cli = require "cli.options"
+local core = require "luapool.core"
+local errors = require "luapool.error"
+local task = require "luapool.task"
+
+local M = {
+  usage = "repl",
+  summary = "read, run and show lines of Lua",
+  options = { cli.help },
+}
+
+-- The next line, or nil at the end. Reading blocks: nothing else runs meanwhile.
+local function ask(prompt)
+  if core.isatty(0) then
+    io.stdout:write(prompt)
+    io.stdout:flush()
+  end
+  return io.read("l")
+end
+
+local function compile(text)
+  local chunk = load("return " .. text, "=stdin", "t")
+  if chunk then return chunk end
+  return load(text, "=stdin", "t")
+end
+
+-- One statement, over as many lines as it takes: function or nil, message; nothing at the end.
+local function read_statement()
+  local text = ask("> ")
+  while text do
+    local chunk, message = compile(text)
+    if chunk or not message:find("<eof>$") then return chunk, message end
+    local more = ask(">> ")
+    if not more then return nil, message end
+    text = text .. "\n" .. more
+  end
+  return nil
+end
+
+local function show(ok, ...)
+  if not ok then
+    local e = ...
+    io.stderr:write(tostring(e), "\n", errors.traceback(e) or "", "\n")
+  elseif select("#", ...) > 0 then
+    print(...)
+  end
+end
+
+function M.run()
+  for _, name in ipairs { "task", "pool", "http", "json", "html" } do
+    local ok, part = pcall(require, "luapool." .. name)
+    if ok then rawset(_G, name, part) end
+  end
+  while true do
+    local chunk, message = read_statement()
+    if chunk then
+      show(task.spawn(chunk):result())
+    elseif message then
+      io.stderr:write(message, "\n")
+    else
+      return 0
+    end
+  end
+end
+
+return M

@@ -1,0 +1,158 @@
+-- cli.run: luapool run FILE: a file that returns a table is a job (luapool.job drives it), one that
+-- returns nothing is a script and has run.
+
+local cli = require "cli.options"
+local errors = require "luapool.error"
+local settings = require "luapool.settings"
+local stdout = require "cli.stdout"
+local stop = require "cli.stop"
+local task = require "luapool.task"
+
+local M = {
+  usage = "run FILE [options] [-- ARGS...]",
+  summary = "run a job file or a script",
+  about = "Runs a job file over worker processes, or a script. ARGS are `...` and `arg` of a script\n"
+    .. "and ctx.args of a job.",
+  options = {
+    { "p", "processes", "N", "count", "worker processes (default: usable cores)" },
+    { "c", "concurrency", "N", "count", "tasks at once in each process (default: 100)" },
+    { "m", "mode", "MODE", { "async", "sync" }, "sync: one item at a time in each process" },
+    { false, "config", "FILE", "string", "settings (YAML) for the job's ctx.config" },
+    { "o", "output", "FILE", "string", "where the results go, as JSON lines; - is stdout" },
+    { false, "progress", "WHEN", { "auto", "on", "off" }, "the progress bar (default: auto)" },
+    { false, "log-level", "LEVEL", { "debug", "info", "warn", "error" }, "least level to log" },
+    { false, "log-format", "FORMAT", { "text", "json" }, "how log lines look" },
+    { false, "timeout", "S", "seconds", "stop after S seconds, with status 4" },
+    { false, "memory-limit", "SIZE", "size", "memory of a worker, such as 256M" },
+    { false, "max-tasks", "N", "count0", "replace a worker after N tasks (0: never)" },
+    { false, "slice", "MS", "count0", "CPU time before other tasks run (default: 10, 0: never)" },
+    cli.help,
+  },
+}
+
+-- The text of a file. One that cannot be read is a wrong use of the command line.
+local function read(path)
+  local file, message = io.open(path, "rb")
+  if not file then cli.wrong("cannot open %s", message) end
+  local text, problem = file:read("a")
+  file:close()
+  if not text then cli.wrong("cannot read %s: %s", path, problem) end
+  return text
+end
+
+local function complain(text)
+  io.stderr:write("luapool: ", text, "\n")
+  return 1
+end
+
+--- Loads a file; its folder comes first in package.path.
+---@param path string
+---@return function|nil chunk
+---@return string? message of the syntax error: file, line, what
+---@return string text
+function M.load(path)
+  local text = read(path):gsub("^#[^\n]*", "")
+  package.path = (path:match("^(.*)/[^/]*$") or ".") .. "/?.lua;" .. package.path
+  local chunk, message = load(text, "@" .. path, "t")
+  return chunk, message, text
+end
+
+-- The table of a settings file, {} when there is none.
+local function configuration(path)
+  if not path then return {} end
+  local text = read(path)
+  local ok, config = pcall(require("luapool.yaml").load, text)
+  if not ok then
+    local message = type(config) == "table" and config.message or tostring(config)
+    local line, what = message:match("(%d+):%d+: (.*)")
+    cli.wrong("%s:%s not YAML: %s", path, line and line .. ":" or "", what or message)
+  end
+  if config == nil then return {} end
+  if type(config) ~= "table" then
+    cli.wrong("%s: settings must be a table of names and values, got a %s", path, type(config))
+  end
+  return config
+end
+
+local function settle(values)
+  for _, name in ipairs { "processes", "concurrency", "progress", "log_level", "log_format",
+    "memory_limit", "max_tasks" } do
+    settings[name] = values[name]
+  end
+  if values.mode == "sync" then settings.concurrency = 1 end
+end
+
+-- A traceback without the frames of the program itself.
+local function own_frames(trace)
+  if not trace then return "" end
+  trace = trace:gsub("\n%s*cli/[^\n]*", ""):gsub("\n%s*%(%.%.%.tail calls%.%.%.%)%s*$", "")
+  return "\n" .. trace
+end
+
+-- Prints an error that ended the run. Returns the exit status.
+local function report(e, trace)
+  return complain(tostring(e) .. own_frames(trace or errors.traceback(e)))
+end
+
+-- One run, and what may stop it: first the task that runs the file, then the job.
+local Run = {}
+Run.__index = Run
+
+function Run:stop(status, what)
+  if self.job then return self.job:stop(status, what) end
+  self.status = self.status or status
+  self.file:cancel(what)
+end
+
+-- Runs the file as a task. Returns false and the exit status, or true and what it returned.
+function Run:load(chunk, args)
+  self.file = task.spawn(chunk, table.unpack(args))
+  local result = table.pack(self.file:result())
+  local stopped = self.status
+  if not result[1] then
+    if stopped and errors.is(result[2], "cancelled") then return false, stopped end
+    return false, report(result[2])
+  end
+  if stopped or result.n == 1 then return false, stopped or 0 end
+  return true, result[2]
+end
+
+-- The settings of the job: those of --config, else the file of its `config`, beside the job file.
+local function settings_of(values, path)
+  return function(default)
+    local beside = default and (path:match("^(.*/)[^/]*$") or "") .. default
+    return configuration(values.config or beside)
+  end
+end
+
+function Run:drive(job, values, path, args)
+  local message, status
+  self.job, message, status = require("luapool.job").open(job, {
+    path = path,
+    args = args,
+    output = values.output,
+    config = settings_of(values, path),
+    print = stdout.write,
+    report = report,
+  })
+  if self.job then return self.job:run() end
+  complain(message)
+  return status
+end
+
+function M.run(values, positional, rest)
+  local path = positional[1] or cli.wrong("which FILE? luapool run FILE")
+  local args = table.move(positional, 2, #positional, 1, {})
+  table.move(rest, 1, #rest, #args + 1, args)
+  settle(values)
+  local chunk, message = M.load(path)
+  if not chunk then return complain(message) end
+  rawset(_G, "arg", table.move(args, 1, #args, 1, { [0] = path }))
+  local run = setmetatable({}, Run)
+  stop.listen(values.timeout, function(...) run:stop(...) end)
+  local is_job, result = run:load(chunk, args)
+  if not is_job then return result end
+  return run:drive(result, values, path, args)
+end
+
+return M

@@ -1,0 +1,44 @@
+-- cli.stop: what ends a run from outside: Ctrl-C, SIGTERM, SIGHUP, --timeout. Each comes to one
+-- function as (exit status, what it was, how many so far); the third ends the process at once.
+
+local core = require "luapool.core"
+local task = require "luapool.task"
+
+local M = {}
+
+local stops = {
+  INT = { 130, "interrupted" },
+  TERM = { 143, "terminated" },
+  HUP = { 129, "terminated" },
+}
+
+-- Hands each signal to `on_stop`, until it is cancelled.
+local function listen(on_stop)
+  local watch <close> = setmetatable({ signals = core.signals() }, {
+    __close = function(self) self.signals:close() end,
+  })
+  local count = 0
+  while true do
+    local name = watch.signals:wait()
+    if stops[name] then
+      count = count + 1
+      if count > 2 then core.exit(stops[name][1]) end
+      task.spawn(on_stop, stops[name][1], stops[name][2], count)
+    end
+  end
+end
+
+--- Listens from now on, until the main task ends.
+---@param timeout number|nil seconds after which the run is stopped with status 4
+---@param on_stop fun(status: integer, what: string, count: integer)
+function M.listen(timeout, on_stop)
+  task.spawn(listen, on_stop):name "signals"
+  task.yield() -- it has begun: no signal is lost
+  if not timeout then return end
+  task.spawn(function()
+    task.sleep(timeout)
+    on_stop(4, ("stopped by --timeout %g"):format(timeout), 1)
+  end):name "timeout"
+end
+
+return M
