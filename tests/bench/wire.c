@@ -70,7 +70,7 @@ int main(void) {
   printf("%-34s %8s %8s %8s\n", "wire: one value", "encode", "decode", "bytes");
   measure("a number", "return 12345", ROUNDS);
   measure("a short string", "return 'http://localhost/12345'", ROUNDS);
-  measure("{id = 1, name = 'n'}", "return {id = 17, name = 'n17'}", ROUNDS);
+  measure("{id = 17, name = 'n'}", "return {id = 17, name = 'n17'}", ROUNDS);
   measure("an object with a metatable", "return setmetatable({id = 17}, string)", ROUNDS);
   measure("a closure of two upvalues", "local a, b = 1, {} return function() return a, b end",
           ROUNDS);

@@ -607,6 +607,28 @@ static void damaged_bytes_are_refused(void **state) {
   }
 }
 
+/* A few bytes cannot ask for much memory, however often they say that a table is large. */
+static void sizes_are_only_believed_so_far(void **state) {
+  pair *t = *state;
+  const char table[] = {0x14, 31, '\xff', '\xff', '\xff', '\xff', 0x07, 0, 0};
+  lua_pushnil(t->away);
+  for (int i = 0; i < 1000; i++) lp_buf_append(&t->out, table, sizeof(table));
+  int before = lua_gc(t->away, LUA_GCCOUNT);
+  lua_gc(t->away, LUA_GCSTOP);
+  assert_int_equal(decode(t, t->away, &(lp_wire){0}, t->out.data, t->out.len), LUA_OK);
+  assert_int_equal(lua_gettop(t->away), 1001);
+  assert_in_range(lua_gc(t->away, LUA_GCCOUNT) - before, 0, 1000);
+}
+
+static void no_bytes_are_no_values(void **state) {
+  pair *t = *state;
+  lua_pushnil(t->home), lua_pushnil(t->away);
+  assert_int_equal(encode(t, t->home, &(lp_wire){0}, 0), LUA_OK);
+  assert_int_equal(t->out.len, 0);
+  assert_int_equal(decode(t, t->away, &(lp_wire){0}, NULL, 0), LUA_OK);
+  assert_int_equal(lua_gettop(t->away), 1);
+}
+
 typedef struct failing {
   long left; /* allocations until one fails; negative: never */
 } failing;
@@ -694,6 +716,8 @@ int main(void) {
       CASE(prototypes_go_once),
       CASE(sandbox_refuses_functions),
       CASE(damaged_bytes_are_refused),
+      CASE(sizes_are_only_believed_so_far),
+      CASE(no_bytes_are_no_values),
       CASE(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
