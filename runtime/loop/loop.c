@@ -63,7 +63,7 @@ static void on_clock(uv_timer_t *handle) {
   uint64_t now = uv_hrtime();
   for (lp_timer *t; (t = lp_timer_first(&st->timers)) && t->due <= now;) {
     lp_timer_stop(&st->timers, t);
-    lp_op_stop(lp_list_of(t, lp_op, timer), LP_ETIMEOUT);
+    t->fire(t);
   }
   lp_loop_rearm(st);
 }
@@ -76,6 +76,15 @@ void lp_loop_rearm(lp_state *st) {
   }
   uint64_t due = (first->due + 999999) / 1000000, now = uv_now(st->loop); /* milliseconds */
   uv_timer_start(&st->clock, on_clock, due > now ? due - now : 0, 0);
+}
+
+int lp_loop_after(lp_state *st, lp_timer *t, double seconds) {
+  lp_timer_stop(&st->timers, t);
+  if (!(seconds < 1e9)) return 0; /* thirty years: never */
+  uint64_t due = uv_hrtime() + (uint64_t)(seconds > 0 ? seconds * 1e9 : 0);
+  int rc = lp_timer_start(&st->timers, t, due);
+  if (rc == 0 && lp_timer_first(&st->timers) == t) lp_loop_rearm(st);
+  return rc;
 }
 
 void lp_loop_flush(lp_state *st, lp_flush *f) {

@@ -66,14 +66,7 @@ static int resumed(lua_State *L, int status, lua_KContext op) {
   return complete(L, (lp_op *)op);
 }
 
-static void start_deadline(lp_op *op, double timeout) {
-  if (!(timeout < 1e9)) return; /* thirty years: for ever */
-  uint64_t due = uv_hrtime() + (uint64_t)(timeout > 0 ? timeout * 1e9 : 0);
-  if (lp_timer_start(&op->st->timers, &op->timer, due) < 0)
-    lp_op_stop(op, LP_EMEMORY);
-  else if (lp_timer_first(&op->st->timers) == &op->timer)
-    lp_loop_rearm(op->st);
-}
+static void on_deadline(lp_timer *t) { lp_op_stop(lp_list_of(t, lp_op, timer), LP_ETIMEOUT); }
 
 static int suspend(lua_State *L, lp_op *op) {
   op->since = (double)uv_now(op->st->loop) / 1e3;
@@ -82,7 +75,9 @@ static int suspend(lua_State *L, lp_op *op) {
 }
 
 int lp_op_await(lua_State *L, lp_op *op, double timeout) {
-  if (!op->finished && timeout >= 0) start_deadline(op, timeout);
+  op->timer.fire = on_deadline;
+  if (!op->finished && timeout >= 0 && lp_loop_after(op->st, &op->timer, timeout) < 0)
+    lp_op_stop(op, LP_EMEMORY);
   if (op->finished) return complete(L, op);
   op->task = op->st->current;
   return suspend(L, op);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 typedef struct lp_timer {
+  void (*fire)(struct lp_timer *t); /* called once when due, the timer being out of the heap */
   uint64_t due;
   size_t place; /* 1 + index in the heap; 0: not in it, as in a zeroed struct */
 } lp_timer;
