@@ -7,6 +7,7 @@
 
 #include "bindings/bindings.h"
 #include "runtime/loop/scripts.h"
+#include "runtime/wire/wire.h"
 
 static const luaL_Reg modules[] = {
     {"luapool.core", luaopen_luapool_core},
@@ -49,12 +50,20 @@ static void add_searcher(lua_State *L) {
   lua_pop(L, 2);
 }
 
+/* Error objects keep their kind between processes: their class travels by name. */
+static void name_errors(lua_State *L) {
+  luaL_getmetatable(L, "luapool.error");
+  lp_wire_name(L, -1, "luapool.error.class");
+  lua_pop(L, 1);
+}
+
 int lp_luapool_modules(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
     lua_pushcfunction(L, modules[i].func);
     lua_setfield(L, -2, modules[i].name);
   }
+  name_errors(L);
   add_searcher(L);
   lua_pushcfunction(L, search_scripts);
   lua_pushliteral(L, "luapool.require");

@@ -82,11 +82,10 @@ local function settle(values)
   if values.mode == "sync" then settings.concurrency = 1 end
 end
 
--- A traceback without the frames of the program itself.
+-- A traceback without luapool's own frames.
 local function own_frames(trace)
   if not trace then return "" end
-  trace = trace:gsub("\n%s*cli/[^\n]*", ""):gsub("\n%s*%(%.%.%.tail calls%.%.%.%)%s*$", "")
-  return "\n" .. trace
+  return "\n" .. trace:gsub("\n%s*luapool/[^\n]*", ""):gsub("\n%s*%[C%]: in %?$", "")
 end
 
 -- Prints an error that ended the run. Returns the exit status.

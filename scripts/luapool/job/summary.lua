@@ -47,7 +47,7 @@ end
 ---@param elapsed number
 ---@param stopped string|nil
 function Summary:finish(totals, elapsed, stopped)
-  for name, of in pairs(self.kinds) do of.total = totals[name] end
+  for name, of in pairs(self.kinds) do of.total = totals[name] or 0 end
   for _, field in ipairs { "total", "success", "failure" } do self[field] = sum(self, field) end
   self.cancelled = self.total - self.success - self.failure
   self.elapsed, self.stopped = elapsed, stopped
