@@ -1,0 +1,204 @@
+-- luapool.yaml: load and dump, over lyaml (YAML 1.1 by libyaml). One null for JSON and YAML:
+-- `~` and an empty value are json.null, in mappings too, so that nothing is lost on the way.
+
+local json = require "luapool.json"
+local lp_error = require "luapool.error"
+local options = require "luapool.options"
+
+local M = {}
+
+M.null = json.null
+
+local explicit = require "lyaml.explicit"
+local functional = require "lyaml.functional"
+local implicit = require "lyaml.implicit"
+local lyaml = require "lyaml"
+local libyaml = require "yaml"
+
+-- lyaml's own list of what a plain word may mean, with our null and all integers of 64 bits.
+local read_plain = functional.anyof {
+  function(text)
+    if implicit.null(text) ~= nil then return M.null end
+  end,
+  function(text)
+    return (text == "0" or text:find "^[+-]?[1-9]%d*$") and math.tointeger(tonumber(text)) or nil
+  end,
+  implicit.octal, implicit.decimal, implicit.float, implicit.bool, implicit.inf, implicit.nan,
+  implicit.hexadecimal, implicit.binary, implicit.sexagesimal, implicit.sexfloat,
+  functional.id,
+}
+
+local TAG = "tag:yaml.org,2002:"
+local READ_TAGGED = {
+  [TAG .. "bool"] = explicit.bool, [TAG .. "float"] = explicit.float, [TAG .. "int"] = explicit.int,
+  [TAG .. "str"] = explicit.str,
+  [TAG .. "null"] = function() return M.null end,
+}
+
+local function fail(where, message, fields)
+  error(lp_error.new("yaml", where .. ": " .. message, fields), 0)
+end
+
+local function place_in(text, at)
+  local before = text:sub(1, at - 1)
+  local _, breaks = before:gsub("\n", "")
+  return breaks + 1, #before:match("[^\n]*$") + 1
+end
+
+-- libyaml tells the place of its complaint in the text of its error, unless it is about a byte
+-- that no document may hold. lyaml drops it, so ask again.
+local function syntax_error(text)
+  local ok, message = pcall(function()
+    for event in libyaml.parser(text) do
+      if event.type == "STREAM_END" then return end
+    end
+  end)
+  if ok then return nil end
+  local what = message:match("^(.-) at document: ") or message
+  local line, column = message:match("line: (%d+), column: (%d+)")
+  if line then return what, math.tointeger(line), math.tointeger(column) end
+  local _, bad = utf8.len(text)
+  bad = bad or text:find("[%z\1-\8\11\12\14-\31\127]")
+  if bad then return what, place_in(text, bad) end
+  return what
+end
+
+local LOAD = { all = "boolean" }
+
+--- The value of a YAML document (the first of the text), or with `all` the list of the values
+--- of all. Raises kind `yaml` with `line` and `column`.
+---@param text string
+---@param opts? {all?: boolean}
+---@return any
+function M.load(text, opts)
+  opts = options.check("yaml.load", opts, LOAD)
+  if type(text) ~= "string" then
+    error("yaml.load: the text must be a string, got " .. type(text), 2)
+  end
+  local ok, value = pcall(lyaml.load, text, {
+    all = opts.all, implicit_scalar = read_plain, explicit_scalar = READ_TAGGED,
+  })
+  if ok then return value end
+  local what, line, column = syntax_error(text)
+  if not what then
+    line, column, what = tostring(value):match("^(%d+):(%d+): (.*)$")
+    line, column, what = math.tointeger(line), math.tointeger(column), what or tostring(value)
+  end
+  local place = line and ("line %d, column %d: "):format(line, column) or ""
+  fail("yaml.load", place .. what, { line = line, column = column })
+end
+
+local function place_of(path)
+  return "value" .. table.concat(path)
+end
+
+local function float(value)
+  if value ~= value then return ".nan" end
+  if value == math.huge then return ".inf" end
+  if value == -math.huge then return "-.inf" end
+  for digits = 15, 17 do
+    local text = ("%." .. digits .. "g"):format(value)
+    if tonumber(text) == value then
+      return text:find(".", 1, true) and text or (text:gsub("^%-?%d+", "%0.0"))
+    end
+  end
+end
+
+-- A string that would be read as something else is quoted.
+local function style_of(text)
+  if read_plain(text) ~= text then return "SINGLE_QUOTED" end
+  local printable = not text:find("[^\n\t\x20-\x7E\x80-\xFF]")
+  if text:find("\n", 1, true) and not text:find("^%s") and printable then return "LITERAL" end
+  return "PLAIN"
+end
+
+local write_value
+
+local SCALARS = {
+  boolean = tostring,
+  number = function(value)
+    return math.type(value) == "integer" and tostring(value) or float(value)
+  end,
+  string = function(value, path)
+    if utf8.len(value) then return value, style_of(value) end
+    fail("yaml.dump", place_of(path) .. ": invalid UTF-8 in a string", { path = place_of(path) })
+  end,
+}
+
+local function write_scalar(emit, value, path)
+  local to_text = value ~= M.null and SCALARS[type(value)]
+  if not to_text and value ~= M.null then
+    local message = ("%s: a %s has no form in YAML"):format(place_of(path), type(value))
+    fail("yaml.dump", message, { path = place_of(path) })
+  end
+  local text, style = "~", "PLAIN"
+  if to_text then text, style = to_text(value, path) end
+  emit {
+    type = "SCALAR", value = text, style = style or "PLAIN",
+    plain_implicit = true, quoted_implicit = true,
+  }
+end
+
+local function sorted_keys(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b)
+    if type(a) == type(b) and (type(a) == "string" or type(a) == "number") then return a < b end
+    return type(a) < type(b) or type(a) == type(b) and tostring(a) < tostring(b)
+  end)
+  return keys
+end
+
+local function write_list(emit, list, path, open)
+  emit { type = "SEQUENCE_START", style = "BLOCK" }
+  for i, value in ipairs(list) do
+    path[#path + 1] = ("[%d]"):format(i)
+    write_value(emit, value, path, open)
+    path[#path] = nil
+  end
+  emit { type = "SEQUENCE_END" }
+end
+
+local function write_map(emit, map, path, open)
+  emit { type = "MAPPING_START", style = "BLOCK" }
+  for _, key in ipairs(sorted_keys(map)) do
+    path[#path + 1] = "." .. tostring(key)
+    write_scalar(emit, key, path)
+    write_value(emit, map[key], path, open)
+    path[#path] = nil
+  end
+  emit { type = "MAPPING_END" }
+end
+
+local function is_list(t)
+  local n = 0
+  for _ in pairs(t) do n = n + 1 end
+  return n == #t and (n > 0 or getmetatable(t) == getmetatable(json.array {}))
+end
+
+function write_value(emit, value, path, open)
+  if type(value) ~= "table" then return write_scalar(emit, value, path) end
+  if open[value] then
+    fail("yaml.dump", place_of(path) .. ": a table that contains itself", { path = place_of(path) })
+  end
+  open[value] = true
+  local write = is_list(value) and write_list or write_map
+  write(emit, value, path, open)
+  open[value] = nil
+end
+
+--- A value as a YAML document, mappings in the order of their keys. An empty table is `{}`
+--- unless json.array marked it. Raises kind `yaml` with the `path` of what has no form in YAML.
+---@param value any
+---@return string
+function M.dump(value)
+  local emitter = libyaml.emitter()
+  emitter.emit { type = "STREAM_START", encoding = "UTF8" }
+  emitter.emit { type = "DOCUMENT_START", implicit = true }
+  write_value(emitter.emit, value, {}, {})
+  emitter.emit { type = "DOCUMENT_END", implicit = true }
+  local _, text = emitter.emit { type = "STREAM_END" }
+  return text
+end
+
+return M

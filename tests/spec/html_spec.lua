@@ -1,0 +1,341 @@
+-- luapool.html: what pages in the wild hold, queries in both languages, and what is said of
+-- wrong ones.
+
+local html = require "luapool.html"
+local css = require "luapool.html_css"
+local errors = require "luapool.error"
+local url = require "luapool.url"
+
+local PAGE = [[
+<!doctype html><html><head><base href="/sub/"><title>The é title</title></head>
+<body class="a b"><ul id=l><li class=x>1<li>2<li class="y x" data-k="v'w&quot;" id="last">3</ul>
+<p>para <img src=a.png><img SRC="/b.png" alt><a href=" c d?x=é#f ">link</a>
+<map><area href=../q></map>
+<a href=javascript:void(0)>j</a><a name=anchor>n</a>
+<div><p lang=en-US>inner <b>bold</b> text<!-- note --></div></body></html>]]
+
+local page = html.parse(PAGE, { base_url = "http://example.org/p/q.html" })
+
+local function texts(list)
+  local found = {}
+  for i, node in ipairs(list) do found[i] = type(node) == "string" and node or node:text() end
+  return table.concat(found, "|")
+end
+
+local function names(list)
+  local found = {}
+  for i, node in ipairs(list) do found[i] = node:name() end
+  return table.concat(found, " ")
+end
+
+local function refused(method, query, what)
+  local ok, e = pcall(page[method], page, query)
+  assert.is_false(ok)
+  assert.is_true(errors.is(e, "query"), tostring(e))
+  assert.matches(what, tostring(e), 1, true)
+end
+
+describe("xpath", function()
+  it("gives nodes for elements and strings for attributes, text and comments", function()
+    assert.are.equal("a.png|/b.png", texts(page:xpath "//img/@src"))
+    assert.are.equal("img img", names(page:xpath "//img"))
+    assert.are.same({ "inner ", " text" }, page:xpath "//div/p/text()")
+    assert.are.same({ " note " }, page:xpath "//comment()")
+    assert.are.same({}, page:xpath "//video")
+    assert.are.same({ "" }, page:xpath "//img/@alt")
+  end)
+
+  it("gives numbers, booleans and strings for such", function()
+    assert.are.equal(3, page:xpath "count(//li)")
+    assert.are.equal("integer", math.type(page:xpath "count(//li)"))
+    assert.are.equal(1.5, page:xpath "count(//li) div 2")
+    assert.is_true(page:xpath "//li = '2'")
+    assert.are.equal("The é title", page:xpath "string(//title)")
+  end)
+
+  it("starts from the node it is asked of", function()
+    local div = page:first "div"
+    assert.are.equal("p", names(div:xpath ".//p"))
+    assert.are.equal("p p", names(div:xpath "//p"))
+    assert.are.equal("body", names(div:xpath ".."))
+    assert.are.equal("#document", div:document():name())
+    assert.are.equal(page, div:document())
+  end)
+
+  it("keeps the order of the document", function()
+    assert.are.equal("img img a a a", names(page:xpath "//a | //img"))
+  end)
+
+  it("says what is wrong with a query, and prints nothing", function()
+    refused("xpath", "//a[", "XPath '//a[': invalid expression at column 5")
+    refused("xpath", "", "invalid expression")
+    refused("xpath", "$v", "undefined variable")
+    refused("xpath", "//x:y", "undefined namespace prefix")
+    refused("xpath", "f()", "function f not found")
+    refused("xpath", "x:f()", "undefined prefix x")
+    refused("xpath", "//p | 3", "invalid type")
+    refused("xpath", "//p\0", "contains a NUL")
+    refused("xpath", ("("):rep(100000), "at column")
+    refused("xpath", "//\xFF", "")
+  end)
+end)
+
+describe("css", function()
+  for selector, expected in pairs {
+    ["li"] = "1|2|3", ["LI"] = "1|2|3",
+    ["#last"] = "3", ["li.x"] = "1|3", [".x.y"] = "3", ["ul > li"] = "1|2|3",
+    ["body li"] = "1|2|3", ["li+li"] = "2|3", ["li ~ li.y"] = "3", ["li:first-child"] = "1",
+    ["li:last-child"] = "3", ["li:nth-child(2)"] = "2", ["li:nth-child(odd)"] = "1|3",
+    ["li:nth-child(even)"] = "2", ["li:nth-child( 2n + 1 )"] = "1|3",
+    ["li:nth-child(-n+2)"] = "1|2",
+    ["li:nth-child(n+2)"] = "2|3", ["li:nth-child(2n-1)"] = "1|3",
+    ["li:nth-child(-2n+3)"] = "1|3",
+    ["li:nth-child(7)"] = "", ["li:nth-child(0)"] = "", ["li:nth-last-child(1)"] = "3",
+    ["li:nth-last-child(2)"] = "2", ["li:nth-of-type(3)"] = "3", ["b:only-child"] = "bold",
+    ["li:not(.x)"] = "2", ["li:not(.y, :first-child)"] = "2", ["li:not(:not(.y))"] = "3",
+    ["li:is(.y, :nth-child(2))"] = "2|3", ["[lang|=en] b"] = "bold",
+    ["[lang='EN-us' i] > b"] = "bold",
+    ["li[class~=y]"] = "3", ["li[class^='y']"] = "3", ["li[class$=x]"] = "1|3",
+    ["li[class*='y ']"] = "3",
+    ["li[class^='']"] = "", ["[data-k=\"v'w\\\"\"]"] = "3", ["[data-k='v\\27 w\"']"] = "3",
+    ["ul li, b"] = "1|2|3|bold",
+    ["div:has(b) p > b"] = "bold", ["div:has(> b)"] = "", ["body.a.b > ul > li + li"] = "2|3",
+    ["*:root > head > title"] = "The é title", ["title, nothing"] = "The é title",
+  } do
+    it("finds " .. selector, function() assert.are.equal(expected, texts(page:css(selector))) end)
+  end
+
+  it("finds by names that are no XPath names", function()
+    local doc = html.parse "<svg><use xlink:href='#a'></use></svg><o:p>x</o:p><é>y</é><p id=1>z</p>"
+    assert.are.equal("use", names(doc:css "[xlink\\:href]"))
+    assert.are.equal("z", texts(doc:css "#\\31"))
+  end)
+
+  it("searches inside the node, with its surroundings taken into account", function()
+    local div = page:first "div"
+    assert.are.equal("bold", texts(div:css "body b"))
+    assert.are.equal("", texts(div:css "ul"))
+    assert.are.equal("p", names(div:css "> p"))
+    assert.are.equal("", names(div:css "> b"))
+  end)
+
+  it("says what is wrong with a selector and where", function()
+    refused("css", "a:frist-child",
+      "unknown pseudo-class ':frist-child' (did you mean 'first-child'?)")
+    refused("css", "a[", "expected the name of an attribute at column 3")
+    refused("css", "a[x=", "expected a value at column 5")
+    refused("css", "a[x='y]", "expected the closing quote at column 8")
+    refused("css", "a >", "expected a selector at column 4")
+    refused("css", "a > > b", "expected a selector at column 5")
+    refused("css", "a,", "expected a selector")
+    refused("css", "", "expected a selector")
+    refused("css", "a)", "unexpected ')' at column 2")
+    refused("css", "a b!", "unexpected '!' at column 4")
+    refused("css", "a:nth-child(x)", "expected an+b")
+    refused("css", "li:not(ul li)", "only simple selectors")
+    refused("css", "a:not(", "expected a selector")
+    refused("css", ":nth-of-type(2)", "needs the name of an element")
+    refused("css", "a\xFF!", "unexpected")
+  end)
+
+  it("survives any text as a selector", function()
+    local alphabet = { "a", ".", "#", "[", "]", "(", ")", ":", "not", "'", '"', "\\", " ", ">",
+      "+", "~", "*", ",", "=", "1", "n", "é", "\xFF", "nth-child" }
+    for _ = 1, 3000 do
+      local parts = {}
+      for i = 1, math.random(8) do parts[i] = alphabet[math.random(#alphabet)] end
+      local ok, e = pcall(page.css, page, table.concat(parts))
+      if not ok then assert.is_true(errors.is(e, "query"), table.concat(parts) .. ": "
+        .. tostring(e)) end
+    end
+  end)
+
+  it("takes a time that grows with the page, not with its square", function()
+    local items = {}
+    for i = 1, 20000 do items[i] = ("<li class='a b%d'><a href=/x/%d>n</a>"):format(i, i) end
+    local big = html.parse("<ul>" .. table.concat(items))
+    local before = os.clock()
+    assert.are.equal(20000, #big:css "ul li.a > a")
+    assert.are.equal(20000, #big:css "ul li.a a")
+    assert.are.equal(1, #big:css "li:nth-child(2)")
+    assert.is_true(os.clock() - before < 5)
+  end)
+
+  it("remembers no more than some hundred selectors", function()
+    for i = 1, 1000 do css.to_xpath("x" .. i) end
+    assert.are.equal("descendant::x7", css.to_xpath "x7")
+  end)
+end)
+
+describe("nodes", function()
+  it("have text, attributes, a name and their markup", function()
+    local li = page:first "#last"
+    assert.are.equal("3", li:text())
+    assert.are.equal("v'w\"", li:attr "data-k")
+    assert.is_nil(li:attr "none")
+    assert.are.equal("", page:first("img[alt]"):attr "alt")
+    assert.are.equal("li", li:name())
+    assert.are.equal('<b>bold</b>', tostring(page:first "b"))
+    assert.are.equal("inner bold text", page:first("div p"):text())
+    assert.is_nil(page:attr "class")
+    assert.are.equal("luapool.html.Node", getmetatable(li).__name)
+    assert.are.equal(li, page:first "//li[3]")
+    assert.are_not.equal(li, page:first "li")
+  end)
+
+  it("give the first match of either language", function()
+    assert.are.equal("a.png", page:first "//img/@src")
+    assert.are.equal("a.png", page:first("img"):attr "src")
+    assert.are.equal("2", page:first("ul"):first("./li[2]"):text())
+    assert.are.equal(3, page:first "(count(//li))")
+    assert.is_nil(page:first "video")
+    assert.is_nil(page:first "//video")
+  end)
+
+  it("keep their document", function()
+    local node = html.parse("<p>" .. ("x"):rep(100000) .. "<b>y</b>"):first "b"
+    collectgarbage()
+    collectgarbage()
+    assert.are.equal("y", node:text())
+    assert.are.equal(100001, #node:xpath("string(..)"))
+  end)
+
+  it("do not travel, and say so", function()
+    local pool = require "luapool.pool"
+    local p <close> = pool.new { processes = 1 }
+    local ok, e = pcall(p.apply, p, function() end, page)
+    assert.is_false(ok)
+    assert.matches("luapool.html.Node", tostring(e), 1, true)
+  end)
+
+  it("refuse what is no node", function()
+    assert.has_error(function() page.text({}) end)
+    assert.has_error(function() page.xpath(io.stdout, "a") end)
+    assert.has_error(function() page:attr(nil) end)
+  end)
+end)
+
+describe("links", function()
+  it("are absolute, by base_url and <base href>", function()
+    assert.are.same({ "http://example.org/sub/c%20d?x=%C3%A9#f", "http://example.org/q" },
+      page:links())
+    assert.are.equal("http://example.org/sub/x.png", page:resolve "x.png")
+    assert.are.same({ "http://example.org/sub/c%20d?x=%C3%A9#f" }, page:first("a"):links())
+  end)
+
+  it("stay as they are where no base is known", function()
+    local doc = html.parse "<a href=x/y>1</a><a href='http://h/z'>2</a>"
+    assert.are.same({ "x/y", "http://h/z" }, doc:links())
+    assert.are.same({ "http://b/x/y", "http://h/z" },
+      html.parse("<base href='http://b'><a href=x/y>1</a><a href='http://h/z'>2</a>"):links())
+  end)
+
+  -- RFC 3986, section 5.4, and what pages hold besides.
+  local BASE = "http://a/b/c/d;p?q"
+  for reference, expected in pairs {
+    ["g:h"] = "g:h", ["g"] = "http://a/b/c/g", ["./g"] = "http://a/b/c/g",
+    ["g/"] = "http://a/b/c/g/",
+    ["/g"] = "http://a/g", ["//g"] = "http://g", ["?y"] = "http://a/b/c/d;p?y",
+    ["g?y"] = "http://a/b/c/g?y",
+    ["#s"] = "http://a/b/c/d;p?q#s", ["g#s"] = "http://a/b/c/g#s",
+    ["g?y#s"] = "http://a/b/c/g?y#s",
+    [";x"] = "http://a/b/c/;x", ["g;x?y#s"] = "http://a/b/c/g;x?y#s", [""] = "http://a/b/c/d;p?q",
+    ["."] = "http://a/b/c/", ["./"] = "http://a/b/c/", [".."] = "http://a/b/",
+    ["../g"] = "http://a/b/g",
+    ["../.."] = "http://a/", ["../../g"] = "http://a/g", ["../../../g"] = "http://a/g",
+    ["/./g"] = "http://a/g", ["/../g"] = "http://a/g", ["g."] = "http://a/b/c/g.",
+    [".g"] = "http://a/b/c/.g",
+    ["..g"] = "http://a/b/c/..g", ["./../g"] = "http://a/b/g", ["./g/."] = "http://a/b/c/g/",
+    ["g/./h"] = "http://a/b/c/g/h", ["g/../h"] = "http://a/b/c/h",
+    ["g;x=1/../y"] = "http://a/b/c/y",
+    ["g?y/../x"] = "http://a/b/c/g?y/../x", ["g#s/../x"] = "http://a/b/c/g#s/../x",
+    ["http:g"] = "http:g",
+    ["a%2Fb%20c"] = "http://a/b/c/a%2Fb%20c", ["100%"] = "http://a/b/c/100%25",
+    ["50%x"] = "http://a/b/c/50%25x",
+    [" a b\n"] = "http://a/b/c/a%20b", ["é"] = "http://a/b/c/%C3%A9",
+    ["x//y"] = "http://a/b/c/x//y",
+    ["//h:8080/x/../y?z"] = "http://h:8080/y?z", ["http://h"] = "http://h",
+    ["http://h/a/../b"] = "http://h/b",
+  } do
+    it(("resolve '%s'"):format(reference:gsub("\n", "\\n")), function()
+      assert.are.equal(expected, url.resolve(reference, BASE))
+    end)
+  end
+end)
+
+describe("parse", function()
+  it("finds the charset of a page", function()
+    local function read(text, charset) return (html.parse(text, { charset = charset }):text()) end
+    assert.are.equal("é", read "<p>é")
+    assert.are.equal("é", read "\u{FEFF}<p>é")
+    assert.are.equal("caf\u{E9} \u{201C}q\u{201D}", read "<p>caf\xE9 \x93q\x94")
+    assert.are.equal("При", read "<meta charset=windows-1251><p>\xCF\xF0\xE8")
+    assert.are.equal("При", read("<p>\xCF\xF0\xE8", "windows-1251"))
+    assert.are.equal("テスト", read("<meta http-equiv=content-type "
+      .. "content='text/html; charset=Shift_JIS'><p>\x83e\x83X\x83g"))
+    assert.are.equal("\u{20AC}", read "<meta charset='ISO-8859-1'><p>\x80")
+    assert.are.equal("é", read "<meta charset=utf-16><p>é")
+    assert.are.equal("é", read "\xFF\xFE<\0p\0>\0\xE9\0")
+    assert.are.equal("é", read "\xFE\xFF\0<\0p\0>\0\xE9")
+    assert.are.equal("é", read("<meta charset=latin1><p>é", "utf-8"))
+    assert.are.equal("é", read("<p>\xE9", "no such charset"))
+    assert.are.equal("é", read("<p>\xE9", "../../etc"))
+  end)
+
+  it("replaces the bytes that are none of the charset's", function()
+    assert.are.equal("ok é bad \u{FFFD} é",
+      html.parse("<meta charset=utf-8><p>ok é bad \xFF é"):text())
+    assert.are.equal("a\u{FFFD}b", html.parse("<p>a\0b"):text())
+    assert.are.equal("x\u{FFFD}\u{FFFD}", html.parse("<p>x\xE3\x81",
+      { charset = "utf-8" }):text())
+    assert.are.equal("При\u{FFFD}", html.parse("<p>\xCF\xF0\xE8\x98",
+      { charset = "windows-1251" }):text())
+  end)
+
+  it("never raises over markup", function()
+    for _, text in ipairs { "", " ", "\0", "<", "</", "<!", "<!--", "<a href='", "<<<>>>",
+      "</p></p>", "&", "&#", "&#x110000;",
+      "<p a=b a=c>", "<table><tr><td><p></table>x", "<script>if (a < b) '</'", "<![CDATA[x",
+      "<?php", "<a\xFF=\xFF>",
+      "<html><html><body><body>", "<" .. ("a"):rep(100000) .. ">", "<p "
+      .. ("x=y "):rep(10000) .. ">" } do
+      local doc = html.parse(text)
+      assert.are.equal("string", type(doc:text()))
+      assert.are.equal("string", type(tostring(doc)))
+      assert.are.same({}, doc:css "nothing")
+    end
+    math.randomseed(7)
+    for _ = 1, 300 do
+      local bytes = {}
+      for i = 1, 200 do bytes[i] = string.char(math.random(0, 255)) end
+      html.parse(table.concat(bytes)):links()
+      local cut = PAGE:sub(1, math.random(#PAGE)) .. table.concat(bytes, "<", 1, 20)
+      assert.are.equal("table", type(html.parse(cut):css "*"))
+    end
+  end)
+
+  it("reads entities, and none that a document defines", function()
+    assert.are.equal("<& é😀&bogus;",
+      html.parse("<p>&lt;&amp;&nbsp;&eacute;&#x1F600;&bogus;"):text():gsub("\u{A0}", " "))
+    local bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b SYSTEM "file:///etc/passwd">]>'
+      .. "<p>&a;&b;</p>"
+    assert.is_nil(html.parse(bomb):text():find "root:")
+  end)
+
+  it("takes deep and large pages whole", function()
+    local doc = html.parse(("<div>"):rep(5000) .. "x")
+    assert.are.equal(5000, #doc:css "div")
+    assert.are.equal(4999, #doc:css "div div")
+    assert.are.equal("x", doc:text())
+    assert.are.equal(12000000, #html.parse("<p>" .. ("x"):rep(12000000)):text())
+  end)
+
+  it("names a wrong option and a wrong argument", function()
+    local ok, e = pcall(html.parse, "", { base_uri = "x" })
+    assert.is_false(ok)
+    assert.matches("unknown option 'base_uri' (did you mean 'base_url'?)", tostring(e), 1, true)
+    ok, e = pcall(html.parse, nil)
+    assert.is_false(ok)
+    assert.matches("the text must be a string, got nil", tostring(e), 1, true)
+  end)
+end)

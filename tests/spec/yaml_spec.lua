@@ -1,0 +1,127 @@
+-- luapool.yaml: settings as people write them, what is said of broken ones, and dump's inverse
+-- of load.
+
+local yaml = require "luapool.yaml"
+local json = require "luapool.json"
+local errors = require "luapool.error"
+
+local function raised(fn, ...)
+  local ok, e = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.is_true(errors.is(e, "yaml"), tostring(e))
+  assert.is_nil(tostring(e):find "[%c]")
+  return e
+end
+
+local function malformed(text, line, column, what)
+  local e = raised(yaml.load, text)
+  assert.matches(what, tostring(e), 1, true)
+  assert.matches(("line %d, column %d"):format(line, column), tostring(e), 1, true)
+  assert.are.same({ line, column }, { e.line, e.column })
+end
+
+describe("yaml.load", function()
+  it("reads settings", function()
+    local v = yaml.load [[
+# the gallery
+URL: http://example.org/page/%d
+AMOUNT_PAGES: 12
+RATE: 2.5
+DRY: no
+TITLE: "Größe: \u2603"
+PATHS: [a, 'b c', ~]
+NESTED:
+  text: |
+    one
+    two
+  empty:
+]]
+    assert.are.equal("http://example.org/page/%d", v.URL)
+    assert.are.equal("integer", math.type(v.AMOUNT_PAGES))
+    assert.are.equal(2.5, v.RATE)
+    assert.is_false(v.DRY)
+    assert.are.equal("Größe: ☃", v.TITLE)
+    assert.are.same({ "a", "b c", json.null }, v.PATHS)
+    assert.are.equal("one\ntwo\n", v.NESTED.text)
+    assert.are.equal(json.null, v.NESTED.empty)
+  end)
+
+  it("keeps integers of 64 bits, anchors and tags", function()
+    local v = yaml.load "a: 9223372036854775807\nb: &B [1]\nc: *B\nd: !!str 12\ne: !!null ''\n"
+    assert.are.equal(math.maxinteger, v.a)
+    assert.are.equal(v.b, v.c)
+    assert.are.equal("12", v.d)
+    assert.are.equal(json.null, v.e)
+  end)
+
+  it("gives nil for an empty text and one value for each document", function()
+    assert.is_nil(yaml.load "")
+    assert.is_nil(yaml.load "# nothing\n")
+    assert.are.equal(1, yaml.load "--- 1\n--- 2\n")
+    assert.are.same({ 1, { a = 2 } }, yaml.load("--- 1\n--- {a: 2}\n", { all = true }))
+  end)
+
+  it("says where a text is malformed", function()
+    malformed("a: [1, 2\nb: 3", 2, 2, "did not find expected ',' or ']'")
+    malformed("ok: 1\na: b: c", 2, 5, "mapping values are not allowed")
+    malformed("a: 'x", 1, 6, "unexpected end of stream")
+    malformed("\ta: 1", 1, 1, "cannot start any token")
+    malformed("a: *nowhere", 1, 4, "invalid reference")
+    malformed("a:\n  b: 1\n c: 2", 3, 2, "did not find expected key")
+    malformed("a: 1\nb: \xFF", 2, 4, "UTF-8")
+    malformed("a: 1\nb: x\0", 2, 5, "control characters")
+    malformed("a: !!int x", 1, 4, "invalid")
+    raised(yaml.load, ("["):rep(20000))
+  end)
+
+  it("is not blown up by aliases of aliases", function()
+    local lines = { "a0: &a0 [x, x]" }
+    for i = 1, 60 do
+      lines[#lines + 1] = ("a%d: &a%d [*a%d, *a%d]"):format(i, i, i - 1, i - 1)
+    end
+    local v = yaml.load(table.concat(lines, "\n"))
+    assert.are.equal(v.a59, v.a60[2])
+  end)
+
+  it("names a wrong option and a wrong argument", function()
+    assert.has_error(function() yaml.load("", { al = true }) end)
+    local ok, e = pcall(yaml.load, nil)
+    assert.is_false(ok)
+    assert.matches("the text must be a string, got nil", tostring(e), 1, true)
+  end)
+end)
+
+describe("yaml.dump", function()
+  it("writes what load reads back", function()
+    local value = {
+      "plain", "yes", "12", "1.5", "~", "", "null", "multi\nline\n", " lead\nx", "é☃\u{1F600}",
+      "a: b",
+      "- x", "#c", "tab\t", "\r\n", "'q\"", "\27", "\n", "x\n\n", "1:30", "0x1F", "*a", "&a",
+      "!t",
+      "%d", "@x", "`y", "?", ":", "trailing ", "---", "...", "a #b", "x\n y\n", "\u{FEFF}x",
+      "\u{85}",
+      1, 2.0, 0.1, 1e300, -0.0, 1 / 3, math.maxinteger, math.mininteger, math.huge, -math.huge,
+      true, false, json.null, { a = { b = { c = {} } } }, json.array(), { { 1, { 2 } } },
+    }
+    for _, v in ipairs(value) do
+      assert.are.same({ v }, { yaml.load(yaml.dump(v)) })
+      assert.are.equal(math.type(v), math.type(yaml.load(yaml.dump(v))))
+    end
+    assert.are.same(value, yaml.load(yaml.dump(value)))
+  end)
+
+  it("sorts mappings and keeps keys of other types", function()
+    assert.are.equal("1: x\na: 1\nb:\n- 1\n- 2\n", yaml.dump { b = { 1, 2 }, a = 1, [1] = "x" })
+    assert.are.equal("{}\n", yaml.dump {})
+    assert.are.equal("[]\n", yaml.dump(json.array()))
+  end)
+
+  it("names the path of what has no form", function()
+    assert.are.equal("value.a[2]", raised(yaml.dump, { a = { 1, print } }).path)
+    assert.are.equal("value[1]", raised(yaml.dump, { "\xFF" }).path)
+    local cycle = {}
+    cycle.x = { cycle }
+    assert.matches("contains itself", raised(yaml.dump, cycle).message, 1, true)
+    raised(yaml.dump, nil)
+  end)
+end)
