@@ -7,6 +7,7 @@
 
 int luaopen_luapool_core(lua_State *L);
 int luaopen_luapool_html_core(lua_State *L);
+int luaopen_luapool_fs_core(lua_State *L);
 int luaopen_luapool_http_core(lua_State *L);
 int luaopen_luapool_json_core(lua_State *L);
 int luaopen_luapool_pool_core(lua_State *L);

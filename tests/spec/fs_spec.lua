@@ -1,0 +1,166 @@
+-- luapool.fs: every function, its errors, cancelling, and that it suspends only its own task.
+
+local fs = require "luapool.fs"
+local errors = require "luapool.error"
+local task = require "luapool.task"
+local pool = require "luapool.pool"
+
+describe("luapool.fs", function()
+  local dir
+
+  before_each(function() dir = fs.tempdir() end)
+  after_each(function() dir:close() end)
+
+  -- Runs fn, which has to fail with kind fs; returns the error.
+  local function fails(fn, ...)
+    local ok, e = pcall(fn, ...)
+    assert.is_false(ok)
+    assert.is_true(errors.is(e, "fs"), tostring(e))
+    return e
+  end
+
+  it("writes and reads any bytes", function()
+    local bytes = {}
+    for i = 0, 255 do bytes[#bytes + 1] = string.char(i) end
+    local text = table.concat(bytes):rep(5000)
+    fs.write(dir .. "/a", text)
+    assert.is_true(fs.read(dir .. "/a") == text)
+    fs.write(dir .. "/a", "")
+    assert.are.equal("", fs.read(dir .. "/a"))
+  end)
+
+  it("writes anew and appends", function()
+    fs.append(dir .. "/a", "one")
+    fs.append(dir .. "/a", "two")
+    assert.are.equal("onetwo", fs.read(dir .. "/a"))
+    fs.write(dir .. "/a", 12)
+    assert.are.equal("12", fs.read(dir .. "/a"))
+  end)
+
+  it("reads files that do not tell their size", function()
+    assert.is_truthy(fs.read("/proc/self/status"):find("VmRSS", 1, true))
+  end)
+
+  it("lists sorted names", function()
+    for _, name in ipairs { "b", "a", "C", ".hidden", "ä" } do fs.write(dir .. "/" .. name, "") end
+    assert.are.same({ ".hidden", "C", "a", "b", "ä" }, fs.list(dir.path))
+    fs.mkdir(dir .. "/empty")
+    assert.are.same({}, fs.list(dir .. "/empty"))
+  end)
+
+  it("tells about files", function()
+    fs.write(dir .. "/a", "12345")
+    local s = fs.stat(dir .. "/a")
+    assert.are.equal(5, s.size)
+    assert.are.equal("integer", math.type(s.size))
+    assert.are.equal("file", s.type)
+    assert.are.equal("directory", fs.stat(dir).type)
+    assert.are.equal(tonumber("700", 8), fs.stat(dir).mode)
+    assert.is_true(math.abs(s.mtime - os.time()) < 600)
+    assert.are.equal("char device", fs.stat("/dev/null").type)
+  end)
+
+  it("makes folders", function()
+    fs.mkdir(dir .. "/a")
+    assert.are.equal("EEXIST", fails(fs.mkdir, dir .. "/a").code)
+    assert.are.equal("ENOENT", fails(fs.mkdir, dir .. "/x/y").code)
+    fs.mkdir(dir .. "/x//y/z/", { parents = true })
+    fs.mkdir(dir .. "/x/y/z", { parents = true })
+    assert.are.equal("directory", fs.stat(dir .. "/x/y/z").type)
+    fs.write(dir .. "/file", "")
+    assert.are.equal("ENOTDIR", fails(fs.mkdir, dir .. "/file/y", { parents = true }).code)
+    assert.are.equal("EEXIST", fails(fs.mkdir, dir .. "/file", { parents = true }).code)
+  end)
+
+  it("removes files, folders and trees", function()
+    fs.mkdir(dir .. "/a/b/c", { parents = true })
+    fs.write(dir .. "/a/b/file", "x")
+    fs.write(dir .. "/kept", "x")
+    assert.is_true(os.execute(("ln -s ../../kept '%s/a/b/link'"):format(dir)))
+    assert.are.equal("ENOTEMPTY", fails(fs.remove, dir .. "/a").code)
+    fs.remove(dir .. "/a/b/c")
+    fs.remove(dir .. "/a", { recursive = true })
+    assert.are.same({ "kept" }, fs.list(dir))
+    fs.remove(dir .. "/kept", { recursive = true })
+    assert.are.equal("ENOENT", fails(fs.remove, dir .. "/kept").code)
+    assert.are.equal("ENOENT", fails(fs.remove, dir .. "/kept", { recursive = true }).code)
+  end)
+
+  it("renames over what was there", function()
+    fs.write(dir .. "/a", "new")
+    fs.write(dir .. "/b", "old")
+    fs.rename(dir .. "/a", dir .. "/b")
+    assert.are.same({ "b" }, fs.list(dir))
+    assert.are.equal("new", fs.read(dir .. "/b"))
+    local e = fails(fs.rename, dir .. "/a", dir .. "/c")
+    assert.is_truthy(tostring(e):find("cannot rename '" .. dir .. "/a' to '" .. dir .. "/c'", 1, true))
+  end)
+
+  it("raises kind fs with path, code and what was attempted", function()
+    local e = fails(fs.read, "/no/such")
+    assert.are.equal("ENOENT", e.code)
+    assert.are.equal("/no/such", e.path)
+    assert.is_truthy(e.message:find("fs_spec.lua:%d+: cannot read '/no/such': No such file") or
+      e.message:find("^cannot read '/no/such': No such file"), e.message)
+    assert.are.equal("EISDIR", fails(fs.read, dir.path).code)
+    assert.are.equal("ENOTDIR", fails(fs.list, "/dev/null").code)
+    assert.are.equal("ENOSPC", fails(fs.write, "/dev/full", "x").code)
+  end)
+
+  it("refuses wrong arguments", function()
+    assert.has_error(function() fs.read() end)
+    assert.has_error(function() fs.read("a\0b") end)
+    assert.has_error(function() fs.write(dir .. "/a", {}) end)
+    local ok, e = pcall(fs.mkdir, dir .. "/a", { parent = true })
+    assert.is_false(ok)
+    assert.is_truthy(tostring(e):find("unknown option 'parent' (did you mean 'parents'?)", 1, true))
+  end)
+
+  it("makes temporary folders that close", function()
+    local path
+    do
+      local own <close> = fs.tempdir()
+      path = own.path
+      fs.write(own .. "/x", "x")
+      assert.are.equal(path, tostring(own))
+    end
+    assert.are.equal("ENOENT", fails(fs.stat, path).code)
+  end)
+
+  it("suspends only its own task, and wakes a cancelled one at once", function()
+    assert.is_true(os.execute(("mkfifo '%s/pipe'"):format(dir)))
+    local reader = task.spawn(fs.read, dir .. "/pipe") -- its thread blocks until somebody writes
+    task.sleep(0.01)
+    assert.are.equal("running", reader:status())
+    reader:cancel()
+    local ok, e = reader:result()
+    assert.is_false(ok)
+    assert.is_true(errors.is(e, "cancelled"))
+    fs.write(dir .. "/pipe", "late") -- the thread ends
+  end)
+
+  it("cancels those that no thread has begun", function()
+    assert.is_true(os.execute(("mkfifo '%s/pipe'"):format(dir)))
+    local readers = {}
+    for i = 1, 12 do readers[i] = task.spawn(fs.read, dir .. "/pipe") end
+    task.sleep(0.01)
+    for _, reader in ipairs(readers) do reader:cancel() end
+    for _, reader in ipairs(readers) do assert.is_true(errors.is(select(2, reader:result()), "cancelled")) end
+    local pipe <close> = assert(io.open(dir .. "/pipe", "r+")) -- those blocked may go on
+    pipe:write("late")
+    pipe:close()
+    fs.write(dir .. "/a", "works")
+    assert.are.equal("works", fs.read(dir .. "/a"))
+  end)
+
+  it("works in a worker", function()
+    local p <close> = pool.new { processes = 1 }
+    local path = dir .. "/a"
+    p:apply(function() fs.write(path, "from a worker") end)
+    assert.are.equal("from a worker", fs.read(path))
+    local ok, e = pcall(p.apply, p, function() return fs.read("/no/such") end)
+    assert.is_false(ok)
+    assert.is_true(errors.is(e, "fs"))
+    assert.are.equal("ENOENT", e.code)
+  end)
+end)
