@@ -6,8 +6,8 @@
 #include <lua.h>
 
 int luaopen_luapool_core(lua_State *L);
-int luaopen_luapool_html_core(lua_State *L);
 int luaopen_luapool_fs_core(lua_State *L);
+int luaopen_luapool_html_core(lua_State *L);
 int luaopen_luapool_http_core(lua_State *L);
 int luaopen_luapool_json_core(lua_State *L);
 int luaopen_luapool_pool_core(lua_State *L);

@@ -11,8 +11,8 @@
 
 static const luaL_Reg modules[] = {
     {"luapool.core", luaopen_luapool_core},
-    {"luapool.html.core", luaopen_luapool_html_core},
     {"luapool.fs.core", luaopen_luapool_fs_core},
+    {"luapool.html.core", luaopen_luapool_html_core},
     {"luapool.http.core", luaopen_luapool_http_core},
     {"luapool.json.core", luaopen_luapool_json_core},
     {"luapool.pool.core", luaopen_luapool_pool_core},
