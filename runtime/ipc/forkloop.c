@@ -44,29 +44,32 @@ static void report(forkloop *l, lp_forkloop_report r) {
   }
 }
 
-/* In the child. */
+static void forget(child *c) {
+  lp_list_remove(&c->link);
+  lp_alloc_free(c);
+}
+
+/* In the child: nothing of the forkserver stays, its memory neither. */
 _Noreturn static void become_worker(forkloop *l, const lp_spawn *spawn) {
   close(l->control);
   close(l->signals);
+  lp_list_each (it, &l->children) forget(lp_list_of(it, child, link));
   if (lp_spawn_enter(spawn, l->self) < 0) _exit(EXIT_FAILURE);
   exit(l->main(spawn));
 }
 
-/* Adds the child to the list. Returns its pid or a negative code. */
+/* Returns the child's pid or a negative code. */
 static int fork_worker(forkloop *l, const lp_spawn *spawn) {
   child *c = lp_alloc_new(sizeof *c);
   if (!c) return LP_EMEMORY;
-  pid_t pid = fork();
-  if (pid == 0) become_worker(l, spawn);
-  if (pid < 0) {
-    int rc = -errno;
-    lp_alloc_free(c);
-    return rc;
-  }
   c->id = spawn->id;
-  c->pid = pid;
   lp_list_push(&l->children, &c->link);
-  return pid;
+  c->pid = fork();
+  if (c->pid == 0) become_worker(l, spawn);
+  if (c->pid > 0) return c->pid;
+  int rc = -errno;
+  forget(c);
+  return rc;
 }
 
 /* Descriptors are missing when we had no room for them. */
@@ -127,8 +130,7 @@ static bool tell(forkloop *l, child *c, int status) {
     return false;
   }
   report(l, (lp_forkloop_report){LP_FORKLOOP_ENDED, c->id, c->pid, status, 0});
-  lp_list_remove(&c->link);
-  lp_alloc_free(c);
+  forget(c);
   return true;
 }
 

@@ -165,7 +165,6 @@ static void (*const tell[LP_FORKLOOP_REPORTS])(lp_forkserver *, const lp_forkloo
 
 /* When it is reaped the kernel has already sent its workers their KILL. */
 static void reap(lp_forkserver *fs) {
-  if (fs->pid) kill(fs->pid, SIGCONT); /* it may be stopped */
   while (fs->pid && waitpid(fs->pid, NULL, 0) < 0 && errno == EINTR) {
   }
   fs->pid = 0;
@@ -308,12 +307,14 @@ static void on_closed(uv_handle_t *handle) {
   lp_alloc_free(handle->data);
 }
 
-/* Shut down, not only closed: a child of the host may hold a copy of the socket. */
+/* It may be stopped. Shut down, not only closed: a child of the host may hold a copy of the
+ * socket. */
 void lp_forkserver_close(lp_forkserver *fs) {
   if (!fs || !fs->open) return;
   fs->open = false;
   while (!lp_list_empty(&fs->queue)) drop(lp_list_of(fs->queue.next, pending, link));
   uv_close((uv_handle_t *)&fs->poll, on_closed);
+  if (fs->pid) kill(fs->pid, SIGCONT);
   shutdown(fs->fd, SHUT_RDWR);
   close(fs->fd);
   reap(fs);
