@@ -99,6 +99,12 @@ int lp_pool_push_outcome(lua_State *L, lp_call *call, int graph) {
     push_error(L, call->result, call->result_len, graph);
   else if (call->state == LP_CALL_DIED)
     push_died(L, call);
+  else if (call->state == LP_CALL_STUCK)
+    lp_raise_push(
+        L, "timeout",
+        "the task took longer than its task_timeout; its worker (pid %d) was killed, for "
+        "it was in a C function that nothing else can end",
+        (int)call->pid);
   else if (call->state == LP_CALL_LOST)
     push_lost(L, call->pool);
   else
@@ -112,6 +118,12 @@ void lp_pool_check_open(lua_State *L, const lp_pool *pool) {
   if (pool->closed) lp_raise(L, "closed", "the pool is closed: it takes no new tasks");
 }
 
+static void check_pending(lua_State *L, const lp_pool *pool) {
+  uint32_t most = pool->options.max_pending;
+  if (most && pool->counts.pending >= most)
+    lp_raise(L, "rejected", "the pool has %d tasks that wait already (max_pending)", (int)most);
+}
+
 /* Stack: the pool, fn, arguments. Leaves a graph in their place, submits the call and returns
  * it, held. */
 static lp_call *submit(lua_State *L) {
@@ -119,6 +131,7 @@ static lp_call *submit(lua_State *L) {
   lp_buf *bytes, *protos;
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lp_pool_check_open(L, pool);
+  check_pending(L, pool);
   int n = lua_gettop(L) - 1;
   lp_wire_graph(L);
   int graph = lua_gettop(L);
@@ -230,23 +243,48 @@ static int pool_submit(lua_State *L) {
 
 /* ---- the pool ---- */
 
-/* core.new(processes, concurrency, crash_retries, settings [, init, ...]) -> pool. Starts the
- * workers. The settings are what worker.c reads, `init(...)` runs in each worker first. */
+static uint32_t count_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  uint32_t n = (uint32_t)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return n;
+}
+
+/* core.new(options, setup [, init, ...]) -> pool. Starts the workers. Options: processes,
+ * concurrency, crash_retries, max_tasks, max_pending, task_timeout, round_robin. `setup` is
+ * what worker.c reads; `init(...)` runs in each worker first. */
 static int pool_new(lua_State *L) {
-  uint32_t processes = (uint32_t)luaL_checkinteger(L, 1);
-  uint32_t concurrency = (uint32_t)luaL_checkinteger(L, 2);
-  uint32_t crash_retries = (uint32_t)luaL_checkinteger(L, 3);
-  luaL_checktype(L, 4, LUA_TTABLE);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lp_pool_options options = {.processes = count_field(L, 1, "processes"),
+                             .concurrency = count_field(L, 1, "concurrency"),
+                             .crash_retries = count_field(L, 1, "crash_retries"),
+                             .max_tasks = count_field(L, 1, "max_tasks"),
+                             .max_pending = count_field(L, 1, "max_pending")};
+  lua_getfield(L, 1, "task_timeout");
+  options.task_timeout = lua_tonumber(L, -1);
+  lua_getfield(L, 1, "round_robin");
+  options.round_robin = lua_toboolean(L, -1);
+  lua_pop(L, 2);
   lp_fleet *f = lp_fleet_of(L);
   lp_wire wire = {.noun = "init argument"};
   f->bytes.len = 0;
-  lp_wire_encode(L, &wire, 4, lua_gettop(L) - 3, &f->bytes);
-  lp_pool **box = lua_newuserdatauv(L, sizeof *box, 1);
+  lp_wire_encode(L, &wire, 2, lua_gettop(L) - 1, &f->bytes);
+  lp_pool **box = lua_newuserdatauv(L, sizeof *box, 0);
   int error;
-  *box = lp_pool_open(f, processes, concurrency, crash_retries, &f->bytes, &error);
+  *box = lp_pool_open(f, &options, &f->bytes, &error);
   if (!*box) return lp_raise_code(L, error, "cannot make a pool");
   luaL_setmetatable(L, CLASS);
   return 1;
+}
+
+/* pool:want(id). The next call must be run by this worker. */
+static int pool_want(lua_State *L) {
+  lp_pool *pool = lp_pool_check(L, 1);
+  lua_Integer id = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, id >= 1 && id <= pool->options.processes, 2, "no such worker");
+  pool->wanted = (uint32_t)id;
+  return 0;
 }
 
 /* pool:close(). No new work; maps begun before go on. */
@@ -309,7 +347,7 @@ static int pool_stats(lua_State *L) {
   lp_pool *pool = lp_pool_check(L, 1);
   const lp_pool_counts *c = &pool->counts;
   lua_createtable(L, 0, 10);
-  set_count(L, "processes", pool->processes);
+  set_count(L, "processes", pool->options.processes);
   set_count(L, "submitted", c->submitted);
   set_count(L, "pending", c->pending);
   set_count(L, "running", c->running);
@@ -318,11 +356,10 @@ static int pool_stats(lua_State *L) {
   set_count(L, "cancelled", c->cancelled);
   set_count(L, "lost", c->lost);
   set_count(L, "restarts", c->restarts);
-  lua_createtable(L, (int)pool->processes, 0);
+  lua_createtable(L, (int)pool->options.processes, 0);
   lua_Integer n = 0;
-  for (uint32_t i = 0; i < pool->processes; i++) {
-    if (!pool->slots[i]) continue;
-    push_worker(L, pool->slots[i]);
+  lp_list_each (link, &pool->members) {
+    push_worker(L, lp_list_of(link, lp_slot, member));
     lua_rawseti(L, -2, ++n);
   }
   lua_setfield(L, -2, "workers");
@@ -339,10 +376,10 @@ static int pool_gc(lua_State *L) {
 }
 
 int luaopen_luapool_pool_core(lua_State *L) {
-  static const luaL_Reg methods[] = {{"apply", pool_apply}, {"submit", pool_submit},
-                                     {"close", pool_close}, {"terminate", pool_terminate},
-                                     {"join", pool_join},   {"stats", pool_stats},
-                                     {"__gc", pool_gc},     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"apply", pool_apply},         {"submit", pool_submit}, {"close", pool_close},
+      {"terminate", pool_terminate}, {"want", pool_want},     {"join", pool_join},
+      {"stats", pool_stats},         {"__gc", pool_gc},       {NULL, NULL}};
   static const luaL_Reg functions[] = {{"new", pool_new}, {NULL, NULL}};
   luaL_newmetatable(L, CLASS);
   luaL_setfuncs(L, methods, 0);

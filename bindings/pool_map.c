@@ -40,8 +40,10 @@ static int push_graph(lua_State *L) {
 /* Calls in line or with workers: a little more than there are places, so that none stands
  * empty. */
 static bool has_room(const map *m) {
-  uint64_t most = lp_pool_places(m->pool) + m->pool->processes;
-  return m->closed || (m->waiting < most && m->held < 2 * most);
+  const lp_pool_options *o = &m->pool->options;
+  uint64_t most = lp_pool_places(m->pool) + o->processes;
+  bool rejects = o->max_pending && m->pool->counts.pending >= o->max_pending && m->waiting;
+  return m->closed || (m->waiting < most && m->held < 2 * most && !rejects);
 }
 
 static lp_call *next_call(const map *m) {

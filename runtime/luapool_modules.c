@@ -68,6 +68,9 @@ int lp_luapool_modules(lua_State *L) {
   }
   name_errors(L);
   add_searcher(L);
+  luaL_getmetatable(L, "luapool.error");
+  lp_wire_name(L, -1, "luapool.error");
+  lua_pop(L, 2);
   lua_pushcfunction(L, search_scripts);
   lua_pushliteral(L, "luapool.require");
   lua_call(L, 1, 1);

@@ -30,11 +30,16 @@ void lp_alloc_free(void *p) {
 }
 
 void *lp_alloc_lua(void *ud, void *p, size_t old_size, size_t new_size) {
-  (void)ud;
+  lp_alloc_count *count = ud;
+  size_t old = p ? old_size : 0;
   if (new_size == 0) {
     free(p);
+    count->used -= old;
     return NULL;
   }
-  bool grows = p == NULL || new_size > old_size; /* Lua relies on shrinking never to fail */
-  return grows && fails() ? NULL : realloc(p, new_size);
+  bool grows = new_size > old; /* Lua relies on shrinking never to fail */
+  if (grows && count->limit && count->used - old + new_size > count->limit) return NULL;
+  void *fresh = grows && fails() ? NULL : realloc(p, new_size);
+  if (fresh) count->used += new_size - old;
+  return fresh;
 }

@@ -16,7 +16,12 @@ void *lp_alloc_resize(void *p, size_t n);
 /* Gives memory back; NULL is fine. */
 void lp_alloc_free(void *p);
 
-/* An allocator for lua_newstate, over the same door. `ud` is unused. */
+/* What lp_alloc_lua counts: bytes in use, and how many may be; a limit of 0: all. */
+typedef struct lp_alloc_count {
+  size_t used, limit;
+} lp_alloc_count;
+
+/* An allocator for lua_newstate, over the same door. `ud` is a lp_alloc_count. */
 void *lp_alloc_lua(void *ud, void *p, size_t old_size, size_t new_size);
 
 #endif

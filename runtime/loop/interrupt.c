@@ -11,6 +11,7 @@
 
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/state.h"
+#include "runtime/loop/task.h"
 
 enum { SIGNAL = SIGVTALRM };
 
@@ -43,6 +44,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   in->hooked = NULL;
   arm(st);
   if (!lp_coroutine_suspendable(L)) return;
+  st->current->inner = L;
   st->yielding = LP_YIELD_SLICE;
   lua_yield(L, 0);
 }

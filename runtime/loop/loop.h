@@ -18,8 +18,8 @@ void lp_loop_close(lp_state *st);
 /* Sets or moves the uv timer to the earliest deadline. Called when the heap's head changed. */
 void lp_loop_rearm(lp_state *st);
 
-/* Lets t->fire be called in so many seconds, in place of an earlier time. lp_timer_stop takes it back. Keeps the
- * loop alive. Returns 0 or LP_EMEMORY. */
+/* Lets t->fire be called in so many seconds, in place of an earlier time. lp_timer_stop takes
+ * it back. Keeps the loop alive. Returns 0 or LP_EMEMORY. */
 int lp_loop_after(lp_state *st, lp_timer *t, double seconds);
 
 /* Asks for `f` to be run once before the next poll; no effect when it is asked for already.

@@ -66,7 +66,9 @@ static int resumed(lua_State *L, int status, lua_KContext op) {
   return complete(L, (lp_op *)op);
 }
 
-static void on_deadline(lp_timer *t) { lp_op_stop(lp_list_of(t, lp_op, timer), LP_ETIMEOUT); }
+static void on_deadline(lp_timer *t) {
+  lp_op_stop(lp_list_of(t, lp_op, timer), LP_ETIMEOUT);
+}
 
 static int suspend(lua_State *L, lp_op *op) {
   op->since = (double)uv_now(op->st->loop) / 1e3;

@@ -31,7 +31,7 @@ static int open_libraries(lua_State *L) {
 }
 
 static int open_lua(lp_state *st, lua_CFunction open) {
-  st->L = lua_newstate(lp_alloc_lua, st);
+  st->L = lua_newstate(lp_alloc_lua, &st->heap);
   if (!st->L) return LP_EMEMORY;
   *(lp_state **)lua_getextraspace(st->L) = st;
   lua_pushcfunction(st->L, open_libraries);

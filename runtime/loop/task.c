@@ -18,6 +18,8 @@
 
 static const char CLASS[] = "luapool.Task";
 
+static const char EXPIRED[] = "the task took longer than its task_timeout";
+
 /* Ended tasks that no script has seen, kept with their coroutines. */
 enum { MOST_IDLE = 256 };
 
@@ -71,7 +73,7 @@ static lp_task *reuse(lp_state *st, lp_task *t) {
   st->idle_count--;
   lp_list_push(&st->tasks, &t->all);
   t->status = LP_TASK_PENDING;
-  t->cancelled = t->unwinding = t->awaited = false;
+  t->cancelled = t->expired = t->unwinding = t->awaited = false;
   t->shield = 0;
   t->on_end = NULL;
   t->owner = NULL;
@@ -99,6 +101,7 @@ static int finish_body(lua_State *L, int status, lua_KContext context) {
   (void)context;
   lp_task *t = lp_state_of(L)->current;
   if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 1;
+  if (status == LUA_ERRMEM) lp_raise_push(L, "memory", "not enough memory");
   const char *kind = lp_raise_kind(L, -1);
   bool cancelled = t->cancelled && kind && strcmp(kind, "cancelled") == 0;
   t->status = cancelled ? LP_TASK_CANCELLED : LP_TASK_FAILED;
@@ -169,6 +172,10 @@ static int on_error(lua_State *L) {
 
 void lp_task_push_cancelled(lua_State *L, lp_task *t) {
   luaL_checkstack(L, 6, NULL);
+  if (t->expired) {
+    lp_raise_push(L, "timeout", "%s", EXPIRED);
+    return;
+  }
   push_object(L, t);
   int type = lua_getiuservalue(L, -1, LP_TASK_REASON);
   if (type == LUA_TSTRING)
@@ -313,13 +320,53 @@ void lp_task_wake(lp_task *t) {
   lp_loop_spin(t->st);
 }
 
+/* Protected, on the main thread. Stack: the task, its innermost coroutine (light). Leaves the
+ * error. */
+static int make_expired(lua_State *L) {
+  lua_State *inner = lua_touserdata(L, 2);
+  lp_raise_push(L, "timeout", "%s", EXPIRED);
+  luaL_traceback(L, inner, NULL, 0);
+  lua_setfield(L, -2, "traceback");
+  return 1;
+}
+
+/* A task that was suspended by a slice is closed instead of being resumed. */
+static void close_expired(lp_task *t) {
+  lua_State *L = t->st->L;
+  lua_pushcfunction(L, make_expired);
+  lua_pushlightuserdata(L, t);
+  lua_pushlightuserdata(L, t->inner);
+  lua_pcall(L, 2, 1, 0); /* the error, whichever */
+  if (t->inner != t->co) lua_resetthread(t->inner);
+  lua_resetthread(t->co);
+  lua_settop(t->co, 0);
+  lua_xmove(L, t->co, 1);
+  lp_list_remove(&t->link);
+  t->status = LP_TASK_FAILED;
+  end(t, 1);
+}
+
+void lp_task_expire(lp_task *t) {
+  if (lp_task_ended(t)) return;
+  t->expired = true;
+  lp_task_stop(t);
+  if (t->preempted) close_expired(t);
+}
+
+static void preempt(lp_task *t) {
+  lp_state *st = t->st;
+  st->slices++;
+  t->preempted = true;
+  lp_list_push(&st->preempted, &t->link);
+  if (t->expired) close_expired(t);
+}
+
 static void suspended(lp_task *t, int nres) {
   lp_state *st = t->st;
   lua_pop(t->co, nres);
   lp_coroutine_mark(t->co, true);
   if (st->yielding == LP_YIELD_SLICE) {
-    st->slices++;
-    lp_list_push(&st->preempted, &t->link);
+    preempt(t);
   } else if (st->yielding == LP_YIELD_PLAIN) { /* a C library yields out of any coroutine */
     lua_resetthread(t->co);
     lua_settop(t->co, 0);
@@ -341,6 +388,7 @@ void lp_task_resume(lp_task *t) {
   st->blocked = 0;
   st->yielding = LP_YIELD_PLAIN;
   st->running = t->co;
+  t->preempted = false;
   int status = lua_resume(t->co, NULL, nargs, &nres);
   st->running = NULL;
   st->current = NULL;

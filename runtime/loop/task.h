@@ -25,6 +25,7 @@ typedef enum {
 
 struct lp_task {
   lp_state *st;
+  lua_State *inner; /* where it was suspended by a slice; valid while it is preempted */
   lua_State *co;    /* NULL for a promise, and once ended */
   lp_list link;     /* in st->ready, st->preempted or st->idle */
   lp_list all;      /* in st->tasks */
@@ -38,9 +39,12 @@ struct lp_task {
   uint64_t number;  /* for the dump, and for a worker's shared word */
   uint32_t attempt; /* of a task of a pool: counts its runs */
   bool cancelled;   /* cancel was asked for: each wait raises */
-  bool unwinding;   /* the cancel error is on its way up: <close> handlers may wait */
-  bool exposed;     /* a script has seen the Task object or its coroutine: no reuse */
-  bool awaited;     /* somebody has seen how it ended */
+  bool expired;   /* it has had its time: its waits raise kind `timeout`, and it gets no further
+                     slice */
+  bool preempted; /* in st->preempted */
+  bool unwinding; /* the cancel error is on its way up: <close> handlers may wait */
+  bool exposed;   /* a script has seen the Task object or its coroutine: no reuse */
+  bool awaited;   /* somebody has seen how it ended */
   /* Called once at its end, before the results are stored; the top of `co` holds `nres`
    * results, or one error when status is not LP_TASK_DONE. May be NULL. Never raises. */
   void (*on_end)(lp_task *t, lua_State *co, int nres);
@@ -81,6 +85,10 @@ bool lp_task_stop(lp_task *t);
 
 /* Forgets a task that has not been started. */
 void lp_task_abandon(lp_task *t);
+
+/* The task has had its time: its waits raise kind `timeout`, and when it does not wait it is
+ * closed after its slice, so that no pcall loop eats the error. */
+void lp_task_expire(lp_task *t);
 
 /* Makes a suspended task ready to be resumed. */
 void lp_task_wake(lp_task *t);

@@ -32,8 +32,10 @@ typedef enum {
   LP_CALL_DONE,    /* and the rest: ended */
   LP_CALL_FAILED,
   LP_CALL_CANCELLED,
-  LP_CALL_DIED, /* its worker died once too often: `pid` and `wait_status` say how */
-  LP_CALL_LOST, /* the pool could not run it */
+  LP_CALL_DIED,  /* its worker died once too often: `pid` and `wait_status` say how */
+  LP_CALL_STUCK, /* it was killed for being longer than its task_timeout, where nothing else
+                    helped */
+  LP_CALL_LOST,  /* the pool could not run it */
 } lp_call_state;
 
 typedef struct lp_call {
@@ -44,6 +46,7 @@ typedef struct lp_call {
   uint64_t number; /* 1 + index in pool->table, and a generation above it */
   lp_call_state state;
   int holders;
+  uint32_t wanted; /* the id of the worker that must run it, or 0 */
   uint32_t attempt;
   uint32_t crashes;                    /* deaths of its worker that it was charged with */
   uint32_t reruns;                     /* and those that it was not */

@@ -33,6 +33,12 @@ static void on_ended(lp_forkserver *fs, uint32_t id, pid_t pid, int status, int 
   lp_slot_exited(slot, status, error);
 }
 
+static void on_stopped(lp_forkserver *fs, uint32_t id, pid_t pid, bool stopped) {
+  lp_slot *slot = find(fs, id);
+  (void)pid;
+  if (slot) lp_slot_frozen(slot, stopped);
+}
+
 static void on_gone(lp_forkserver *fs) {
   lp_fleet *f = lp_forkserver_owner(fs);
   f->forkserver = NULL;
@@ -41,7 +47,7 @@ static void on_gone(lp_forkserver *fs) {
 }
 
 static const lp_forkserver_events events = {
-    .started = on_started, .ended = on_ended, .gone = on_gone};
+    .started = on_started, .ended = on_ended, .stopped = on_stopped, .gone = on_gone};
 
 static int start_forkserver(lp_fleet *f) {
   lp_state *st = f->st;

@@ -9,6 +9,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 #include "runtime/wire/wire.h"
@@ -200,6 +201,7 @@ static int graph_of(const lp_job *job) {
 }
 
 static void free_job(lp_job *job) {
+  lp_timer_stop(&job->jobs->st->timers, &job->timer);
   luaL_unref(job->jobs->st->L, LUA_REGISTRYINDEX, job->graph);
   lp_list_remove(&job->link);
   lp_alloc_free(job);
@@ -225,6 +227,10 @@ static void on_end(lp_task *t, lua_State *co, int nres) {
   free_job(job);
 }
 
+static void on_timeout(lp_timer *t) {
+  lp_task_expire(lp_list_of(t, lp_job, timer)->task);
+}
+
 static int spawn(lua_State *L) {
   lp_job *job = lua_touserdata(L, 1);
   lua_pushcfunction(L, run);
@@ -234,6 +240,9 @@ static int spawn(lua_State *L) {
   job->task->attempt = job->head.attempt;
   job->task->owner = job;
   job->task->on_end = on_end;
+  job->timer.fire = on_timeout;
+  double timeout = job->jobs->timeout;
+  if (timeout > 0) lp_loop_after(job->jobs->st, &job->timer, timeout);
   return 0;
 }
 
@@ -257,6 +266,14 @@ bool lp_job_start(lp_jobs *jobs) {
 static void cancel_waiting(lp_job *job) {
   answer_cancelled(job);
   free_job(job);
+}
+
+uint64_t lp_job_give_back(lp_jobs *jobs) {
+  if (lp_list_empty(&jobs->waiting)) return 0;
+  lp_job *job = lp_list_of(jobs->waiting.prev, lp_job, link);
+  uint64_t number = job->head.number;
+  free_job(job);
+  return number;
 }
 
 void lp_job_cancel(lp_jobs *jobs, uint64_t number) {

@@ -35,6 +35,7 @@ typedef struct lp_jobs {
   lp_list waiting, running; /* jobs */
   lp_list functions, protos;
   lp_buf scratch;
+  double timeout; /* seconds that a task may take; 0: no limit */
   /* Sends an answer: type, number of the job, values. */
   void (*answer)(struct lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
                  size_t len);
@@ -45,7 +46,8 @@ typedef struct lp_job {
   lp_jobs *jobs;
   lp_task_head head;
   lp_task *task;
-  int graph; /* registry reference: the graph of a function of its own, or LUA_NOREF */
+  lp_timer timer; /* its timeout */
+  int graph;      /* registry reference: the graph of a function of its own, or LUA_NOREF */
   size_t len;
   char bytes[];
 } lp_job;
@@ -62,6 +64,9 @@ void lp_job_drop_function(lp_jobs *jobs, uint32_t number);
 
 /* Starts the first waiting job. Returns false when there is none. */
 bool lp_job_start(lp_jobs *jobs);
+
+/* Forgets the waiting job that came last and returns its number, or 0. */
+uint64_t lp_job_give_back(lp_jobs *jobs);
 
 void lp_job_cancel(lp_jobs *jobs, uint64_t number);
 void lp_job_cancel_all(lp_jobs *jobs);

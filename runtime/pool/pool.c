@@ -1,28 +1,30 @@
-/* pool/pool.c: the life of a pool, its workers and its calls. Where a call goes stands in
+/* pool/pool.c: the life of a pool, of its workers and of its calls. Where a call goes stands in
  * dispatch.c. Layer: pool. Process: main. */
 #include "runtime/pool/pool.h"
 
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
-#include "runtime/ipc/spawn.h"
-#include "runtime/loop/state.h"
+#include "runtime/loop/loop.h"
+#include "runtime/pool/dispatch.h"
 #include "runtime/pool/protocol.h"
 #include "runtime/pool/slot.h"
 
-enum {
-  MOST_EARLY_DEATHS = 5,
-  FIRST_BACKOFF = 50,    /* milliseconds, doubled with each early death */
-  TERMINATE_GRACE = 2000 /* milliseconds from "exit" to SIGKILL */
-};
+enum { MOST_EARLY_DEATHS = 5, MOST_RERUNS = 20 };
+
+/* Seconds. */
+static const double FIRST_BACKOFF = 0.05; /* doubled with each early death */
+static const double TERMINATE_GRACE = 2;  /* from "exit" to SIGKILL */
+static const double STUCK_GRACE = 1;      /* beyond task_timeout */
+static const double WATCH_EVERY = 0.25;
 
 /* ---- whether the loop must go on ---- */
 
-static void on_hold(uv_timer_t *timer);
+static void on_hold(uv_timer_t *timer) {
+  (void)timer;
+}
 
 static bool busy(const lp_pool *pool) {
   bool work = pool->counts.pending || pool->counts.running;
@@ -35,6 +37,8 @@ static void hold(lp_pool *pool) {
   if (on && !uv_is_active((uv_handle_t *)&pool->hold))
     uv_timer_start(&pool->hold, on_hold, UINT32_MAX, UINT32_MAX);
   if (!on) uv_timer_stop(&pool->hold);
+  if (on && pool->options.task_timeout > 0 && !pool->watchdog.place)
+    lp_loop_after(pool->fleet->st, &pool->watchdog, WATCH_EVERY);
 }
 
 /* ---- memory ---- */
@@ -44,17 +48,18 @@ static void on_closed(uv_handle_t *handle) {
 }
 
 static void close_handles(lp_pool *pool) {
+  lp_timers *timers = &pool->fleet->st->timers;
+  lp_timer_stop(timers, &pool->backoff);
+  lp_timer_stop(timers, &pool->grace);
+  lp_timer_stop(timers, &pool->watchdog);
   if (!pool->opened) return;
   pool->opened = false;
   uv_close((uv_handle_t *)&pool->hold, on_closed);
-  uv_close((uv_handle_t *)&pool->backoff, on_closed);
 }
 
 void lp_pool_release(lp_pool *pool) {
   if (--pool->holders > 0) return;
   lp_list_remove(&pool->link);
-  if (pool->page) munmap((void *)pool->page, pool->processes * sizeof *pool->page);
-  if (pool->page_fd >= 0) close(pool->page_fd);
   lp_buf_close(&pool->setup);
   lp_alloc_free(pool->slots);
   lp_alloc_free(pool->table);
@@ -66,18 +71,16 @@ void lp_pool_release(lp_pool *pool) {
 void lp_pool_release_snapshot(lp_snapshot *s) {
   lp_pool *pool = s->pool;
   if (--s->holders > 0) return;
-  for (uint32_t i = 0; i < pool->processes; i++)
-    if (pool->slots[i]) lp_slot_forget(pool->slots[i], s->number);
+  lp_list_each (link, &pool->members)
+    lp_slot_forget(lp_list_of(link, lp_slot, member), s->number);
   lp_alloc_free(s);
   lp_pool_release(pool);
 }
 
-/* ---- workers ---- */
+/* ---- leaving ---- */
 
 static void end_if_empty(lp_pool *pool) {
-  for (uint32_t i = 0; i < pool->processes; i++)
-    if (pool->slots[i]) return;
-  if (!pool->closed || pool->ended) return;
+  if (!lp_list_empty(&pool->members) || !pool->closed || pool->ended) return;
   pool->ended = true;
   hold(pool);
   close_handles(pool);
@@ -90,121 +93,148 @@ static void end_if_empty(lp_pool *pool) {
   }
 }
 
-static void tell_exit(lp_pool *pool) {
-  for (uint32_t i = 0; i < pool->processes; i++) {
-    lp_slot *slot = pool->slots[i];
-    if (!slot || slot->leaving) continue;
-    slot->leaving = true;
-    lp_slot_say(slot, LP_SAY_EXIT, NULL, 0);
-  }
+static void tell_exit(lp_slot *slot) {
+  if (slot->leaving) return;
+  slot->leaving = true;
+  lp_slot_say(slot, LP_SAY_EXIT, NULL, 0);
 }
 
 static void kill_all(lp_pool *pool) {
-  for (uint32_t i = 0; i < pool->processes; i++)
-    if (pool->slots[i]) lp_fleet_kill(pool->fleet, pool->slots[i]->spawn_id, SIGKILL);
+  lp_list_each (link, &pool->members)
+    lp_fleet_kill(pool->fleet, lp_list_of(link, lp_slot, member)->spawn_id, SIGKILL);
 }
 
-static void on_hold(uv_timer_t *timer) {
-  lp_pool *pool = timer->data;
-  if (pool->killed) kill_all(pool);
+static void on_grace(lp_timer *t) {
+  kill_all(lp_list_of(t, lp_pool, grace));
 }
 
 /* Workers leave when there is nothing left that they could do. */
 static void check_leaving(lp_pool *pool) {
   bool work = pool->counts.pending || pool->counts.running || pool->users;
   if (pool->closed && (pool->killed || !work)) {
-    tell_exit(pool);
+    lp_list_each (link, &pool->members) tell_exit(lp_list_of(link, lp_slot, member));
     end_if_empty(pool);
   }
   hold(pool);
 }
 
-static void lose_pending(lp_pool *pool, lp_call_state state) {
+static void end_pending(lp_pool *pool, lp_call_state state) {
   while (!lp_list_empty(&pool->pending))
     lp_pool_finish(lp_list_of(pool->pending.next, lp_call, link), state);
 }
 
 void lp_pool_break(lp_pool *pool, const char *values, size_t len) {
   if (pool->broken) return;
-  pool->broken = lp_alloc_resize(NULL, len + 1);
+  pool->broken = lp_alloc_new(len + 1);
   if (pool->broken) memcpy(pool->broken, values, len);
   pool->broken_len = len;
-  lose_pending(pool, LP_CALL_LOST);
+  end_pending(pool, LP_CALL_LOST);
 }
 
 static void break_with(lp_pool *pool, const char *text) {
-  if (pool->broken) return;
-  pool->broken = lp_alloc_resize(NULL, strlen(text) + 1);
-  if (pool->broken) strcpy(pool->broken, text);
-  lose_pending(pool, LP_CALL_LOST);
+  lp_pool_break(pool, text, strlen(text));
+  pool->broken_len = 0;
 }
+
+/* ---- workers ---- */
 
 static void start_missing(lp_pool *pool);
 
-static void on_backoff(uv_timer_t *timer) {
-  start_missing(timer->data);
+static void on_backoff(lp_timer *t) {
+  start_missing(lp_list_of(t, lp_pool, backoff));
 }
 
 static void retry_later(lp_pool *pool, const char *reason) {
-  if (++pool->early_deaths >= MOST_EARLY_DEATHS)
+  if (++pool->early_deaths >= MOST_EARLY_DEATHS) {
     break_with(pool, reason);
-  else if (!pool->closed)
-    uv_timer_start(&pool->backoff, on_backoff, FIRST_BACKOFF << pool->early_deaths, 0);
+    return;
+  }
+  double delay = FIRST_BACKOFF * (double)(1 << pool->early_deaths);
+  if (!pool->killed) lp_loop_after(pool->fleet->st, &pool->backoff, delay);
+}
+
+static bool start_slot(lp_pool *pool, uint32_t index) {
+  int error;
+  pool->slots[index] = lp_slot_start(pool, index + 1, &error);
+  if (pool->slots[index]) return true;
+  retry_later(pool, lp_error_text(error));
+  return false;
 }
 
 static void start_missing(lp_pool *pool) {
   bool wanted = !pool->broken && !pool->killed;
-  for (uint32_t i = 0; wanted && i < pool->processes; i++) {
-    int error;
-    if (pool->slots[i]) continue;
-    pool->slots[i] = lp_slot_start(pool, i + 1, &error);
-    if (pool->slots[i]) continue;
-    retry_later(pool, lp_error_text(error));
-    break;
-  }
-  lp_pool_pump(pool);
+  for (uint32_t i = 0; wanted && i < pool->options.processes; i++)
+    if (!pool->slots[i]) wanted = start_slot(pool, i);
+  lp_dispatch_run(pool);
+}
+
+void lp_pool_retire(lp_pool *pool, lp_slot *slot) {
+  if (slot->retiring || slot->leaving) return;
+  slot->retiring = true;
+  pool->slots[slot->id - 1] = NULL;
+  if (!pool->killed && !pool->broken) start_slot(pool, slot->id - 1);
+  if (slot->load == 0) tell_exit(slot);
 }
 
 /* Its worker is dead: the call goes first in line again, unless it has had its chances. */
 static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool charged) {
-  enum { MOST_RERUNS = 20 };
+  uint32_t *count = charged ? &call->crashes : &call->reruns;
+  uint32_t retries = pool->options.crash_retries;
+  uint32_t most = charged || !retries ? retries : MOST_RERUNS;
   call->pid = slot->pid;
   call->wait_status = slot->status;
-  uint32_t *count = charged ? &call->crashes : &call->reruns;
-  uint32_t most = charged || !pool->crash_retries ? pool->crash_retries : MOST_RERUNS;
-  bool again = ++*count <= most;
+  ++*count;
   if (pool->killed || call->cancelling)
     lp_pool_finish(call, LP_CALL_CANCELLED);
   else if (pool->broken)
     lp_pool_finish(call, LP_CALL_LOST);
-  else if (!again) {
+  else if (charged && slot->stuck)
+    lp_pool_finish(call, LP_CALL_STUCK);
+  else if (*count <= most)
+    lp_dispatch_requeue(call);
+  else {
     call->report = lp_output_tail(&slot->err);
     lp_pool_finish(call, LP_CALL_DIED);
-  } else {
-    lp_list_remove(&call->link);
-    lp_list_unshift(&pool->pending, &call->link);
-    call->state = LP_CALL_PENDING;
-    call->slot = NULL;
-    pool->counts.running--;
-    pool->counts.pending++;
   }
 }
 
 void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
-  uint64_t guilty = pool->page[slot->id - 1];
-  pool->page[slot->id - 1] = 0;
-  if (pool->slots[slot->id - 1] == slot) pool->slots[slot->id - 1] = NULL;
+  uint64_t guilty = *slot->on_cpu;
+  lp_list_remove(&slot->member);
+  bool active = pool->slots[slot->id - 1] == slot;
+  if (active) pool->slots[slot->id - 1] = NULL;
   while (!lp_list_empty(&slot->calls)) { /* from the last, so that the first ends up in front */
     lp_call *call = lp_list_of(slot->calls.prev, lp_call, link);
     rerun(pool, slot, call, call->number == guilty);
   }
   check_leaving(pool);
-  if (slot->leaving || pool->ended) return;
+  if (slot->leaving || !active || pool->ended) {
+    lp_dispatch_run(pool);
+    return;
+  }
   pool->counts.restarts++;
   if (slot->ready)
     start_missing(pool);
   else
     retry_later(pool, slot->error < 0 ? lp_error_text(slot->error) : "workers die at start");
+}
+
+/* Where no hook can fire, as in a C function, task_timeout does not reach a task: its worker is
+ * killed. */
+static void on_watchdog(lp_timer *t) {
+  lp_pool *pool = lp_list_of(t, lp_pool, watchdog);
+  double now = lp_loop_now(), most = pool->options.task_timeout + STUCK_GRACE;
+  lp_list_each (link, &pool->members) {
+    lp_slot *slot = lp_list_of(link, lp_slot, member);
+    uint64_t number = *slot->on_cpu;
+    if (!number || number != slot->seen) slot->since = now;
+    slot->seen = number;
+    if (number && now - slot->since > most && !slot->stuck) {
+      slot->stuck = true;
+      lp_fleet_kill(pool->fleet, slot->spawn_id, SIGKILL);
+    }
+  }
+  hold(pool);
 }
 
 /* ---- calls ---- */
@@ -238,6 +268,8 @@ int lp_pool_submit(lp_pool *pool, lp_call *call) {
   pool->table[index] = call;
   call->number = ++pool->generation << 32 | (index + 1);
   call->pool = pool;
+  call->wanted = pool->wanted;
+  pool->wanted = 0;
   call->holders++;
   lp_list_push(&pool->pending, &call->link);
   pool->counts.submitted++;
@@ -245,20 +277,23 @@ int lp_pool_submit(lp_pool *pool, lp_call *call) {
   if (pool->broken)
     lp_pool_finish(call, LP_CALL_LOST);
   else
-    lp_pool_pump(pool);
+    lp_dispatch_run(pool);
   hold(pool);
   return 0;
 }
 
+/* Its worker has a place more; one that was retired or lent to a dangerous call may leave or
+ * open again. */
 static void leave_slot(lp_call *call) {
-  if (!call->slot) return;
-  call->slot->load--;
-  if (call->crashes) call->slot->reserved = false;
+  lp_slot *slot = call->slot;
+  if (!slot) return;
   call->slot = NULL;
+  slot->load--;
+  if (call->crashes) slot->reserved = false;
+  if (slot->retiring && slot->load == 0 && !slot->gone) tell_exit(slot);
 }
 
-void lp_pool_finish(lp_call *call, lp_call_state state) {
-  lp_pool *pool = call->pool;
+static void count_end(lp_pool *pool, lp_call *call, lp_call_state state) {
   lp_pool_counts *counts = &pool->counts;
   if (call->state == LP_CALL_PENDING)
     counts->pending--;
@@ -272,9 +307,14 @@ void lp_pool_finish(lp_call *call, lp_call_state state) {
     counts->lost++;
   else
     counts->failed++;
+}
+
+void lp_pool_finish(lp_call *call, lp_call_state state) {
+  lp_pool *pool = call->pool;
+  uint32_t index = (uint32_t)call->number - 1;
+  count_end(pool, call, state);
   lp_list_remove(&call->link);
   leave_slot(call);
-  uint32_t index = (uint32_t)call->number - 1;
   pool->table[index] = NULL;
   pool->vacant[pool->nvacant++] = index;
   call->state = state;
@@ -291,34 +331,8 @@ void lp_pool_cancel(lp_call *call) {
     lp_pool_finish(call, LP_CALL_CANCELLED);
 }
 
-/* The least loaded worker with a place for the call, or NULL. A call that has killed a worker
- * before runs alone. */
-static lp_slot *choose(const lp_pool *pool, const lp_call *call) {
-  lp_slot *best = NULL;
-  uint32_t least = call->crashes ? 1 : pool->concurrency;
-  for (uint32_t i = 0; i < pool->processes; i++) {
-    lp_slot *slot = pool->slots[i];
-    bool open = slot && !slot->reserved && !slot->leaving && !slot->exited && !slot->ended;
-    if (!open || slot->load >= least) continue;
-    least = slot->load;
-    best = slot;
-  }
-  return best;
-}
-
 void lp_pool_pump(lp_pool *pool) {
-  while (!lp_list_empty(&pool->pending)) {
-    lp_call *call = lp_list_of(pool->pending.next, lp_call, link);
-    lp_slot *slot = choose(pool, call);
-    if (!slot) break;
-    lp_list_remove(&call->link);
-    if (lp_slot_send(slot, call) < 0) {
-      lp_pool_finish(call, LP_CALL_LOST);
-      continue;
-    }
-    pool->counts.pending--;
-    pool->counts.running++;
-  }
+  lp_dispatch_run(pool);
   check_leaving(pool);
 }
 
@@ -338,21 +352,17 @@ void lp_pool_close(lp_pool *pool) {
   check_leaving(pool);
 }
 
-static void cancel_running(lp_pool *pool) {
-  for (uint32_t i = 0; i < pool->processes; i++) {
-    lp_slot *slot = pool->slots[i];
-    if (!slot) continue;
-    lp_list_each (link, &slot->calls) lp_pool_cancel(lp_list_of(link, lp_call, link));
-  }
-}
-
 void lp_pool_terminate(lp_pool *pool) {
   if (pool->killed || pool->ended) return;
   pool->closed = pool->killed = true;
-  lose_pending(pool, LP_CALL_CANCELLED);
-  cancel_running(pool);
+  end_pending(pool, LP_CALL_CANCELLED);
+  lp_list_each (link, &pool->members) {
+    lp_slot *slot = lp_list_of(link, lp_slot, member);
+    lp_list_each (it, &slot->calls) lp_pool_cancel(lp_list_of(it, lp_call, link));
+  }
+  lp_timer_stop(&pool->fleet->st->timers, &pool->backoff);
   check_leaving(pool);
-  if (pool->opened && !pool->ended) uv_timer_start(&pool->hold, on_hold, TERMINATE_GRACE, 100);
+  if (!pool->ended) lp_loop_after(pool->fleet->st, &pool->grace, TERMINATE_GRACE);
 }
 
 void lp_pool_kill(lp_pool *pool) {
@@ -360,41 +370,30 @@ void lp_pool_kill(lp_pool *pool) {
   kill_all(pool);
 }
 
-static int make_page(lp_pool *pool) {
-  size_t size = pool->processes * sizeof *pool->page;
-  pool->page_fd = lp_spawn_page(size);
-  if (pool->page_fd < 0) return pool->page_fd;
-  void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, pool->page_fd, 0);
-  if (page == MAP_FAILED) return LP_EMEMORY;
-  pool->page = page;
-  return 0;
-}
-
 static void open_handles(lp_pool *pool) {
   uv_timer_init(pool->fleet->st->loop, &pool->hold);
-  uv_timer_init(pool->fleet->st->loop, &pool->backoff);
-  pool->hold.data = pool->backoff.data = pool;
+  pool->hold.data = pool;
   pool->opened = true;
-  pool->holders += 2;
+  pool->holders++;
+  pool->backoff.fire = on_backoff;
+  pool->grace.fire = on_grace;
+  pool->watchdog.fire = on_watchdog;
 }
 
-lp_pool *lp_pool_open(lp_fleet *f, uint32_t processes, uint32_t concurrency,
-                      uint32_t crash_retries, const lp_buf *setup, int *error) {
+lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf *setup,
+                      int *error) {
   lp_pool *pool = lp_alloc_new(sizeof *pool);
   *error = LP_EMEMORY;
   if (!pool) return NULL;
   lp_list_init(&pool->link);
+  lp_list_init(&pool->members);
   lp_list_init(&pool->pending);
   lp_list_init(&pool->watches);
   pool->fleet = f;
   pool->holders = 1;
-  pool->processes = processes;
-  pool->concurrency = concurrency;
-  pool->crash_retries = crash_retries;
-  pool->page_fd = -1;
-  pool->slots = lp_alloc_new(processes * sizeof(lp_slot *));
+  pool->options = *options;
+  pool->slots = lp_alloc_new(options->processes * sizeof(lp_slot *));
   if (!pool->slots || lp_buf_append(&pool->setup, setup->data, setup->len) < 0) goto fail;
-  if ((*error = make_page(pool)) < 0) goto fail;
   open_handles(pool);
   lp_list_push(&f->pools, &pool->link);
   start_missing(pool);

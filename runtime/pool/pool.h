@@ -10,6 +10,7 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/base/list.h"
+#include "runtime/loop/timer.h"
 #include "runtime/pool/call.h"
 #include "runtime/pool/fleet.h"
 
@@ -25,18 +26,28 @@ typedef struct lp_pool_watch {
   void (*ended)(struct lp_pool_watch *w);
 } lp_pool_watch;
 
+typedef struct lp_pool_options {
+  uint32_t processes, concurrency;
+  uint32_t crash_retries; /* how often a call may kill its worker and still be run again */
+  uint32_t max_tasks;   /* calls that a worker may be sent before it is replaced; 0: no limit */
+  uint32_t max_pending; /* calls that may wait for a place, for who asks; 0: no limit */
+  double task_timeout;  /* seconds; 0: none. Workers see to it; main to those that are stuck */
+  bool round_robin;     /* in place of the least loaded worker */
+} lp_pool_options;
+
 struct lp_pool {
   lp_list link; /* in fleet->pools */
   lp_fleet *fleet;
   int holders;
-  uint32_t processes, concurrency, crash_retries;
-  lp_slot **slots; /* `processes` of them; NULL: no worker there now */
-  int page_fd;
-  volatile uint64_t *page; /* a word a slot: the number of the call that is on its CPU */
-  lp_buf setup;            /* what each worker is told first */
-  lp_list pending;         /* calls, first in line first */
-  lp_call **table;         /* calls by index */
-  uint32_t *vacant;        /* unused indices of the table */
+  lp_pool_options options;
+  lp_list members;  /* all slots that are not gone */
+  lp_slot **slots;  /* those that get work, by id; NULL: no worker there now */
+  uint32_t wanted;  /* the worker that must run the next call, or 0 */
+  uint32_t turn;    /* for round_robin: the slot after the latest one */
+  lp_buf setup;     /* what each worker is told first */
+  lp_list pending;  /* calls, first in line first */
+  lp_call **table;  /* calls by index */
+  uint32_t *vacant; /* unused indices of the table */
   uint32_t table_size, nvacant;
   uint64_t generation;
   uint32_t snapshots; /* the number of the latest one */
@@ -46,18 +57,20 @@ struct lp_pool {
   bool killed; /* and none of the old */
   bool ended;  /* no worker any more */
   lp_list watches;
-  int early_deaths;   /* workers in a row that died before they were ready */
-  char *broken;       /* why no worker can be had: values (error, traceback), or */
-  size_t broken_len;  /* when this is 0: a text */
-  bool opened;        /* the handles below are */
-  uv_timer_t hold;    /* keeps the loop alive while there is work */
-  uv_timer_t backoff; /* until missing workers are started again */
+  int early_deaths;  /* workers in a row that died before they were ready */
+  char *broken;      /* why no worker can be had: values (error, traceback), or */
+  size_t broken_len; /* when this is 0: a text */
+  bool opened;       /* the handles below are */
+  uv_timer_t hold;   /* keeps the loop alive while there is work */
+  lp_timer backoff;  /* until missing workers are started again */
+  lp_timer grace;    /* until those that do not leave are killed */
+  lp_timer watchdog; /* looks for calls stuck where no timeout reaches them */
 };
 
-/* Makes a pool and starts its workers. `setup` is copied. NULL when memory or descriptors are
- * short; *error says why. */
-lp_pool *lp_pool_open(lp_fleet *f, uint32_t processes, uint32_t concurrency,
-                      uint32_t crash_retries, const lp_buf *setup, int *error);
+/* Makes a pool and starts its workers. `options` and `setup` are copied. NULL when memory or
+ * descriptors are short; *error says why. */
+lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf *setup,
+                      int *error);
 
 /* Puts a call in line and sends what can be sent. The pool is a further holder of it until it
  * has ended. Returns 0, LP_EMEMORY, or LP_ECLOSED. */
@@ -72,7 +85,7 @@ void lp_pool_pump(lp_pool *pool);
 
 /* Places of workers, for who wants to keep them busy. */
 static inline uint64_t lp_pool_places(const lp_pool *pool) {
-  return (uint64_t)pool->processes * pool->concurrency;
+  return (uint64_t)pool->options.processes * pool->options.concurrency;
 }
 
 /* Takes no new work; workers leave when all calls have ended and all maps are through. */
@@ -91,6 +104,10 @@ void lp_pool_leave(lp_pool *pool);
 /* One holder less. */
 void lp_pool_release(lp_pool *pool);
 void lp_pool_release_snapshot(lp_snapshot *s);
+
+/* The slot gets no further work; a replacement is started, and it leaves when its calls have
+ * ended. */
+void lp_pool_retire(lp_pool *pool, lp_slot *slot);
 
 /* For slots. */
 lp_call *lp_pool_find(lp_pool *pool, uint64_t number);

@@ -17,6 +17,7 @@ enum {
   LP_SAY_TASK, /* lp_task_head; values: the arguments, before them the function when it names no
                   snapshot */
   LP_SAY_CANCEL, /* uint64_t number of a task */
+  LP_SAY_RECALL, /* uint32_t: give back up to so many tasks that are not started */
   LP_SAY_EXIT,   /* cancel what is left, then end */
 
   /* worker to main */
@@ -24,6 +25,8 @@ enum {
   LP_SAY_BROKEN,    /* values: the error of setting up; the worker ends */
   LP_SAY_DONE,      /* uint64_t number; values: the results */
   LP_SAY_FAILED,    /* uint64_t number; values: error, traceback or nil */
+  LP_SAY_RETURNED,  /* uint64_t numbers: what is given back, also when it is nothing */
+  LP_SAY_RETIRE,    /* its memory_limit is passed: it wants to be replaced */
   LP_SAY_CANCELLED, /* the same */
 };
 

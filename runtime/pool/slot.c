@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,9 +14,13 @@
 #include "runtime/ipc/forkserver.h"
 #include "runtime/ipc/spawn.h"
 #include "runtime/loop/loop.h"
+#include "runtime/pool/dispatch.h"
 #include "runtime/pool/fleet.h"
 #include "runtime/pool/pool.h"
 #include "runtime/pool/protocol.h"
+
+static const double PATIENCE = 2; /* seconds with a stopped worker, */
+static const double SECOND_LOOK = 0.2;
 
 /* ---- the end ---- */
 
@@ -23,6 +28,8 @@ static void release(lp_slot *slot) {
   if (--slot->open > 0) return;
   lp_pool *pool = slot->pool;
   lp_list_remove(&slot->flush.link);
+  lp_timer_stop(&pool->fleet->st->timers, &slot->stopped);
+  if (slot->on_cpu) munmap((void *)slot->on_cpu, sizeof *slot->on_cpu);
   lp_buf_close(&slot->knows);
   lp_buf_close(&slot->has);
   lp_alloc_free(slot);
@@ -78,6 +85,29 @@ static void on_ended(lp_channel *c, int status) {
   check_gone(slot);
 }
 
+static void on_stopped(lp_timer *t) {
+  lp_slot *slot = lp_list_of(t, lp_slot, stopped);
+  lp_fleet *f = slot->pool->fleet;
+  bool sure =
+      slot->doubted; /* main may have been stopped as well, and be quicker on its feet */
+  slot->doubted = true;
+  if (sure)
+    lp_fleet_kill(f, slot->spawn_id, SIGKILL);
+  else
+    lp_loop_after(f->st, &slot->stopped, SECOND_LOOK);
+}
+
+void lp_slot_frozen(lp_slot *slot, bool frozen) {
+  lp_state *st = slot->pool->fleet->st;
+  slot->frozen = frozen;
+  slot->doubted = false;
+  slot->stopped.fire = on_stopped;
+  if (frozen)
+    lp_loop_after(st, &slot->stopped, PATIENCE);
+  else
+    lp_timer_stop(&st->timers, &slot->stopped);
+}
+
 /* ---- what it says ---- */
 
 static void heard_ready(lp_slot *slot, const lp_frame *frame) {
@@ -102,6 +132,20 @@ static void heard_end(lp_slot *slot, const lp_frame *frame, lp_call_state state)
   lp_pool_finish(call, state);
 }
 
+static void heard_returned(lp_slot *slot, const lp_frame *frame) {
+  size_t n = frame->len / sizeof(uint64_t);
+  uint64_t *numbers = lp_alloc_resize(NULL, n * sizeof *numbers + 1);
+  if (!numbers) return; /* they stay where they are */
+  memcpy(numbers, frame->payload, n * sizeof *numbers);
+  lp_dispatch_returned(slot, numbers, (uint32_t)n);
+  lp_alloc_free(numbers);
+}
+
+static void heard_retire(lp_slot *slot, const lp_frame *frame) {
+  (void)frame;
+  lp_pool_retire(slot->pool, slot);
+}
+
 static void heard_done(lp_slot *s, const lp_frame *f) {
   heard_end(s, f, LP_CALL_DONE);
 }
@@ -116,7 +160,8 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
   static void (*const hear[])(lp_slot *, const lp_frame *) = {
       [LP_SAY_READY] = heard_ready,         [LP_SAY_BROKEN] = heard_broken,
       [LP_SAY_DONE] = heard_done,           [LP_SAY_FAILED] = heard_failed,
-      [LP_SAY_CANCELLED] = heard_cancelled,
+      [LP_SAY_CANCELLED] = heard_cancelled, [LP_SAY_RETURNED] = heard_returned,
+      [LP_SAY_RETIRE] = heard_retire,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);
@@ -200,7 +245,7 @@ int lp_slot_send(lp_slot *slot, lp_call *call) {
   call->state = LP_CALL_SENT;
   lp_list_push(&slot->calls, &call->link);
   slot->load++;
-  slot->reserved = call->crashes > 0;
+  if (call->crashes) slot->reserved = true;
   lp_loop_flush(slot->pool->fleet->st, &slot->flush);
   return 0;
 }
@@ -221,6 +266,7 @@ void lp_slot_forget(lp_slot *slot, uint32_t snapshot) {
 
 typedef struct ends {
   int channel[2], out[2], err[2]; /* ours, the worker's */
+  int page;
 } ends;
 
 static void close_pair(int pair[2]) {
@@ -232,7 +278,8 @@ static int make_ends(ends *e) {
   int rc = lp_spawn_pair(SOCK_STREAM, e->channel);
   if (rc == 0) rc = lp_spawn_pipe(e->out);
   if (rc == 0) rc = lp_spawn_pipe(e->err);
-  return rc;
+  if (rc == 0) rc = e->page = lp_spawn_page(sizeof(uint64_t));
+  return rc < 0 ? rc : 0;
 }
 
 /* Each of our ends belongs to its handle once that is open. */
@@ -249,16 +296,23 @@ static int open_handles(lp_slot *slot, ends *e) {
   return 0;
 }
 
+static int open_page(lp_slot *slot, int page) {
+  void *word = mmap(NULL, sizeof *slot->on_cpu, PROT_READ | PROT_WRITE, MAP_SHARED, page, 0);
+  if (word == MAP_FAILED) return LP_EMEMORY;
+  slot->on_cpu = word;
+  return 0;
+}
+
 static int launch(lp_slot *slot, ends *e) {
   lp_pool *pool = slot->pool;
-  int rc = open_handles(slot, e);
-  if (rc < 0) return rc;
+  int rc = open_page(slot, e->page);
+  if (rc < 0 || (rc = open_handles(slot, e)) < 0) return rc;
   lp_spawn spawn = {.id = slot->spawn_id,
                     .slot = slot->id,
                     .channel = e->channel[1],
                     .out = e->out[1],
                     .err = e->err[1],
-                    .page = pool->page_fd};
+                    .page = e->page};
   return lp_fleet_spawn(pool->fleet, &spawn);
 }
 
@@ -269,6 +323,7 @@ static lp_slot *make(lp_pool *pool, uint32_t id) {
   slot->id = id;
   slot->spawn_id = ++pool->fleet->spawns;
   lp_list_init(&slot->all);
+  lp_list_init(&slot->member);
   lp_list_init(&slot->calls);
   lp_list_init(&slot->flush.link);
   slot->flush.run = on_flush;
@@ -277,7 +332,7 @@ static lp_slot *make(lp_pool *pool, uint32_t id) {
 }
 
 lp_slot *lp_slot_start(lp_pool *pool, uint32_t id, int *error) {
-  ends e = {{-1, -1}, {-1, -1}, {-1, -1}};
+  ends e = {{-1, -1}, {-1, -1}, {-1, -1}, -1};
   lp_slot *slot = make(pool, id);
   *error = LP_EMEMORY;
   if (!slot) return NULL;
@@ -285,11 +340,13 @@ lp_slot *lp_slot_start(lp_pool *pool, uint32_t id, int *error) {
   close_pair(e.channel);
   close_pair(e.out);
   close_pair(e.err);
+  if (e.page >= 0) close(e.page);
   if (*error < 0) {
     close_handles(slot);
     return NULL;
   }
   lp_list_push(&pool->fleet->slots, &slot->all);
+  lp_list_push(&pool->members, &slot->member);
   lp_slot_say(slot, LP_SAY_SETUP, pool->setup.data, pool->setup.len);
   return slot;
 }

@@ -17,7 +17,8 @@
 #include "runtime/pool/output.h"
 
 struct lp_slot {
-  lp_list all; /* in fleet->slots */
+  lp_list all;    /* in fleet->slots */
+  lp_list member; /* in pool->members */
   lp_pool *pool;
   uint32_t id;       /* 1..processes */
   uint32_t spawn_id; /* for the forkserver */
@@ -25,20 +26,31 @@ struct lp_slot {
   lp_channel channel;
   lp_output out, err;
   lp_flush flush;
-  lp_list calls; /* sent to it and not answered */
-  uint32_t load; /* their number */
-  bool ready;    /* it has said so */
-  bool reserved; /* a call runs alone in it */
-  bool leaving;  /* it was told to exit */
-  bool exited;   /* reaped: */
-  int status;    /* as from waitpid, or -1 when it could not be forked: */
-  int error;     /* the errno, negative */
-  bool ended;    /* the channel has */
-  bool gone;     /* the pool knows that it is dead */
-  int open;      /* handles that are not closed */
-  uint64_t done; /* calls that it has answered */
-  lp_buf knows;  /* one byte a prototype: has it been sent? */
-  lp_buf has;    /* uint32_t numbers of snapshots that it holds */
+  lp_list calls;    /* sent to it and not answered */
+  uint32_t load;    /* their number */
+  uint32_t sent;    /* calls that it was sent and has not given back */
+  bool ready;       /* it has said so */
+  bool retiring;    /* a replacement has its place; it leaves when its calls have ended */
+  bool asked;       /* to give back calls; no answer yet */
+  bool dry;         /* it had none to give back, and has been sent none since */
+  bool stuck;       /* it was killed for a call that no timeout reached */
+  uint64_t seen;    /* what the watchdog saw on its CPU, */
+  double since;     /* since when */
+  lp_timer stopped; /* until a stopped worker is killed */
+  bool frozen;      /* it is stopped by a signal: */
+  bool doubted;     /* and was still so after two seconds */
+  volatile uint64_t *on_cpu; /* memory shared with it: the number of the call on its CPU */
+  bool reserved;             /* a call runs alone in it */
+  bool leaving;              /* it was told to exit */
+  bool exited;               /* reaped: */
+  int status;                /* as from waitpid, or -1 when it could not be forked: */
+  int error;                 /* the errno, negative */
+  bool ended;                /* the channel has */
+  bool gone;                 /* the pool knows that it is dead */
+  int open;                  /* handles that are not closed */
+  uint64_t done;             /* calls that it has answered */
+  lp_buf knows;              /* one byte a prototype: has it been sent? */
+  lp_buf has;                /* uint32_t numbers of snapshots that it holds */
 };
 
 /* Makes a slot and asks for its worker. NULL when memory or descriptors are short; *error says
@@ -57,6 +69,10 @@ void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len);
 
 /* The forkserver has reaped it, or could not fork it. */
 void lp_slot_exited(lp_slot *slot, int status, int error);
+
+/* It was stopped by a signal, or goes on. One that stays stopped is killed: its calls run
+ * again. */
+void lp_slot_frozen(lp_slot *slot, bool frozen);
 
 /* It is as good as dead, whatever is still unread: the state is being closed. */
 void lp_slot_drop(lp_slot *slot);

@@ -25,10 +25,13 @@ typedef struct worker {
   lp_flush flush;
   lp_jobs jobs;
   const lp_spawn *spawn;
-  lp_buf setup; /* the payload of LP_SAY_SETUP */
-  bool ready;   /* set up: jobs may start */
-  bool leaving; /* told to exit, or broken */
-  bool stopped; /* nothing is left to do */
+  lp_buf setup;        /* the payload of LP_SAY_SETUP */
+  size_t memory_limit; /* bytes; 0: none */
+  uint64_t weighed;    /* when the memory was looked at last, milliseconds of the loop */
+  bool heavy;          /* main has been told that it is above */
+  bool ready;          /* set up: jobs may start */
+  bool leaving;        /* told to exit, or broken */
+  bool stopped;        /* nothing is left to do */
 } worker;
 
 /* Without memory the worker cannot go on: main runs its tasks elsewhere. */
@@ -55,6 +58,27 @@ static void check_stopped(worker *w) {
   uv_stop(w->state.loop);
 }
 
+/* Resident bytes of this process. */
+static size_t resident(void) {
+  size_t pages = 0;
+  FILE *f = fopen("/proc/self/statm", "re");
+  if (!f) return 0;
+  if (fscanf(f, "%*s %zu", &pages) != 1) pages = 0;
+  fclose(f);
+  return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Between tasks: above its limit the worker asks to be replaced. */
+static void weigh(worker *w) {
+  enum { EVERY = 20 }; /* milliseconds */
+  uint64_t now = uv_now(w->state.loop);
+  if (!w->memory_limit || w->heavy || now < w->weighed + EVERY) return;
+  w->weighed = now;
+  if (resident() <= w->memory_limit) return;
+  w->heavy = true;
+  say(w, LP_SAY_RETIRE, NULL, 0);
+}
+
 static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
                       size_t len) {
   worker *w = jobs->st->host;
@@ -69,6 +93,7 @@ static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *
     return;
   }
   lp_loop_flush(&w->state, &w->flush);
+  weigh(w);
 }
 
 /* ---- being set up ---- */
@@ -110,6 +135,9 @@ static void apply_settings(lua_State *L, worker *w, int index) {
   lua_setfield(L, -2, "pid");
   lua_setfield(L, -2, "worker");
   lua_pop(L, 3);
+  w->jobs.timeout = number_field(L, index, "task_timeout");
+  w->memory_limit = (size_t)number_field(L, index, "memory_limit");
+  w->state.heap.limit = w->memory_limit * 2;
   double slice = number_field(L, index, "slice");
   if (slice > 0) lp_interrupt_open(&w->state, slice);
 }
@@ -197,6 +225,20 @@ static void hear_cancel(worker *w, const lp_frame *frame) {
   lp_job_cancel(&w->jobs, number);
 }
 
+static void hear_recall(worker *w, const lp_frame *frame) {
+  uint32_t most;
+  if (frame->len < sizeof most) return;
+  memcpy(&most, frame->payload, sizeof most);
+  lp_buf *out = lp_channel_out(&w->channel);
+  check(lp_buf_reserve(out, LP_FRAME_HEAD + most * sizeof(uint64_t)));
+  long start = lp_frame_begin(out, LP_SAY_RETURNED);
+  uint64_t number;
+  while (most-- > 0 && (number = lp_job_give_back(&w->jobs)))
+    lp_buf_append(out, &number, sizeof number);
+  lp_frame_end(out, start);
+  lp_loop_flush(&w->state, &w->flush);
+}
+
 static void hear_exit(worker *w, const lp_frame *frame) {
   (void)frame;
   w->leaving = true;
@@ -209,7 +251,7 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_SETUP] = hear_setup,       [LP_SAY_PROTO] = hear_proto,
       [LP_SAY_SNAPSHOT] = hear_snapshot, [LP_SAY_DROP] = hear_drop,
       [LP_SAY_TASK] = hear_task,         [LP_SAY_CANCEL] = hear_cancel,
-      [LP_SAY_EXIT] = hear_exit,
+      [LP_SAY_RECALL] = hear_recall,     [LP_SAY_EXIT] = hear_exit,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);
@@ -236,11 +278,11 @@ static void report(lp_state *st, const char *text) {
 }
 
 static int open_page(worker *w) {
-  size_t size = w->spawn->slot * sizeof(uint64_t);
-  void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, w->spawn->page, 0);
+  void *page =
+      mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, w->spawn->page, 0);
   close(w->spawn->page);
   if (page == MAP_FAILED) return LP_EMEMORY;
-  w->state.on_cpu = (uint64_t *)page + (w->spawn->slot - 1);
+  w->state.on_cpu = page;
   return 0;
 }
 

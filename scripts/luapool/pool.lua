@@ -17,7 +17,15 @@ local NEW = {
   init = "function",
   init_args = "table",
   crash_retries = "count0",
+  max_tasks = "count0",
+  max_pending = "count0",
+  task_timeout = "seconds",
+  memory_limit = "size",
+  scheduler = "string|callable",
+  on_error = "callable",
 }
+
+local SCHEDULERS = { least_loaded = true, round_robin = true }
 
 local MAP = { ordered = "boolean", return_errors = "boolean" }
 
@@ -34,21 +42,76 @@ function M.new(opts)
   if luapool.worker then
     error("a pool cannot be made inside a worker: make it in main, and let the workers return what is to be done next", 2)
   end
+  local scheduler = opts.scheduler or "least_loaded"
+  if type(scheduler) == "string" and not SCHEDULERS[scheduler] then
+    error(("pool.new: unknown scheduler '%s'%s"):format(scheduler, options.hint(scheduler, SCHEDULERS)), 2)
+  end
   local args = opts.init_args or {}
-  local setup = { path = package.path, cpath = package.cpath, slice = luapool.slice() }
-  local processes = opts.processes or settings.processes or luapool.cpus()
-  local concurrency = opts.concurrency or settings.concurrency or CONCURRENCY
-  local handle = core.new(processes, concurrency, opts.crash_retries or 1, setup, opts.init,
-    table.unpack(args, 1, args.n or #args))
-  return setmetatable({ handle = handle }, Pool)
+  local setup = {
+    path = package.path,
+    cpath = package.cpath,
+    slice = luapool.slice(),
+    task_timeout = opts.task_timeout,
+    memory_limit = options.size(opts.memory_limit or settings.memory_limit),
+  }
+  local handle = core.new({
+    processes = opts.processes or settings.processes or luapool.cpus(),
+    concurrency = opts.concurrency or settings.concurrency or CONCURRENCY,
+    crash_retries = opts.crash_retries or 1,
+    max_tasks = opts.max_tasks or settings.max_tasks,
+    max_pending = opts.max_pending,
+    task_timeout = opts.task_timeout,
+    round_robin = scheduler == "round_robin",
+  }, setup, opts.init, table.unpack(args, 1, args.n or #args))
+  return setmetatable({
+    handle = handle,
+    on_error = opts.on_error,
+    scheduler = type(scheduler) ~= "string" and scheduler or nil,
+  }, Pool)
+end
+
+-- Lets the pool's own scheduler choose the worker of the next call.
+local function schedule(pool, fn)
+  if not pool.scheduler then return end
+  local loads = {}
+  for _, worker in ipairs(pool.handle:stats().workers) do
+    loads[worker.id] = worker.busy
+  end
+  local id = pool.scheduler(fn, loads)
+  if math.type(id) ~= "integer" then
+    error(("the scheduler must return the id of a worker, got %s"):format(tostring(id)), 3)
+  end
+  pool.handle:want(id)
+end
+
+-- Tells on_error, which must not wait for the result it is told of.
+local function watch(pool, err, item)
+  if pool.on_error then pool.on_error(err, item) end
 end
 
 --- Runs fn(...) in a worker and returns its results. Waits; raises its error.
-function Pool:apply(fn, ...) return self.handle:apply(fn, ...) end
+function Pool:apply(fn, ...)
+  schedule(self, fn)
+  if not self.on_error then return self.handle:apply(fn, ...) end
+  local results = table.pack(pcall(self.handle.apply, self.handle, fn, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  watch(self, results[2], (...))
+  error(results[2], 0)
+end
 
 --- Runs fn(...) in a worker; a Future is a Task, its `args` are the arguments.
 ---@return table future
-function Pool:submit(fn, ...) return self.handle:submit(fn, ...) end
+function Pool:submit(fn, ...)
+  schedule(self, fn)
+  local future = self.handle:submit(fn, ...)
+  if self.on_error then
+    future:on_done(function()
+      local ok, err = future:result()
+      if not ok then watch(self, err, future.args[1]) end
+    end)
+  end
+  return future
+end
 
 --- Takes no new work; maps begun before go on while somebody iterates them.
 function Pool:close() self.handle:close() end
@@ -60,9 +123,22 @@ function Pool:terminate() self.handle:terminate() end
 ---@param timeout? number seconds
 function Pool:join(timeout) self.handle:join(timeout) end
 
+-- Resident bytes of a process, or nil when it is gone.
+local function rss(pid)
+  local file <close> = io.open(("/proc/%d/status"):format(pid))
+  local kilobytes = file and file:read("a"):match "VmRSS:%s*(%d+)"
+  return kilobytes and math.tointeger(kilobytes) * 1024
+end
+
 --- Counts of tasks, and a list of workers.
 ---@return table
-function Pool:stats() return self.handle:stats() end
+function Pool:stats()
+  local stats = self.handle:stats()
+  for _, worker in ipairs(stats.workers) do
+    worker.rss = worker.pid > 0 and rss(worker.pid) or nil
+  end
+  return stats
+end
 
 function Pool.__close(self, cause)
   if cause ~= nil then
@@ -103,6 +179,7 @@ local function feed(map, items)
     for item in items do
       i = i + 1
       if kept then kept[i] = item end
+      schedule(map.pool, map.fn)
       put(handle, item)
     end
   end)
@@ -141,7 +218,12 @@ local function step(map)
     error(place, 0)
   end
   if not place then return finish(map) end
-  if not map.items then
+  if not done and map.pool.on_error then
+    watch(map.pool, value, map.items[place])
+    if not map.return_errors then map.items[place] = nil end
+  end
+  if not map.return_errors then
+    if map.items then map.items[place] = nil end
     if done then return place, value end
     stop(map)
     error(value, 0)
@@ -190,7 +272,10 @@ local function new_map(pool, fn, items, opts, put)
     handle = handle,
     next = handle.next,
     put = put or handle.put,
-    items = opts.return_errors and {} or nil,
+    pool = pool,
+    fn = pool.scheduler and fn,
+    return_errors = opts.return_errors,
+    items = (opts.return_errors or pool.on_error) and {} or nil,
   }, Map)
   map.feeder = task.spawn(feed, map, iterate(items))
   return map, nil, nil, map

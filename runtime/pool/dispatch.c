@@ -1,0 +1,130 @@
+/* pool/dispatch.c: the least loaded worker gets the next call, so that one slow item delays
+ * nobody; a worker that has run dry gets what the busiest one has not started. Layer: pool.
+ * Process: main. */
+#include "runtime/pool/dispatch.h"
+
+#include "runtime/pool/protocol.h"
+#include "runtime/pool/slot.h"
+
+/* It has been sent as many calls as a worker may run. */
+static bool used_up(const lp_pool *pool, const lp_slot *slot) {
+  return pool->options.max_tasks && slot->sent >= pool->options.max_tasks;
+}
+
+/* Has it a place for this call? One that has killed a worker before runs alone. */
+static bool takes(const lp_pool *pool, const lp_slot *slot, const lp_call *call) {
+  if (!slot || slot->reserved || slot->leaving || slot->exited || slot->ended) return false;
+  if (used_up(pool, slot)) return false;
+  return slot->load < (call->crashes ? 1 : pool->options.concurrency);
+}
+
+static lp_slot *least_loaded(const lp_pool *pool, const lp_call *call) {
+  lp_slot *best = NULL;
+  for (uint32_t i = 0; i < pool->options.processes; i++) {
+    lp_slot *slot = pool->slots[i];
+    if (takes(pool, slot, call) && (!best || slot->load < best->load)) best = slot;
+  }
+  return best;
+}
+
+static lp_slot *next_in_turn(lp_pool *pool, const lp_call *call) {
+  uint32_t n = pool->options.processes;
+  for (uint32_t i = 0; i < n; i++) {
+    lp_slot *slot = pool->slots[(pool->turn + i) % n];
+    if (!takes(pool, slot, call)) continue;
+    pool->turn = (pool->turn + i + 1) % n;
+    return slot;
+  }
+  return NULL;
+}
+
+static lp_slot *choose(lp_pool *pool, const lp_call *call) {
+  if (call->wanted) {
+    lp_slot *slot = pool->slots[call->wanted - 1];
+    return takes(pool, slot, call) ? slot : NULL;
+  }
+  return pool->options.round_robin ? next_in_turn(pool, call) : least_loaded(pool, call);
+}
+
+static void give(lp_pool *pool, lp_slot *slot, lp_call *call) {
+  lp_list_remove(&call->link);
+  if (lp_slot_send(slot, call) < 0) {
+    lp_pool_finish(call, LP_CALL_LOST);
+    return;
+  }
+  slot->dry = false;
+  slot->sent++;
+  pool->counts.pending--;
+  pool->counts.running++;
+}
+
+/* Returns true when there are new workers, so that more can be sent. */
+static bool retire_used(lp_pool *pool) {
+  bool any = false;
+  for (uint32_t i = 0; pool->options.max_tasks && i < pool->options.processes; i++) {
+    lp_slot *slot = pool->slots[i];
+    if (!slot || !used_up(pool, slot)) continue;
+    lp_pool_retire(pool, slot);
+    any = true;
+  }
+  return any && !lp_list_empty(&pool->pending);
+}
+
+/* A worker with nothing to do, and one with more than it can have started. */
+static void share(lp_pool *pool) {
+  lp_slot *idle = NULL, *busiest = NULL;
+  for (uint32_t i = 0; i < pool->options.processes; i++) {
+    lp_slot *slot = pool->slots[i];
+    if (!slot || slot->leaving || slot->exited || slot->reserved) continue;
+    if (slot->load == 0) idle = slot;
+    bool asked = slot->asked || slot->dry || slot->load < 2;
+    if (!asked && (!busiest || slot->load > busiest->load)) busiest = slot;
+  }
+  if (!idle || !busiest) return;
+  uint32_t half = busiest->load / 2;
+  busiest->asked = true;
+  lp_slot_say(busiest, LP_SAY_RECALL, &half, sizeof half);
+}
+
+static void send_pending(lp_pool *pool) {
+  lp_list_each (link, &pool->pending) {
+    lp_call *call = lp_list_of(link, lp_call, link);
+    lp_slot *slot = choose(pool, call);
+    if (slot)
+      give(pool, slot, call);
+    else if (!call->wanted)
+      break;
+  }
+}
+
+void lp_dispatch_run(lp_pool *pool) {
+  do send_pending(pool);
+  while (retire_used(pool));
+  if (lp_list_empty(&pool->pending) && pool->counts.running) share(pool);
+}
+
+void lp_dispatch_requeue(lp_call *call) {
+  lp_pool *pool = call->pool;
+  lp_list_remove(&call->link);
+  lp_list_unshift(&pool->pending, &call->link);
+  if (call->slot) call->slot->load--;
+  call->slot = NULL;
+  call->state = LP_CALL_PENDING;
+  pool->counts.running--;
+  pool->counts.pending++;
+}
+
+void lp_dispatch_returned(lp_slot *slot, const uint64_t *numbers, uint32_t n) {
+  slot->asked = false;
+  slot->dry = n == 0;
+  while (n > 0) {
+    lp_call *call = lp_pool_find(slot->pool, numbers[--n]);
+    if (!call || call->slot != slot) continue;
+    call->attempt--;
+    slot->sent--;
+    if (call->cancelling)
+      lp_pool_finish(call, LP_CALL_CANCELLED);
+    else
+      lp_dispatch_requeue(call);
+  }
+}
