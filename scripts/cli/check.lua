@@ -11,8 +11,8 @@ local task = require "luapool.task"
 local M = {
   usage = "check FILE",
   summary = "check the syntax, job fields and globals of a file",
-  about = "Checks the syntax of a file, the fields of a job, and warns of globals in functions that run in\n"
-    .. "workers: globals do not travel. Status 1 when something is wrong; warnings leave it at 0.",
+  about = "Checks the syntax of a file and the fields of a job, and warns of globals in functions\n"
+    .. "that run in workers: globals do not travel. Status 1 when something is wrong.",
   options = { cli.help },
 }
 
@@ -27,12 +27,10 @@ end
 -- The functions that travel with a job: those of its table and what they reach by upvalues. The
 -- result has their first lines as keys.
 local function reach(value, source, lines, seen)
-  if seen[value] then return end
+  if seen[value] or value == _G then return end
   seen[value] = true
   if type(value) == "table" then
-    for _, v in next, value do
-      if type(v) == "function" or type(v) == "table" then reach(v, source, lines, seen) end
-    end
+    for _, v in next, value do reach(v, source, lines, seen) end
   elseif type(value) == "function" then
     local info = debug.getinfo(value, "S")
     if info.source ~= source then return end
@@ -40,7 +38,7 @@ local function reach(value, source, lines, seen)
     for i = 1, math.huge do
       local name, v = debug.getupvalue(value, i)
       if not name then return end
-      if v ~= _G and (type(v) == "function" or type(v) == "table") then reach(v, source, lines, seen) end
+      if v ~= nil then reach(v, source, lines, seen) end
     end
   end
 end
@@ -48,7 +46,7 @@ end
 local function travelling(job, source)
   local lines, seen = {}, {}
   local all = { job }
-  for _, kind in pairs(type(job.kinds) == "table" and job.kinds or {}) do table.insert(all, kind) end
+  for _, kind in pairs(job.kinds or {}) do table.insert(all, kind) end
   for _, t in ipairs(all) do
     for _, field in ipairs { "fetch", "process", "init", "retry" } do
       if t[field] ~= nil then reach(t[field], source, lines, seen) end

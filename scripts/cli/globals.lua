@@ -27,7 +27,9 @@ function Parser:accept(kind)
 end
 
 -- Scopes: a table of names, whose metatable leads to the scope around it.
-function Parser:open() self.scope = setmetatable({}, { __index = self.scope, outer = self.scope }) end
+function Parser:open()
+  self.scope = setmetatable({}, { __index = self.scope, outer = self.scope })
+end
 
 function Parser:close() self.scope = getmetatable(self.scope).outer end
 

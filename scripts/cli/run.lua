@@ -11,8 +11,8 @@ local task = require "luapool.task"
 local M = {
   usage = "run FILE [options] [-- ARGS...]",
   summary = "run a job file or a script",
-  about = "Runs a job file over worker processes, or a script. ARGS are `...` and `arg` of a script\n"
-    .. "and ctx.args of a job.",
+  about = "Runs a job file over worker processes, or a script. ARGS are `...` and `arg` of a\n"
+    .. "script and ctx.args of a job.",
   options = {
     { "p", "processes", "N", "count", "worker processes (default: usable cores)" },
     { "c", "concurrency", "N", "count", "tasks at once in each process (default: 100)" },
@@ -61,13 +61,13 @@ end
 local function configuration(path)
   if not path then return {} end
   local text = read(path)
-  local ok, config = pcall(require("luapool.yaml").load, text)
+  local yaml = require "luapool.yaml"
+  local ok, config = pcall(yaml.load, text)
   if not ok then
-    local message = type(config) == "table" and config.message or tostring(config)
-    local line, what = message:match("(%d+):%d+: (.*)")
-    cli.wrong("%s:%s not YAML: %s", path, line and line .. ":" or "", what or message)
+    local line, what = tostring(config):match("line (%d+), column %d+: (.*)")
+    cli.wrong("%s:%s not YAML: %s", path, line and line .. ":" or "", what or tostring(config))
   end
-  if config == nil then return {} end
+  if config == nil or config == yaml.null then return {} end
   if type(config) ~= "table" then
     cli.wrong("%s: settings must be a table of names and values, got a %s", path, type(config))
   end
@@ -90,7 +90,10 @@ end
 
 -- Prints an error that ended the run. Returns the exit status.
 local function report(e, trace)
-  return complain(tostring(e) .. own_frames(trace or errors.traceback(e)))
+  local text = tostring(e)
+  trace = trace or errors.traceback(e)
+  local ours = text:find("^luapool/")
+  return complain(text .. (ours and "\n" .. (trace or "") or own_frames(trace)))
 end
 
 -- One run, and what may stop it: first the task that runs the file, then the job.

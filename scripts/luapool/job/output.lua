@@ -8,8 +8,10 @@ local M = {}
 local File = { __name = "luapool.job.output" }
 File.__index = File
 
+-- io.open's message begins with the path, a write's does not.
 local function cannot(path, message)
-  return ("cannot write %s: %s"):format(path, (message:gsub("^" .. path:gsub("%W", "%%%0") .. ": ", "")))
+  if message:sub(1, #path + 2) == path .. ": " then message = message:sub(#path + 3) end
+  return ("cannot write %s: %s"):format(path, message)
 end
 
 --- Writes a line; raises when it cannot.
@@ -19,6 +21,7 @@ function File:write(line)
   if not ok then error(cannot(self.path, message), 0) end
 end
 
+--- Closes it; raises when something could not be written.
 function File:close()
   local ok, message = self.file:close()
   if not ok then error(cannot(self.path, message), 0) end
@@ -27,11 +30,13 @@ end
 local Stdout = { __name = "luapool.job.stdout" }
 Stdout.__index = Stdout
 
+--- Writes a line; raises when it cannot.
 function Stdout:write(line)
   local ok, message = self.print(line .. "\n")
   if not ok then error(cannot("stdout", message), 0) end
 end
 
+--- Leaves stdout open.
 function Stdout.close() end
 
 --- Opens an output: the file at `path`, begun anew, or stdout for nil and "-".
@@ -81,6 +86,7 @@ function Failed:add(item, item_kind, e, attempts)
   self.output:write(record(item, item_kind, e, attempts))
 end
 
+--- Closes the list.
 function Failed:close()
   if self.output then self.output:close() end
 end

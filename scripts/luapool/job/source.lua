@@ -56,22 +56,22 @@ local function wait(self, bell, seconds)
 end
 
 -- What counts as the same item.
-local function key_of(self, kind, item)
-  local key = self.key and self.key(item)
-  if not self.key then key = item end
+local function key_of(self, item)
+  local key = item
+  if self.key then key = self.key(item) end
   if key == nil or type(key) == "table" then
     error(("items are dropped when seen before (crawl), but %s is no key: say with the field 'key' "
       .. "what counts as the same"):format(key == nil and "nil" or "a table"), 0)
   end
-  return kind .. "\0" .. math.type(key or 0) .. tostring(key)
+  return key
 end
 
 -- True when the item is to be worked on: it is counted from now on.
 local function admit(self, kind, item)
   if self.seen then
-    local key = key_of(self, kind, item)
-    if self.seen[key] then return false end
-    self.seen[key] = true
+    local key, seen = key_of(self, item), self.seen[kind]
+    if seen[key] then return false end
+    seen[key] = true
   end
   self.totals[kind] = self.totals[kind] + 1
   return true
@@ -217,12 +217,12 @@ end
 ---@param ctx table passed to `items`
 ---@return luapool.job.source
 function M.open(spec, ctx)
-  local totals = {}
-  for name in pairs(spec.kinds) do totals[name] = 0 end
+  local totals, seen = {}, {}
+  for name in pairs(spec.kinds) do totals[name], seen[name] = 0, {} end
   local self = setmetatable({
     start = spec.start,
     key = spec.key,
-    seen = spec.once and {} or nil,
+    seen = spec.once and seen or nil,
     totals = totals,
     in_flight = 0,
     at = 0,

@@ -53,7 +53,9 @@ local function check_retry(policy, where)
   if policy == false then return false end
   policy = type(policy) == "table" and policy or {}
   local ok, message = pcall(retry.policy, policy)
-  if not ok then problem("%sfield 'retry': %s", where, (tostring(message):gsub("^[^ ]+:%d+: ", ""))) end
+  if not ok then
+    problem("%sfield 'retry': %s", where, (tostring(message):gsub("^[^ ]+:%d+: ", "")))
+  end
   return policy
 end
 
@@ -81,7 +83,9 @@ local function check_kinds(job)
   end
   local kinds = {}
   for name, t in pairs(job.kinds) do
-    if type(name) ~= "string" then problem("field 'kinds' must have names as keys, got %s", name) end
+    if type(name) ~= "string" then
+      problem("field 'kinds' must have names as keys, got %s", tostring(name))
+    end
     local where = ("kinds.%s: "):format(name)
     if type(t) ~= "table" then problem("%sa table expected, got a %s", where, type(t)) end
     check_fields(t, kind_fields, where)
@@ -126,7 +130,9 @@ local function check(job)
   if job.output and job.on_result then
     problem "field 'on_result' stands in place of 'output': only one of them expected"
   end
-  if job.start and not job.kinds then problem "field 'start' names one of 'kinds': expected it, too" end
+  if job.start and not job.kinds then
+    problem "field 'start' names one of 'kinds': expected it, too"
+  end
   local kinds = job.kinds and check_kinds(job) or { item = check_kind(job, job.retry, "") }
   local spec = setmetatable({
     kinds = kinds,

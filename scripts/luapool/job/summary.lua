@@ -19,12 +19,12 @@ Summary.__index = Summary
 ---@param kinds table<string, { counted: boolean }>
 ---@return luapool.job.summary
 function M.new(kinds)
-  local self = setmetatable({ kinds = {}, counted = {} }, Summary)
+  local self = setmetatable({ kinds = {}, counted = {}, uncounted = {} }, Summary)
   for name, kind in pairs(kinds) do
     self.kinds[name] = { total = 0, success = 0, failure = 0 }
-    if kind.counted then table.insert(self.counted, name) end
+    table.insert(kind.counted and self.counted or self.uncounted, name)
   end
-  table.sort(self.counted)
+  table.sort(self.uncounted)
   return self
 end
 
@@ -63,19 +63,16 @@ function Summary:any_failed()
   return false
 end
 
--- Failures of kinds that the sums leave out: "3 page failed".
+-- Failures of the kinds that the sums leave out: ", page failed: 1/3".
 local function others(self)
-  local text = ""
-  local names = {}
-  for name in pairs(self.kinds) do table.insert(names, name) end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  local parts = {}
+  for _, name in ipairs(self.uncounted) do
     local of = self.kinds[name]
-    if of.failure > 0 and not (" " .. table.concat(self.counted, " ") .. " "):find(" " .. name .. " ", 1, true) then
-      text = text .. (", %s failed: %d/%d"):format(name, of.failure, of.total)
+    if of.failure > 0 then
+      table.insert(parts, (", %s failed: %d/%d"):format(name, of.failure, of.total))
     end
   end
-  return text
+  return table.concat(parts)
 end
 
 local function duration(seconds)

@@ -99,6 +99,9 @@ local function reply_of(self, value, ctx, attempts)
   return { value = value, added = ctx.added[1] and ctx.added or nil, attempts = attempts }
 end
 
+--- Works on an entry: its reply.
+---@param entry luapool.job.entry
+---@return table reply
 function Worker:perform(entry)
   local fatal = self.plan.init and not self.started and ready(self)
   if fatal then return fatal end
