@@ -41,6 +41,9 @@ void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size) {
   }
   drop(t);
   if (refuses(t)) raise_cancelled(L, t);
+#ifdef LP_GCSTRESS
+  lua_gc(L, LUA_GCCOLLECT);
+#endif
   lp_op *op = lp_alloc_new(size);
   if (!op) lp_raise_code(L, LP_EMEMORY, class->name);
   op->class = class;
