@@ -6,6 +6,7 @@
 -- image that stands on several pages is downloaded once. What could not be had is listed in
 -- job.failed.jsonl.
 
+local fs = require "luapool.fs"
 local http = require "luapool.http"
 
 local defaults = {
@@ -84,7 +85,7 @@ return {
     local folder = setting(ctx, "OUT_DIR", "string")
     setting(ctx, "AMOUNT_PAGES", "number")
     page_url(ctx, 1)
-    os.execute("mkdir -p -- '" .. folder:gsub("'", "'\\''") .. "'")
+    fs.mkdir(folder, { parents = true })
     return { 1 }
   end,
 }

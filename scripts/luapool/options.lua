@@ -36,6 +36,7 @@ function M.nearest(name, known)
   for key, value in pairs(known) do
     local candidate = type(key) == "number" and value or key
     local d = distance(name:lower(), candidate:lower())
+    if d >= #candidate then d = math.huge end -- nothing in common
     if d < least or (d == least and best and candidate < best) then best, least = candidate, d end
   end
   return best
