@@ -7,6 +7,7 @@
 #include "runtime/loop/coroutine.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/state.h"
@@ -22,7 +23,7 @@ static bool marked(lua_State *co) {
 }
 
 bool lp_coroutine_suspendable(lua_State *L) {
-  return lp_state_of(L)->blocked == 0 && lua_isyieldable(L);
+  return !lp_state_of(L)->blocked && lua_isyieldable(L);
 }
 
 /* The root coroutine of the current task, or the main thread of the state: yielding makes no
@@ -45,7 +46,7 @@ static void set_unwinding(lua_State *L, bool on) {
 
 static lua_State *check_coroutine(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
-  luaL_argexpected(L, co, 1, "coroutine");
+  luaL_argexpected(L, co, 1, "thread");
   return co;
 }
 
@@ -70,13 +71,15 @@ static int move_results(lua_State *L, lua_State *co, int status, int count) {
  * results, or ERROR. */
 static int relay(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
   lp_state *st = lp_state_of(L);
-  int fixed = !lua_isyieldable(L), count;
-  st->blocked += fixed;
+  lua_State *blocked = st->blocked;
+  int count;
+  if (!lua_isyieldable(L)) st->blocked = L;
   lp_coroutine_mark(co, false);
   st->running = co;
+  lp_interrupt_pass(st, L, co); /* of a signal that came just before */
   int status = lua_resume(co, L, nargs, &count);
   st->running = L;
-  st->blocked -= fixed;
+  st->blocked = blocked;
   bool plain = status != LUA_YIELD || st->yielding == LP_YIELD_PLAIN;
   if (plain) {
     lp_interrupt_pass(st, co, L);
@@ -126,9 +129,10 @@ static int coroutine_resume(lua_State *L) {
 /* Closes a coroutine; its <close> handlers run below this C call, so they cannot wait. */
 static int reset(lua_State *L, lua_State *co) {
   lp_state *st = lp_state_of(L);
-  st->blocked++;
+  lua_State *blocked = st->blocked;
+  st->blocked = L;
   int status = lua_resetthread(co);
-  st->blocked--;
+  st->blocked = blocked;
   return status;
 }
 
@@ -255,18 +259,60 @@ static bool lets_pass(lua_CFunction f) {
   return f == base_pcall || f == base_xpcall || f == coroutine_resume || f == call_wrapped;
 }
 
-void lp_coroutine_push_obstacle(lua_State *L) {
-  lua_Debug frame;
-  for (int level = 1; lua_getstack(L, level, &frame); level++) {
-    lua_getinfo(L, "Snf", &frame);
-    bool found = *frame.what == 'C' && !lets_pass(lua_tocfunction(L, -1));
+/* True when the table on top has a field whose value is the one at `index`: then the name is
+ * pushed. */
+static bool push_field_name(lua_State *L, int index) {
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (!lua_rawequal(L, -1, index) || lua_type(L, -2) != LUA_TSTRING) continue;
     lua_pop(L, 1);
-    if (!found) continue;
-    lua_pushfstring(L, "it is called by the C function '%s', which cannot be suspended",
-                    frame.name ? frame.name : "?");
+    return true;
+  }
+  return false;
+}
+
+/* Pushes "table.sort" for a function of a loaded module, else `otherwise`. Stack: the function.
+ */
+static void push_function_name(lua_State *L, const char *otherwise) {
+  int f = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, f + 1); lua_settop(L, f + 2)) {
+    if (lua_type(L, f + 2) != LUA_TSTRING || !lua_istable(L, -1)) continue;
+    if (!push_field_name(L, f)) continue;
+    const char *module = lua_tostring(L, f + 2), *name = lua_tostring(L, -1);
+    lua_pushfstring(L, strcmp(module, LUA_GNAME) == 0 ? "%s%s" : "%s.%s",
+                    strcmp(module, LUA_GNAME) == 0 ? "" : module, name);
     return;
   }
-  lua_pushliteral(L, "it is called by a C function, which cannot be suspended");
+  lua_pushstring(L, otherwise ? otherwise : "?");
+}
+
+/* The frame of `co` that cannot be suspended, when it can be told. Pushes what it is on L. */
+static bool push_frame(lua_State *L, lua_State *co, int level) {
+  lua_Debug frame;
+  for (; lua_getstack(co, level, &frame); level++) {
+    lua_getinfo(co, "Snf", &frame);
+    lua_xmove(co, L, 1);
+    if (frame.name && strcmp(frame.name, "__gc") == 0) {
+      lua_pushliteral(L, "the garbage collector");
+      return true;
+    }
+    if (*frame.what == 'C' && !lets_pass(lua_tocfunction(L, -1))) {
+      push_function_name(L, frame.name);
+      lua_pushfstring(L, "the C function '%s'", lua_tostring(L, -1));
+      return true;
+    }
+    lua_pop(L, 1);
+  }
+  return false;
+}
+
+void lp_coroutine_push_obstacle(lua_State *L) {
+  lua_State *blocked = lp_state_of(L)->blocked;
+  luaL_checkstack(L, 12, NULL);
+  bool here = !lua_isyieldable(L), found;
+  found = here ? push_frame(L, L, 1) : lua_checkstack(blocked, 2) && push_frame(L, blocked, 0);
+  if (!found) lua_pushliteral(L, "a C function");
+  lua_pushfstring(L, "it is called by %s, which cannot be suspended", lua_tostring(L, -1));
 }
 
 void lp_coroutine_open(lua_State *L) {

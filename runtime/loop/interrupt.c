@@ -23,25 +23,42 @@ static void arm(lp_state *st) {
   timer_settime(st->interrupt.timer, 0, &st->interrupt.slice, NULL);
 }
 
-/* Takes our hook off L and puts back what the script had there. */
+static void on_hook(lua_State *L, lua_Debug *ar);
+
+/* Takes our hook off L and puts back what the script had there, unless the script has put there
+ * something else meanwhile. */
 static void unhook(lp_interrupt *in, lua_State *L) {
-  if (in->saved)
-    lua_sethook(L, in->saved, in->saved_mask, in->saved_count);
-  else
-    lua_sethook(L, NULL, 0, 0);
+  if (lua_gethook(L) == on_hook) {
+    if (in->saved)
+      lua_sethook(L, in->saved, in->saved_mask, in->saved_count);
+    else
+      lua_sethook(L, NULL, 0, 0);
+  }
   in->saved = NULL;
 }
 
+static void release(lp_interrupt *in, lua_State *L) {
+  unhook(in, L);
+  in->hooked = NULL;
+}
+
+/* The event at which we act. A line hook of the script must be the last to be called before a
+ * coroutine is suspended: the VM cannot run Lua any more once it has been. */
+static int due(const lp_interrupt *in) {
+  return in->saved && in->saved_mask & LUA_MASKLINE ? LUA_HOOKLINE : LUA_HOOKCOUNT;
+}
+
 static void on_hook(lua_State *L, lua_Debug *ar) {
-  (void)ar;
   lp_state *st = lp_state_of(L);
   lp_interrupt *in = &st->interrupt;
   if (in->hooked != L) { /* inherited by a thread that a C library made */
     lua_sethook(L, NULL, 0, 0);
     return;
   }
-  unhook(in, L);
-  in->hooked = NULL;
+  int at = due(in), event = ar->event;
+  if (in->saved && (event != LUA_HOOKCOUNT || at == LUA_HOOKLINE)) in->saved(L, ar);
+  if (event != at || in->hooked != L) return; /* the script's hook may have resumed others */
+  release(in, L);
   arm(st);
   if (!lp_coroutine_suspendable(L)) return;
   st->current->inner = L;
@@ -49,6 +66,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   lua_yield(L, 0);
 }
 
+/* The events that the script waits for go on: on_hook hands them over. */
 static void hook(lp_interrupt *in, lua_State *L) {
   lua_Hook old = lua_gethook(L);
   if (old && old != on_hook) {
@@ -57,7 +75,10 @@ static void hook(lp_interrupt *in, lua_State *L) {
     in->saved = old;
   }
   in->hooked = L;
-  lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+  if (due(in) == LUA_HOOKLINE)
+    lua_sethook(L, on_hook, in->saved_mask, in->saved_count);
+  else
+    lua_sethook(L, on_hook, LUA_MASKCOUNT | (in->saved ? in->saved_mask : 0), 1);
 }
 
 static void on_signal(int signum) {
@@ -77,17 +98,14 @@ static void on_signal(int signum) {
 void lp_interrupt_pass(lp_state *st, lua_State *from, lua_State *to) {
   lp_interrupt *in = &st->interrupt;
   if (in->hooked != from) return;
-  if (lua_gethook(from) == on_hook) unhook(in, from);
-  in->saved = NULL;
+  unhook(in, from);
   hook(in, to);
 }
 
 void lp_interrupt_settle(lp_state *st) {
   lp_interrupt *in = &st->interrupt;
   if (!in->hooked) return;
-  if (lua_gethook(in->hooked) == on_hook) unhook(in, in->hooked);
-  in->saved = NULL;
-  in->hooked = NULL;
+  release(in, in->hooked);
   arm(st);
 }
 

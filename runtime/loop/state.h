@@ -51,9 +51,9 @@ typedef struct lp_state {
   uint64_t slices;             /* counts tasks suspended for having used up a slice */
   lp_interrupt interrupt;
   lp_yield yielding;
-  int blocked;  /* levels of coroutines below which nothing may be suspended */
-  int anchors;  /* registry reference of a table: the Task objects of live tasks */
-  lp_list idle; /* ended tasks kept for reuse */
+  lua_State *blocked; /* the innermost resumer that cannot be suspended, or NULL */
+  int anchors;        /* registry reference of a table: the Task objects of live tasks */
+  lp_list idle;       /* ended tasks kept for reuse */
   int idle_count;
   volatile uint64_t *on_cpu; /* the shared word of a worker, or NULL */
   void (*report)(struct lp_state *st, const char *text); /* an error nobody awaited; or NULL */

@@ -60,12 +60,13 @@ static lp_task *make(lua_State *L) {
 }
 
 static lp_task *make_with_coroutine(lua_State *L) {
-  lp_task *t = make(L);
   lua_State *co = lua_newthread(L);
   lua_sethook(co, NULL, 0, 0); /* a pending one is inherited */
+  lp_task *t = make(L);        /* the last thing that may raise: from here on it is alive */
+  t->co = co;
+  lua_insert(L, -2);
   lua_setiuservalue(L, -2, LP_TASK_VALUE);
   lua_pop(L, 1);
-  t->co = co;
   return t;
 }
 
@@ -385,7 +386,7 @@ void lp_task_resume(lp_task *t) {
   lp_coroutine_mark(t->co, false);
   st->resumes++;
   st->current = t;
-  st->blocked = 0;
+  st->blocked = NULL;
   st->yielding = LP_YIELD_PLAIN;
   st->running = t->co;
   t->preempted = false;

@@ -81,6 +81,7 @@ local types = {
   count = { "a whole number of at least 1", is_count(1) },
   count0 = { "a whole number of at least 0", is_count(0) },
   integer = { "an integer", function(v) return math.type(v) == "integer" end },
+  milliseconds = { "a number of milliseconds", function(v) return type(v) == "number" and v >= 0 end },
   seconds = { "a number of seconds", function(v) return type(v) == "number" and v >= 0 end },
   size = { "a size in bytes or as \"64M\"", function(v) return M.size(v) ~= nil end },
 }
@@ -131,7 +132,7 @@ local function shown(v)
 end
 
 --- What is wrong with a table of options, or nil. `known` maps each name to what it may be: a
---- Lua type, "count" (from 1), "count0", "integer", "seconds", "size", "callable", "any", several
+--- Lua type, "count" (from 1), "count0", "integer", "seconds", "milliseconds", "size", "callable", "any", several
 --- of them joined by "|", or a list of words.
 ---@param opts table
 ---@param known table<string, string|string[]>
