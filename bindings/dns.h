@@ -1,0 +1,21 @@
+/* bindings/dns.h: the one way to look names up, for luapool.dns and for LuaSocket's dns. On
+ * libuv's threads. Layer: bindings. */
+#ifndef LP_BINDINGS_DNS_H
+#define LP_BINDINGS_DNS_H
+
+#include <lua.h>
+#include <netdb.h>
+
+/* Pushes what a look-up of `name` has come to and returns the number of results; may raise.
+ * `status` is 0 or libuv's negative code (UV_EAI_NONAME ...), and then `list` is NULL. */
+typedef int lp_dns_push(lua_State *L, const char *name, int status,
+                        const struct addrinfo *list);
+
+/* Looks up `name`, a string that stays on L's stack, and waits. Use it as `return
+ * lp_dns_await(...)`. */
+int lp_dns_await(lua_State *L, const char *name, int flags, lp_dns_push *push);
+
+/* Pushes an address without its port: "127.0.0.1", "::1". */
+void lp_dns_push_address(lua_State *L, const struct sockaddr *address);
+
+#endif
