@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bindings/bindings.h"
+#include "bindings/process.h"
 #include "runtime/loop/scripts.h"
 #include "runtime/wire/wire.h"
 
@@ -17,6 +18,7 @@ static const luaL_Reg modules[] = {
     {"luapool.http.core", luaopen_luapool_http_core},
     {"luapool.json.core", luaopen_luapool_json_core},
     {"luapool.pool.core", luaopen_luapool_pool_core},
+    {"luapool.process.core", luaopen_luapool_process_core},
     {"luapool.task.core", luaopen_luapool_task_core},
 };
 
@@ -68,6 +70,10 @@ int lp_luapool_modules(lua_State *L) {
     lua_setfield(L, -2, modules[i].name);
   }
   name_errors(L);
+  lua_getglobal(L, "os");
+  lua_pushcfunction(L, lp_process_execute);
+  lua_setfield(L, -2, "execute");
+  lua_pop(L, 1);
   add_searcher(L);
   luaL_getmetatable(L, "luapool.error");
   lp_wire_name(L, -1, "luapool.error");

@@ -1,0 +1,149 @@
+-- luapool.process.exec and os.execute: results, input and output of any size, time limits, and that no
+-- child and no descriptor stays (the runner looks for descriptors).
+
+local process = require "luapool.process"
+local errors = require "luapool.error"
+local pool = require "luapool.pool"
+local task = require "luapool.task"
+
+-- Fails unless the process is gone, and reaped: kill -0 finds zombies too.
+local function assert_gone(pid)
+  assert.is_nil(process.exec { "sh", "-c", "kill -0 " .. pid .. " && echo there" }.stdout:match "there")
+end
+
+local function fails(kind, command)
+  local ok, e = pcall(process.exec, command)
+  assert.is_false(ok)
+  assert.is_true(errors.is(e, kind), tostring(e))
+  return e
+end
+
+describe("process.exec", function()
+  it("returns status and outputs", function()
+    local r = process.exec { "sh", "-c", "echo out; echo err >&2; exit 3" }
+    assert.are.same({ code = 3, stdout = "out\n", stderr = "err\n" }, r)
+    assert.are.same({ code = 0, stdout = "", stderr = "" }, process.exec { "true" })
+  end)
+
+  it("tells the signal that ended it", function()
+    assert.are.same({ signal = 15, stdout = "", stderr = "" }, process.exec { "sh", "-c", "kill $$" })
+  end)
+
+  it("passes arguments as they are", function()
+    local r = process.exec { "printf", "%s|", "a b", "*", "$HOME", "", "ü", 12 }
+    assert.are.equal("a b|*|$HOME||ü|12|", r.stdout)
+  end)
+
+  it("feeds standard input, which is empty by default", function()
+    assert.are.equal("a\0b", process.exec { "cat", stdin = "a\0b" }.stdout)
+    assert.are.equal("", process.exec { "cat" }.stdout)
+    assert.are.equal("", process.exec { "cat", stdin = "" }.stdout)
+  end)
+
+  it("moves megabytes both ways", function()
+    local text = ("0123456789abcdef"):rep(1 << 18)
+    local r = process.exec { "sh", "-c", "tee /dev/stderr", stdin = text }
+    assert.is_true(r.stdout == text)
+    assert.is_true(r.stderr == text)
+  end)
+
+  it("bears a child that does not read its input", function()
+    local r = process.exec { "true", stdin = ("x"):rep(1 << 20) }
+    assert.are.equal(0, r.code)
+  end)
+
+  it("sets the folder and the environment", function()
+    assert.are.equal("/\n", process.exec { "pwd", cwd = "/" }.stdout)
+    local r = process.exec { "sh", "-c", "echo $A-$HOME-${PATH:+path}", env = { A = "1", HOME = false } }
+    assert.are.equal("1--path\n", r.stdout)
+  end)
+
+  it("raises kind process when it cannot start", function()
+    local e = fails("process", { "no-such-program" })
+    assert.are.equal("ENOENT", e.code)
+    assert.is_truthy(tostring(e):find("cannot run 'no-such-program'", 1, true))
+    e = fails("process", { "pwd", cwd = "/no/such" })
+    assert.is_truthy(tostring(e):find("in '/no/such'", 1, true))
+    assert.are.equal("EACCES", fails("process", { "/etc/passwd" }).code)
+  end)
+
+  it("refuses wrong arguments", function()
+    for _, case in ipairs { { {} , "program is missing" }, { { "a", {} }, "argument 2" },
+      { { "a", stdn = "" }, "did you mean 'stdin'" }, { { "a", timeout = -1 }, "timeout" },
+      { { "a\0" }, "zero byte" }, { { "a", env = { ["A=B"] = "" } }, "A=B" } } do
+      local ok, e = pcall(process.exec, case[1])
+      assert.is_false(ok)
+      assert.is_truthy(tostring(e):find(case[2], 1, true), tostring(e))
+    end
+  end)
+
+  it("kills it after a timeout, with what it said so far", function()
+    local e = fails("timeout", { "sh", "-c", "echo $$; exec sleep 100", timeout = 0.2 })
+    assert.is_truthy(tostring(e):find("'sh' was not done after 0.2 s", 1, true))
+    assert_gone(e.stdout:match "%d+")
+  end)
+
+  it("does not wait for those who hold its output after a timeout", function()
+    local e = fails("timeout", { "sh", "-c", "sleep 100 & echo $!", timeout = 0.2 })
+    assert.is_true(os.execute("kill " .. e.stdout))
+  end)
+
+  it("kills it when the task is cancelled", function()
+    local seen = os.tmpname()
+    local t = task.spawn(process.exec, { "sh", "-c", "echo $$ >" .. seen .. "; exec sleep 100",
+      stdin = ("x"):rep(1 << 20) })
+    local pid
+    repeat
+      task.sleep(0.01)
+      pid = io.open(seen):read "n"
+    until pid
+    t:cancel()
+    assert.is_true(errors.is(select(2, t:result()), "cancelled"))
+    assert_gone(pid)
+    os.remove(seen)
+  end)
+
+  it("gives children default signals, in workers too", function()
+    local function ignored()
+      local status = process.exec { "cat", "/proc/self/status" }.stdout
+      return { tonumber(status:match "SigIgn:%s*(%x+)", 16), tonumber(status:match "SigBlk:%s*(%x+)", 16) }
+    end
+    assert.are.same({ 0, 0 }, ignored())
+    local p <close> = pool.new { processes = 1 }
+    assert.are.same({ 0, 0 }, p:apply(ignored))
+  end)
+
+  it("runs many at once, in workers too", function()
+    local function run(i) return process.exec { "sh", "-c", "exit " .. i }.code end
+    local function codes(map) local sum = 0 for _, code in map do sum = sum + code end return sum end
+    local p <close> = pool.new { processes = 2 }
+    local items = {}
+    for i = 1, 50 do items[i] = i end
+    assert.are.equal(50 * 51 // 2, codes(p:map(run, items)))
+    local jobs = {}
+    for i = 1, 50 do jobs[i] = function() return run(i) end end
+    assert.are.equal(50, task.gather(jobs)[50])
+  end)
+end)
+
+describe("os.execute", function()
+  it("returns what stock Lua does", function()
+    assert.are.same({ true, "exit", 0 }, { os.execute "true" })
+    assert.are.same({ nil, "exit", 3 }, { os.execute "exit 3" })
+    assert.are.same({ nil, "signal", 15 }, { os.execute "kill $$" })
+    assert.are.same({ nil, "exit", 127 }, { os.execute "no-such-program 2>/dev/null" })
+    assert.are.same({ true }, { os.execute() })
+  end)
+
+  it("lets other tasks run", function()
+    local pipe = os.tmpname()
+    os.remove(pipe)
+    os.execute("mkfifo " .. pipe)
+    task.all(function() os.execute("echo >" .. pipe) end, function() os.execute("cat >/dev/null <" .. pipe) end)
+    os.remove(pipe)
+  end)
+
+  it("blocks where Lua cannot yield", function()
+    assert.are.equal("x", (("y"):gsub("y", function() return os.execute "exit 0" and "x" end)))
+  end)
+end)
