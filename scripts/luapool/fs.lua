@@ -1,7 +1,7 @@
--- luapool.fs: files and folders, waiting on libuv's threads (bindings/fs.c). Everything raises kind `fs` with
--- `path`, `code` ("ENOENT") and a message that says what was attempted. A path is a string, or what
--- tempdir returned. A cancelled call returns at once; what its thread had begun is still done. Lua's own `io.*`
--- blocks the whole process, as in stock Lua.
+-- luapool.fs: files and folders, waiting on libuv's threads (bindings/fs.c). Everything raises
+-- kind `fs` with `path`, `code` ("ENOENT") and a message that says what was attempted. A path
+-- is a string, or what tempdir returned. A cancelled call returns at once; what its thread had
+-- begun is still done. Lua's own `io.*` blocks the whole process, as in stock Lua.
 
 local core = require "luapool.fs.core"
 local options = require "luapool.options"
@@ -25,8 +25,8 @@ function M.mkdir(path, opts)
   core.mkdir(path, options.check("fs.mkdir", opts, MKDIR).parents)
 end
 
---- Removes a file or an empty folder; with `recursive` a folder with all that is in it. Links are removed, not
---- followed.
+--- Removes a file or an empty folder; with `recursive` a folder with all that is in it. Links
+--- are removed, not followed.
 ---@param path string
 ---@param opts? { recursive: boolean? }
 function M.remove(path, opts)
@@ -52,8 +52,9 @@ function Tempdir:__tostring() return self.path end
 
 function Tempdir.__concat(a, b) return tostring(a) .. tostring(b) end
 
---- Makes a new, empty folder of one's own below $TMPDIR (or /tmp): `local dir <close> = fs.tempdir()`, then
---- `dir.path`, or `dir .. "/name"`. It is removed by `close`, not by the collector.
+--- Makes a new, empty folder of one's own below $TMPDIR (or /tmp): `local dir <close> =
+--- fs.tempdir()`, then `dir.path`, or `dir .. "/name"`. It is removed by `close`, not by the
+--- collector.
 ---@return luapool.Tempdir
 function M.tempdir()
   local path = core.tempdir((os.getenv "TMPDIR" or "/tmp") .. "/luapool-XXXXXX")

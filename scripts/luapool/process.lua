@@ -47,11 +47,13 @@ end
 ---@field stdout string
 ---@field stderr string
 
---- Runs a program to its end: process.exec{"cmd", "arg", stdin=, cwd=, env=, timeout=}. It is found along $PATH; no
---- shell is involved. `stdin` is what it reads, nothing unless given; `env` is added to this process's
---- environment (a value `false` removes a name). A status other than 0 is no error. After `timeout` seconds it is
---- killed and kind `timeout` is raised, with the `stdout` and `stderr` so far; so is it when the task is cancelled.
---- What it has started itself is not killed. Raises kind `process` with `code` ("ENOENT") when it cannot be started.
+--- Runs a program to its end: process.exec{"cmd", "arg", stdin=, cwd=, env=, timeout=}. It is
+--- found along $PATH; no shell is involved. `stdin` is what it reads, nothing unless given;
+--- `env` is added to this process's environment (a value `false` removes a name). A status
+--- other than 0 is no error. After `timeout` seconds it is killed and kind `timeout` is raised,
+--- with the `stdout` and `stderr` so far; so is it when the task is cancelled. What it has
+--- started itself is not killed. Raises kind `process` with `code` ("ENOENT") when it cannot be
+--- started.
 ---@param command table
 ---@return luapool.process.Result
 function M.exec(command)
