@@ -90,7 +90,7 @@ int lp_forkserver_serve(int fd, lp_spawn_main main) {
 /* Signals wait while we fork: until it ignores them, one from the terminal would kill the
  * child. */
 int lp_forkserver_fork(lp_spawn_main main, pid_t *pid) {
-  int pair[2];
+  int pair[2] = {-1, -1};
   int rc = lp_spawn_fill_stdio();
   if (rc == 0) rc = lp_spawn_pair(SOCK_SEQPACKET, pair);
   if (rc < 0) return rc;
