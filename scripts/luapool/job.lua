@@ -87,6 +87,8 @@ local function settle(self, entry, reply, e)
     error(reply.fatal, 0)
   elseif reply.again then
     entry.attempts = reply.attempts
+    entry.elapsed = reply.elapsed + reply.again
+    entry.waited = (reply.waited or 0) + reply.again
     return self.source:again(entry, reply.again)
   elseif reply.failed then
     failed(self, entry, reply.error, reply.attempts)

@@ -44,9 +44,14 @@ local function error_of(outcome)
   return outcome[2]
 end
 
--- One attempt. `failed` tells that it has to be tried again as far as its outcome goes; `cause`
--- is the error or the result that says so.
-local function attempt(policy, fn, n, ...)
+--- One attempt, the n-th: what pcall gave, in a table; whether it is one to try again after; the
+--- error or the result that says so. Raises only when it was cancelled. For call, and for jobs,
+--- which leave long waits to main.
+---@param policy luapool.retry.Policy
+---@param fn function
+---@param n integer
+---@return table outcome, boolean again, any cause
+function M.attempt(policy, fn, n, ...)
   if policy.before then policy.before(n) end
   local outcome = table.pack(pcall(fn, ...))
   local ok, value = outcome[1], outcome[2]
@@ -57,8 +62,12 @@ local function attempt(policy, fn, n, ...)
   return outcome, again, value
 end
 
--- What stands when no further attempt is made: the results, those of on_giveup, or the error.
-local function give_up(policy, outcome, statistics)
+--- What stands when no further attempt is made: the results, those of on_giveup, or the error.
+---@param policy luapool.retry.Policy
+---@param outcome table what attempt gave
+---@param statistics { attempts: integer, waited: number, elapsed: number }
+---@return any ...
+function M.give_up(policy, outcome, statistics)
   local err = outcome[2]
   if policy.on_giveup then
     local instead = table.pack(policy.on_giveup(error_of(outcome), statistics))
@@ -77,11 +86,11 @@ local function run(policy, statistics, fn, ...)
   while true do
     local n = statistics.attempts + 1
     statistics.attempts = n
-    local outcome, again, cause = attempt(policy, fn, n, ...)
+    local outcome, again, cause = M.attempt(policy, fn, n, ...)
     statistics.elapsed = task.now() - began
     if outcome[1] and not again then return table.unpack(outcome, 2, outcome.n) end
     local seconds = again and policy:pause(n, cause, statistics.elapsed)
-    if not seconds then return give_up(policy, outcome, statistics) end
+    if not seconds then return M.give_up(policy, outcome, statistics) end
     if policy.before_sleep then policy.before_sleep(n, error_of(outcome), seconds) end
     task.sleep(seconds)
     statistics.waited = statistics.waited + seconds

@@ -13,7 +13,8 @@ local AHEAD = 64
 ---@field item any
 ---@field kind string
 ---@field attempts? integer how many there have been
----@field waited? number seconds waited between them
+---@field elapsed? number seconds since the first began
+---@field waited? number seconds of these spent waiting
 ---@field due? number when the next one may begin
 
 ---@class luapool.job.source
@@ -165,7 +166,6 @@ end
 ---@param seconds number
 function Source:again(entry, seconds)
   entry.due = task.now() + seconds
-  entry.waited = (entry.waited or 0) + seconds
   local at = #self.later + 1
   while at > 1 and self.later[at - 1].due > entry.due do at = at - 1 end
   table.insert(self.later, at, entry)

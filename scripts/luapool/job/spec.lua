@@ -48,15 +48,13 @@ local function check_fields(t, known, where)
   if wrong then problem("%s%s", where, wrong) end
 end
 
--- The policy of a kind: false for none. It is made in the worker; here only to find mistakes.
+-- The policy of a kind: its own, the job's, the default; `false` is one attempt.
 local function check_retry(policy, where)
-  if policy == false then return false end
-  policy = type(policy) == "table" and policy or {}
-  local ok, message = pcall(retry.policy, policy)
-  if not ok then
-    problem("%sfield 'retry': %s", where, (tostring(message):gsub("^[^ ]+:%d+: ", "")))
-  end
-  return policy
+  if policy == false then policy = { attempts = 1 } end
+  if policy == true then policy = nil end
+  local ok, result = pcall(retry.policy, policy)
+  if ok then return result end
+  return problem("%sfield 'retry': %s", where, (tostring(result):gsub("^retry: ", "")))
 end
 
 local function either(value, otherwise)

@@ -2,7 +2,7 @@
 -- function that pool:map sends: `plan` holds the user's fetch, process and init, so they travel in
 -- one snapshot and share their upvalues; what is done with them stands here and travels by name.
 -- An entry's reply is a table with `attempts`, and { value=, added= } (what ctx:add was given), or
--- { failed=true, error= }, or { again=seconds }, or { fatal=, traceback= } when init has failed.
+-- { failed=true, error= }, or { again=seconds, elapsed=, waited= }, or { fatal=, traceback= } when init has failed.
 
 local errors = require "luapool.error"
 local json = require "luapool.json"
@@ -60,32 +60,27 @@ local function new_ctx(self, entry)
   return setmetatable({ added = {}, kinds = self.plan.kinds, kind = entry.kind }, self.class)
 end
 
--- The policy of a kind, made when it is first used.
-local function policy_of(self, kind)
-  if not kind.retry then return nil end
-  local policy = self.policies[kind]
-  if not policy then
-    policy = retry.policy(kind.retry)
-    self.policies[kind] = policy
-  end
-  return policy
-end
-
 -- Attempts at fetching until it succeeds (true, value), fails (false, error) or must be tried again
--- after a long wait (nil, seconds). The last result is the number of attempts so far.
-local function fetch(self, kind, entry, ctx)
-  local attempts = entry.attempts or 0
-  local policy = policy_of(self, kind)
+-- after a long wait (nil, seconds). Then: how many attempts there have been, since how long.
+local function fetch(kind, entry, ctx)
+  local policy, n = kind.retry, entry.attempts or 0
+  local began = task.now() - (entry.elapsed or 0)
   while true do
-    attempts = attempts + 1
-    local ok, value = pcall(kind.fetch, entry.item, ctx)
-    if ok then return true, value, attempts end
-    if errors.is(value, "cancelled") then error(value, 0) end
-    local delay = policy and policy:delay(attempts, value)
-    if not delay then return false, value, attempts end
-    if delay > SHORT then return nil, delay, attempts end
-    rawset(ctx, "added", {})
-    task.sleep(delay)
+    n = n + 1
+    local outcome, again, cause = retry.attempt(policy, kind.fetch, n, entry.item, ctx)
+    local elapsed = task.now() - began
+    if outcome[1] and not again then return true, outcome[2], n, elapsed end
+    local seconds = again and policy:pause(n, cause, elapsed)
+    if not seconds then
+      local figures = { attempts = n, waited = entry.waited or 0, elapsed = elapsed }
+      local ok, value = pcall(retry.give_up, policy, outcome, figures)
+      return ok, value, n, elapsed
+    end
+    if policy.before_sleep then policy.before_sleep(n, not outcome[1] and cause or nil, seconds) end
+    if seconds > SHORT then return nil, seconds, n, elapsed end
+    rawset(ctx, "added", {}) -- this attempt adds nothing
+    task.sleep(seconds)
+    entry.waited = (entry.waited or 0) + seconds
   end
 end
 
@@ -109,9 +104,11 @@ function Worker:perform(entry)
   local ctx = new_ctx(self, entry)
   local value, attempts = entry.item, 1
   if kind.fetch then
-    local ok
-    ok, value, attempts = fetch(self, kind, entry, ctx)
-    if ok == nil then return { again = value, attempts = attempts } end
+    local ok, elapsed
+    ok, value, attempts, elapsed = fetch(kind, entry, ctx)
+    if ok == nil then
+      return { again = value, attempts = attempts, elapsed = elapsed, waited = entry.waited }
+    end
     if not ok then return { failed = true, error = value, attempts = attempts } end
   end
   if kind.process then
@@ -128,7 +125,7 @@ end
 --- This worker's state of a job: there is one for each snapshot of the plan.
 function M.open(plan)
   local shared, class = ctx_class(plan)
-  return setmetatable({ plan = plan, shared = shared, class = class, policies = {} }, Worker)
+  return setmetatable({ plan = plan, shared = shared, class = class }, Worker)
 end
 
 --- The function that travels: entry -> reply.
