@@ -25,7 +25,7 @@ local M = {
     { false, "timeout", "S", "seconds", "stop after S seconds, with status 4" },
     { false, "memory-limit", "SIZE", "size", "memory of a worker, such as 256M" },
     { false, "max-tasks", "N", "count0", "replace a worker after N tasks (0: never)" },
-    { false, "slice", "MS", "milliseconds", "CPU time before other tasks run (default: 10, 0: never)" },
+    { false, "slice", "MS", "milliseconds", "CPU time of a turn (default: 10, 0: no limit)" },
     cli.help,
   },
 }

@@ -2,7 +2,8 @@
 -- function that pool:map sends: `plan` holds the user's fetch, process and init, so they travel in
 -- one snapshot and share their upvalues; what is done with them stands here and travels by name.
 -- An entry's reply is a table with `attempts`, and { value=, added= } (what ctx:add was given), or
--- { failed=true, error= }, or { again=seconds, elapsed=, waited= }, or { fatal=, traceback= } when init has failed.
+-- { failed=true, error= }, or { again=seconds, elapsed=, waited= }, or, when init has failed,
+-- { fatal=, traceback= }.
 
 local errors = require "luapool.error"
 local json = require "luapool.json"

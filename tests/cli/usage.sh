@@ -1,0 +1,196 @@
+# The command line itself: help, subcommands, options, check, new, scripts.
+. tests/support/cli.sh
+
+here() { (cd "$work" && "$@"); }
+
+it "prints its version"
+run luapool --version
+expect_status 0
+expect_out_like '^luapool [0-9]+\.[0-9]+\.[0-9]+$'
+
+it "prints help on stdout when asked, on stderr when there is nothing to do"
+run luapool --help
+expect_status 0
+expect_out_like '^  run FILE +run a job file or a script$'
+run luapool
+expect_status 2
+expect_out ""
+expect_err_like '^Usage: luapool COMMAND'
+
+it "helps with each command"
+run luapool run --help
+expect_status 0
+expect_out_like '^Usage: luapool run FILE'
+expect_out_like '^  -p, --processes N +worker processes'
+cp "$work/out" "$work/first"
+run luapool help run
+expect cmp "$work/first" "$work/out"
+
+it "names the nearest command and option"
+run luapool rnu
+expect_status 2
+expect_err "luapool: unknown command 'rnu' (did you mean 'run'?); see luapool --help"
+run luapool run job.lua --procesess 3
+expect_status 2
+expect_err "luapool run: unknown option '--procesess' (did you mean '--processes'?)"
+run luapool job.lua
+expect_status 2
+expect_err "luapool: unknown command 'job.lua'; to run that file: luapool run job.lua"
+
+it "checks the values of options"
+run luapool run job.lua -p 0
+expect_status 2
+expect_err "luapool run: option '-p' must be a whole number of at least 1, got '0'"
+run luapool run job.lua --mode=fast
+expect_status 2
+expect_err "luapool run: option '--mode' must be \"async\" or \"sync\", got 'fast'"
+run luapool run job.lua -o
+expect_status 2
+expect_err "luapool run: option '-o' needs a value: FILE"
+run luapool run
+expect_status 2
+expect_err "luapool run: which FILE? luapool run FILE"
+
+it "says which file it cannot read"
+run here luapool run missing.lua
+expect_status 2
+expect_err "luapool run: cannot open missing.lua: No such file or directory"
+run luapool run "$work"
+expect_status 2
+expect_err "luapool run: cannot read $work: Is a directory"
+
+it "says where a syntax error is"
+printf 'local x = 1\nlocal y = = 2\n' >"$work/bad.lua"
+run here luapool run bad.lua
+expect_status 1
+expect_err "luapool: bad.lua:2: unexpected symbol near '='"
+
+it "runs a script with its arguments"
+echo 'print(arg[0], arg[1], #arg, ...)' >"$work/args.lua"
+run here luapool run args.lua -p 2 -- --one "two words"
+expect_status 0
+expect_out "args.lua	--one	2	--one	two words"
+
+it "runs a file that is a program of its own"
+printf '#!/usr/bin/env -S luapool run\nprint("hello", ...)\n' >"$work/tool"
+chmod +x "$work/tool"
+mkdir "$work/bin" && ln -s "$LUAPOOL" "$work/bin/luapool"
+PATH=$work/bin:$PATH run "$work/tool" you
+expect_status 0
+expect_out "hello	you"
+
+it "finds modules beside the script"
+mkdir "$work/sub"
+echo 'return { answer = 42 }' >"$work/sub/beside.lua"
+echo 'print(require("beside").answer)' >"$work/sub/script.lua"
+run luapool run "$work/sub/script.lua"
+expect_out 42
+
+it "shows an uncaught error with its traceback"
+printf 'local function inner() error("oh no") end\ninner()\n' >"$work/fails.lua"
+run here luapool run fails.lua
+expect_status 1
+expect_err_like '^luapool: fails.lua:1: oh no$'
+expect_err_like "fails.lua:1: in .*inner"
+
+it "ends quietly when nobody reads stdout"
+echo 'while true do print("line") end' >"$work/endless.lua"
+printf '%s\n' 'while true do io.write("line\n") end' >"$work/endless2.lua"
+for script in endless endless2; do
+  run sh -c '{ "$0" run "$1"; echo $? >"$2"; } | head -n 1' "$LUAPOOL" "$work/$script.lua" "$work/status"
+  expect_out line
+  expect_err ""
+  expect [ "$(cat "$work/status")" = 0 ]
+done
+
+it "stops a script after --timeout, with status 4"
+echo 'require("luapool.task").sleep(60)' >"$work/slow.lua"
+run luapool run "$work/slow.lua" --timeout 0.1
+expect_status 4
+
+# Starts a script in the background, waits until it has printed, sends $1.
+signal_script() {
+  rm -f "$work/out"
+  (exec "$LUAPOOL" run "$work/wait.lua" >"$work/out" 2>"$work/err") &
+  pid=$! tap_command="luapool run wait.lua, signal $1"
+  until [ -s "$work/out" ]; do sleep 0.02; done
+  kill "-$1" "$pid"
+  status=0
+  wait "$pid" || status=$?
+}
+
+it "cancels a script on Ctrl-C and SIGTERM"
+cat >"$work/wait.lua" <<'LUA'
+local close <close> = setmetatable({}, { __close = function() print("closed") end })
+print("begun")
+io.stdout:flush()
+require("luapool.task").sleep(60)
+LUA
+signal_script INT
+expect_status 130
+expect_out_like '^closed$'
+signal_script TERM
+expect_status 143
+expect_out_like '^closed$'
+
+it "checks a job"
+cat >"$work/good.lua" <<'LUA'
+local json = require "luapool.json"
+local function double(n) return n * 2 end
+return {
+  items = { 1, 2 },
+  init = function() prefix = "p" end,
+  process = function(n) return { [prefix] = double(n), text = json.encode { double = n } } end,
+}
+LUA
+run here luapool check good.lua
+expect_status 0
+expect_out "good.lua: ok"
+expect_err ""
+
+it "warns of globals that do not travel"
+cat >"$work/globals.lua" <<'LUA'
+function helper(n) return n end
+local function deep(n) return halper(n) end
+return {
+  items = function() return helper { 1 } end,
+  process = function(n) return deep(n), helper(n), prnt end,
+}
+LUA
+run here luapool check globals.lua
+expect_status 0
+expect_err "globals.lua:2: warning: global 'halper' is nil in a worker: globals do not travel
+globals.lua:5: warning: global 'helper' is nil in a worker: globals do not travel
+globals.lua:5: warning: global 'prnt' is nil in a worker: globals do not travel (did you mean 'print'?)"
+
+it "finds mistakes without running a script"
+printf 'x = = 1\n' >"$work/a.lua"
+run here luapool check a.lua
+expect_status 1
+expect_err "a.lua:1: unexpected symbol near '='"
+echo 'return { items = {}, proces = print }' >"$work/a.lua"
+run here luapool check a.lua
+expect_status 1
+expect_err "a.lua: unknown field 'proces' (did you mean 'process'?)"
+echo 'print("it runs")' >"$work/a.lua"
+run here luapool check a.lua
+expect_status 0
+expect_out "a.lua: ok"
+
+it "writes a job to start from, and overwrites nothing"
+run here luapool new titles
+expect_status 0
+run here luapool check titles.lua
+expect_status 0
+expect_err ""
+run here luapool new titles
+expect_status 2
+expect_err "luapool new: titles.lua exists already"
+
+it "reads, runs and shows lines"
+printf '1 + 1, "x"\nfunction f()\nreturn 5 end\nf()\nerror("oh")\n(\n' >"$work/lines"
+run sh -c '"$0" repl <"$1"' "$LUAPOOL" "$work/lines"
+expect_status 0
+expect_out "2	x
+5"
+expect_err_like '^stdin:1: oh$'
