@@ -60,6 +60,13 @@ int lp_raise(lua_State *L, const char *kind, const char *message, ...) {
   return lua_error(L);
 }
 
+int lp_raise_text(lua_State *L, const char *message) {
+  luaL_where(L, user_level(L));
+  lua_pushstring(L, message);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 int lp_raise_code(lua_State *L, int code, const char *what) {
   const char *text = lp_error_text(code);
   if (what) return lp_raise(L, lp_error_kind(code), "%s: %s", what, text);

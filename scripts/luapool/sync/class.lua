@@ -1,0 +1,116 @@
+-- luapool.sync.class: what the classes of luapool.sync share. A class has, besides its methods:
+--   remote   the methods as main runs them for a task of a worker: fn(object, who, ...)
+--   waits    for those that may wait: would it wait now? fn(object, who, ...) -> bool
+--   undo     for those that take something away: fn(object, ...) puts back what the method returned
+--   orphan   fn(object, who, how): `who` held it and has ended: "done", "failed" or "died"
+-- `who` is a holder: a table that stands for a task (core.holder), here or in a worker.
+
+local core = require "luapool.sync.core"
+local raise = core.raise
+
+local M = {}
+
+M.info = {} -- class -> its description
+M.by_name = {} -- name -> class
+
+-- Stands for this process, as a table of remote.lua does for a worker: slots of a semaphore
+-- belong to it.
+M.here = {}
+
+--- Makes a class; `about` describes it as said above.
+---@param name string
+---@param about table
+---@return table class
+function M.new(name, about)
+  local class = { __name = "luapool.sync." .. name }
+  class.__index = class
+  about.name = name
+  about.remote = about.remote or {}
+  about.waits = about.waits or {}
+  about.undo = about.undo or {}
+  M.info[class] = about
+  M.by_name[name] = class
+  return class
+end
+
+--- Opens methods that need no holder to workers.
+---@param class table
+---@param ... string
+function M.open(class, ...)
+  local remote = M.info[class].remote
+  for _, name in ipairs { ... } do
+    local method = class[name]
+    remote[name] = function(object, _, ...) return method(object, ...) end
+  end
+end
+
+--- Notes that `who` holds something of the object.
+---@param who table
+---@param object table
+function M.hold(who, object)
+  local held = who.held
+  if not held then
+    held = {}
+    who.held = held
+  end
+  held[object] = (held[object] or 0) + 1
+end
+
+--- Notes that it has given it back.
+---@param who table
+---@param object table
+function M.drop(who, object)
+  local held = who.held
+  local n = held and held[object]
+  if n then held[object] = n > 1 and n - 1 or nil end
+end
+
+--- A holder has ended: what it held is seen to by the objects.
+---@param who table
+---@param how string "done", "failed" or "died"
+function M.ended(who, how)
+  local held = who.held
+  who.gone, who.held = how, nil
+  for object in pairs(held or {}) do
+    M.info[getmetatable(object)].orphan(object, who, how)
+  end
+end
+
+core.on_end(M.ended)
+
+--- Checks an optional number of seconds.
+---@param timeout number|nil
+---@param where string the method
+function M.check_timeout(timeout, where)
+  if timeout == nil or (math.type(timeout) and timeout >= 0) then return end
+  local got = math.type(timeout) and tostring(timeout) or type(timeout)
+  raise(nil, ("bad argument to '%s' (seconds expected, not negative, got %s)"):format(where, got))
+end
+
+--- Checks a whole number of at least `least`.
+---@param n any
+---@param least integer
+---@param where string the function
+---@return integer
+function M.check_count(n, least, where)
+  local integer = math.type(n) and math.tointeger(n)
+  if integer and integer >= least then return integer end
+  local text = "bad argument #1 to '%s' (a whole number of at least %d expected, got %s)"
+  return raise(nil, text:format(where, least, math.type(n) and tostring(n) or type(n)))
+end
+
+-- What lock:hold() returns: leaving its scope releases.
+local Held = { __name = "luapool.sync.held" }
+
+function Held.__close(self) self[1]:release() end
+
+--- acquire, to be released when the scope is left: `local held <close> = lock:hold()`.
+---@param object table a lock or semaphore
+---@param timeout? number seconds
+---@return table held
+function M.held(object, timeout)
+  object:acquire(timeout)
+  return setmetatable({ object }, Held)
+end
+
+return M

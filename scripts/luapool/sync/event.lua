@@ -1,0 +1,37 @@
+-- luapool.sync.event: a flag that tasks wait for.
+
+local class = require "luapool.sync.class"
+local core = require "luapool.sync.core"
+
+local M = {}
+
+---@class luapool.sync.Event
+local Event = class.new("event", { waits = { wait = function(self) return not self.flag end } })
+
+--- Raises the flag; all who wait go on.
+function Event:set()
+  self.flag = true
+  self.waiters:wake_all()
+end
+
+--- Lowers it.
+function Event:clear() self.flag = false end
+
+--- Is it up?
+---@return boolean
+function Event:is_set() return self.flag end
+
+--- Waits until it is up. Raises kind `timeout`.
+---@param timeout? number seconds
+function Event:wait(timeout)
+  class.check_timeout(timeout, "wait")
+  if not self.flag then self.waiters:wait(timeout) end
+end
+
+class.open(Event, "set", "clear", "is_set", "wait")
+
+--- Makes an event; its flag is down.
+---@return luapool.sync.Event
+function M.new() return setmetatable({ flag = false, waiters = core.waiters "event" }, Event) end
+
+return M

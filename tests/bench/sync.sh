@@ -1,0 +1,11 @@
+# Queues: what it costs to hand an item from one task to another. With room for one item each item is a switch of
+# tasks; the floor is a run of nothing.
+. tests/support/bench.sh
+N=1000000
+
+cost luapool run tests/bench/sync_queue.lua -- 1 1
+base=$cpu_us
+cost luapool run tests/bench/sync_queue.lua -- $N 1
+row "sync.queue, put and get with a switch of tasks" "$(per "$cpu_us" $N "$base")" - 1 us
+cost luapool run tests/bench/sync_queue.lua -- $N 1000
+row "sync.queue, put and get, 1000 at a time" "$(per "$cpu_us" $N "$base")" - 1 us
