@@ -64,6 +64,26 @@ fail:
   return NULL;
 }
 
+/* Protected. Stack: the main task (light), its error. */
+static int describe(lua_State *L) {
+  lp_task_push(L, lua_touserdata(L, 1));
+  lua_insert(L, 2);
+  lp_task_describe(L, 2);
+  return 1;
+}
+
+static void main_failed(luapool *rt, lp_task *t, lua_State *co) {
+  lua_State *L = rt->state.L;
+  t->awaited = true;
+  lua_pushcfunction(L, describe);
+  lua_pushlightuserdata(L, t);
+  lua_pushvalue(co, -1);
+  lua_xmove(co, L, 1);
+  const char *text = lua_pcall(L, 2, 1, 0) == LUA_OK ? lua_tostring(L, -1) : NULL;
+  fail(rt, text ? text : "not enough memory");
+  lua_pop(L, 1);
+}
+
 /* Called at the main task's end. */
 static void main_ended(lp_task *t, lua_State *co, int nres) {
   luapool *rt = t->owner;
@@ -72,6 +92,8 @@ static void main_ended(lp_task *t, lua_State *co, int nres) {
     int is_integer = 0;
     if (nres > 0) rt->result = lua_tointegerx(co, -nres, &is_integer);
     rt->has_result = is_integer;
+  } else {
+    main_failed(rt, t, co);
   }
   uv_stop(rt->state.loop);
 }

@@ -56,6 +56,8 @@ static void on_prepare(uv_prepare_t *handle) {
     uv_idle_stop(&st->spin);
   else
     lp_loop_spin(st);
+  if (!lp_timer_first(&st->timers))
+    uv_timer_stop(&st->clock); /* it would keep the loop alive */
 }
 
 static void on_clock(uv_timer_t *handle) {

@@ -200,20 +200,27 @@ static void push_trace(lua_State *L, int index) {
   }
 }
 
+void lp_task_describe(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 8, NULL);
+  push_trace(L, index);
+  const char *message = luaL_tolstring(L, -2, NULL);
+  const char *trace = lua_isstring(L, -2) ? lua_tostring(L, -2) : NULL;
+  lua_pushfstring(L, "%s%s%s", message, trace ? "\n" : "", trace ? trace : "");
+  lua_replace(L, -4);
+  lua_pop(L, 2);
+}
+
 void lp_task_report(lua_State *L, int index) {
   lp_task *t = lua_touserdata(L, index);
   if (t->awaited || t->status != LP_TASK_FAILED) return;
   t->awaited = true;
   if (!t->st->report) return;
   index = lua_absindex(L, index);
-  luaL_checkstack(L, 8, NULL);
   lua_getiuservalue(L, index, LP_TASK_VALUE);
-  push_trace(L, index);
-  const char *message = luaL_tolstring(L, -2, NULL);
-  const char *trace = lua_isstring(L, -2) ? lua_tostring(L, -2) : NULL;
-  lua_pushfstring(L, "%s%s%s", message, trace ? "\n" : "", trace ? trace : "");
+  lp_task_describe(L, index);
   t->st->report(t->st, lua_tostring(L, -1));
-  lua_pop(L, 4);
+  lua_pop(L, 1);
 }
 
 /* ---- ending ---- */

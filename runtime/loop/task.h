@@ -101,6 +101,10 @@ void lp_task_resume(lp_task *t);
  * the current task caught, and counts as awaited. */
 int lp_task_push_outcome(lua_State *L, int index);
 
+/* Stack: an error that the task at `index` has raised. Puts its text in its place: message and
+ * traceback. */
+void lp_task_describe(lua_State *L, int index);
+
 /* Tells the host of the error of the task at `index`, unless somebody has awaited it. */
 void lp_task_report(lua_State *L, int index);
 

@@ -1,0 +1,213 @@
+/* tests/unit/test_base.c: buffers, lists, error codes, the allocator for Lua. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/error.h"
+#include "runtime/base/list.h"
+
+/* ---- buf ---- */
+
+static void test_buf_grows_and_shrinks(void **state) {
+  (void)state;
+  lp_buf b = {0};
+  for (int i = 0; i < 5000; i++) {
+    char byte = (char)i;
+    assert_int_equal(lp_buf_append(&b, &byte, 1), 0);
+    assert_true(b.len == (size_t)i + 1 && b.cap >= b.len);
+  }
+  lp_buf_consume(&b, 1000);
+  assert_int_equal(b.len, 4000);
+  for (int i = 0; i < 4000; i++) assert_int_equal(b.data[i], (char)(i + 1000));
+  lp_buf_consume(&b, 4000);
+  assert_int_equal(b.len, 0);
+  lp_buf_consume(&b, 0);
+  lp_buf_close(&b);
+  lp_buf_close(&b);
+  assert_null(b.data);
+}
+
+static void test_buf_takes_nothing(void **state) {
+  (void)state;
+  lp_buf b = {0};
+  assert_int_equal(lp_buf_append(&b, NULL, 0), 0);
+  assert_int_equal(b.len, 0);
+  assert_int_equal(lp_buf_reserve(&b, 100), 0);
+  assert_int_equal(b.len, 0);
+  assert_true(b.cap >= 100);
+  lp_buf_close(&b);
+}
+
+static void test_buf_refuses_too_much(void **state) {
+  (void)state;
+  lp_buf b = {0};
+  assert_int_equal(lp_buf_append(&b, "kept", 4), 0);
+  assert_int_equal(lp_buf_reserve(&b, SIZE_MAX), LP_EMEMORY);
+  assert_int_equal(lp_buf_reserve(&b, SIZE_MAX - 4), LP_EMEMORY);
+  assert_int_equal(lp_buf_reserve(&b, SIZE_MAX / 2), LP_EMEMORY);
+  assert_int_equal(b.len, 4);
+  assert_memory_equal(b.data, "kept", 4);
+  lp_buf_close(&b);
+}
+
+/* ---- list ---- */
+
+typedef struct item {
+  int n;
+  lp_list link;
+} item;
+
+/* The members of a list as digits of a number, first to last; both directions must agree. */
+static long digits(const lp_list *head) {
+  long forward = 0, backward = 0, place = 1;
+  for (lp_list *it = head->next; it != head; it = it->next)
+    forward = forward * 10 + lp_list_of(it, item, link)->n;
+  for (lp_list *it = head->prev; it != head; it = it->prev, place *= 10)
+    backward += place * lp_list_of(it, item, link)->n;
+  assert_int_equal(forward, backward);
+  return forward;
+}
+
+static void fill(lp_list *head, item *items, int n) {
+  lp_list_init(head);
+  for (int i = 0; i < n; i++) {
+    items[i].n = i + 1;
+    lp_list_init(&items[i].link);
+    lp_list_push(head, &items[i].link);
+  }
+}
+
+static void test_list_order(void **state) {
+  (void)state;
+  lp_list head;
+  item items[5], first = {.n = 9};
+  fill(&head, items, 5);
+  lp_list_unshift(&head, &first.link);
+  assert_int_equal(digits(&head), 912345);
+  lp_list_remove(&items[2].link);
+  lp_list_remove(&items[2].link);
+  assert_int_equal(digits(&head), 91245);
+  assert_ptr_equal(lp_list_shift(&head), &first.link);
+  assert_true(lp_list_empty(&first.link)); /* in no list */
+  while (lp_list_shift(&head)) {
+  }
+  assert_true(lp_list_empty(&head));
+  assert_null(lp_list_shift(&head));
+}
+
+static void test_list_walk_may_remove(void **state) {
+  (void)state;
+  lp_list head;
+  item items[6];
+  fill(&head, items, 6);
+  lp_list_each (it, &head)
+    if (lp_list_of(it, item, link)->n % 2) lp_list_remove(it);
+  assert_int_equal(digits(&head), 246);
+}
+
+static void test_list_join(void **state) {
+  (void)state;
+  lp_list a, b, none;
+  item left[3], right[3];
+  fill(&a, left, 3);
+  fill(&b, right, 2);
+  lp_list_init(&none);
+  lp_list_join(&a, &none);
+  lp_list_join(&a, &b);
+  assert_int_equal(digits(&a), 12312);
+  assert_true(lp_list_empty(&b));
+  lp_list_join(&none, &a);
+  assert_int_equal(digits(&none), 12312);
+  assert_true(lp_list_empty(&a));
+}
+
+/* ---- error codes ---- */
+
+static void test_error_kinds(void **state) {
+  (void)state;
+  assert_string_equal(lp_error_kind(LP_ETIMEOUT), "timeout");
+  assert_string_equal(lp_error_kind(LP_EWORKER_DIED), "worker_died");
+  assert_string_equal(lp_error_text(LP_ECANCELLED), "the task was cancelled");
+  assert_string_equal(lp_error_kind(-ENOENT), "system");
+  assert_string_equal(lp_error_text(-ENOENT), "No such file or directory");
+  assert_non_null(lp_error_text(-123456));
+}
+
+static void test_error_codes_are_no_errno(void **state) {
+  (void)state;
+#define CHECK(name, code, kind, text)                                                          \
+  assert_true(LP_E##name < -4095);                                                             \
+  assert_string_equal(lp_error_kind(LP_E##name), kind);
+  LP_ERRORS(CHECK)
+#undef CHECK
+}
+
+/* ---- alloc ---- */
+
+static void test_alloc_is_zeroed(void **state) {
+  (void)state;
+  unsigned char *p = lp_alloc_new(1000);
+  for (int i = 0; i < 1000; i++) assert_int_equal(p[i], 0);
+  memset(p, 7, 1000);
+  p = lp_alloc_resize(p, 2000);
+  assert_int_equal(p[999], 7);
+  lp_alloc_free(p);
+  lp_alloc_free(NULL);
+}
+
+static void test_alloc_for_lua(void **state) {
+  (void)state;
+  lp_alloc_count count = {0};
+  char *p =
+      lp_alloc_lua(&count, NULL, 5, 10); /* the old size is a type when there is no block */
+  memcpy(p, "123456789", 10);
+  p = lp_alloc_lua(&count, p, 10, 100);
+  assert_string_equal(p, "123456789");
+  assert_int_equal(count.used, 100);
+  p = lp_alloc_lua(&count, p, 100, 10);
+  assert_string_equal(p, "123456789");
+  assert_int_equal(count.used, 10);
+  assert_null(lp_alloc_lua(&count, p, 10, 0));
+  assert_null(lp_alloc_lua(&count, NULL, 0, 0));
+  assert_int_equal(count.used, 0);
+}
+
+static void test_alloc_has_a_limit(void **state) {
+  (void)state;
+  lp_alloc_count count = {.limit = 100};
+  void *p = lp_alloc_lua(&count, NULL, 0, 60), *q = lp_alloc_lua(&count, NULL, 0, 40);
+  assert_non_null(q);
+  assert_null(lp_alloc_lua(&count, NULL, 0, 1));
+  assert_null(lp_alloc_lua(&count, p, 60, 61));
+  assert_int_equal(count.used, 100);
+  p = lp_alloc_lua(&count, p, 60, 50);
+  q = lp_alloc_lua(&count, q, 40, 50);
+  assert_non_null(q);
+  lp_alloc_lua(&count, p, 50, 0);
+  lp_alloc_lua(&count, q, 50, 0);
+  assert_int_equal(count.used, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_buf_grows_and_shrinks),
+      cmocka_unit_test(test_buf_takes_nothing),
+      cmocka_unit_test(test_buf_refuses_too_much),
+      cmocka_unit_test(test_list_order),
+      cmocka_unit_test(test_list_walk_may_remove),
+      cmocka_unit_test(test_list_join),
+      cmocka_unit_test(test_error_kinds),
+      cmocka_unit_test(test_error_codes_are_no_errno),
+      cmocka_unit_test(test_alloc_is_zeroed),
+      cmocka_unit_test(test_alloc_for_lua),
+      cmocka_unit_test(test_alloc_has_a_limit),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,440 @@
+/* tests/unit/test_task.c: tasks and operations from C: started, finished, stopped, closed.
+ *
+ * Scripts wait with wait([seconds]) for an operation that the test finishes from outside, as a
+ * callback of libuv would. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include <lauxlib.h>
+
+#include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/state.h"
+#include "runtime/loop/task.h"
+#include "runtime/luapool.h"
+#include "runtime/luapool_modules.h"
+#include "tests/support/clean.h"
+
+/* ---- an operation in the hands of the test ---- */
+
+typedef struct waiting {
+  lp_op op;
+  int value; /* the result */
+} waiting;
+
+static struct {
+  waiting *op;           /* the latest made, held by the test */
+  int cancels, closes;   /* calls of the class's functions */
+  int why;               /* of the latest cancel */
+  int fail_start;        /* wait() fails to start with this code */
+  char reported[500];    /* what the host was told last */
+  int reports, ended_as; /* how often; status of the latest task that ended */
+} seen;
+
+static void on_cancel(lp_op *op, int why) {
+  (void)op;
+  seen.cancels++;
+  seen.why = why;
+}
+
+static int push_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  lua_pushinteger(L, ((waiting *)op)->value);
+  return 1;
+}
+
+static void on_close(lp_op *op) {
+  (void)op;
+  seen.closes++;
+}
+
+/* One that takes its time to stop, and one that is dropped at once and completes late. */
+static const lp_op_class stoppable = {
+    .name = "stoppable", .cancel = on_cancel, .results = push_results, .close = on_close};
+static const lp_op_class droppable = {
+    .name = "droppable", .results = push_results, .close = on_close};
+
+static int start_wait(lua_State *L, const lp_op_class *class) {
+  double timeout = luaL_optnumber(L, 1, -1);
+  waiting *w = lp_op_new(L, class, sizeof *w);
+  if (seen.fail_start) {
+    lp_op_finish(&w->op, seen.fail_start);
+  } else {
+    lp_op_hold(&w->op);
+    seen.op = w;
+  }
+  return lp_op_await(L, &w->op, timeout);
+}
+
+static int wait_stoppable(lua_State *L) {
+  return start_wait(L, &stoppable);
+}
+
+static int wait_droppable(lua_State *L) {
+  return start_wait(L, &droppable);
+}
+
+static void finish(int status, int value) {
+  waiting *w = seen.op;
+  w->value = value;
+  lp_op_finish(&w->op, status);
+  seen.op = NULL;
+  lp_op_release(&w->op);
+}
+
+/* ---- a runtime on the test's loop ---- */
+
+typedef struct fixture {
+  clean clean;
+  lp_state st;
+} fixture;
+
+static void on_report(lp_state *st, const char *text) {
+  (void)st;
+  seen.reports++;
+  snprintf(seen.reported, sizeof seen.reported, "%s", text);
+}
+
+static int open_test(lua_State *L) {
+  lp_luapool_modules(L);
+  lua_register(L, "wait", wait_stoppable);
+  lua_register(L, "wait_droppable", wait_droppable);
+  return luaL_dostring(L, "task = require 'luapool.task.core'") ? lua_error(L) : 0;
+}
+
+static int setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  memset(&seen, 0, sizeof seen);
+  f->clean.fds = clean_count_fds();
+  *state = f;
+  int rc = uv_loop_init(&f->clean.loop);
+  if (rc == 0) rc = lp_state_open(&f->st, &f->clean.loop, open_test);
+  f->st.report = on_report;
+  return rc;
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  lp_state_close(&f->st);
+  lp_state_close(&f->st);
+  return clean_teardown(state);
+}
+
+static void on_end(lp_task *t, lua_State *co, int nres) {
+  (void)co, (void)nres;
+  seen.ended_as = (int)t->status;
+}
+
+/* Starts a task that runs `source` and turns the loop once. */
+static lp_task *spawn(fixture *f, const char *source) {
+  seen.ended_as = -1;
+  assert_int_equal(luaL_loadstring(f->st.L, source), LUA_OK);
+  lp_task *t = lp_task_spawn(f->st.L, 0);
+  t->on_end = on_end;
+  uv_run(f->st.loop, UV_RUN_NOWAIT);
+  return t;
+}
+
+static void turn(fixture *f) {
+  uv_run(f->st.loop, UV_RUN_NOWAIT);
+}
+
+static void expect_global(fixture *f, const char *name, const char *value) {
+  lua_getglobal(f->st.L, name);
+  assert_string_equal(luaL_tolstring(f->st.L, -1, NULL), value);
+  lua_pop(f->st.L, 2);
+}
+
+/* ---- operations ---- */
+
+static void test_op_gives_its_result(void **state) {
+  fixture *f = *state;
+  spawn(f, "got = wait() + wait()");
+  assert_int_equal(seen.ended_as, -1);
+  finish(0, 40);
+  turn(f);
+  assert_int_equal(seen.closes, 1);
+  finish(0, 2);
+  turn(f);
+  expect_global(f, "got", "42");
+  assert_int_equal(seen.ended_as, LP_TASK_DONE);
+  assert_int_equal(seen.closes, 2);
+}
+
+static void test_op_fails_to_start(void **state) {
+  fixture *f = *state;
+  seen.fail_start = LP_ETOO_LARGE;
+  spawn(f, "turns = 0; task.spawn(function() turns = 1 end)"
+           "ok, e = pcall(wait); at = turns; kind = e.kind; e = tostring(e)");
+  expect_global(f, "ok", "false");
+  expect_global(f, "kind", "too_large");
+  expect_global(f, "e",
+                "[string \"turns = 0; task.spawn(function() turns = 1 en...\"]:1: "
+                "stoppable: too large");
+  expect_global(f, "at", "0"); /* it was raised without suspending */
+  assert_int_equal(seen.closes, 1);
+}
+
+static void test_op_has_a_deadline(void **state) {
+  fixture *f = *state;
+  spawn(f, "ok, e = pcall(wait, 0); kind = e.kind");
+  while (!seen.cancels) uv_run(f->st.loop, UV_RUN_ONCE);
+  assert_int_equal(seen.why, LP_ETIMEOUT);
+  turn(f);
+  assert_int_equal(seen.ended_as, -1); /* it sleeps on until what was started has stopped */
+  finish(seen.why, 0);
+  turn(f);
+  expect_global(f, "kind", "timeout");
+}
+
+static void test_op_that_beats_its_deadline(void **state) {
+  fixture *f = *state;
+  spawn(f, "got = wait(1000)");
+  finish(0, 7);
+  turn(f);
+  expect_global(f, "got", "7");
+  assert_null(lp_timer_first(&f->st.timers));
+  assert_int_equal(seen.cancels, 0);
+  turn(f);
+  assert_false(uv_loop_alive(f->st.loop)); /* the deadline keeps nothing alive any more */
+}
+
+static void test_op_dropped_completes_late(void **state) {
+  fixture *f = *state;
+  lp_task *t = spawn(f, "ok, e = pcall(wait_droppable); kind = e.kind; later = wait()");
+  waiting *first = seen.op;
+  lp_task_stop(t);
+  turn(f);
+  expect_global(f, "kind", "cancelled");
+  assert_int_equal(seen.ended_as, LP_TASK_CANCELLED); /* the later wait has raised */
+  assert_int_equal(seen.closes, 0);                   /* it is held from outside */
+  first->value = 99;
+  finish(0, 99);
+  turn(f);
+  assert_int_equal(seen.closes, 1);
+  expect_global(f, "later", "nil");
+}
+
+static void test_op_finished_twice(void **state) {
+  fixture *f = *state;
+  spawn(f, "got = wait(); again = wait()");
+  waiting *w = seen.op;
+  lp_op_hold(&w->op);
+  finish(0, 1);
+  lp_op_finish(&w->op, LP_ELOST);
+  lp_op_stop(&w->op, LP_ECANCELLED);
+  lp_op_release(&w->op);
+  turn(f);
+  expect_global(f, "got", "1");
+  assert_int_equal(seen.cancels, 0);
+  finish(0, 2);
+  turn(f);
+  expect_global(f, "again", "2");
+}
+
+static void test_op_is_stopped_once(void **state) {
+  fixture *f = *state;
+  lp_task *t = spawn(f, "wait()");
+  assert_true(lp_task_stop(t));
+  assert_true(lp_task_stop(t));
+  assert_int_equal(seen.cancels, 1);
+  assert_int_equal(seen.why, LP_ECANCELLED);
+  finish(seen.why, 0);
+  turn(f);
+  assert_int_equal(seen.ended_as, LP_TASK_CANCELLED);
+}
+
+/* It finished well just before the cancel came: the result counts, the next wait raises. */
+static void test_op_finishes_before_the_cancel(void **state) {
+  fixture *f = *state;
+  lp_task *t = spawn(f, "got = wait(); wait(); got = 'not reached'");
+  finish(0, 5);
+  lp_task_stop(t);
+  turn(f);
+  expect_global(f, "got", "5");
+  assert_int_equal(seen.ended_as, LP_TASK_CANCELLED);
+}
+
+/* ---- tasks ---- */
+
+static void test_task_cancelled_before_it_runs(void **state) {
+  fixture *f = *state;
+  luaL_loadstring(f->st.L, "ran = true");
+  lp_task *t = lp_task_spawn(f->st.L, 0);
+  t->on_end = on_end;
+  assert_true(lp_task_stop(t));
+  turn(f);
+  assert_int_equal(seen.ended_as, LP_TASK_CANCELLED);
+  expect_global(f, "ran", "nil");
+}
+
+static void test_task_fails_and_is_reported_once(void **state) {
+  fixture *f = *state;
+  spawn(f, "t = task.spawn(function() error('oh no', 0) end); t = nil");
+  turn(f);
+  lua_gc(f->st.L, LUA_GCCOLLECT);
+  lua_gc(f->st.L, LUA_GCCOLLECT);
+  assert_int_equal(seen.reports, 1);
+  assert_memory_equal(seen.reported, "oh no\nstack traceback:", 22);
+}
+
+static void test_task_awaited_is_not_reported(void **state) {
+  fixture *f = *state;
+  spawn(f, "local t = task.spawn(function() error('oh no', 0) end)"
+           "ok, e = pcall(task.methods.await, t)");
+  for (int i = 0; i < 3; i++) turn(f);
+  expect_global(f, "e", "oh no");
+  lua_gc(f->st.L, LUA_GCCOLLECT);
+  assert_int_equal(seen.reports, 0);
+}
+
+static void test_task_is_reused(void **state) {
+  fixture *f = *state;
+  lp_task *first = spawn(f, "error('failed', 0)");
+  assert_int_equal(seen.ended_as, LP_TASK_FAILED);
+  for (int i = 0; i < 10; i++) {
+    assert_ptr_equal(spawn(f, "x = wait()"), first);
+    finish(0, i);
+    turn(f);
+    assert_int_equal(seen.ended_as, LP_TASK_DONE);
+  }
+  assert_int_equal(f->st.idle_count, 1);
+}
+
+static void test_task_runs_many(void **state) {
+  fixture *f = *state;
+  spawn(f, "n = 0; for i = 1, 5000 do task.spawn(function()"
+           " task.yield(); task.sleep(i % 3 * 0.001); n = n + 1 end) end");
+  uv_run(f->st.loop, UV_RUN_DEFAULT);
+  expect_global(f, "n", "5000");
+  assert_true(lp_list_empty(&f->st.tasks));
+}
+
+/* ---- closing ---- */
+
+/* teardown proves that the loop is empty and, under a sanitizer, that no memory is left. */
+static void test_close_with_tasks_under_way(void **state) {
+  fixture *f = *state;
+  spawn(f, "p = task.promise(); for i = 1, 20 do task.spawn(function()"
+           " local c <close> = setmetatable({}, {__close = function() task.sleep(0) end})"
+           " if i % 2 == 0 then task.sleep(1000) else task.methods.await(p) end end) end"
+           " task.methods.await(p)");
+}
+
+static void test_close_with_a_stubborn_task(void **state) {
+  fixture *f = *state;
+  spawn(f, "for i = 1, 100 do pcall(task.sleep, 1000) end task.spawn(task.sleep, 1000)");
+  lp_state_close(&f->st);
+  assert_int_equal(seen.ended_as, LP_TASK_DONE);
+}
+
+static void test_close_before_a_task_has_run(void **state) {
+  fixture *f = *state;
+  luaL_loadstring(f->st.L, "error('never')");
+  lp_task_spawn(f->st.L, 0);
+  lp_state_close(&f->st);
+  assert_int_equal(seen.reports, 0);
+}
+
+static void test_close_of_a_late_completion(void **state) {
+  fixture *f = *state;
+  spawn(f, "wait_droppable()");
+  lp_state_close(&f->st);
+  assert_int_equal(seen.closes, 0);
+  lp_op_release(&seen.op->op); /* as the last callback does, with the runtime gone */
+  assert_int_equal(seen.closes, 1);
+}
+
+/* ---- luapool.h ---- */
+
+static void note(void *user, const char *text) {
+  (void)user;
+  seen.reports++;
+  snprintf(seen.reported, sizeof seen.reported, "%s", text);
+}
+
+static int run(luapool *rt, const char *source, int n, const char *const *args) {
+  assert_int_equal(luapool_load_buffer(rt, source, strlen(source), "=test", n, args), 0);
+  return luapool_run(rt);
+}
+
+static void test_public_runs(void **state) {
+  (void)state;
+  luapool *rt = luapool_open(NULL);
+  const char *args[] = {"20", "22"};
+  assert_int_equal(run(rt, "local a, b = ... return math.tointeger(a + b)", 2, args), 0);
+  assert_int_equal(luapool_result(rt, -1), 42);
+  assert_string_equal(luapool_error(rt), "");
+  luapool_close(rt);
+}
+
+static void test_public_fails(void **state) {
+  (void)state;
+  luapool_options options = {.report = note};
+  luapool *rt = luapool_open(&options);
+  static const char broken[] = "return return";
+  assert_true(luapool_load_buffer(rt, broken, strlen(broken), "=test", 0, NULL) < 0);
+  assert_string_equal(luapool_error(rt), "test:1: unexpected symbol near 'return'");
+  luapool_close(rt);
+  rt = luapool_open(&options);
+  assert_true(run(rt, "error('oh', 0)", 0, NULL) < 0);
+  assert_non_null(strstr(luapool_error(rt), "oh"));
+  luapool_close(rt);
+  rt = luapool_open(&options);
+  assert_true(luapool_load_file(rt, "/nonexistent.lua", 0, NULL) < 0);
+  assert_non_null(strstr(luapool_error(rt), "/nonexistent.lua"));
+  luapool_close(rt);
+}
+
+static void test_public_nothing_can_wake_it(void **state) {
+  (void)state;
+  luapool *rt = luapool_open(NULL);
+  assert_true(run(rt, "require('luapool.task').promise():await()", 0, NULL) < 0);
+  assert_non_null(strstr(luapool_error(rt), "nothing can wake"));
+  luapool_close(rt);
+}
+
+static void test_public_several(void **state) {
+  (void)state;
+  luapool *a = luapool_open(NULL), *b = luapool_open(NULL);
+  assert_int_equal(run(a, "x = 1 return 1", 0, NULL), 0);
+  assert_int_equal(run(b, "assert(x == nil) return 2", 0, NULL), 0);
+  luapool_close(a);
+  assert_int_equal(luapool_result(b, -1), 2);
+  luapool_close(b);
+  luapool_close(NULL);
+}
+
+#define task_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      task_test(test_op_gives_its_result),
+      task_test(test_op_fails_to_start),
+      task_test(test_op_has_a_deadline),
+      task_test(test_op_that_beats_its_deadline),
+      task_test(test_op_dropped_completes_late),
+      task_test(test_op_finished_twice),
+      task_test(test_op_is_stopped_once),
+      task_test(test_op_finishes_before_the_cancel),
+      task_test(test_task_cancelled_before_it_runs),
+      task_test(test_task_fails_and_is_reported_once),
+      task_test(test_task_awaited_is_not_reported),
+      task_test(test_task_is_reused),
+      task_test(test_task_runs_many),
+      task_test(test_close_with_tasks_under_way),
+      task_test(test_close_with_a_stubborn_task),
+      task_test(test_close_before_a_task_has_run),
+      task_test(test_close_of_a_late_completion),
+      clean_test(test_public_runs),
+      clean_test(test_public_fails),
+      clean_test(test_public_nothing_can_wake_it),
+      clean_test(test_public_several),
+  };
+  return cmocka_run_group_tests(tests, clean_group, NULL);
+}
