@@ -2,11 +2,14 @@
 -- returns nothing is a script and has run.
 
 local cli = require "cli.options"
+local core = require "luapool.core"
 local errors = require "luapool.error"
 local settings = require "luapool.settings"
 local stdout = require "cli.stdout"
 local stop = require "cli.stop"
 local task = require "luapool.task"
+
+local GRACE = 5 -- seconds that a script has to end after a first signal
 
 local M = {
   usage = "run FILE [options] [-- ARGS...]",
@@ -100,10 +103,19 @@ end
 local Run = {}
 Run.__index = Run
 
-function Run:stop(status, what)
+-- Ends the process without waiting for anything more.
+local function exit_now(status)
+  io.stdout:flush()
+  core.exit(status)
+end
+
+function Run:stop(status, what, count)
   if self.job then return self.job:stop(status, what) end
+  if count > 1 then exit_now(status) end
   self.status = self.status or status
   self.file:cancel(what)
+  task.sleep(GRACE)
+  exit_now(status)
 end
 
 -- Runs the file as a task. Returns false and the exit status, or true and what it returned.
