@@ -62,7 +62,9 @@ static int request_results(lua_State *L, lp_op *op) {
     lp_http_result_push_error(L, w->transfer, op->status);
     return lua_error(L);
   }
-  lp_http_result_push(L, w->transfer);
+  lp_http_result_push(L, w->transfer, 3);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_setmetatable(L, -2);
   if (w->transfer->stream) push_stream(L, w);
   return 1;
 }
@@ -91,15 +93,23 @@ static int begin(lua_State *L, lp_http_client *c, lp_http_wait *w) {
     return LP_ECORRUPT;
   }
   t->wait = w;
-  curl_easy_setopt(t->easy, CURLOPT_CURLU, t->url->parsed);
+  lp_http_transfer_aim(t);
   lp_http_client_start(t);
   return 0;
+}
+
+/* A client; luaL_checkudata without its look-up of the class. */
+static lp_http_client *check_client(lua_State *L) {
+  if (!lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1)))
+    luaL_checkudata(L, 1, CLIENT); /* raises */
+  lua_pop(L, 1);
+  return lua_touserdata(L, 1);
 }
 
 /* request(client, method, url [, plan]) -> Response. The stack stays as it is until the end:
  * curl reads the body of the plan where it is. */
 static int http_request(lua_State *L) {
-  lp_http_client *c = luaL_checkudata(L, 1, CLIENT);
+  lp_http_client *c = check_client(L);
   luaL_checkstring(L, 2);
   luaL_checkstring(L, 3);
   lua_settop(L, 4);
@@ -234,11 +244,15 @@ static void open_travelling(lua_State *L, const char *field, const char *name) {
 }
 
 int luaopen_luapool_http_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"client", http_client}, {"request", http_request}, {NULL, NULL}};
-  luaL_newlib(L, functions);
+  lua_newtable(L);
   open_classes(L);
-  open_travelling(L, "Response", LP_HTTP_RESPONSE);
+  open_travelling(L, "Response", "luapool.http.Response");
   open_travelling(L, "Headers", "luapool.http.Headers");
+  lua_pushcfunction(L, http_client);
+  lua_setfield(L, -2, "client");
+  luaL_getmetatable(L, CLIENT);
+  lua_getfield(L, -2, "Response");
+  lua_pushcclosure(L, http_request, 2);
+  lua_setfield(L, -2, "request");
   return 1;
 }

@@ -6,6 +6,7 @@
 #include "bindings/http_client.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -22,12 +23,27 @@ enum { KEEP = 100 };
 
 /* --- the runtime's part --- */
 
+static void *heap_new(size_t n) {
+  return lp_alloc_resize(NULL, n);
+}
+
+static void *heap_zeroed(size_t count, size_t size) {
+  return size && count > SIZE_MAX / size ? NULL : lp_alloc_new(count * size);
+}
+
+static char *heap_copy(const char *text) {
+  size_t size = strlen(text) + 1;
+  char *copy = lp_alloc_resize(NULL, size);
+  return copy ? memcpy(copy, text, size) : NULL;
+}
+
 static void http_close(lp_state *st) {
   lp_http *http = st->http;
   if (!http) return;
   lp_list_each (link, &http->clients)
     lp_http_client_close(lp_list_of(link, lp_http_client, link));
   lp_http_multi_close_polls(&http->polls);
+  curl_slist_free_all(http->headers);
   lp_alloc_free(http);
   st->http = NULL;
   curl_global_cleanup();
@@ -47,10 +63,13 @@ static lp_http *http_of(lp_state *st) {
   if (st->http) return st->http;
   lp_http *http = lp_alloc_new(sizeof *http);
   if (!http) return NULL;
-  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+  if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_new, lp_alloc_free, lp_alloc_resize,
+                           heap_copy, heap_zeroed) != CURLE_OK) {
     lp_alloc_free(http);
     return NULL;
   }
+  http->headers = curl_slist_append(NULL, "User-Agent: " LP_HTTP_AGENT);
+  curl_slist_append(http->headers, "Accept-Encoding: " LP_HTTP_ENCODINGS);
   http->st = st;
   http->polls.loop = st->loop;
   http->proxied = environment_names_proxy();

@@ -11,11 +11,16 @@
 #include "bindings/http_multi.h"
 #include "bindings/http_transfer.h"
 
+#define LP_HTTP_AGENT     "luapool/" LP_VERSION
+#define LP_HTTP_ENCODINGS "gzip, br"
+
 /* Of a runtime: lp_state.http. */
 typedef struct lp_http {
   lp_state *st;
   lp_http_polls polls;
   lp_list clients;
+  struct curl_slist
+      *headers; /* of a request that names none: cheaper than curl's options for them */
   bool proxied; /* the environment names a proxy: it looks names up */
 } lp_http;
 

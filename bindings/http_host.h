@@ -33,6 +33,7 @@ typedef struct lp_http_host {
   uint64_t expires; /* uv_hrtime */
   bool literal;     /* an address or "localhost": nothing to look up */
   bool looking;
+  bool large; /* its last body was */
   uv_getaddrinfo_t lookup;
   char *name, *port; /* in the key's memory */
   char key[];        /* scheme://name:port */

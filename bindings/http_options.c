@@ -1,5 +1,6 @@
 /* bindings/http_options.c: a table of options, each a field of the plan and how curl is told of
  * it. Layer: bindings. */
+#include "bindings/http_client.h"
 #include "bindings/http_options.h"
 
 #include <lauxlib.h>
@@ -44,7 +45,7 @@ static CURLcode set_redirects(lua_State *L, lp_http_transfer *t, CURLoption id) 
 }
 
 static CURLcode set_proxy(lua_State *L, lp_http_transfer *t, CURLoption id) {
-  t->proxied = true;
+  t->proxied = *lua_tostring(L, -1) != 0;
   return set_text(L, t, id);
 }
 
@@ -90,6 +91,7 @@ static CURLcode set_headers(lua_State *L, lp_http_transfer *t, CURLoption id) {
     if (!longer) return CURLE_OUT_OF_MEMORY;
     t->headers = longer;
   }
+  curl_easy_setopt(t->easy, CURLOPT_USERAGENT, LP_HTTP_AGENT);
   return curl_easy_setopt(t->easy, id, t->headers);
 }
 

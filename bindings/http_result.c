@@ -14,42 +14,33 @@ static void set_text(lua_State *L, const char *name, const char *text, size_t le
   lua_setfield(L, -2, name);
 }
 
-static const char *version_name(CURL *easy) {
-  long version = 0;
-  curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
-  if (version == CURL_HTTP_VERSION_1_1) return "1.1";
-  if (version == CURL_HTTP_VERSION_1_0) return "1.0";
-  return version == CURL_HTTP_VERSION_3 ? "3" : "2";
-}
-
-static const char *final_url(const lp_http_transfer *t) {
+/* Pushes the URL that answered; most often the one at `url` that was asked for. */
+static void push_url(lua_State *L, const lp_http_transfer *t, int url) {
   long redirects = 0;
-  char *url = NULL;
+  char *last = NULL;
   curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
-  if (redirects) curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
-  return url ? url : t->url->full;
+  if (redirects) curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &last);
+  if (last || strcmp(t->url->full, t->url->text) != 0)
+    lua_pushstring(L, last ? last : t->url->full);
+  else
+    lua_pushvalue(L, url);
 }
 
-void lp_http_result_push(lua_State *L, lp_http_transfer *t) {
+void lp_http_result_push(lua_State *L, lp_http_transfer *t, int url) {
   long status = 0;
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 5);
   lua_pushinteger(L, status);
   lua_setfield(L, -2, "status");
-  lua_pushboolean(L, status >= 200 && status < 400);
-  lua_setfield(L, -2, "ok");
-  const char *url = final_url(t);
-  set_text(L, "url", url, strlen(url));
+  push_url(L, t, url);
+  lua_setfield(L, -2, "url");
   set_text(L, "head", t->head.data, t->head.len);
-  const char *version = version_name(t->easy);
-  set_text(L, "http_version", version, strlen(version));
   lua_pushnumber(L, t->elapsed);
   lua_setfield(L, -2, "elapsed");
   if (t->saves)
     set_text(L, "saved_to", t->file.path, strlen(t->file.path));
   else if (!t->stream)
     set_text(L, "body", t->body.data, t->body.len);
-  luaL_setmetatable(L, LP_HTTP_RESPONSE);
 }
 
 /* --- errors --- */

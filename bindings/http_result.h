@@ -7,14 +7,12 @@
 
 #include "bindings/http_transfer.h"
 
-/* The class of responses, in the registry under this name; it travels by it too. */
-#define LP_HTTP_RESPONSE "luapool.http.Response"
-
 /* True when the transfer has failed, by itself or because it was stopped with `status`. */
 bool lp_http_result_failed(const lp_http_transfer *t, int status);
 
-/* Pushes the Response of a transfer that has ended, or of a stream whose header is complete. */
-void lp_http_result_push(lua_State *L, lp_http_transfer *t);
+/* Pushes the Response, still without its class, of a transfer that has ended or of a stream
+ * whose header is complete. The URL that was asked for is at stack index `url`. */
+void lp_http_result_push(lua_State *L, lp_http_transfer *t, int url);
 
 /* Pushes the error object of a failed one. */
 void lp_http_result_push_error(lua_State *L, lp_http_transfer *t, int status);

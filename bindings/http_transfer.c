@@ -11,9 +11,12 @@
 #include "runtime/base/error.h"
 
 enum {
-  RECEIVE_BUFFER = 100 * 1024, /* of curl: pages of it that stay empty cost nothing */
-  KEPT_BUFFER = 64 * 1024,     /* of a body, for the next request */
-  RESERVE = 16 * 1024 * 1024,  /* believed of a Content-Length */
+  SMALL_BUFFER =
+      16 * 1024, /* of curl, to receive: made for each request, so no larger than it pays */
+  LARGE_BUFFER = 100 * 1024,
+  LARGE_BODY = 64 * 1024,
+  KEPT_BUFFER = 64 * 1024,    /* of a body, for the next request */
+  RESERVE = 16 * 1024 * 1024, /* believed of a Content-Length */
   HEAD_MAX = 1024 * 1024,
   REDIRECTS = 10,
   CONNECT_MS = 10000,
@@ -118,6 +121,14 @@ static int on_send(void *of, char *ip, char *local_ip, int port, int local_port)
   return CURL_PREREQFUNC_OK;
 }
 
+void lp_http_transfer_aim(lp_http_transfer *t) {
+  curl_easy_setopt(t->easy, CURLOPT_CURLU, t->url->parsed);
+  if (t->large == t->url->host->large) return;
+  t->large = t->url->host->large;
+  curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE,
+                   t->large ? (long)LARGE_BUFFER : (long)SMALL_BUFFER);
+}
+
 /* --- the end --- */
 
 /* The file gets its name; an answer without a body makes an empty one. */
@@ -130,6 +141,7 @@ void lp_http_transfer_end(lp_http_transfer *t, CURLcode code, int failure) {
   if (code == CURLE_OK && failure == 0 && t->file.path) failure = save(t);
   t->code = code;
   t->failure = failure;
+  t->url->host->large = t->received > LARGE_BODY;
   t->elapsed = (double)(uv_hrtime() - t->began) / 1e9;
   wake(t);
 }
@@ -137,7 +149,7 @@ void lp_http_transfer_end(lp_http_transfer *t, CURLcode code, int failure) {
 /* --- the handle --- */
 
 static void set_defaults(lp_http_transfer *t) {
-  t->set = t->once = t->stream = false;
+  t->set = t->once = t->stream = t->large = false;
   t->follows = true;
   t->proxied = t->client->http->proxied;
   t->timeout = TIMEOUT_S;
@@ -168,7 +180,7 @@ void lp_http_transfer_reset(lp_http_transfer *t) {
   curl_easy_reset(e);
   set_defaults(t);
   set_callbacks(t);
-  curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+  curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)SMALL_BUFFER);
   curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
@@ -177,12 +189,15 @@ void lp_http_transfer_reset(lp_http_transfer *t) {
   curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)ADDRESS_S);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
-  curl_easy_setopt(e, CURLOPT_USERAGENT, "luapool/" LP_VERSION);
+  curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->client->http->headers);
   curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   /* A directory of CAs, as Debian sets it, switches curl's cache of parsed CAs off. */
   curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
   curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, NULL);
-  if (!t->proxied) curl_easy_setopt(e, CURLOPT_PROXY, ""); /* do not search the environment */
+  if (!t->proxied) { /* do not search the environment */
+    curl_easy_setopt(e, CURLOPT_PROXY, "");
+    curl_easy_setopt(e, CURLOPT_NOPROXY, "");
+  }
   if (!t->client->shared) return;
   curl_easy_setopt(e, CURLOPT_SHARE, t->client->shared);
   curl_easy_setopt(e, CURLOPT_COOKIEFILE, ""); /* switches cookies on */

@@ -46,6 +46,7 @@ typedef struct lp_http_transfer {
   int place; /* number of the multi handle */
 
   char method[16];
+  bool large;                   /* the receive buffer is */
   bool set;                     /* options were set: reset the handle before it is used again */
   bool follows;                 /* redirections */
   bool once;                    /* the method may not be sent twice */
@@ -81,6 +82,10 @@ void lp_http_transfer_reset(lp_http_transfer *t);
 
 /* The request may not be sent twice: curl's own retry over a new connection is refused. */
 void lp_http_transfer_once(lp_http_transfer *t);
+
+/* Points the handle at its url. Expect the size of body that the host sent last: a large
+ * receive buffer makes large bodies 10 % cheaper and small ones dearer. */
+void lp_http_transfer_aim(lp_http_transfer *t);
 
 /* Forgets the request and its response, so that another one may begin. */
 void lp_http_transfer_clear(lp_http_transfer *t);

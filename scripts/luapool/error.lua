@@ -9,8 +9,8 @@ local M = {
   class = core.class,
 }
 
---- The traceback of an error that was caught: of an error object its own, of any other value that of
---- the latest error that this task has caught from another one.
+--- The traceback of an error that was caught: of an error object its own, of any other value
+--- that of the latest error that this task has caught from another one.
 ---@param err any
 ---@return string|nil
 function M.traceback(err)

@@ -1,5 +1,6 @@
--- luapool.http: requests over HTTP and HTTPS, on libcurl. The C half (luapool.http.core) moves the bytes;
--- here stand the verbs, the client and what options mean. What becomes of an option is a field of the
+-- luapool.http: requests over HTTP and HTTPS, on libcurl. The C half (luapool.http.core) moves
+-- the bytes; here stand the verbs, the client and what options mean. What becomes of an option
+-- is a field of the
 -- *plan*, a plain table that bindings/http_options.c reads.
 
 local core = require "luapool.http.core"
@@ -111,8 +112,8 @@ local function with_retry(policy)
   return require("luapool.retry").wrap(attempt, policy)
 end
 
---- A client with connections, limits and cookies of its own. Every option of a request may be given, as
---- the default of its requests.
+--- A client with connections, limits and cookies of its own. Every option of a request may be
+--- given, as the default of its requests.
 ---@param opts? luapool.http.ClientOptions
 ---@return luapool.http.Client
 function M.client(opts)

@@ -1,4 +1,5 @@
--- luapool: the root module. Its parts are loaded when they are first used: luapool.task, luapool.http …
+-- luapool: the root module. Its parts are loaded when they are first used: luapool.task,
+-- luapool.http …
 
 local core = require "luapool.core"
 

@@ -1,5 +1,5 @@
--- luapool.pool: work over processes: options, map and its iterators. Dispatch, workers and the encoding of
--- functions are C (runtime/pool, bindings/pool.c).
+-- luapool.pool: work over processes: options, map and its iterators. Dispatch, workers and the
+-- encoding of functions are C (runtime/pool, bindings/pool.c).
 
 local core = require "luapool.pool.core"
 local luapool = require "luapool.core"

@@ -1,5 +1,5 @@
--- luapool.require: the `require` of luapool: the standard one, except that a module may wait while it
--- is loaded. Two tasks that want the same module at once get it from one loading.
+-- luapool.require: the `require` of luapool: the standard one, except that a module may wait
+-- while it is loaded. Two tasks that want the same module at once get it from one loading.
 
 local package, error, type = package, error, type
 local concat = table.concat

@@ -1,5 +1,6 @@
--- luapool.task: concurrency in one process. The mechanism (tasks, waiting) is in bindings/task.c; here
--- is the policy of what belongs together: who is cancelled, who waits for whom.
+-- luapool.task: concurrency in one process. The mechanism (tasks, waiting) is in
+-- bindings/task.c; here is the policy of what belongs together: who is cancelled, who waits for
+-- whom.
 
 local core = require "luapool.task.core"
 local err = require "luapool.error"
@@ -95,8 +96,9 @@ local function collect(tasks)
   return results
 end
 
---- Runs tasks and functions together; returns the first value of each, in order, with `n`. On the first error the
---- rest is cancelled and it is raised. With `return_errors` it never raises theirs: results, errors.
+--- Runs tasks and functions together; returns the first value of each, in order, with `n`. On
+--- the first error the rest is cancelled and it is raised. With `return_errors` it never raises
+--- theirs: results, errors.
 ---@param list table tasks or functions
 ---@param opts? { return_errors: boolean? }
 ---@return table results, table? errors
@@ -185,8 +187,8 @@ end
 
 Group.__close = leave
 
---- A group of tasks: `local g <close> = task.group()`. Leaving the scope waits for all; the first error cancels the
---- rest and is raised.
+--- A group of tasks: `local g <close> = task.group()`. Leaving the scope waits for all; the
+--- first error cancels the rest and is raised.
 ---@return table group
 function M.group() return setmetatable({ tasks = {}, failed = nil }, Group) end
 

@@ -1,4 +1,5 @@
--- luapool.http.plan: from the options of a request to its plan, the plain table that the C half reads.
+-- luapool.http.plan: from the options of a request to its plan, the plain table that the C half
+-- reads.
 
 local errors = require "luapool.error"
 local options = require "luapool.options"

@@ -1,5 +1,5 @@
--- luapool.http.response: what a request gives: the methods of Response and its headers. The C half makes the
--- tables; both classes travel between processes by name.
+-- luapool.http.response: what a request gives: the methods of Response and its headers. The C
+-- half makes the tables; both classes travel between processes by name.
 
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
@@ -53,11 +53,27 @@ local function parse(head)
   return setmetatable({ joined, lists }, Headers)
 end
 
+-- Fields that are made when they are first asked for.
+local lazy = {}
+
+function lazy.headers(self)
+  return parse(self.head)
+end
+
+function lazy.ok(self)
+  return self.status >= 200 and self.status < 400
+end
+
+function lazy.http_version(self)
+  return self.head:match("^HTTP/([%d.]+)")
+end
+
 function Response:__index(name)
-  if name ~= "headers" then return methods[name] end
-  local headers = parse(rawget(self, "head"))
-  rawset(self, "headers", headers)
-  return headers
+  local make = lazy[name]
+  if not make then return methods[name] end
+  local value = make(self)
+  rawset(self, name, value)
+  return value
 end
 
 function Response:__tostring()
