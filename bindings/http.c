@@ -58,7 +58,8 @@ static int request_results(lua_State *L, lp_op *op) {
   lp_http_wait *w = (lp_http_wait *)op;
   if (op->status == LP_ECANCELLED) return lp_op_raise(L, op);
   if (!w->transfer) return raise_unbegun(L, w);
-  if (lp_http_result_failed(w->transfer, op->status)) {
+  bool readable = w->transfer->stream && w->transfer->headed && op->status == 0;
+  if (!readable && lp_http_result_failed(w->transfer, op->status)) {
     lp_http_result_push_error(L, w->transfer, op->status);
     return lua_error(L);
   }
@@ -210,6 +211,7 @@ static int http_client(lua_State *L) {
   return 1;
 }
 
+/* client:close(): breaks off what is under way; safe twice. */
 static int client_close(lua_State *L) {
   lp_http_client_close(luaL_checkudata(L, 1, CLIENT));
   return 0;

@@ -171,65 +171,59 @@ static CURLcode set_multipart(lua_State *L, lp_http_transfer *t, CURLoption id) 
 
 /* --- the plan --- */
 
+#define ROW(name, set, id)                                                                     \
+  { #name, set, id, "libcurl refuses the option " #name }
 static const struct {
   const char *name;
   setter *set;
   CURLoption id;
+  const char *refusal;
 } rows[] = {
-    {"stream", set_stream, 0}, /* before body */
-    {"body", set_body, CURLOPT_POSTFIELDS},
-    {"multipart", set_multipart, CURLOPT_MIMEPOST},
-    {"headers", set_headers, CURLOPT_HTTPHEADER},
-    {"auth_type", set_auth, CURLOPT_HTTPAUTH},
-    {"user", set_text, CURLOPT_USERNAME},
-    {"password", set_text, CURLOPT_PASSWORD},
-    {"bearer", set_bearer, CURLOPT_XOAUTH2_BEARER},
-    {"cookies", set_text, CURLOPT_COOKIE},
-    {"timeout", set_timeout, 0},
-    {"connect_timeout", set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS},
-    {"redirects", set_redirects, CURLOPT_MAXREDIRS},
-    {"verify", set_verify, CURLOPT_SSL_VERIFYPEER},
-    {"ca", set_text, CURLOPT_CAINFO},
-    {"cert", set_text, CURLOPT_SSLCERT},
-    {"key", set_text, CURLOPT_SSLKEY},
-    {"proxy", set_proxy, CURLOPT_PROXY},
-    {"http_version", set_version, CURLOPT_HTTP_VERSION},
-    {"max_body", set_max_body, 0},
-    {"save_to", set_save, 0},
-    {"decode", set_decode, CURLOPT_ACCEPT_ENCODING},
+    ROW(stream, set_stream, 0), /* before body */
+    ROW(body, set_body, CURLOPT_POSTFIELDS),
+    ROW(multipart, set_multipart, CURLOPT_MIMEPOST),
+    ROW(headers, set_headers, CURLOPT_HTTPHEADER),
+    ROW(auth_type, set_auth, CURLOPT_HTTPAUTH),
+    ROW(user, set_text, CURLOPT_USERNAME),
+    ROW(password, set_text, CURLOPT_PASSWORD),
+    ROW(bearer, set_bearer, CURLOPT_XOAUTH2_BEARER),
+    ROW(cookies, set_text, CURLOPT_COOKIE),
+    ROW(timeout, set_timeout, 0),
+    ROW(connect_timeout, set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS),
+    ROW(redirects, set_redirects, CURLOPT_MAXREDIRS),
+    ROW(verify, set_verify, CURLOPT_SSL_VERIFYPEER),
+    ROW(ca, set_text, CURLOPT_CAINFO),
+    ROW(cert, set_text, CURLOPT_SSLCERT),
+    ROW(key, set_text, CURLOPT_SSLKEY),
+    ROW(proxy, set_proxy, CURLOPT_PROXY),
+    ROW(http_version, set_version, CURLOPT_HTTP_VERSION),
+    ROW(max_body, set_max_body, 0),
+    ROW(save_to, set_save, 0),
+    ROW(decode, set_decode, CURLOPT_ACCEPT_ENCODING),
 };
 
-/* Protected. Arguments: the transfer, the plan. Returns what failed, or nil. */
+/* Protected. Arguments: the transfer, the plan. Returns the text for what failed, or NULL, as a
+ * light userdata. */
 static int apply(lua_State *L) {
   lp_http_transfer *t = lua_touserdata(L, 1);
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    CURLcode rc = CURLE_OK;
+  const char *failed = NULL;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows && !failed; i++) {
     lua_pushstring(L, rows[i].name);
-    if (lua_rawget(L, 2) != LUA_TNIL) rc = rows[i].set(L, t, rows[i].id);
+    if (lua_rawget(L, 2) != LUA_TNIL && rows[i].set(L, t, rows[i].id) != CURLE_OK)
+      failed = rows[i].refusal;
     lua_pop(L, 1);
-    if (rc == CURLE_OK) continue;
-    lua_pushstring(L, rows[i].name);
-    return 1;
   }
-  return 0;
-}
-
-/* The name of the row that failed, which outlives the string on the stack. */
-static const char *failed_row(const char *name) {
-  for (size_t i = 0; name && i < sizeof rows / sizeof *rows; i++)
-    if (strcmp(rows[i].name, name) == 0) return rows[i].name;
-  return "not enough memory";
+  lua_pushlightuserdata(L, (void *)failed);
+  return 1;
 }
 
 static const char *set_plan(lua_State *L, lp_http_transfer *t, int plan) {
-  const char *failed = NULL;
   plan = lua_absindex(L, plan);
   lua_pushcfunction(L, apply);
   lua_pushlightuserdata(L, t);
   lua_pushvalue(L, plan);
   int rc = lua_pcall(L, 2, 1, 0);
-  if (rc != LUA_OK || !lua_isnil(L, -1))
-    failed = failed_row(rc == LUA_OK ? lua_tostring(L, -1) : NULL);
+  const char *failed = rc == LUA_OK ? lua_touserdata(L, -1) : "not enough memory";
   lua_pop(L, 1);
   return failed;
 }

@@ -30,8 +30,8 @@ local function usage(message, ...)
 end
 
 -- Statuses that may pass.
-local PASSING = { [408] = true, [425] = true, [429] = true, [500] = true, [502] = true, [503] = true,
-  [504] = true }
+local PASSING = {}
+for _, status in ipairs { 408, 425, 429, 500, 502, 503, 504 } do PASSING[status] = true end
 
 -- One attempt under a retry policy: a passing status is an error, for the policy to see.
 local function attempt(client, method, url, plan)
@@ -82,6 +82,12 @@ end
 function M.get(url, opts)
   if opts == nil and type(url) == "string" then return request(shared.core, "GET", url) end
   return perform(shared, "GET", url, opts)
+end
+
+--- Closes the connections that http.get and its like keep; what is under way breaks off.
+function M.close()
+  shared.core:close()
+  shared.core = core.client(LIMIT, 0, false)
 end
 
 --- As http.request.

@@ -11,9 +11,9 @@ local M = {}
 ---@field headers? table<string, any>   false leaves a default one out
 ---@field json? any                     the body, encoded
 ---@field form? table<string, any>      the body, as a form of a page
----@field multipart? table              the body: name -> string or {data=|file=, filename=, type=}
+---@field multipart? table              name -> string or {data=| file=, filename=, type=}
 ---@field body? string
----@field auth? table|string            {user, password}, {user=, password=, type="basic"|"digest"}, "user:password"
+---@field auth? table|string            "user:password", {user, password, type="digest"}
 ---@field bearer? string
 ---@field cookies? table<string, string>|string
 ---@field timeout? number               seconds for all of it, 300; of a stream for each wait
@@ -30,7 +30,7 @@ local M = {}
 ---@field stream? boolean               the response comes before its body
 ---@field decode? boolean               false: leave a compressed body as it is
 
----@class luapool.http.ClientOptions: luapool.http.Options (but params, bodies, save_to and stream)
+---@class luapool.http.ClientOptions: luapool.http.Options without what is of one request
 ---@field base_url? string
 ---@field limit? integer                requests at once, 100
 ---@field limit_per_host? integer
@@ -72,14 +72,19 @@ local client_spec = {
   retry = "table",
   cookies = "boolean|table|string",
 }
-for _, name in ipairs { "headers", "auth", "bearer", "timeout", "connect_timeout", "redirects", "verify",
-  "ca", "cert", "key", "proxy", "http_version", "max_body", "decode" } do
+local defaultable = {
+  "headers", "auth", "bearer", "timeout", "connect_timeout", "redirects", "verify", "ca",
+  "cert", "key", "proxy", "http_version", "max_body", "decode",
+}
+for _, name in ipairs(defaultable) do
   client_spec[name] = spec[name]
 end
 
 local function check(where, opts, known)
   if opts == nil then return {} end
-  if type(opts) ~= "table" then usage("%s: options must be a table, got a %s", where, type(opts)) end
+  if type(opts) ~= "table" then
+    usage("%s: options must be a table, got a %s", where, type(opts))
+  end
   local problem = options.problem(opts, known)
   if problem then usage("%s: %s", where, problem) end
   return opts
@@ -148,7 +153,9 @@ local function header_line(name, value)
   if name:find("[^%w!#$%%&'*+.^_`|~-]") or name == "" then
     usage("headers: '%s' is no name of a header", name)
   end
-  if value:find("[\r\n\0]") then usage("headers: '%s' holds a line break or a zero byte", name) end
+  if value:find("[\r\n\0]") then
+    usage("headers: '%s' holds a line break or a zero byte", name)
+  end
   return value == "" and name .. ";" or name .. ": " .. value
 end
 
@@ -158,7 +165,7 @@ local function add_headers(lines, seen, headers)
     if type(name) ~= "string" then usage("headers: names are strings, got %s", type(name)) end
     if not seen[name:lower()] then
       seen[name:lower()] = true
-      if value == false then lines[#lines + 1] = header_line(name, "x"):gsub(": x$", ":") .. "" end
+      if value == false then lines[#lines + 1] = header_line(name, ""):sub(1, -2) .. ":" end
       for _, v in ipairs(type(value) == "table" and value or { value or nil }) do
         lines[#lines + 1] = header_line(name, v)
       end
@@ -185,13 +192,19 @@ function bodies.form(plan, value)
   return "application/x-www-form-urlencoded"
 end
 
-local part_spec = { name = "string", data = "string", file = "string", filename = "string", type = "string" }
+local part_spec = {}
+for name in ("name data file filename type"):gmatch("%S+") do part_spec[name] = "string" end
 
 local function part(name, value)
   if type(value) ~= "table" then return { name = name, data = tostring(value) } end
   check("multipart." .. tostring(name), value, part_spec)
   if (value.data == nil) == (value.file == nil) then
     usage("multipart.%s: one of data and file expected", tostring(name))
+  end
+  if value.file then -- curl opens it, but does not say why it cannot
+    local file, why = io.open(value.file, "rb")
+    if not file then error(errors.new("system", "multipart: " .. why), 0) end
+    file:close()
   end
   return { name = name, data = value.data, file = value.file, filename = value.filename,
     type = value.type }
@@ -267,7 +280,11 @@ function translate.max_body(plan, value)
 end
 
 -- Fields that mean the same in the plan.
-for name in ("bearer timeout connect_timeout verify ca cert key proxy http_version save_to stream decode"):gmatch("%S+") do
+local same = {
+  "bearer", "timeout", "connect_timeout", "verify", "ca", "cert", "key", "proxy", "http_version",
+  "save_to", "stream", "decode",
+}
+for _, name in ipairs(same) do
   translate[name] = function(plan, value) plan[name] = value end
 end
 
@@ -279,7 +296,7 @@ local function translate_into(plan, opts)
   return plan
 end
 
---- The checked options of a client, and the plan of its requests that have no options of their own.
+--- The checked options of a client, and the plan of its requests without options of their own.
 ---@param opts? luapool.http.ClientOptions
 ---@return luapool.http.ClientOptions, table
 function M.client(opts)
