@@ -106,7 +106,10 @@ describe("process.exec", function()
   it("gives children default signals, in workers too", function()
     local function ignored()
       local status = process.exec { "cat", "/proc/self/status" }.stdout
-      return { tonumber(status:match "SigIgn:%s*(%x+)", 16), tonumber(status:match "SigBlk:%s*(%x+)", 16) }
+      local function mask(name) -- of the 31 that programs use: the C library keeps some above
+        return tonumber(status:match(name .. ":%s*(%x+)"), 16) & 0x7fffffff
+      end
+      return { mask "SigIgn", mask "SigBlk" }
     end
     assert.are.same({ 0, 0 }, ignored())
     local p <close> = pool.new { processes = 1 }
