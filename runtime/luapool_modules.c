@@ -19,6 +19,7 @@ static const luaL_Reg modules[] = {
     {"luapool.json.core", luaopen_luapool_json_core},
     {"luapool.pool.core", luaopen_luapool_pool_core},
     {"luapool.process.core", luaopen_luapool_process_core},
+    {"luapool.screen.core", luaopen_luapool_screen_core},
     {"luapool.sync.core", luaopen_luapool_sync_core},
     {"luapool.task.core", luaopen_luapool_task_core},
 };

@@ -69,6 +69,7 @@ typedef struct lp_state {
   const char *program;               /* what to start one with otherwise */
   /* Whole lines of workers, for the host's stdout (1) or stderr (2); or NULL. */
   void (*output)(struct lp_state *st, int fd, const char *text, size_t len);
+  void *screen; /* owned by bindings/screen: stands before output and report */
 } lp_state;
 
 /* The runtime of any of its coroutines. */

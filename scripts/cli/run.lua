@@ -44,7 +44,7 @@ local function read(path)
 end
 
 local function complain(text)
-  io.stderr:write("luapool: ", text, "\n")
+  require("luapool.screen.core").print("luapool: " .. text .. "\n")
   return 1
 end
 

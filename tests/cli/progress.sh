@@ -1,0 +1,164 @@
+# luapool.progress and luapool.log: what stands on the terminal, and what a file gets.
+. tests/support/cli.sh
+
+# Lines of Lua into $work/script.lua.
+script_is() { printf '%s\n' "$@" >"$work/script.lua"; }
+
+# Runs a command on a terminal of 60 columns. What the terminal got is in $work/raw, and each
+# state of a line as a line, without escapes, in $work/out.
+on_terminal() {
+  run script -qec "stty cols 60 rows 20; $1" /dev/null
+  mv "$work/out" "$work/raw"
+  tr '\r' '\n' <"$work/raw" | sed "s/$(printf '\033')\[[0-9]*[A-Z]//g" | grep -v '^$' >"$work/out"
+}
+
+screen() { tmux -S "$work/tmux" capture-pane -p 2>/dev/null; }
+
+# Starts a command on a terminal of 60 columns and 10 rows that `screen` shows.
+open_screen() {
+  tmux -S "$work/tmux" -f /dev/null new-session -d -x 60 -y 10 "$1; echo ended; sleep 60"
+}
+
+close_screen() { tmux -S "$work/tmux" kill-server 2>/dev/null; }
+
+# Waits until a line of the screen is like this.
+expect_screen_like() {
+  for _ in $(seq 100); do
+    screen | grep -Eq -e "$1" && return 0
+    sleep 0.1
+  done
+  fail "expected a line of the screen like: $1
+$(screen)"
+}
+
+expect_screen_unlike() { screen | grep -Eq -e "$1" && fail "on the screen: $(screen)"; }
+
+export LC_ALL=C.UTF-8 TERM=xterm
+unset NO_COLOR
+prelude='local progress, task = require "luapool.progress", require "luapool.task"'
+ten='for x in progress.wrap({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, { desc = "list", unit = "x" }) do'
+
+it "draws a bar on a terminal, and leaves its last state"
+script_is "$prelude" "progress.interval = 0" "$ten end"
+on_terminal "'$LUAPOOL' run '$work/script.lua'"
+expect_status 0
+expect_out_like '^list:  50%\|█+[^ ]? *\| 5/10 \[00:00<00:00, [0-9.]+ x/s\]$'
+expect_out_like '^list: 100%\|█+\| 10/10 \[00:00<00:00, [0-9.]+ x/s\]$'
+
+it "stays within the width of the terminal, with letters in place of blocks where there are none"
+script_is "$prelude" 'local b = progress.bar { total = 4, desc = ("d"):rep(100) }' 'b:update(2)' 'b:close()' \
+  'b = progress.bar { total = 4 }' 'b:update(2)' 'b:close()'
+LC_ALL=C on_terminal "'$LUAPOOL' run '$work/script.lua'"
+expect_out_like '^d{59}$'
+expect_out_like '^ 50%\|#+-+\| 2/4 \[.{0,30}$'
+
+it "keeps what is printed, logged and written by workers above the bars"
+script_is "$prelude" 'local pool, log = require "luapool.pool", require "luapool.log"' \
+  'local a, b = progress.bar { total = 10, desc = "first" }, progress.bar { desc = "second" }' \
+  'local p = pool.new { processes = 1 }' 'a:update(3)' 'print "from print"' \
+  'io.write("from ", "write\n")' 'log.warn("from %s", "log")' \
+  'p:apply(function() print "worker out" io.stderr:write "worker err\n" end)' \
+  'b:set_postfix { step = 7 }' 'b:update(5)' \
+  'while not io.open(arg[1]) do task.sleep(0.02) end' 'b:close()' 'print "between"' 'a:close()'
+open_screen "'$LUAPOOL' run '$work/script.lua' -- '$work/go'"
+expect_screen_like '^first:  30%\|█+[^ ]? +\| 3/10 '
+expect_screen_like '^second: 5 it \[.*, step=7\]$'
+expect_screen_like '^worker out$'
+expect_screen_like '^worker err$'
+expect_screen_like '^from print$'
+expect_screen_like '^from write$'
+expect_screen_like '^[-0-9]+ [:0-9]+ warn *: from log$'
+[ "$(screen | grep -c '^first:')" -eq 1 ] || fail "the bar is there twice: $(screen)"
+[ "$(screen | grep -v '^$' | tail -n 1 | cut -c1-7)" = "second:" ] || fail "not at the bottom: $(screen)"
+touch "$work/go"
+expect_screen_like '^ended$'
+[ "$(screen | grep -E '^(first|second|between)' | cut -c1-6 | tr '\n' ' ')" = "second betwee first: " ] ||
+  fail "not in order: $(screen)"
+close_screen
+
+it "survives a resize"
+script_is "$prelude" 'local a, b = progress.bar { total = 10, desc = "first" }, progress.bar { total = 9, desc = "second" }' \
+  'a:update(3)' 'while not io.open(arg[1]) do a:set_total(a.total + 1) task.sleep(0.02) end' 'b:close() a:close()'
+open_screen "'$LUAPOOL' run '$work/script.lua' -- '$work/go'"
+expect_screen_like '^second: '
+tmux -S "$work/tmux" resize-window -x 40 -y 10
+expect_screen_like '^first: .{5,33}$'
+tmux -S "$work/tmux" resize-window -x 90 -y 10
+expect_screen_like '^first: .{60,}$'
+touch "$work/go"
+expect_screen_like '^ended$'
+expect_screen_unlike '^first:.*second:'
+close_screen
+
+it "does not cut into a line that is being written"
+script_is "$prelude" 'progress.interval = 0' 'local b <close> = progress.bar { total = 10 }' 'io.write("begun ")' \
+  'b:update()' 'task.sleep(0.2)' 'io.write("ended\n")' 'b:update()'
+on_terminal "'$LUAPOOL' run '$work/script.lua'"
+expect_out_like '^begun ended$'
+
+it "puts an error that ends the run below nothing but itself"
+script_is "$prelude" 'local b = progress.bar { total = 10 }' 'error "oh"'
+on_terminal "'$LUAPOOL' run '$work/script.lua'"
+expect_status 1
+expect_out_like "^luapool: .*script.lua:3: oh$"
+
+it "writes nothing but results into files by default, at the beginning"
+script_is "$prelude" "$ten end"
+run luapool run "$work/script.lua"
+expect_status 0
+expect_out ""
+expect_err ""
+
+it "writes plain lines elsewhere, at most one in an interval, and a last one"
+script_is "$prelude" "progress.plain_interval = 0.1" "$ten" 'task.sleep(0.06)' 'end'
+run luapool run "$work/script.lua"
+expect_err_like '^list: [0-9]+% [0-9]+/10 \[00:0[0-9]<00:0[0-9], [0-9.]+ x/s\]$'
+expect_err_like '^list: 100% 10/10 \['
+[ "$(wc -l <"$work/err")" -le 12 ] || fail "too many lines: $(cat "$work/err")"
+[ -z "$(tr -d '[:print:]\n' <"$work/err")" ] || fail "not plain: $(cat -v "$work/err")"
+
+it "writes the last line also of a short run with --progress on"
+script_is "$prelude" "$ten end"
+run luapool run --progress on "$work/script.lua"
+expect_err_like '^list: 100% 10/10 \[00:00<00:00, [0-9.]+ x/s\]$'
+expect_err_lines 1
+
+it "is plain with NO_COLOR and on a dumb terminal"
+script_is "$prelude" "progress.plain_interval = 0.05" "$ten" 'task.sleep(0.02)' 'end'
+NO_COLOR=1 on_terminal "'$LUAPOOL' run '$work/script.lua'"
+expect_out_like '^list: 100% 10/10'
+[ -z "$(tr -d '[:print:]\n\r' <"$work/raw")" ] || fail "not plain: $(cat -v "$work/raw")"
+TERM=dumb on_terminal "'$LUAPOOL' run '$work/script.lua'"
+expect_out_like '^list: 100% 10/10'
+[ -z "$(tr -d '[:print:]\n\r' <"$work/raw")" ] || fail "not plain: $(cat -v "$work/raw")"
+
+it "draws nothing with --progress off"
+script_is "$prelude" "progress.interval = 0" "$ten end"
+on_terminal "'$LUAPOOL' run --progress off '$work/script.lua'"
+expect_status 0
+expect_out ""
+
+it "wipes what was not closed"
+script_is "$prelude" 'progress.bar { total = 10, desc = "forgotten" }:update()' 'print "last"'
+open_screen "'$LUAPOOL' run '$work/script.lua'"
+expect_screen_like '^ended$'
+expect_screen_like '^last$'
+expect_screen_unlike 'forgotten'
+close_screen
+
+it "logs by level and format"
+script_is 'local log, task = require "luapool.log", require "luapool.task"' \
+  'log.debug "hidden"' 'log.info("100%")' 'log.warn("%d of %s", 3, "x")' 'log.error("%d", "no number")' \
+  'task.spawn(function() task.current():name "fetcher" log.info "hi" end):await()'
+run luapool run "$work/script.lua"
+expect_out ""
+expect_err_lines 4
+expect_err_like '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} info .*: 100%$'
+expect_err_like ' warn .*: 3 of x$'
+expect_err_like ' error.*: %d no number$'
+expect_err_like ' info .*fetcher: hi$'
+run luapool run --log-level error "$work/script.lua"
+expect_err_lines 1
+run luapool run --log-level debug --log-format json "$work/script.lua"
+expect_err_lines 5
+expect_err_like '^\{"level":"warn","message":"3 of x",.*"time":"[-0-9]{10}T[:0-9]{8}Z"\}$'

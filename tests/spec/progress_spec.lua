@@ -1,0 +1,132 @@
+-- luapool.progress: what wrap passes through and when bars end. What they look like is tested on a
+-- terminal, in tests/cli/progress.sh.
+
+local progress = require "luapool.progress"
+local settings = require "luapool.settings"
+local task = require "luapool.task"
+local pool = require "luapool.pool"
+
+local function values(...)
+  local list = {}
+  for a, b in ... do list[#list + 1] = { a, b } end
+  return list
+end
+
+describe("progress.wrap", function()
+  it("passes on all values of an iterator", function()
+    local source = { { 1, "a" }, { 2, nil }, { 3, "c" } }
+    local i = 0
+    local got = values(progress.wrap(function()
+      i = i + 1
+      if source[i] then return source[i][1], source[i][2] end
+    end))
+    assert.are.same(source, got)
+  end)
+
+  it("hands the loop's variable to a stateless iterator", function()
+    local wrapped = progress.wrap(function(_, n) if (n or 0) < 3 then return (n or 0) + 1 end end)
+    assert.are.same({ { 1 }, { 2 }, { 3 } }, values(wrapped))
+  end)
+
+  it("goes over a list, and can be the items of a map", function()
+    assert.are.same({ { "a" }, { "b" } }, values(progress.wrap { "a", "b" }))
+    local p <close> = pool.new { processes = 1 }
+    local got = p:map(function(x) return x * 2 end, progress.wrap { 1, 2, 3 }):collect()
+    assert.are.same({ 2, 4, 6 }, got)
+  end)
+
+  it("goes over a map, and ends it when the loop is left early", function()
+    local p <close> = pool.new { processes = 1 }
+    for i, double in progress.wrap(p:map(function(x) return x * 2 end, { 1, 2, 3, 4 }),
+      { total = 4 }) do
+      assert.are.equal(2 * i, double)
+      if i == 2 then break end
+    end
+    assert.are.equal(0, p:stats().running)
+  end)
+
+  it("counts one when the next is asked for, and closes at the end", function()
+    local wrapped = progress.wrap({ 1, 2, 3 }, { unit = "x" })
+    local bar = wrapped.bar
+    assert.are.equal(3, bar.total)
+    local counts = {}
+    for _ in wrapped do counts[#counts + 1] = bar.n end
+    assert.are.same({ 0, 1, 2 }, counts)
+    assert.are.equal(3, bar.n)
+    assert.is_true(bar.closed)
+  end)
+
+  it("closes when the loop ends by break or by an error", function()
+    local bar
+    pcall(function()
+      local a, b, c, d = progress.wrap { 1, 2 }
+      bar = a.bar
+      for _ in a, b, c, d do error "oh" end
+    end)
+    assert.is_true(bar.closed)
+    local ok, e = pcall(function()
+      for _ in progress.wrap(function() error("from inside", 0) end) do end -- luacheck: ignore
+    end)
+    assert.are.same({ false, "from inside" }, { ok, e })
+  end)
+
+  it("waits where the iterator waits", function()
+    local n = 0
+    local list = values(progress.wrap(function()
+      task.sleep(0.001)
+      n = n + 1
+      return n <= 5 and n or nil
+    end))
+    assert.are.equal(5, #list)
+  end)
+
+  it("refuses what is no iterator, and unknown options", function()
+    assert.has_error(function() progress.wrap(nil) end)
+    local ok, e = pcall(progress.wrap, {}, { totl = 3 })
+    assert.is_false(ok)
+    assert.matches("progress.wrap: unknown option 'totl' (did you mean 'total'?)", tostring(e),
+      1, true)
+  end)
+end)
+
+describe("progress.bar", function()
+  it("counts, and closes more than once", function()
+    local bar = progress.bar { total = 10, desc = "x" }
+    bar:update()
+    bar:update(4)
+    assert.are.equal(5, bar.n)
+    bar:set_total(20)
+    bar:set_postfix { loss = 0.123456, step = 3 }
+    assert.are.equal("loss=0.1235, step=3", bar.postfix)
+    bar:set_postfix "a\nb"
+    assert.are.equal("a b", bar.postfix)
+    bar:set_postfix(nil)
+    bar:close()
+    bar:close()
+    bar:update()
+  end)
+
+  it("leaves no task behind when the last one is closed", function()
+    do
+      local a <close> = progress.bar {}
+      local b <close> = progress.bar {}
+      a:update()
+      b:update()
+    end
+    task.sleep(0)
+  end)
+
+  it("is silent with --progress off and in workers", function()
+    settings.progress = "off"
+    local bar = progress.bar {}
+    settings.progress = nil
+    assert.are.equal("off", bar.mode)
+    local p <close> = pool.new { processes = 1 }
+    assert.are.same({ "off", 2 }, { p:apply(function()
+      local b = progress.bar { total = 2 }
+      b:update(2)
+      b:close()
+      return b.mode, b.n
+    end) })
+  end)
+end)
