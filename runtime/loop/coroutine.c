@@ -270,20 +270,23 @@ static bool push_field_name(lua_State *L, int index) {
   return false;
 }
 
-/* Pushes "table.sort" for a function of a loaded module, else `otherwise`. Stack: the function.
- */
+/* Pushes "table.sort" for a function of a loaded module, the shortest such name, else
+ * `otherwise`. Stack: the function. */
 static void push_function_name(lua_State *L, const char *otherwise) {
-  int f = lua_gettop(L);
+  int f = lua_gettop(L), best = f + 1;
+  lua_pushnil(L);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  for (lua_pushnil(L); lua_next(L, f + 1); lua_settop(L, f + 2)) {
-    if (lua_type(L, f + 2) != LUA_TSTRING || !lua_istable(L, -1)) continue;
-    if (!push_field_name(L, f)) continue;
-    const char *module = lua_tostring(L, f + 2), *name = lua_tostring(L, -1);
-    lua_pushfstring(L, strcmp(module, LUA_GNAME) == 0 ? "%s%s" : "%s.%s",
-                    strcmp(module, LUA_GNAME) == 0 ? "" : module, name);
-    return;
+  for (lua_pushnil(L); lua_next(L, best + 1); lua_settop(L, best + 2)) {
+    if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1) || !push_field_name(L, f))
+      continue;
+    const char *module = lua_tostring(L, best + 2);
+    bool global = strcmp(module, LUA_GNAME) == 0;
+    lua_pushfstring(L, "%s%s%s", global ? "" : module, global ? "" : ".", lua_tostring(L, -1));
+    bool better = lua_isnil(L, best) || lua_rawlen(L, -1) < lua_rawlen(L, best);
+    if (better) lua_copy(L, -1, best);
   }
-  lua_pushstring(L, otherwise ? otherwise : "?");
+  lua_settop(L, best);
+  if (lua_isnil(L, best)) lua_pushstring(L, otherwise ? otherwise : "?");
 }
 
 /* The frame of `co` that cannot be suspended, when it can be told. Pushes what it is on L. */
@@ -309,8 +312,8 @@ static bool push_frame(lua_State *L, lua_State *co, int level) {
 void lp_coroutine_push_obstacle(lua_State *L) {
   lua_State *blocked = lp_state_of(L)->blocked;
   luaL_checkstack(L, 12, NULL);
-  bool here = !lua_isyieldable(L), found;
-  found = here ? push_frame(L, L, 1) : lua_checkstack(blocked, 2) && push_frame(L, blocked, 0);
+  bool found = !lua_isyieldable(L) && push_frame(L, L, 1);
+  if (!found && blocked) found = lua_checkstack(blocked, 2) && push_frame(L, blocked, 0);
   if (!found) lua_pushliteral(L, "a C function");
   lua_pushfstring(L, "it is called by %s, which cannot be suspended", lua_tostring(L, -1));
 }
