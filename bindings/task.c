@@ -277,11 +277,17 @@ static int task_reject(lua_State *L) {
 
 /* ---- shield ---- */
 
+/* A shield is left by closing a variable and not by catching errors, so that a traceback is
+ * taken where an error is raised, and a coroutine that is closed inside leaves it too. */
+static int unshield(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  if (t && t->shield > 0) t->shield--;
+  return 0;
+}
+
 static int finish_shield(lua_State *L, int status, lua_KContext context) {
-  (void)context;
-  lp_state_of(L)->current->shield--;
-  if (status != LUA_OK && status != LUA_YIELD) return lua_error(L);
-  return lua_gettop(L);
+  (void)status, (void)context;
+  return lua_gettop(L) - 1;
 }
 
 /* task.shield(fn, ...) -> the results of fn(...). While fn runs, the task's cancellation waits.
@@ -290,9 +296,22 @@ static int task_shield(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lp_task *t = lp_state_of(L)->current;
   if (!t) return luaL_error(L, "task.shield outside any task");
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_toclose(L, 1);
   t->shield++;
-  int status = lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, 0, finish_shield);
-  return finish_shield(L, status, 0);
+  lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, finish_shield);
+  return finish_shield(L, LUA_OK, 0);
+}
+
+static void open_shield(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, unshield);
+  lua_setfield(L, -2, "__close");
+  lua_setmetatable(L, -2);
+  lua_pushcclosure(L, task_shield, 1);
+  lua_setfield(L, -2, "shield");
 }
 
 /* core.trace() -> {error, traceback} or nil: the latest error that this task raised or caught.
@@ -349,14 +368,19 @@ static void open_methods(lua_State *L) {
 }
 
 int luaopen_luapool_task_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"spawn", task_spawn},     {"promise", task_promise},
-      {"current", task_current}, {"now", task_now},
-      {"sleep", task_sleep},     {"yield", task_yield},
-      {"wait", task_wait},       {"shield", task_shield},
-      {"trace", task_trace},     {"mark_awaited", task_mark_awaited},
-      {"count", task_count},     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"spawn", task_spawn},
+                                       {"promise", task_promise},
+                                       {"current", task_current},
+                                       {"now", task_now},
+                                       {"sleep", task_sleep},
+                                       {"yield", task_yield},
+                                       {"wait", task_wait},
+                                       {"trace", task_trace},
+                                       {"count", task_count},
+                                       {"mark_awaited", task_mark_awaited},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
+  open_shield(L);
   open_methods(L);
   return 1;
 }

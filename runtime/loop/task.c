@@ -159,6 +159,15 @@ void lp_task_note_trace(lua_State *L) {
   lua_remove(L, -2);
 }
 
+/* Stack: task, error. The traceback that the error has brought along from another task or
+ * process, kept on the stack, or NULL. */
+static const char *brought_trace(lua_State *L) {
+  if (lua_getiuservalue(L, 1, LP_TASK_TRACE) != LUA_TTABLE) return NULL;
+  lua_rawgeti(L, 3, 2);
+  lua_rawgeti(L, 3, 1);
+  return lua_rawequal(L, -1, 2) ? lua_tostring(L, 4) : NULL;
+}
+
 /* The message handler of body: takes the traceback where the error is raised. */
 static int on_error(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
@@ -166,7 +175,9 @@ static int on_error(lua_State *L) {
   if (lp_raise_kind(L, 1)) return 1; /* has one */
   push_object(L, t);
   lua_insert(L, 1);
-  luaL_traceback(L, L, NULL, 1);
+  luaL_traceback(L, L, brought_trace(L), 1);
+  lua_replace(L, 3);
+  lua_settop(L, 3);
   note_trace(L, 1);
   return 1;
 }

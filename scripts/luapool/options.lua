@@ -132,8 +132,8 @@ local function shown(v)
 end
 
 --- What is wrong with a table of options, or nil. `known` maps each name to what it may be: a
---- Lua type, "count" (from 1), "count0", "integer", "seconds", "milliseconds", "size", "callable", "any", several
---- of them joined by "|", or a list of words.
+--- Lua type, "count" (from 1), "count0", "integer", "seconds", "milliseconds", "size",
+--- "callable", "any", several of them joined by "|", or a list of words.
 ---@param opts table
 ---@param known table<string, string|string[]>
 ---@param noun? string what the names are called: "option" unless said

@@ -4,6 +4,7 @@
 
 local core = require "luapool.task.core"
 local err = require "luapool.error"
+local options = require "luapool.options"
 
 local M = {
   spawn = core.spawn,
@@ -103,12 +104,7 @@ end
 ---@param opts? { return_errors: boolean? }
 ---@return table results, table? errors
 function M.gather(list, opts)
-  local all = opts and opts.return_errors
-  for key in pairs(opts or {}) do
-    if key ~= "return_errors" then
-      error(("unknown option '%s' of task.gather (there is 'return_errors')"):format(tostring(key)), 2)
-    end
-  end
+  local all = options.check("task.gather", opts, { return_errors = "boolean" }).return_errors
   local tasks = to_tasks(list, "gather")
   if all then return collect_all(tasks) end
   return collect(tasks)
@@ -180,7 +176,7 @@ local function leave(group, cause)
   end
   while next(group.tasks) do
     wait_or_cancel(members(group), "first_error")
-    core.yield() -- its watcher notes what has ended
+    core.shield(core.yield) -- its watcher notes what has ended
   end
   if group.failed then group.failed:await() end
 end
@@ -192,12 +188,17 @@ Group.__close = leave
 ---@return table group
 function M.group() return setmetatable({ tasks = {}, failed = nil }, Group) end
 
+local WAIT = {
+  return_when = { "all_completed", "first_completed", "first_error" },
+  timeout = "seconds",
+}
+
 --- Waits for tasks; returns those that have ended and those that have not.
 ---@param tasks table
 ---@param opts? { return_when: string?, timeout: number? }
 ---@return table done, table pending
 function M.wait(tasks, opts)
-  opts = opts or {}
+  opts = options.check("task.wait", opts, WAIT)
   core.wait(tasks, opts.return_when or "all_completed", opts.timeout)
   local done, pending = {}, {}
   for i = 1, #tasks do

@@ -1,4 +1,5 @@
--- Generators inside generators, consumers inside C functions, and enough work that slices fall everywhere.
+-- Generators inside generators, consumers inside C functions, and enough work that slices fall
+-- everywhere.
 local function range(n)
   return coroutine.wrap(function()
     for i = 1, n do coroutine.yield(i) end

@@ -43,7 +43,9 @@ table.sort(list, function(a, b) return a > b end)
 print(list[1], list[60000])
 local by = setmetatable({}, { __lt = function(a, b) return a.v < b.v end })
 local objects = {}
-for i = 1, 5000 do objects[i] = setmetatable({ v = list[(i * 7919) % 60000 + 1] }, getmetatable(by)) end
+for i = 1, 5000 do
+  objects[i] = setmetatable({ v = list[(i * 7919) % 60000 + 1] }, getmetatable(by))
+end
 table.sort(objects)
 print(objects[1].v, objects[5000].v)
 print(pcall(table.sort, { 3, 1, "x", 2 }))
@@ -88,7 +90,7 @@ local chain = {}
 for _ = 1, 50 do chain = setmetatable({}, { __index = chain }) end
 for _ = 1, 20000 do assert(chain.x == nil) end
 local log = 0
-local proxy = setmetatable({}, { __newindex = function(t, k, x) log = log + x; rawset(t, k, nil) end })
+local proxy = setmetatable({}, { __newindex = function(_, _, x) log = log + x end })
 for k = 1, 200000 do proxy[k] = k end
 print(log)
 
