@@ -1,0 +1,64 @@
+# Each example runs, as its first lines say.
+[ -n "${NGINX_URL:-}" ] || exec tests/support/nginx run sh "$0"
+. tests/support/cli.sh
+
+it "opens each with what it shows"
+for file in examples/*.lua examples/*/job.lua; do
+  head -n 2 "$file" >"$work/head"
+  expect grep -q '^-- Shows ' "$work/head"
+done
+
+it "titles.lua: the titles of pages"
+for n in 1 2 3; do
+  echo "<html><title>Page $n</title><p>text" >"$NGINX_ROOT/title-$n.html"
+done
+run luapool run examples/titles.lua -p 2 -- "$NGINX_URL/title-1.html" "$NGINX_URL/title-2.html" \
+  "$NGINX_URL/title-3.html"
+expect_status 0
+expect_out_lines 3
+expect_out_like '"title": *"Page 2"'
+expect_err_like '^Done, success: 3/3, failure: 0/3'
+
+it "map.lua: functions and tables travel"
+run luapool run examples/map.lua -p 2
+expect_status 0
+expect_out "1	(1000, 10000)
+2	(2000, 20000)
+3	(3000, 30000)
+4	(4000, 40000)
+5	(5000, 50000)
+sum	(2, 20)"
+
+it "generator.lua: a generator that fetches"
+for n in 1 2 3; do
+  echo "<title>Part $n</title><a rel=next href=part-$((n + 1)).html>on</a>" >"$NGINX_ROOT/part-$n.html"
+done
+echo "<title>The end</title>" >"$NGINX_ROOT/part-4.html"
+run luapool run examples/generator.lua -- "$NGINX_URL/part-1.html"
+expect_status 0
+expect_out "Part 1
+Part 2
+Part 3
+The end
+another task went on meanwhile"
+
+it "image_scraper: downloads a gallery, byte for byte, and sums up last"
+run examples/image_scraper/demo "$(dirname "$LUAPOOL")" 10 12
+expect_status 0
+expect_out_like '^Done, success: 118/120, failure: 2/120 \('
+expect [ "$(sed -n '$p' "$work/out" | cut -c 1-14)" = "Done, success:" ]
+
+it "image_scraper: the same one by one"
+mkdir "$work/site"
+luapool run examples/image_scraper/gallery.lua -- "$work/site" 2 5
+cp -r "$work/site/." "$NGINX_ROOT"
+cat >"$work/settings.yaml" <<YAML
+URL: "$NGINX_URL/{item}/page-{page}.html"
+ITEM: cats
+OUT_DIR: "$work/images"
+AMOUNT_PAGES: 1
+YAML
+run luapool run examples/image_scraper/job.lua -m sync -p 1 --config "$work/settings.yaml"
+expect_status 0
+expect_err_like '^Done, success: 5/5, failure: 0/5'
+expect [ "$(find "$work/images" -type f | wc -l)" = 5 ]
