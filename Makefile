@@ -21,6 +21,10 @@ check: build-asan
 bench: build-release
 	@tests/bench/run build/release $(ONLY)
 
+# Workers killed at random for 20 s; the short form is part of the tests.
+storm: build
+	@build/$(PRESET)/luapool run tests/support/storm.lua
+
 fuzz: build-fuzz
 	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
 
@@ -34,4 +38,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build test check bench fuzz demo format clean
+.PHONY: build test check bench storm fuzz demo format clean
