@@ -73,13 +73,20 @@ static void end_grace(uv_timer_t *timer) {
   uv_stop(timer->loop);
 }
 
+/* Something has still to unwind, or to be told that it is to leave. */
+static bool has_work(lp_state *st) {
+  return has_coroutines(st) || (st->fleet && st->fleet_busy(st));
+}
+
 static void end_tasks(lp_state *st) {
   uv_timer_t grace;
   uv_timer_init(st->loop, &grace);
   uv_timer_start(&grace, end_grace, GRACE, 0);
-  cancel_tasks(st);
-  while (has_coroutines(st) && uv_is_active((uv_handle_t *)&grace))
+  if (st->fleet) st->fleet_stop(st);
+  while (has_work(st) && uv_is_active((uv_handle_t *)&grace)) {
+    cancel_tasks(st); /* also those that others have spawned on their way out */
     uv_run(st->loop, UV_RUN_ONCE);
+  }
   uv_close((uv_handle_t *)&grace, NULL);
   uv_run(st->loop, UV_RUN_NOWAIT);
 }

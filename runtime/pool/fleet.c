@@ -92,6 +92,14 @@ void lp_fleet_learn(lua_State *L, lp_fleet *f, const uint32_t *numbers, uint32_t
     if (numbers[i] >= f->nprotos || !f->protos[numbers[i]].len) copy_proto(L, f, numbers[i]);
 }
 
+static void stop_fleet(lp_state *st) {
+  lp_list_each (link, &st->fleet->pools) lp_pool_terminate(lp_list_of(link, lp_pool, link));
+}
+
+static bool is_busy(lp_state *st) {
+  return !lp_list_empty(&st->fleet->slots);
+}
+
 static void close_fleet(lp_state *st) {
   lp_fleet *f = st->fleet;
   lp_list_each (link, &f->pools) lp_pool_kill(lp_list_of(link, lp_pool, link));
@@ -119,6 +127,8 @@ lp_fleet *lp_fleet_of(lua_State *L) {
   lp_list_init(&f->pools);
   lp_list_init(&f->slots);
   st->fleet = f;
+  st->fleet_stop = stop_fleet;
+  st->fleet_busy = is_busy;
   st->fleet_close = close_fleet;
   st->fleet_free = free_fleet;
   return f;

@@ -215,7 +215,7 @@ static void on_end(lp_task *t, lua_State *co, int nres) {
   (void)nres;
   lp_job *job = t->owner;
   lp_jobs *jobs = job->jobs;
-  if (t->status == LP_TASK_CANCELLED) {
+  if (t->status == LP_TASK_CANCELLED || (job->cancelled && t->status == LP_TASK_FAILED)) {
     answer_cancelled(job);
   } else if (t->status == LP_TASK_FAILED) {
     lp_job_encode_error(jobs, t, co, graph_of(job));
@@ -268,6 +268,14 @@ static void cancel_waiting(lp_job *job) {
   free_job(job);
 }
 
+/* One that does not wait never learns of it, and is closed after a while. */
+static void cancel_running(lp_job *job) {
+  static const double grace = 5; /* seconds */
+  job->cancelled = true;
+  lp_loop_after(job->jobs->st, &job->timer, grace);
+  lp_task_stop(job->task);
+}
+
 uint64_t lp_job_give_back(lp_jobs *jobs) {
   if (lp_list_empty(&jobs->waiting)) return 0;
   lp_job *job = lp_list_of(jobs->waiting.prev, lp_job, link);
@@ -283,14 +291,14 @@ void lp_job_cancel(lp_jobs *jobs, uint64_t number) {
   }
   lp_list_each (it, &jobs->running) {
     lp_job *job = lp_list_of(it, lp_job, link);
-    if (job->head.number == number) lp_task_stop(job->task);
+    if (job->head.number == number) cancel_running(job);
   }
 }
 
 void lp_job_cancel_all(lp_jobs *jobs) {
   while (!lp_list_empty(&jobs->waiting))
     cancel_waiting(lp_list_of(jobs->waiting.next, lp_job, link));
-  lp_list_each (link, &jobs->running) lp_task_stop(lp_list_of(link, lp_job, link)->task);
+  lp_list_each (link, &jobs->running) cancel_running(lp_list_of(link, lp_job, link));
 }
 
 static void free_list(lp_list *list, size_t offset) {

@@ -46,7 +46,8 @@ typedef struct lp_job {
   lp_jobs *jobs;
   lp_task_head head;
   lp_task *task;
-  lp_timer timer; /* its timeout */
+  lp_timer timer; /* its timeout; once cancelled, until it is closed by force */
+  bool cancelled; /* main wants it to end */
   int graph;      /* registry reference: the graph of a function of its own, or LUA_NOREF */
   size_t len;
   char bytes[];
