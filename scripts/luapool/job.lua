@@ -8,6 +8,7 @@ local errors = require "luapool.error"
 local output = require "luapool.job.output"
 local pool = require "luapool.pool"
 local progress = require "luapool.progress"
+local screen = require "luapool.screen.core"
 local settings = require "luapool.settings"
 local source = require "luapool.job.source"
 local spec = require "luapool.job.spec"
@@ -98,15 +99,14 @@ local function settle(self, entry, reply, e)
   self.source:settle()
 end
 
+-- The bar knows its end when the size of the input is known; additions move it.
 local function show_total(self)
   local total = 0
   for name, kind in pairs(self.spec.kinds) do
-    if kind.counted then
-      local known = name == self.spec.start and self.source:size() or self.source.totals[name]
-      total = total + known
-    end
+    local known = kind.counted and self.source:known(name) or not kind.counted and 0
+    total = total and known and total + known
   end
-  self.bar:set_total(total)
+  self.bar:set_total(total or nil)
 end
 
 local function consume(self)
@@ -135,6 +135,7 @@ function Job:stop(status, what)
     return
   end
   self.source:stop()
+  screen.print(("luapool: %s: running items have %d s to finish; again: stop now\n"):format(what, GRACE))
   task.spawn(function()
     task.sleep(GRACE)
     self.consumer:cancel(what)

@@ -190,10 +190,15 @@ function Source:close()
   if self.puller then self.puller:cancel "the job has ended" end
 end
 
---- How many items there will be of the start kind, when that is known already.
+--- How many items of a kind there will be as far as can be told, or nil while an iterator of them
+--- goes on.
+---@param kind string
 ---@return integer|nil
-function Source:size()
-  return self.list and not self.seen and #self.list or nil
+function Source:known(kind)
+  local known = self.totals[kind]
+  if kind ~= self.start or self.stopped then return known end
+  if self.list then return known + #self.list - self.at end
+  return self.ended and known or nil
 end
 
 -- What the job's `items` gave: a list, or an iterator as a `for` loop takes one.
