@@ -197,7 +197,7 @@ static int map_close(lua_State *L) {
   drop_list(&m->calls);
   drop_list(&m->running);
   wake(m);
-  if (m->snapshot) lp_pool_release_snapshot(m->snapshot);
+  if (m->snapshot) lp_snapshot_release(m->snapshot);
   lp_pool_leave(m->pool);
   lp_pool_release(m->pool);
   return 0;

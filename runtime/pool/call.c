@@ -1,4 +1,4 @@
-/* pool/call.c: calls and snapshots: memory only; the pool moves them. Layer: pool. Process:
+/* pool/call.c: calls: memory only; the pool moves them. Layer: pool. Process:
  * main. */
 #include "runtime/pool/call.h"
 
@@ -27,7 +27,7 @@ lp_call *lp_call_new(lp_snapshot *snapshot, const uint32_t *protos, uint32_t npr
 
 void lp_call_release(lp_call *call) {
   if (--call->holders > 0) return;
-  if (call->snapshot) lp_pool_release_snapshot(call->snapshot);
+  if (call->snapshot) lp_snapshot_release(call->snapshot);
   lp_alloc_free(call->result);
   lp_alloc_free(call->report);
   lp_alloc_free(call);
@@ -39,20 +39,4 @@ int lp_call_keep_result(lp_call *call, const char *bytes, size_t len) {
   memcpy(call->result, bytes, len);
   call->result_len = len;
   return 0;
-}
-
-lp_snapshot *lp_snapshot_new(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
-                             const char *bytes, size_t len) {
-  size_t head = nprotos * sizeof *protos;
-  lp_snapshot *s = lp_alloc_new(sizeof *s + head + len);
-  if (!s) return NULL;
-  s->pool = pool;
-  pool->holders++;
-  s->number = ++pool->snapshots;
-  s->holders = 1;
-  s->protos = nprotos;
-  s->len = len;
-  if (head) memcpy(s->data, protos, head);
-  memcpy(s->data + head, bytes, len);
-  return s;
 }

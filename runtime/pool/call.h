@@ -11,20 +11,9 @@
 #include <sys/types.h>
 
 #include "runtime/base/list.h"
+#include "runtime/pool/snapshot.h"
 
-typedef struct lp_pool lp_pool;
 typedef struct lp_slot lp_slot;
-
-/* A function that many calls name: encoded once, sent once to each worker. */
-typedef struct lp_snapshot {
-  lp_pool *pool;
-  uint32_t number;
-  int holders;
-  uint32_t
-      protos; /* how many prototype numbers stand at the start of `data`, before the bytes */
-  size_t len;
-  char data[];
-} lp_snapshot;
 
 typedef enum {
   LP_CALL_PENDING, /* in pool->pending */
@@ -87,8 +76,5 @@ static inline const uint32_t *lp_call_protos(const lp_call *call) {
 static inline const char *lp_call_bytes(const lp_call *call) {
   return call->data + call->protos * sizeof(uint32_t);
 }
-
-lp_snapshot *lp_snapshot_new(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
-                             const char *bytes, size_t len);
 
 #endif

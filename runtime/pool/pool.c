@@ -68,15 +68,6 @@ void lp_pool_release(lp_pool *pool) {
   lp_alloc_free(pool);
 }
 
-void lp_pool_release_snapshot(lp_snapshot *s) {
-  lp_pool *pool = s->pool;
-  if (--s->holders > 0) return;
-  lp_list_each (link, &pool->members)
-    lp_slot_forget(lp_list_of(link, lp_slot, member), s->number);
-  lp_alloc_free(s);
-  lp_pool_release(pool);
-}
-
 /* ---- leaving ---- */
 
 static void end_if_empty(lp_pool *pool) {

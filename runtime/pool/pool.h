@@ -103,7 +103,6 @@ void lp_pool_leave(lp_pool *pool);
 
 /* One holder less. */
 void lp_pool_release(lp_pool *pool);
-void lp_pool_release_snapshot(lp_snapshot *s);
 
 /* The slot gets no further work; a replacement is started, and it leaves when its calls have
  * ended. */

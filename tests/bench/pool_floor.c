@@ -1,9 +1,9 @@
 /* tests/bench/pool_floor.c: the floor for pool:map: bare C with Lua at both ends.
  *
  * usage: pool_floor TASKS
- * Forks two workers. Main gives each batches of numbers over a socketpair, a window of 128 at a time;
- * a worker runs one Lua coroutine a number that doubles it, and answers in one write; main sums
- * in Lua. Nothing is scheduled, checked or accounted for. */
+ * Forks two workers. Main gives each batches of numbers over a socketpair, a window of 128 at a
+ * time; a worker runs one Lua coroutine a number that doubles it, and answers in one write;
+ * main sums in Lua. Nothing is scheduled, checked or accounted for. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <poll.h>
@@ -82,6 +82,7 @@ int main(int argc, char **argv) {
     }
   }
   for (int i = 0; i < WORKERS; i++) close(ends[i].fd);
-  while (wait(NULL) > 0) {}
+  while (wait(NULL) > 0) {
+  }
   return done == tasks ? 0 : 1;
 }

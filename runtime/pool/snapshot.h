@@ -1,0 +1,29 @@
+/* pool/snapshot.h: the function of a map as it was when the map began: encoded once, sent once
+ * to each worker, named by many calls. Layer: pool. Process: main. Owner: the map and each of
+ * its calls. */
+#ifndef LP_POOL_SNAPSHOT_H
+#define LP_POOL_SNAPSHOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct lp_pool lp_pool;
+
+typedef struct lp_snapshot {
+  lp_pool *pool;
+  uint32_t number;
+  int holders;
+  uint32_t
+      protos; /* how many prototype numbers stand at the start of `data`, before the bytes */
+  size_t len;
+  char data[];
+} lp_snapshot;
+
+/* Makes one with a copy of the bytes and one holder. NULL for want of memory. */
+lp_snapshot *lp_snapshot_new(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
+                             const char *bytes, size_t len);
+
+/* One holder less. With the last one workers are told to forget it. */
+void lp_snapshot_release(lp_snapshot *s);
+
+#endif
