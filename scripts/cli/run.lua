@@ -85,10 +85,16 @@ local function settle(values)
   if values.mode == "sync" then settings.concurrency = 1 end
 end
 
--- A traceback without luapool's own frames.
+-- A traceback without luapool's own frames; nothing when there are no others.
 local function own_frames(trace)
-  if not trace then return "" end
-  return "\n" .. trace:gsub("\n%s*luapool/[^\n]*", ""):gsub("\n%s*%[C%]: in %?$", "")
+  local lines, some = {}, false
+  for line in (trace or ""):gmatch("[^\n]+") do
+    if not line:find("^%s+luapool/") and not line:find("^%s+%[C%]: in %?$") then
+      table.insert(lines, "\n" .. line)
+      some = some or line:find("^%s+[^%[(]")
+    end
+  end
+  return some and table.concat(lines) or ""
 end
 
 -- Prints an error that ended the run. Returns the exit status.
@@ -96,7 +102,7 @@ local function report(e, trace)
   local text = tostring(e)
   trace = trace or errors.traceback(e)
   local ours = text:find("^luapool/")
-  return complain(text .. (ours and "\n" .. (trace or "") or own_frames(trace)))
+  return complain(text .. (ours and trace and "\n" .. trace or own_frames(trace)))
 end
 
 -- One run, and what may stop it: first the task that runs the file, then the job.

@@ -135,7 +135,7 @@ function Job:stop(status, what)
     return
   end
   self.source:stop()
-  screen.print(("luapool: %s: running items have %d s to finish; again: stop now\n"):format(what, GRACE))
+  screen.print(("luapool: %s: running items have %d s to finish\n"):format(what, GRACE))
   task.spawn(function()
     task.sleep(GRACE)
     self.consumer:cancel(what)

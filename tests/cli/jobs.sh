@@ -351,3 +351,42 @@ run sh -c '{ "$0" run "$1"; echo $? >"$2"; } | head -n 1' "$LUAPOOL" "$work/job.
 expect_out '"line"'
 expect_err ""
 expect [ "$(cat "$work/status")" = 0 ]
+
+it "says that the disk is full, without a traceback"
+cat >"$work/job.lua" <<'LUA'
+return { items = { 1, 2 }, process = function(n) return n end }
+LUA
+run here luapool run job.lua -o /dev/full
+expect_status 1
+expect_err_like '^luapool: cannot write /dev/full: No space left on device$'
+expect_err_lines 2
+
+it "fails an item that ends its worker, not the others"
+job -p 2 <<'LUA'
+return {
+  items = { 1, 2, 3, 4 },
+  process = function(n)
+    if n == 2 then os.exit(3) end
+    return n
+  end,
+}
+LUA
+expect_status 3
+expect_out_lines 3
+expect_err_like '^Done, success: 3/4, failure: 1/4 '
+expect grep -q '"item":2,.*"kind":"worker_died"' "$work/job.failed.jsonl"
+
+it "fails an item that takes too long, not the others"
+job -p 2 <<'LUA'
+return {
+  items = { 1, 2, 3, 4 },
+  task_timeout = 0.3,
+  process = function(n)
+    while n == 2 do end
+    return n
+  end,
+}
+LUA
+expect_status 3
+expect_out_lines 3
+expect grep -q '"item":2,.*"kind":"timeout"' "$work/job.failed.jsonl"
