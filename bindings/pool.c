@@ -50,6 +50,8 @@ static void set_death(lua_State *L, const lp_call *call) {
   }
   lua_pushstring(L, call->report);
   lua_setfield(L, -2, "report");
+  lua_pushinteger(L, (lua_Integer)call->attempt);
+  lua_setfield(L, -2, "attempts");
 }
 
 static void push_died(lua_State *L, const lp_call *call) {

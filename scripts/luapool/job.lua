@@ -82,7 +82,8 @@ end
 -- One reply of a worker, or the pool's error in place of it.
 local function settle(self, entry, reply, e)
   if not reply then
-    failed(self, entry, e, (entry.attempts or 0) + 1)
+    local runs = errors.is(e, "worker_died") and e.attempts or 1
+    failed(self, entry, e, (entry.attempts or 0) + runs)
   elseif reply.fatal ~= nil then
     self.trace = reply.traceback
     error(reply.fatal, 0)

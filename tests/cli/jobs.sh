@@ -374,7 +374,7 @@ LUA
 expect_status 3
 expect_out_lines 3
 expect_err_like '^Done, success: 3/4, failure: 1/4 '
-expect grep -q '"item":2,.*"kind":"worker_died"' "$work/job.failed.jsonl"
+expect grep -q '"item":2,.*"kind":"worker_died","attempts":2}' "$work/job.failed.jsonl"
 
 it "fails an item that takes too long, not the others"
 job -p 2 <<'LUA'
