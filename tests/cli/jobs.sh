@@ -291,7 +291,7 @@ LUA
   (cd "$work" && exec "$LUAPOOL" run job.lua -p 3 -c 20 "$@" >out 2>err) &
   pid=$! tap_command="luapool run job.lua $*"
   until [ "$(cat "$work/out.jsonl" 2>/dev/null | wc -l)" -ge 300 ]; do sleep 0.02; done
-  left="$pid $(sort -u "$work/out.jsonl") $(ps -o pid= --ppid "$pid")"
+  left="$pid $(sort -u "$work/out.jsonl") $(cat "/proc/$pid/task/$pid/children")"
 }
 
 stopped() {

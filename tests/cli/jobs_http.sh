@@ -79,7 +79,7 @@ expect [ "$(grep -o '"pid": *[0-9]*' "$work/out.jsonl" | sort -u | wc -l)" -gt 6
 it "sums up on Ctrl-C and leaves no process"
 write_job /delay/0.05/
 start_job 200 -p 6 -c 5
-family="$workers $(ps -o pid= --ppid "$pid")"
+family="$workers $(cat "/proc/$pid/task/$pid/children")"
 kill -INT "$pid"
 wait_for_job
 expect_status 130
