@@ -13,6 +13,7 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
 #include "runtime/wire/wire.h"
 
@@ -24,14 +25,31 @@ lp_pool *lp_pool_check(lua_State *L, int arg) {
 
 /* ---- values ---- */
 
+/* The objects that were just encoded stay alive until they are unpinned; their numbers go to
+ * `list`. */
+static void pin_objects(lua_State *L, lp_fleet *f, lp_buf *list) {
+  const uint32_t *objects = (const uint32_t *)f->objects.data;
+  for (size_t i = 0; i < f->objects.len / sizeof *objects; i++) {
+    uint32_t number = objects[i] | LP_REMOTE_OBJECT;
+    int rc = lp_buf_append(list, &number, sizeof number);
+    if (rc < 0) lp_raise_code(L, rc, "cannot send the task");
+    lp_remote_pin(L, objects[i]);
+  }
+}
+
 void lp_pool_encode(lua_State *L, lp_pool *pool, int graph, int record, int first, int n,
                     lp_buf **bytes, lp_buf **protos) {
   lp_fleet *f = pool->fleet;
-  f->bytes.len = f->numbers.len = 0;
-  lp_wire wire = {.known = graph, .record = record, .protos = &f->numbers, .noun = "argument"};
+  f->bytes.len = f->numbers.len = f->objects.len = 0;
+  lp_wire wire = {.known = graph,
+                  .record = record,
+                  .protos = &f->numbers,
+                  .objects = &f->objects,
+                  .noun = "argument"};
   lp_wire_encode(L, &wire, first, n, &f->bytes);
   const uint32_t *numbers = (const uint32_t *)f->numbers.data;
   lp_fleet_learn(L, f, numbers, (uint32_t)(f->numbers.len / sizeof *numbers));
+  pin_objects(L, f, &f->numbers);
   *bytes = &f->bytes;
   *protos = &f->numbers;
 }
@@ -269,14 +287,15 @@ static int pool_new(lua_State *L) {
   options.round_robin = lua_toboolean(L, -1);
   lua_pop(L, 2);
   lp_fleet *f = lp_fleet_of(L);
-  lp_wire wire = {.noun = "init argument"};
-  f->bytes.len = 0;
+  lp_wire wire = {.noun = "init argument", .objects = &f->objects};
+  f->bytes.len = f->objects.len = 0;
   lp_wire_encode(L, &wire, 2, lua_gettop(L) - 1, &f->bytes);
   lp_pool **box = lua_newuserdatauv(L, sizeof *box, 0);
   int error;
   *box = lp_pool_open(f, &options, &f->bytes, &error);
   if (!*box) return lp_raise_code(L, error, "cannot make a pool");
   luaL_setmetatable(L, CLASS);
+  pin_objects(L, f, &(*box)->objects);
   return 1;
 }
 

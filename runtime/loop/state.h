@@ -60,9 +60,10 @@ typedef struct lp_state {
   void *host; /* the luapool of luapool.h, or the worker */
   void *http; /* owned by bindings/http: made at the first request */
   void (*http_close)(struct lp_state *st);
-  struct lp_fleet *fleet;                  /* owned by pool/fleet.c: made with the first pool */
-  void (*fleet_stop)(struct lp_state *st); /* terminates all pools */
-  bool (*fleet_busy)(struct lp_state *st); /* workers have not left yet */
+  struct lp_fleet *fleet; /* owned by pool/fleet.c: made with the first pool */
+  struct lp_asker *asker; /* of a worker, owned by worker.c: how to reach objects of main */
+  void (*fleet_stop)(struct lp_state *st);  /* terminates all pools */
+  bool (*fleet_busy)(struct lp_state *st);  /* workers have not left yet */
   void (*fleet_close)(struct lp_state *st); /* kills them, begins to close its handles */
   void (*fleet_free)(struct lp_state *st);  /* once the loop is empty */
   bool (*more)(struct lp_state *st); /* a worker: starts a further task when none is ready */

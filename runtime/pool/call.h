@@ -14,6 +14,7 @@
 #include "runtime/pool/snapshot.h"
 
 typedef struct lp_slot lp_slot;
+typedef struct lp_fleet lp_fleet;
 
 typedef enum {
   LP_CALL_PENDING, /* in pool->pending */
@@ -30,6 +31,7 @@ typedef enum {
 typedef struct lp_call {
   lp_list link;
   lp_pool *pool;
+  lp_fleet *fleet;
   lp_slot *slot; /* where it is when it is sent */
   lp_snapshot *snapshot;
   uint64_t number; /* 1 + index in pool->table, and a generation above it */
@@ -53,7 +55,7 @@ typedef struct lp_call {
 
   uint32_t protos;
   size_t len;
-  char data[]; /* `protos` prototype numbers, then the values to send */
+  char data[]; /* `protos` numbers of prototypes and objects, then the values to send */
 } lp_call;
 
 /* A call with a copy of the bytes; one holder. NULL for want of memory. */

@@ -114,6 +114,7 @@ static void free_fleet(lp_state *st) {
   lp_alloc_free(f->protos);
   lp_buf_close(&f->bytes);
   lp_buf_close(&f->numbers);
+  lp_buf_close(&f->objects);
   lp_alloc_free(f);
   st->fleet = NULL;
 }

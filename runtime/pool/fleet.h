@@ -22,7 +22,7 @@ typedef struct lp_fleet {
   uint32_t spawns; /* the id of the latest worker */
   lp_buf *protos;  /* bytecode by number, copied out of Lua */
   uint32_t nprotos;
-  lp_buf bytes, numbers; /* for encoding, valid until the next time */
+  lp_buf bytes, numbers, objects; /* for encoding, valid until the next time */
 } lp_fleet;
 
 /* The fleet of L's runtime, made when there is none. Raises for want of memory. */

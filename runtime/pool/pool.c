@@ -10,6 +10,7 @@
 #include "runtime/loop/loop.h"
 #include "runtime/pool/dispatch.h"
 #include "runtime/pool/protocol.h"
+#include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
 
 enum { MOST_EARLY_DEATHS = 5, MOST_RERUNS = 20 };
@@ -61,6 +62,9 @@ void lp_pool_release(lp_pool *pool) {
   if (--pool->holders > 0) return;
   lp_list_remove(&pool->link);
   lp_buf_close(&pool->setup);
+  lp_remote_unpin_all(pool->fleet->st, (const uint32_t *)pool->objects.data,
+                      (uint32_t)(pool->objects.len / sizeof(uint32_t)));
+  lp_buf_close(&pool->objects);
   lp_alloc_free(pool->slots);
   lp_alloc_free(pool->table);
   lp_alloc_free(pool->vacant);
@@ -190,7 +194,7 @@ static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool charged) {
 }
 
 void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
-  uint64_t guilty = *slot->on_cpu;
+  uint64_t guilty = slot->shared->on_cpu;
   lp_list_remove(&slot->member);
   bool active = pool->slots[slot->id - 1] == slot;
   if (active) pool->slots[slot->id - 1] = NULL;
@@ -217,7 +221,7 @@ static void on_watchdog(lp_timer *t) {
   double now = lp_loop_now(), most = pool->options.task_timeout + STUCK_GRACE;
   lp_list_each (link, &pool->members) {
     lp_slot *slot = lp_list_of(link, lp_slot, member);
-    uint64_t number = *slot->on_cpu;
+    uint64_t number = slot->shared->on_cpu;
     if (!number || number != slot->seen) slot->since = now;
     slot->seen = number;
     if (number && now - slot->since > most && !slot->stuck) {
@@ -253,6 +257,7 @@ static int grow_table(lp_pool *pool) {
 }
 
 int lp_pool_submit(lp_pool *pool, lp_call *call) {
+  call->fleet = pool->fleet;
   if (pool->killed || pool->ended) return LP_ECLOSED;
   if (!pool->nvacant && grow_table(pool) < 0) return LP_EMEMORY;
   uint32_t index = pool->vacant[--pool->nvacant];

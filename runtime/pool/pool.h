@@ -45,6 +45,7 @@ struct lp_pool {
   uint32_t wanted;  /* the worker that must run the next call, or 0 */
   uint32_t turn;    /* for round_robin: the slot after the latest one */
   lp_buf setup;     /* what each worker is told first */
+  lp_buf objects;   /* and the numbers of objects in it, pinned */
   lp_list pending;  /* calls, first in line first */
   lp_call **table;  /* calls by index */
   uint32_t *vacant; /* unused indices of the table */

@@ -19,6 +19,7 @@ enum {
   LP_SAY_CANCEL, /* uint64_t number of a task */
   LP_SAY_RECALL, /* uint32_t: give back up to so many tasks that are not started */
   LP_SAY_EXIT,   /* cancel what is left, then end */
+  LP_SAY_ANSWER, /* lp_answer_head; values: the results, or kind or nil, and message */
 
   /* worker to main */
   LP_SAY_READY,     /* set up */
@@ -28,7 +29,36 @@ enum {
   LP_SAY_RETURNED,  /* uint64_t numbers: what is given back, also when it is nothing */
   LP_SAY_RETIRE,    /* its memory_limit is passed: it wants to be replaced */
   LP_SAY_CANCELLED, /* the same */
+  LP_SAY_ASK,       /* lp_ask_head; values: the name of a method, its arguments */
+  LP_SAY_WITHDRAW,  /* uint64_t request: its task does not want to wait any more */
+  LP_SAY_HOLD,      /* uint32_t object: there is a proxy of it */
+  LP_SAY_LET_GO,    /* the same: and now there is one less */
+  LP_SAY_TOOK,      /* uint64_t request: the objects in its answer are held now */
+  LP_SAY_ENDED,     /* uint32_t holder, uint32_t: 1 when it ended normally */
 };
+
+/* The memory that main shares with a worker; only the worker writes it. It outlives the worker.
+ */
+typedef struct lp_shared {
+  volatile uint64_t on_cpu; /* the number of the task that runs now, or 0 */
+  volatile uint64_t taken;  /* of the latest answer (lp_answer_head) that its task has */
+} lp_shared;
+
+/* A method of an object that stays with main. Every ask is answered once. */
+typedef struct lp_ask_head {
+  uint64_t request; /* the worker's own */
+  uint32_t object;
+  uint32_t holder; /* number of the task that asks, for those who hold things; or 0 */
+} lp_ask_head;
+
+enum { LP_ANSWER_OK, LP_ANSWER_ERROR, LP_ANSWER_WITHDRAWN };
+
+typedef struct lp_answer_head {
+  uint64_t request;
+  uint64_t taken;   /* what goes into lp_shared once the task has the answer; 0: nothing */
+  uint32_t status;  /* LP_ANSWER_... */
+  uint32_t objects; /* how many references are in it: when there are, LP_SAY_TOOK comes back */
+} lp_answer_head;
 
 typedef struct lp_task_head {
   uint64_t number;

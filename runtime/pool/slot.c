@@ -18,6 +18,7 @@
 #include "runtime/pool/fleet.h"
 #include "runtime/pool/pool.h"
 #include "runtime/pool/protocol.h"
+#include "runtime/pool/remote.h"
 
 static const double PATIENCE = 2; /* seconds with a stopped worker, */
 static const double SECOND_LOOK = 0.2;
@@ -29,7 +30,7 @@ static void release(lp_slot *slot) {
   lp_pool *pool = slot->pool;
   lp_list_remove(&slot->flush.link);
   lp_timer_stop(&pool->fleet->st->timers, &slot->stopped);
-  if (slot->on_cpu) munmap((void *)slot->on_cpu, sizeof *slot->on_cpu);
+  if (slot->shared) munmap(slot->shared, sizeof *slot->shared);
   lp_buf_close(&slot->knows);
   lp_buf_close(&slot->has);
   lp_alloc_free(slot);
@@ -60,6 +61,7 @@ void lp_slot_drop(lp_slot *slot) {
   lp_list_remove(&slot->all);
   lp_output_finish(&slot->out);
   lp_output_finish(&slot->err);
+  lp_remote_lose(slot);
   lp_pool_lose(slot->pool, slot);
   close_handles(slot);
 }
@@ -146,6 +148,12 @@ static void heard_retire(lp_slot *slot, const lp_frame *frame) {
   lp_pool_retire(slot->pool, slot);
 }
 
+/* Without memory for what it asks it would wait for ever: its calls run elsewhere. */
+static void heard_remote(lp_slot *slot, const lp_frame *frame) {
+  if (lp_remote_hear(slot, frame) < 0)
+    lp_fleet_kill(slot->pool->fleet, slot->spawn_id, SIGKILL);
+}
+
 static void heard_done(lp_slot *s, const lp_frame *f) {
   heard_end(s, f, LP_CALL_DONE);
 }
@@ -161,14 +169,19 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_READY] = heard_ready,         [LP_SAY_BROKEN] = heard_broken,
       [LP_SAY_DONE] = heard_done,           [LP_SAY_FAILED] = heard_failed,
       [LP_SAY_CANCELLED] = heard_cancelled, [LP_SAY_RETURNED] = heard_returned,
-      [LP_SAY_RETIRE] = heard_retire,
+      [LP_SAY_RETIRE] = heard_retire,       [LP_SAY_ASK] = heard_remote,
+      [LP_SAY_WITHDRAW] = heard_remote,     [LP_SAY_HOLD] = heard_remote,
+      [LP_SAY_LET_GO] = heard_remote,       [LP_SAY_TOOK] = heard_remote,
+      [LP_SAY_ENDED] = heard_remote,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);
 }
 
 static void on_batch(lp_channel *c) {
-  lp_pool_pump(((lp_slot *)c->owner)->pool);
+  lp_slot *slot = c->owner;
+  lp_remote_serve(slot);
+  lp_pool_pump(slot->pool);
 }
 
 static const lp_channel_events events = {
@@ -186,13 +199,14 @@ void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
 }
 
 /* One frame of a number and bytes. */
-static int say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
-                     const void *bytes, size_t len) {
+int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
+                      const void *bytes, size_t len) {
   lp_buf *out = lp_channel_out(&slot->channel);
   if (lp_buf_reserve(out, LP_FRAME_HEAD + head_len + len) < 0) return LP_EMEMORY;
   long start = lp_frame_begin(out, type);
   lp_buf_append(out, head, head_len);
   lp_buf_append(out, bytes, len);
+  lp_loop_flush(slot->pool->fleet->st, &slot->flush);
   return lp_frame_end(out, start);
 }
 
@@ -200,6 +214,7 @@ static int teach(lp_slot *slot, const uint32_t *numbers, uint32_t n) {
   lp_fleet *f = slot->pool->fleet;
   for (uint32_t i = 0; i < n; i++) {
     uint32_t number = numbers[i];
+    if (number & LP_REMOTE_OBJECT) continue;
     size_t old = slot->knows.len;
     if (number >= old) {
       if (lp_buf_reserve(&slot->knows, number + 1 - old) < 0) return LP_EMEMORY;
@@ -208,7 +223,8 @@ static int teach(lp_slot *slot, const uint32_t *numbers, uint32_t n) {
     }
     if (slot->knows.data[number]) continue;
     lp_buf *code = &f->protos[number];
-    int rc = say_parts(slot, LP_SAY_PROTO, &number, sizeof number, code->data, code->len);
+    int rc =
+        lp_slot_say_parts(slot, LP_SAY_PROTO, &number, sizeof number, code->data, code->len);
     if (rc < 0) return rc;
     slot->knows.data[number] = 1;
   }
@@ -227,7 +243,7 @@ static int send_snapshot(lp_slot *slot, const lp_snapshot *s) {
   int rc = teach(slot, (const uint32_t *)s->data, s->protos);
   if (rc < 0 || (rc = lp_buf_append(&slot->has, &s->number, sizeof s->number)) < 0) return rc;
   const char *bytes = s->data + s->protos * sizeof(uint32_t);
-  return say_parts(slot, LP_SAY_SNAPSHOT, &s->number, sizeof s->number, bytes, s->len);
+  return lp_slot_say_parts(slot, LP_SAY_SNAPSHOT, &s->number, sizeof s->number, bytes, s->len);
 }
 
 int lp_slot_send(lp_slot *slot, lp_call *call) {
@@ -239,7 +255,8 @@ int lp_slot_send(lp_slot *slot, lp_call *call) {
   }
   if (rc == 0 && call->protos) rc = teach(slot, lp_call_protos(call), call->protos);
   if (rc == 0)
-    rc = say_parts(slot, LP_SAY_TASK, &head, sizeof head, lp_call_bytes(call), call->len);
+    rc = lp_slot_say_parts(slot, LP_SAY_TASK, &head, sizeof head, lp_call_bytes(call),
+                           call->len);
   if (rc < 0) return rc;
   call->slot = slot;
   call->state = LP_CALL_SENT;
@@ -278,7 +295,7 @@ static int make_ends(ends *e) {
   int rc = lp_spawn_pair(SOCK_STREAM, e->channel);
   if (rc == 0) rc = lp_spawn_pipe(e->out);
   if (rc == 0) rc = lp_spawn_pipe(e->err);
-  if (rc == 0) rc = e->page = lp_spawn_page(sizeof(uint64_t));
+  if (rc == 0) rc = e->page = lp_spawn_page(sizeof(lp_shared));
   return rc < 0 ? rc : 0;
 }
 
@@ -297,9 +314,9 @@ static int open_handles(lp_slot *slot, ends *e) {
 }
 
 static int open_page(lp_slot *slot, int page) {
-  void *word = mmap(NULL, sizeof *slot->on_cpu, PROT_READ | PROT_WRITE, MAP_SHARED, page, 0);
-  if (word == MAP_FAILED) return LP_EMEMORY;
-  slot->on_cpu = word;
+  void *memory = mmap(NULL, sizeof(lp_shared), PROT_READ | PROT_WRITE, MAP_SHARED, page, 0);
+  if (memory == MAP_FAILED) return LP_EMEMORY;
+  slot->shared = memory;
   return 0;
 }
 

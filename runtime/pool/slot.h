@@ -15,6 +15,9 @@
 #include "runtime/loop/state.h"
 #include "runtime/pool/call.h"
 #include "runtime/pool/output.h"
+#include "runtime/pool/protocol.h"
+
+typedef struct lp_remote lp_remote;
 
 struct lp_slot {
   lp_list all;    /* in fleet->slots */
@@ -26,31 +29,32 @@ struct lp_slot {
   lp_channel channel;
   lp_output out, err;
   lp_flush flush;
-  lp_list calls;    /* sent to it and not answered */
-  uint32_t load;    /* their number */
-  uint32_t sent;    /* calls that it was sent and has not given back */
-  bool ready;       /* it has said so */
-  bool retiring;    /* a replacement has its place; it leaves when its calls have ended */
-  bool asked;       /* to give back calls; no answer yet */
-  bool dry;         /* it had none to give back, and has been sent none since */
-  bool stuck;       /* it was killed for a call that no timeout reached */
-  uint64_t seen;    /* what the watchdog saw on its CPU, */
-  double since;     /* since when */
-  lp_timer stopped; /* until a stopped worker is killed */
-  bool frozen;      /* it is stopped by a signal: */
-  bool doubted;     /* and was still so after two seconds */
-  volatile uint64_t *on_cpu; /* memory shared with it: the number of the call on its CPU */
-  bool reserved;             /* a call runs alone in it */
-  bool leaving;              /* it was told to exit */
-  bool exited;               /* reaped: */
-  int status;                /* as from waitpid, or -1 when it could not be forked: */
-  int error;                 /* the errno, negative */
-  bool ended;                /* the channel has */
-  bool gone;                 /* the pool knows that it is dead */
-  int open;                  /* handles that are not closed */
-  uint64_t done;             /* calls that it has answered */
-  lp_buf knows;              /* one byte a prototype: has it been sent? */
-  lp_buf has;                /* uint32_t numbers of snapshots that it holds */
+  lp_list calls;     /* sent to it and not answered */
+  uint32_t load;     /* their number */
+  uint32_t sent;     /* calls that it was sent and has not given back */
+  bool ready;        /* it has said so */
+  bool retiring;     /* a replacement has its place; it leaves when its calls have ended */
+  bool asked;        /* to give back calls; no answer yet */
+  bool dry;          /* it had none to give back, and has been sent none since */
+  bool stuck;        /* it was killed for a call that no timeout reached */
+  uint64_t seen;     /* what the watchdog saw on its CPU, */
+  double since;      /* since when */
+  lp_timer stopped;  /* until a stopped worker is killed */
+  bool frozen;       /* it is stopped by a signal: */
+  bool doubted;      /* and was still so after two seconds */
+  lp_shared *shared; /* memory */
+  bool reserved;     /* a call runs alone in it */
+  bool leaving;      /* it was told to exit */
+  bool exited;       /* reaped: */
+  int status;        /* as from waitpid, or -1 when it could not be forked: */
+  int error;         /* the errno, negative */
+  bool ended;        /* the channel has */
+  bool gone;         /* the pool knows that it is dead */
+  int open;          /* handles that are not closed */
+  uint64_t done;     /* calls that it has answered */
+  lp_buf knows;      /* one byte a prototype: has it been sent? */
+  lp_buf has;        /* uint32_t numbers of snapshots that it holds */
+  lp_remote *remote; /* what it asks for; NULL before it does */
 };
 
 /* Makes a slot and asks for its worker. NULL when memory or descriptors are short; *error says
@@ -66,6 +70,10 @@ void lp_slot_forget(lp_slot *slot, uint32_t snapshot);
 
 /* A message without a payload, or with a number. */
 void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len);
+
+/* The same with a payload in two parts. Returns 0, LP_EMEMORY or LP_ETOO_LARGE. */
+int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
+                      const void *bytes, size_t len);
 
 /* The forkserver has reaped it, or could not fork it. */
 void lp_slot_exited(lp_slot *slot, int status, int error);

@@ -6,6 +6,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/pool/pool.h"
+#include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
 
 lp_snapshot *lp_snapshot_new(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
@@ -29,6 +30,7 @@ void lp_snapshot_release(lp_snapshot *s) {
   if (--s->holders > 0) return;
   lp_list_each (link, &pool->members)
     lp_slot_forget(lp_list_of(link, lp_slot, member), s->number);
+  lp_remote_unpin_all(pool->fleet->st, (const uint32_t *)s->data, s->protos);
   lp_alloc_free(s);
   lp_pool_release(pool);
 }

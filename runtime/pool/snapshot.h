@@ -13,8 +13,8 @@ typedef struct lp_snapshot {
   lp_pool *pool;
   uint32_t number;
   int holders;
-  uint32_t
-      protos; /* how many prototype numbers stand at the start of `data`, before the bytes */
+  uint32_t protos; /* how many numbers of prototypes and objects (see remote.h) stand at the
+                      start of `data`, before the bytes */
   size_t len;
   char data[];
 } lp_snapshot;

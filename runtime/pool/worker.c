@@ -16,6 +16,7 @@
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/pool/ask.h"
 #include "runtime/pool/job.h"
 #include "runtime/wire/wire.h"
 
@@ -24,6 +25,7 @@ typedef struct worker {
   lp_channel channel;
   lp_flush flush;
   lp_jobs jobs;
+  lp_asker asker;
   const lp_spawn *spawn;
   lp_buf setup;        /* the payload of LP_SAY_SETUP */
   size_t memory_limit; /* bytes; 0: none */
@@ -79,21 +81,30 @@ static void weigh(worker *w) {
   say(w, LP_SAY_RETIRE, NULL, 0);
 }
 
+/* Returns 0 or LP_ETOO_LARGE: then nothing is said. */
+static int say_parts(worker *w, uint8_t type, const void *head, size_t head_len,
+                     const void *bytes, size_t len) {
+  lp_buf *out = lp_channel_out(&w->channel);
+  check(lp_buf_reserve(out, LP_FRAME_HEAD + head_len + len));
+  long start = lp_frame_begin(out, type);
+  lp_buf_append(out, head, head_len);
+  lp_buf_append(out, bytes, len);
+  lp_loop_flush(&w->state, &w->flush);
+  return lp_frame_end(out, start);
+}
+
 static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
                       size_t len) {
   worker *w = jobs->st->host;
-  lp_buf *out = lp_channel_out(&w->channel);
-  check(lp_buf_reserve(out, LP_FRAME_HEAD + sizeof number + len));
-  long start = lp_frame_begin(out, type);
-  lp_buf_append(out, &number, sizeof number);
-  lp_buf_append(out, values, len);
-  if (lp_frame_end(out, start) < 0) { /* too large a result */
-    static const char none[] = "";
-    on_answer(jobs, LP_SAY_FAILED, number, none, 0);
-    return;
-  }
-  lp_loop_flush(&w->state, &w->flush);
+  if (say_parts(w, type, &number, sizeof number, values, len) < 0) /* too large a result */
+    check(say_parts(w, LP_SAY_FAILED, &number, sizeof number, NULL, 0));
   weigh(w);
+}
+
+/* The wire bounds what is asked, so that it fits into a frame. */
+static void on_say(lp_asker *a, uint8_t type, const void *head, size_t head_len,
+                   const void *bytes, size_t len) {
+  check(say_parts(a->owner, type, head, head_len, bytes, len));
 }
 
 /* ---- being set up ---- */
@@ -239,6 +250,11 @@ static void hear_recall(worker *w, const lp_frame *frame) {
   lp_loop_flush(&w->state, &w->flush);
 }
 
+static void hear_answer(worker *w, const lp_frame *frame) {
+  (void)w;
+  check(lp_ask_answered(frame));
+}
+
 static void hear_exit(worker *w, const lp_frame *frame) {
   (void)frame;
   w->leaving = true;
@@ -252,6 +268,7 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_SNAPSHOT] = hear_snapshot, [LP_SAY_DROP] = hear_drop,
       [LP_SAY_TASK] = hear_task,         [LP_SAY_CANCEL] = hear_cancel,
       [LP_SAY_RECALL] = hear_recall,     [LP_SAY_EXIT] = hear_exit,
+      [LP_SAY_ANSWER] = hear_answer,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);
@@ -279,10 +296,11 @@ static void report(lp_state *st, const char *text) {
 
 static int open_page(worker *w) {
   void *page =
-      mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, w->spawn->page, 0);
+      mmap(NULL, sizeof(lp_shared), PROT_READ | PROT_WRITE, MAP_SHARED, w->spawn->page, 0);
   close(w->spawn->page);
   if (page == MAP_FAILED) return LP_EMEMORY;
-  w->state.on_cpu = page;
+  w->asker.shared = page;
+  w->state.on_cpu = &w->asker.shared->on_cpu;
   return 0;
 }
 
@@ -292,6 +310,10 @@ static int open_worker(worker *w, lua_CFunction modules) {
   if (rc < 0) return rc;
   lp_job_open(&w->jobs, &w->state);
   w->jobs.answer = on_answer;
+  lp_ask_open(&w->asker);
+  w->asker.say = on_say;
+  w->asker.owner = w;
+  w->state.asker = &w->asker;
   w->state.host = w;
   w->state.report = report;
   w->state.more = start_more;
@@ -304,6 +326,7 @@ static int open_worker(worker *w, lua_CFunction modules) {
 static void close_worker(worker *w) {
   lp_channel_drain(&w->channel);
   lp_channel_close(&w->channel, NULL);
+  lp_ask_close(&w->asker);
   lp_state_close(&w->state);
   lp_job_close(&w->jobs);
   lp_buf_close(&w->setup);

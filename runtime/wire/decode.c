@@ -148,7 +148,7 @@ static void raise_name(decoder *d) {
 static void read_name(decoder *d, int tag, size_t at) {
   uint64_t len = take_varint(d);
   const char *name = take(d, len);
-  if (d->w->no_functions && (len == 0 || *name != 'N')) {
+  if (d->w->no_functions && (len == 0 || (*name != 'N' && *name != 'O'))) {
     lp_raise(d->L, "refused", "functions and modules are not accepted");
   }
   if (!lp_name_push(d->L, name, len, !d->w->no_functions)) raise_name(d);

@@ -200,8 +200,44 @@ static int put_pairs(lp_encoder *e, int table, int key, lp_step *step, bool more
   return n ? size + 1 : 0;
 }
 
+/* Stack: the table's metatable, its __refer. Writes what that says. */
+static void put_referred(lp_encoder *e, int index) {
+  lua_State *L = e->L;
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 8, NULL);
+  lua_pushvalue(L, index);
+  lua_call(L, 1, 3);
+  if (lua_isnil(L, top)) lp_path_raise(e, luaL_checkstring(L, top + 1));
+  uint32_t number = (uint32_t)lua_tointeger(L, top + 2);
+  lua_settop(L, top + 1);
+  lua_pushliteral(L, "O");
+  lua_insert(L, top);
+  lua_pushlstring(L, "", 1);
+  lua_insert(L, top + 2);
+  lua_concat(L, 4);
+  size_t len;
+  const char *name = lua_tolstring(L, top, &len);
+  lp_encode_tag(e, LP_TAG_NAME, len);
+  memcpy(lp_encode_room(e, len), name, len);
+  e->pos += len;
+  int rc = e->w->objects ? lp_buf_append(e->w->objects, &number, sizeof number) : 0;
+  if (rc < 0) lp_raise_code(L, rc, NULL);
+}
+
+/* An object that stays with its maker goes as a reference. */
+static bool put_maker(lp_encoder *e, int index) {
+  lua_State *L = e->L;
+  int top = lua_gettop(L);
+  if (!lua_getmetatable(L, index)) return false;
+  lua_pushliteral(L, "__refer");
+  bool stays = lua_rawget(L, top + 1) != LUA_TNIL;
+  if (stays) put_referred(e, index);
+  lua_settop(L, top);
+  return stays;
+}
+
 static void put_table(lp_encoder *e, int index) {
-  if (put_reference(e, index)) return;
+  if (put_reference(e, index) || put_maker(e, index)) return;
   lua_State *L = e->L;
   size_t at = e->pos;
   int key = lua_gettop(L) + 1;

@@ -273,6 +273,19 @@ static bool push_given(lua_State *L, const char *name, bool trusted) {
   return false;
 }
 
+/* Pushes what stands here for an object that stayed with its maker. */
+static bool push_referred(lua_State *L, const char *module, const char *object) {
+  if (!is_luapool(module)) {
+    lua_pushfstring(L, "no objects are made by '%s'", module);
+    return false;
+  }
+  if (!push_module(L, module)) return false;
+  lua_getfield(L, -1, "receive");
+  lua_pushstring(L, object);
+  lua_call(L, 1, 1);
+  return true;
+}
+
 bool lp_name_push(lua_State *L, const char *name, size_t len, bool trusted) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   int top = lua_gettop(L);
@@ -281,6 +294,8 @@ bool lp_name_push(lua_State *L, const char *name, size_t len, bool trusted) {
   bool found;
   if (*name == 'F' && field)
     found = push_field(L, name + 1, field + 1);
+  else if (*name == 'O' && field)
+    found = push_referred(L, name + 1, field + 1);
   else if (*name == 'M')
     found = push_module(L, name + 1);
   else

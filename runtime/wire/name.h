@@ -1,7 +1,8 @@
 /* wire/name.h: values that travel by name.
  *
  * A name is a string whose first byte says what it is: 'M' and the name of a module, 'F' and a
- * module, a zero byte and one of its fields, or 'N' and a name given with lp_wire_name.
+ * module, a zero byte and one of its fields, 'N' and a name given with lp_wire_name, or 'O', a
+ * module of luapool, a zero byte and the key of an object that stays with its maker.
  * Layer: wire, private to it. */
 #ifndef LP_WIRE_NAME_H
 #define LP_WIRE_NAME_H

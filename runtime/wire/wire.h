@@ -27,6 +27,10 @@ typedef struct lp_wire {
    * the numbers (uint32_t each, without duplicates) are appended here, for the caller to see to
    * it that the receiver knows them. On an error it is as long as before. */
   lp_buf *protos;
+  /* Encoding: the numbers (uint32_t) of the objects that were written as references are
+   * appended here, when it is not NULL, for the caller to keep them alive until the receiver
+   * has read them. */
+  lp_buf *objects;
   /* Encoding: how a value is called in errors, "argument" or "result"; NULL: "value". */
   const char *noun;
   /* Decoding: functions and modules are refused, only data and what lp_wire_name named comes
@@ -36,6 +40,10 @@ typedef struct lp_wire {
 
 /* Pushes a new, empty memory of a graph, for lp_wire.known. */
 void lp_wire_graph(lua_State *L);
+
+/* A table whose metatable has a field "__refer" stays where it is; a reference travels. The
+ * field is a function: refer(object) -> module, key, number, or nil and why it cannot be sent.
+ * What the receiver gets is require(module).receive(key); the module is one of luapool's. */
 
 /* Appends the `n` values from stack index `first` on to `out`. Whatever is raised, `out` is as
  * long as before. What cannot travel raises kind `cannot_send` with the way to it:

@@ -1,7 +1,7 @@
--- cli.stdout: what main writes to stdout. A closed pipe (luapool run … | head -1) ends the program
--- at once and quietly, status 0: the program ignores SIGPIPE, so that a dead worker is no death of
--- main, hence every writer asks here. On a terminal, lines go above the bars. Requiring it puts
--- `print` and `io.write` under these rules.
+-- cli.stdout: what main writes to stdout. A closed pipe (luapool run … | head -1) ends the
+-- program at once and quietly, status 0: the program ignores SIGPIPE, so that a dead worker is
+-- no death of main, hence every writer asks here. On a terminal, lines go above the bars.
+-- Requiring it puts `print` and `io.write` under these rules.
 
 local core = require "luapool.core"
 local screen = require "luapool.screen.core"

@@ -1,7 +1,7 @@
 -- luapool.sync: objects between tasks and, when they are sent to workers, between processes.
 -- Each class is a file of luapool/sync.
 
-return {
+local M = {
   lock = require("luapool.sync.lock").new,
   semaphore = require("luapool.sync.semaphore").new,
   event = require("luapool.sync.event").new,
@@ -12,3 +12,7 @@ return {
   queue = require("luapool.sync.queue").new,
   limiter = require("luapool.sync.limiter").new,
 }
+
+require "luapool.sync.remote" -- they may be sent
+
+return M

@@ -1,7 +1,10 @@
 -- luapool.sync.class: what the classes of luapool.sync share. A class has, besides its methods:
 --   remote   the methods as main runs them for a task of a worker: fn(object, who, ...)
 --   waits    for those that may wait: would it wait now? fn(object, who, ...) -> bool
---   undo     for those that take something away: fn(object, ...) puts back what the method returned
+--   plain    those of them that need not know who asks
+--   proxy    methods of its proxies that are more than asking
+--   undo     for those that take something away: fn(object, who, ...) puts back what the method
+--            returned
 --   orphan   fn(object, who, how): `who` held it and has ended: "done", "failed" or "died"
 -- `who` is a holder: a table that stands for a task (core.holder), here or in a worker.
 
@@ -11,7 +14,6 @@ local raise = core.raise
 local M = {}
 
 M.info = {} -- class -> its description
-M.by_name = {} -- name -> class
 
 -- Stands for this process, as a table of remote.lua does for a worker: slots of a semaphore
 -- belong to it.
@@ -26,10 +28,10 @@ function M.new(name, about)
   class.__index = class
   about.name = name
   about.remote = about.remote or {}
+  about.plain = {}
   about.waits = about.waits or {}
   about.undo = about.undo or {}
   M.info[class] = about
-  M.by_name[name] = class
   return class
 end
 
@@ -37,10 +39,11 @@ end
 ---@param class table
 ---@param ... string
 function M.open(class, ...)
-  local remote = M.info[class].remote
+  local about = M.info[class]
   for _, name in ipairs { ... } do
     local method = class[name]
-    remote[name] = function(object, _, ...) return method(object, ...) end
+    about.remote[name] = function(object, _, ...) return method(object, ...) end
+    about.plain[name] = true
   end
 end
 
@@ -75,8 +78,6 @@ function M.ended(who, how)
     M.info[getmetatable(object)].orphan(object, who, how)
   end
 end
-
-core.on_end(M.ended)
 
 --- Checks an optional number of seconds.
 ---@param timeout number|nil

@@ -42,6 +42,23 @@ function M.settle(queue, who)
   return true
 end
 
+--- A holder does not have this item after all; false when that has been seen to already.
+---@param queue table
+---@param who table
+---@param value any
+---@return boolean
+function M.give_up(queue, who, value)
+  local list = queue.lent[who] or {}
+  for i = #list, 1, -1 do
+    if rawequal(list[i][1], value) then
+      table.remove(list, i)
+      if #list == 0 then M.take(queue, who) end
+      return true
+    end
+  end
+  return false
+end
+
 --- Can nothing that is lent come back? So it is when all who have something wait for more
 --- themselves, `me` too.
 ---@param queue table

@@ -67,6 +67,7 @@ end
 local Lock = class.new("lock", {
   remote = { acquire = M.acquire, try_acquire = try_acquire, release = M.release },
   waits = { acquire = function(self) return self.owner ~= nil end },
+  proxy = { hold = class.held },
   orphan = orphan,
 })
 M.class = Lock

@@ -30,7 +30,8 @@ local function check_put(self, value, opts, where)
     raise(nil, ("bad argument #1 to '%s' (nil cannot be put)"):format(where))
   end
   if opts ~= nil then
-    local problem = type(opts) ~= "table" and "options must be a table" or options.problem(opts, PUT)
+    local problem = type(opts) ~= "table" and "options must be a table"
+      or options.problem(opts, PUT)
     if problem then raise(nil, ("queue.%s: %s"):format(where, problem)) end
   end
   if self.closed then raise("closed", CLOSED) end
@@ -81,6 +82,12 @@ local function put_back(self, value, priority)
   if self.lent then lending.lend(self, who, value, priority) end
 end
 
+-- What `who` was given has not reached him.
+local function undo(self, who, value, priority)
+  if self.lent and not lending.give_up(self, who, value) then return end
+  put_back(self, value, priority)
+end
+
 local function finish(self, n)
   self.unfinished = self.unfinished - n
   if self.unfinished == 0 then self.joiners:wake_all() end
@@ -128,7 +135,6 @@ local Queue = class.new("queue", {
     next = next_item,
     try_get = try_get,
     task_done = task_done,
-    size = function(self) return self.items.n end,
   },
   waits = {
     put = function(self) return self.items.n >= self.maxsize and not self.closed end,
@@ -136,7 +142,12 @@ local Queue = class.new("queue", {
     next = get_waits,
     join = function(self) return self.unfinished > 0 end,
   },
-  undo = { get = put_back, next = put_back, try_get = put_back },
+  undo = { get = undo, next = undo, try_get = undo },
+  proxy = {
+    iter = function(self)
+      return function() return self:next() end
+    end,
+  },
   orphan = orphan,
 })
 
@@ -196,9 +207,9 @@ function Queue:close()
   check_end(self)
 end
 
-class.open(Queue, "put", "try_put", "join", "close")
-
 function Queue:__len() return self.items.n end
+
+class.open(Queue, "put", "try_put", "join", "close", "__len")
 
 --- Makes a queue.
 ---@param opts? { maxsize: integer?, order: string?, redeliver: boolean? }

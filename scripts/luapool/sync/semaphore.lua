@@ -59,6 +59,7 @@ local Semaphore = class.new("semaphore", {
     release = function(self, who) return release(self, who.process) end,
   },
   waits = { acquire = function(self) return self.free == 0 end },
+  proxy = { hold = class.held },
   orphan = orphan,
 })
 

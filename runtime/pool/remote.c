@@ -1,0 +1,201 @@
+/* pool/remote.c: main's end of objects that stay with it. Layer: pool. Process: main. */
+#include "runtime/pool/remote.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+#include "runtime/pool/pool.h"
+#include "runtime/pool/slot.h"
+#include "runtime/wire/wire.h"
+
+/* Their addresses are keys of the registry. */
+static const char server_key, objects_key, pinned_key, pins_key;
+
+/* ---- frames in, worked off by a task ---- */
+
+static lp_remote *remote_of(lp_slot *slot) {
+  if (slot->remote) return slot->remote;
+  lp_remote *r = lp_alloc_new(sizeof *r);
+  if (!r) return NULL;
+  r->st = slot->pool->fleet->st;
+  r->slot = slot;
+  r->holders = 1;
+  r->object = LUA_NOREF;
+  return slot->remote = r;
+}
+
+void lp_remote_release(lp_remote *r) {
+  if (--r->holders > 0) return;
+  lp_buf_close(&r->inbox);
+  lp_alloc_free(r);
+}
+
+int lp_remote_hear(lp_slot *slot, const lp_frame *frame) {
+  lp_remote *r = remote_of(slot);
+  return r ? lp_frame_append(&r->inbox, frame->type, frame->payload, frame->len) : LP_EMEMORY;
+}
+
+static void push_object(lua_State *L, lp_remote *r) {
+  if (r->object == LUA_NOREF) {
+    lp_remote **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = r;
+    r->holders++;
+    luaL_setmetatable(L, "luapool.sync.worker");
+    lua_pushvalue(L, -1);
+    r->object = luaL_ref(L, LUA_REGISTRYINDEX);
+    return;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, r->object);
+}
+
+/* Protected. Stack: the remote (light). The task runs before those that were woken already: an
+ * effect that was sent before a result is there before the result is seen. */
+static int spawn(lua_State *L) {
+  lp_remote *r = lua_touserdata(L, 1);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &server_key) != LUA_TFUNCTION) return 0;
+  push_object(L, r);
+  lp_task *t = lp_task_spawn(L, 1);
+  lp_list_remove(&t->link);
+  lp_list_unshift(&r->st->ready, &t->link);
+  r->serving = true;
+  return 0;
+}
+
+static void serve(lp_remote *r) {
+  lua_State *L = r->st->L;
+  if (r->serving || !L) return;
+  lua_pushcfunction(L, spawn);
+  lua_pushlightuserdata(L, r);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory: with the next frames */
+}
+
+void lp_remote_serve(lp_slot *slot) {
+  lp_remote *r = slot->remote;
+  if (r && r->at < r->inbox.len) serve(r);
+}
+
+void lp_remote_lose(lp_slot *slot) {
+  lp_remote *r = slot->remote;
+  if (!r) return;
+  r->taken = slot->shared ? slot->shared->taken : 0;
+  r->slot = NULL;
+  slot->remote = NULL;
+  serve(r);
+  lp_remote_release(r);
+}
+
+/* The worker is gone and all that it had said is done: nobody asks for the Lua object again. */
+static void forget(lp_remote *r) {
+  r->told = true;
+  luaL_unref(r->st->L, LUA_REGISTRYINDEX, r->object);
+  r->object = LUA_NOREF;
+}
+
+bool lp_remote_next(lp_remote *r, lp_frame *frame) {
+  long n = lp_frame_read(r->inbox.data + r->at, r->inbox.len - r->at, frame);
+  if (n > 0) {
+    r->at += (size_t)n;
+    return true;
+  }
+  r->inbox.len = r->at = 0;
+  if (!r->slot && !r->told) {
+    forget(r);
+    *frame = (lp_frame){0};
+    return true;
+  }
+  if (r->inbox.cap > 1 << 20) lp_buf_close(&r->inbox);
+  r->serving = false;
+  return false;
+}
+
+/* ---- answers ---- */
+
+static void pin_all(lua_State *L, const lp_buf *objects) {
+  const uint32_t *numbers = (const uint32_t *)objects->data;
+  for (size_t i = 0; i < objects->len / sizeof *numbers; i++) lp_remote_pin(L, numbers[i]);
+}
+
+void lp_remote_answer(lua_State *L, lp_remote *r, lp_answer_head *head, int n,
+                      lp_buf *objects) {
+  if (!r->slot) return;
+  lp_fleet *f = r->slot->pool->fleet;
+  lp_wire wire = {.noun = "item", .objects = objects};
+  objects->len = f->bytes.len = 0;
+  lp_wire_encode(L, &wire, lua_gettop(L) - n + 1, n, &f->bytes);
+  pin_all(L, objects);
+  head->objects = (uint32_t)(objects->len / sizeof(uint32_t));
+  int rc = lp_slot_say_parts(r->slot, LP_SAY_ANSWER, head, sizeof *head, f->bytes.data,
+                             f->bytes.len);
+  if (rc == 0) return;
+  for (uint32_t i = 0; i < head->objects; i++)
+    lp_remote_unpin(r->st, ((uint32_t *)objects->data)[i]);
+  lp_raise_code(L, rc, "an answer to a worker");
+}
+
+/* ---- objects by number ---- */
+
+static void push_table(lua_State *L, const void *key, const char *mode) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  if (mode) {
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+  }
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+void lp_remote_objects(lua_State *L) {
+  push_table(L, &objects_key, "v");
+}
+
+void lp_remote_pin(lua_State *L, uint32_t number) {
+  luaL_checkstack(L, 4, NULL);
+  push_table(L, &pinned_key, NULL);
+  lp_remote_objects(L);
+  lua_rawgeti(L, -1, number);
+  lua_rawseti(L, -3, number);
+  lua_pop(L, 2);
+  push_table(L, &pins_key, NULL);
+  lua_rawgeti(L, -1, number);
+  lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+  lua_rawseti(L, -3, number);
+  lua_pop(L, 2);
+}
+
+/* Changes only what is in the tables: does not allocate, so cannot raise. */
+void lp_remote_unpin(lp_state *st, uint32_t number) {
+  lua_State *L = st->L;
+  if (!L) return;
+  int top = lua_gettop(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &pinned_key);
+  if (lua_istable(L, top + 1) && lua_rawgeti(L, top + 1, number) == LUA_TNUMBER) {
+    lua_Integer left = lua_tointeger(L, -1) - 1;
+    for (int i = 1; i <= 2 && left == 0; i++) {
+      lua_pushnil(L);
+      lua_rawseti(L, top + i, number);
+    }
+    lua_pushinteger(L, left);
+    if (left > 0) lua_rawseti(L, top + 1, number);
+  }
+  lua_settop(L, top);
+}
+
+void lp_remote_unpin_all(lp_state *st, const uint32_t *numbers, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++)
+    if (numbers[i] & LP_REMOTE_OBJECT) lp_remote_unpin(st, numbers[i] & ~LP_REMOTE_OBJECT);
+}
+
+void lp_remote_set_server(lua_State *L, int index) {
+  lua_pushvalue(L, index);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &server_key);
+}

@@ -1,0 +1,73 @@
+/* pool/remote.h: main's end of objects that stay with it: what a worker asks of them, and which
+ * of them somebody elsewhere may still name.
+ *
+ * Frames are kept as they come; a task of main works them off in their order, so everything
+ * that a worker sent before it died is done before its death is seen to. What is done is Lua's
+ * (scripts/luapool/sync/remote.lua). Layer: pool. Process: main. */
+#ifndef LP_POOL_REMOTE_H
+#define LP_POOL_REMOTE_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/ipc/frame.h"
+#include "runtime/pool/protocol.h"
+
+typedef struct lp_slot lp_slot;
+typedef struct lp_state lp_state;
+
+/* One worker that has asked for something. Held by its slot until that is gone, and by the Lua
+ * object that scripts know it by. */
+typedef struct lp_remote {
+  lp_state *st;
+  lp_slot *slot; /* NULL once it is gone */
+  int holders;
+  int object;   /* registry reference of the Lua object, a userdata with a pointer to this */
+  lp_buf inbox; /* frames not worked off, from `at` on */
+  size_t at;
+  bool serving;   /* a task works them off */
+  bool told;      /* and has been told that the worker is gone */
+  uint64_t taken; /* its lp_shared.taken when it had gone */
+} lp_remote;
+
+/* A frame for it has come. Returns 0 or LP_EMEMORY. */
+int lp_remote_hear(lp_slot *slot, const lp_frame *frame);
+
+/* All frames of one read have come. */
+void lp_remote_serve(lp_slot *slot);
+
+/* The slot is gone. */
+void lp_remote_lose(lp_slot *slot);
+
+/* The next frame that is to be worked off; false when there is none: the task ends. A frame of
+ * type 0 says that the worker is gone. The payload is valid until the next call. */
+bool lp_remote_next(lp_remote *r, lp_frame *frame);
+
+/* One holder less. */
+void lp_remote_release(lp_remote *r);
+
+/* Tells it the values on top of L's stack, n of them, as the answer; they stay. Nothing is said
+ * when it is gone. Objects among them are pinned and their numbers appended to `objects`. */
+void lp_remote_answer(lua_State *L, lp_remote *r, lp_answer_head *head, int n, lp_buf *objects);
+
+/* ---- objects by number ---- */
+
+/* Pushes the table (weak) from numbers to objects that have been sent. */
+void lp_remote_objects(lua_State *L);
+
+/* Keeps the object alive until it is unpinned as often. Raises for want of memory. */
+void lp_remote_pin(lua_State *L, uint32_t number);
+void lp_remote_unpin(lp_state *st, uint32_t number);
+
+/* Unpins those of `numbers` that are objects: that have LP_REMOTE_OBJECT set. */
+void lp_remote_unpin_all(lp_state *st, const uint32_t *numbers, uint32_t n);
+
+/* Among the numbers that go with a call: this one is of an object, not of a prototype. */
+static const uint32_t LP_REMOTE_OBJECT = UINT32_C(1) << 31;
+
+/* The function that works frames off: fn(remote). */
+void lp_remote_set_server(lua_State *L, int index);
+
+#endif
