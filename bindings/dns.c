@@ -46,12 +46,12 @@ static void dns_close(lp_op *op) {
 static const lp_op_class dns_class = {
     .name = "dns", .cancel = dns_cancel, .results = dns_results, .close = dns_close};
 
-int lp_dns_await(lua_State *L, const char *name, int flags, lp_dns_push *push) {
-  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
+int lp_dns_await(lua_State *L, const char *name, const char *service,
+                 const struct addrinfo *hints, lp_dns_push *push) {
   dns_op *d = lp_op_new(L, &dns_class, sizeof *d);
   d->name = name;
   d->push = push;
-  int rc = uv_getaddrinfo(d->op.st->loop, &d->request, found, name, NULL, &hints);
+  int rc = uv_getaddrinfo(d->op.st->loop, &d->request, found, name, service, hints);
   if (rc == 0)
     lp_op_hold(&d->op);
   else
@@ -91,7 +91,8 @@ static int dns_lookup(lua_State *L) {
   size_t len;
   const char *name = luaL_checklstring(L, 1, &len);
   luaL_argcheck(L, strlen(name) == len, 1, "a name cannot hold a zero byte");
-  return lp_dns_await(L, name, 0, push_list);
+  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+  return lp_dns_await(L, name, NULL, &hints, push_list);
 }
 
 int luaopen_luapool_dns(lua_State *L) {

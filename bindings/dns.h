@@ -11,9 +11,10 @@
 typedef int lp_dns_push(lua_State *L, const char *name, int status,
                         const struct addrinfo *list);
 
-/* Looks up `name`, a string that stays on L's stack, and waits. Use it as `return
- * lp_dns_await(...)`. */
-int lp_dns_await(lua_State *L, const char *name, int flags, lp_dns_push *push);
+/* Looks up `name`, a string that stays on L's stack, and waits; `service` may be NULL. Use it
+ * as `return lp_dns_await(...)`. `push` may wait for something else in turn. */
+int lp_dns_await(lua_State *L, const char *name, const char *service,
+                 const struct addrinfo *hints, lp_dns_push *push);
 
 /* Pushes an address without its port: "127.0.0.1", "::1". */
 void lp_dns_push_address(lua_State *L, const struct sockaddr *address);

@@ -124,6 +124,11 @@ void lp_op_stop(lp_op *op, int why) {
     lp_op_finish(op, why);
 }
 
+void lp_op_extend(lp_op *op, double timeout) {
+  op->stopping = false;
+  if (lp_loop_after(op->st, &op->timer, timeout) < 0) lp_op_stop(op, LP_EMEMORY);
+}
+
 int lp_op_raise(lua_State *L, lp_op *op) {
   lp_task *t = op->st->current;
   if (op->status == LP_ECANCELLED && t->cancelled) return raise_cancelled(L, t);

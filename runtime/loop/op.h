@@ -79,6 +79,10 @@ void lp_op_release(lp_op *op);
  * already stopping. Called for a cancelled task and for a deadline. */
 void lp_op_stop(lp_op *op, int why);
 
+/* Puts the deadline of a waiting operation `timeout` seconds from now. Also from its `cancel`
+ * with LP_ETIMEOUT, which then counts as not called. */
+void lp_op_extend(lp_op *op, double timeout);
+
 /* Raises the error of a failed operation: kind and text of `status`, and for a cancel the
  * task's reason. Use it from `results` for the codes that the operation has no better words
  * for. */

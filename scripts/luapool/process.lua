@@ -19,7 +19,9 @@ local function split(command)
       error(("process.exec: argument %d cannot hold a zero byte"):format(i), 3)
     end
   end
-  if not args[1] then error("process.exec: a program is missing: process.exec{\"cmd\", \"arg\"}", 3) end
+  if not args[1] then
+    error("process.exec: a program is missing: process.exec{\"cmd\", \"arg\"}", 3)
+  end
   for key, value in pairs(command) do
     if not args[key] then opts[key] = value end
   end
@@ -58,7 +60,8 @@ end
 ---@return luapool.process.Result
 function M.exec(command)
   if type(command) ~= "table" then
-    error(("process.exec: a table expected, as {\"cmd\", \"arg\"}, got a %s"):format(type(command)), 2)
+    local text = "process.exec: a table expected, as {\"cmd\", \"arg\"}, got a %s"
+    error(text:format(type(command)), 2)
   end
   local args, opts = split(command)
   options.check("process.exec", opts, EXEC)

@@ -8,7 +8,9 @@ describe("luapool.dns", function()
   it("finds the addresses of a name", function()
     local list = dns.lookup "localhost"
     assert.is_true(#list >= 1)
-    for _, address in ipairs(list) do assert.is_true(address == "127.0.0.1" or address == "::1", address) end
+    for _, address in ipairs(list) do
+      assert.is_true(address == "127.0.0.1" or address == "::1", address)
+    end
   end)
 
   it("gives an address back", function()

@@ -93,7 +93,8 @@ describe("luapool.fs", function()
     assert.are.same({ "b" }, fs.list(dir))
     assert.are.equal("new", fs.read(dir .. "/b"))
     local e = fails(fs.rename, dir .. "/a", dir .. "/c")
-    assert.is_truthy(tostring(e):find("cannot rename '" .. dir .. "/a' to '" .. dir .. "/c'", 1, true))
+    local text = "cannot rename '" .. dir .. "/a' to '" .. dir .. "/c'"
+    assert.is_truthy(tostring(e):find(text, 1, true))
   end)
 
   it("raises kind fs with path, code and what was attempted", function()
@@ -145,7 +146,9 @@ describe("luapool.fs", function()
     for i = 1, 12 do readers[i] = task.spawn(fs.read, dir .. "/pipe") end
     task.sleep(0.01)
     for _, reader in ipairs(readers) do reader:cancel() end
-    for _, reader in ipairs(readers) do assert.is_true(errors.is(select(2, reader:result()), "cancelled")) end
+    for _, reader in ipairs(readers) do
+      assert.is_true(errors.is(select(2, reader:result()), "cancelled"))
+    end
     local pipe <close> = assert(io.open(dir .. "/pipe", "r+")) -- those blocked may go on
     pipe:write("late")
     pipe:close()

@@ -1,0 +1,448 @@
+/* bindings/socket.c: the descriptor of a socket, its poll, and the operations that wait for it;
+ * the methods that all sockets have.
+ *
+ * The poll for reading stays armed between two waits, since most sockets are read again soon;
+ * an event that nobody waits for disarms it. It keeps the loop alive only while somebody waits.
+ * Layer: bindings. */
+#include "bindings/socket.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bindings/bindings.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/raise.h"
+
+/* Apart from the socket: it is closed when the descriptor is, and freed a turn later. */
+typedef struct lp_socket_poll {
+  uv_poll_t handle;
+  lp_socket *socket;
+} lp_socket_poll;
+
+typedef struct socket_op {
+  lp_op op;
+  lp_socket *socket;
+  lp_list link; /* in socket->waiting */
+  double began; /* seconds of the loop's clock */
+  double moved; /* when the peer last did something */
+  lp_want want;
+} socket_op;
+
+static const int events_of[] = {[LP_READ] = UV_READABLE, [LP_WRITE] = UV_WRITABLE};
+
+static void release(lp_socket *s) {
+  if (--s->holders > 0) return;
+  lp_buf_close(&s->in);
+  lp_alloc_free(s);
+}
+
+/* ---- the poll ---- */
+
+static void on_poll(uv_poll_t *handle, int status, int events);
+
+static void poll_closed(uv_handle_t *handle) {
+  lp_alloc_free(lp_list_of((uv_poll_t *)handle, lp_socket_poll, handle));
+}
+
+static void close_poll(lp_socket *s) {
+  if (s->poll) uv_close((uv_handle_t *)&s->poll->handle, poll_closed);
+  s->poll = NULL;
+  s->armed = 0;
+}
+
+static int open_poll(lp_socket *s) {
+  lp_socket_poll *p = lp_alloc_new(sizeof *p);
+  if (!p) return LP_EMEMORY;
+  int rc = uv_poll_init(s->st->loop, &p->handle, s->fd);
+  if (rc < 0) {
+    lp_alloc_free(p);
+    return rc;
+  }
+  p->socket = s;
+  s->poll = p;
+  return 0;
+}
+
+/* The operation whose turn it is, or NULL; it may be finished and not yet taken. */
+static socket_op *first(lp_socket *s, lp_direction d) {
+  lp_list *list = &s->waiting[d];
+  return lp_list_empty(list) ? NULL : lp_list_of(list->next, socket_op, link);
+}
+
+static int wanted(lp_socket *s) {
+  int events = 0;
+  for (int d = 0; d < LP_DIRECTIONS; d++) {
+    socket_op *o = first(s, (lp_direction)d);
+    if (o && !o->op.finished) events |= events_of[d];
+  }
+  return events;
+}
+
+/* Asks for what is wanted; keeps asking for `kept` when it does already. */
+static int arm(lp_socket *s, int kept) {
+  int need = wanted(s), events = need | (s->armed & kept), rc = 0;
+  if (!s->poll && need) rc = open_poll(s);
+  if (rc < 0 || !s->poll) return rc;
+  if (events != s->armed)
+    rc = events ? uv_poll_start(&s->poll->handle, events, on_poll)
+                : uv_poll_stop(&s->poll->handle);
+  s->armed = rc < 0 ? 0 : events;
+  if (need)
+    uv_ref((uv_handle_t *)&s->poll->handle);
+  else
+    uv_unref((uv_handle_t *)&s->poll->handle);
+  return rc;
+}
+
+/* Tries for the one whose turn it is. */
+static void advance(lp_socket *s, lp_direction d) {
+  socket_op *o = first(s, d);
+  if (!o || o->op.finished) return;
+  o->want.moved = false;
+  int rc = o->want.step(s, &o->want);
+  if (o->want.moved) o->moved = lp_loop_now();
+  if (rc != UV_EAGAIN) lp_op_finish(&o->op, rc);
+}
+
+/* After an error libuv has stopped the poll; the steps find out what it is. */
+static void on_poll(uv_poll_t *handle, int status, int events) {
+  lp_socket *s = lp_list_of(handle, lp_socket_poll, handle)->socket;
+  if (status < 0) {
+    s->armed = 0;
+    events = UV_READABLE | UV_WRITABLE;
+  }
+  int idle = events & ~wanted(s);
+  if (events & UV_READABLE) advance(s, LP_READ);
+  if (events & UV_WRITABLE) advance(s, LP_WRITE);
+  arm(s, UV_READABLE & ~idle);
+}
+
+/* ---- waiting ---- */
+
+double lp_socket_timeout(const lp_socket *s) {
+  if (s->total < 0) return s->block;
+  return s->block >= 0 && s->block < s->total ? s->block : s->total;
+}
+
+static void leave(socket_op *o) {
+  lp_socket *s = o->socket;
+  lp_list_remove(&o->link);
+  advance(s, o->want.direction);
+  if (s->poll) arm(s, UV_READABLE);
+}
+
+/* A deadline counts from the last time that the peer did something, except for the limit of
+ * the whole call. */
+void lp_socket_cancel(lp_op *op, int why) {
+  socket_op *o = (socket_op *)op;
+  lp_socket *s = o->socket;
+  if (why == LP_ETIMEOUT && s->block >= 0) {
+    double now = lp_loop_now(), rest = o->moved + s->block - now;
+    if (s->total >= 0 && o->began + s->total - now < rest) rest = o->began + s->total - now;
+    if (o->moved > o->began && rest > 0) {
+      lp_op_extend(op, rest);
+      return;
+    }
+  }
+  lp_op_finish(op, why);
+  leave(o);
+}
+
+int lp_socket_results(lua_State *L, lp_op *op) {
+  socket_op *o = (socket_op *)op;
+  if (op->status == LP_ECANCELLED || op->status == LP_EMEMORY) return lp_op_raise(L, op);
+  return o->want.push(L, o->socket, &o->want, op->status);
+}
+
+void lp_socket_drop(lp_op *op) {
+  socket_op *o = (socket_op *)op;
+  leave(o);
+  if (o->want.fd >= 0) close(o->want.fd);
+  release(o->socket);
+}
+
+static int wait_for(lua_State *L, lp_socket *s, const lp_want *w, double timeout) {
+  socket_op *o = lp_op_new(L, w->class, sizeof *o);
+  o->socket = s;
+  o->want = *w;
+  o->began = o->moved = lp_loop_now();
+  s->holders++;
+  lp_list_init(&o->link);
+  lp_list_push(&s->waiting[w->direction], &o->link);
+  int rc = arm(s, UV_READABLE | UV_WRITABLE);
+  if (rc < 0) lp_op_finish(&o->op, rc);
+  return lp_op_await(L, &o->op, timeout);
+}
+
+int lp_socket_do(lua_State *L, lp_socket *s, lp_want *w) {
+  int rc = LP_ECLOSED;
+  double timeout = lp_socket_timeout(s);
+  w->fd = -1;
+  if (s->fd >= 0 || w->addresses) rc = first(s, w->direction) ? UV_EAGAIN : w->step(s, w);
+  if (rc == UV_EAGAIN && timeout != 0) return wait_for(L, s, w, timeout);
+  if (rc == LP_EMEMORY) return lp_raise_code(L, rc, w->class->name);
+  return w->push(L, s, w, rc == UV_EAGAIN ? LP_ETIMEOUT : rc);
+}
+
+/* ---- errors ---- */
+
+static const struct {
+  int code;
+  const char *text;
+} texts[] = {
+    {LP_ETIMEOUT, "timeout"},
+    {LP_ECLOSED, "closed"},
+    {-EADDRINUSE, "address already in use"},
+    {-EISCONN, "already connected"},
+    {-EACCES, "permission denied"},
+    {-ECONNREFUSED, "connection refused"},
+    {-ECONNABORTED, "closed"},
+    {-ECONNRESET, "closed"},
+    {-EPIPE, "closed"},
+    {-ETIMEDOUT, "timeout"},
+    {UV_EAI_AGAIN, "temporary failure in name resolution"},
+    {UV_EAI_BADFLAGS, "invalid value for ai_flags"},
+    {UV_EAI_FAIL, "non-recoverable failure in name resolution"},
+    {UV_EAI_FAMILY, "ai_family not supported"},
+    {UV_EAI_MEMORY, "memory allocation failure"},
+    {UV_EAI_NONAME, "host or service not provided, or not known"},
+    {UV_EAI_SERVICE, "service not supported for socket type"},
+    {UV_EAI_SOCKTYPE, "ai_socktype not supported"},
+};
+
+int lp_socket_fail(lua_State *L, int status) {
+  size_t i = 0, n = sizeof texts / sizeof *texts;
+  while (i < n && texts[i].code != status) i++;
+  lua_pushnil(L);
+  bool system = status > -2000; /* an errno; libuv's own begin below */
+  lua_pushstring(L, i < n ? texts[i].text : system ? strerror(-status) : uv_strerror(status));
+  return 2;
+}
+
+/* ---- the descriptor ---- */
+
+int lp_socket_create(lp_socket *s, int family) {
+  if (s->fd >= 0) return 0;
+  s->fd = socket(family, s->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (s->fd < 0) return -errno;
+  s->family = family;
+  if (family == AF_INET6) setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
+  return 0;
+}
+
+static void end_waits(lp_socket *s) {
+  for (int d = 0; d < LP_DIRECTIONS; d++) {
+    lp_list_each (link, &s->waiting[d]) {
+      lp_list_remove(link);
+      lp_op_finish(&lp_list_of(link, socket_op, link)->op, LP_ECLOSED);
+    }
+  }
+}
+
+void lp_socket_replace(lp_socket *s, int fd, bool closing) {
+  close_poll(s);
+  if (closing && s->fd >= 0) close(s->fd);
+  s->fd = fd;
+}
+
+void lp_socket_close(lp_socket *s) {
+  bool read = !lp_list_empty(&s->waiting[LP_READ]); /* it gets what has come */
+  end_waits(s);
+  lp_socket_replace(s, -1, true);
+  if (read) return;
+  s->in.len = s->at = 0;
+}
+
+/* ---- the objects ---- */
+
+lp_socket *lp_socket_push(lua_State *L, const char *class, int family, int type) {
+  lp_socket **box = lua_newuserdatauv(L, sizeof *box, 0);
+  lp_socket *s = *box = lp_alloc_new(sizeof *s);
+  if (!s) lp_raise_code(L, LP_EMEMORY, class);
+  s->st = lp_state_of(L);
+  s->fd = -1;
+  s->family = family;
+  s->type = type;
+  s->holders = 1;
+  s->block = s->total = -1;
+  s->born = lp_loop_now();
+  for (int d = 0; d < LP_DIRECTIONS; d++) lp_list_init(&s->waiting[d]);
+  lua_pushfstring(L, "luapool.%s", class);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_setmetatable(L, -2);
+  return s;
+}
+
+static const char *const classes[] = {"luapool.tcp{client}",      "luapool.tcp{server}",
+                                      "luapool.tcp{master}",      "luapool.udp{connected}",
+                                      "luapool.udp{unconnected}", NULL};
+
+lp_socket *lp_socket_any(lua_State *L, int index) {
+  for (int i = 0; classes[i]; i++) {
+    lp_socket **box = luaL_testudata(L, index, classes[i]);
+    if (box) return *box;
+  }
+  return NULL;
+}
+
+lp_socket *lp_socket_test(lua_State *L, const char *class) {
+  for (int i = 0; classes[i]; i++) {
+    if (strcmp(classes[i] + 8, class) != 0) continue;
+    lp_socket **box = luaL_testudata(L, 1, classes[i]);
+    return box ? *box : NULL;
+  }
+  return NULL;
+}
+
+lp_socket *lp_socket_check(lua_State *L, const char *class) {
+  lp_socket *s = lp_socket_test(L, class);
+  if (!s) luaL_argerror(L, 1, lua_pushfstring(L, "%s expected", class));
+  return s;
+}
+
+void lp_socket_become(lua_State *L, const char *class) {
+  lua_pushvalue(L, 1);
+  lua_pushfstring(L, "luapool.%s", class);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_setmetatable(L, -2);
+  lua_pop(L, 1);
+}
+
+static lp_socket *check(lua_State *L) {
+  lp_socket *s = lp_socket_any(L, 1);
+  luaL_argexpected(L, s, 1, "socket");
+  return s;
+}
+
+static int push_one(lua_State *L) {
+  lua_pushinteger(L, 1);
+  return 1;
+}
+
+/* socket:close() -> 1. Those who wait for it get "closed". Safe twice. */
+static int socket_close(lua_State *L) {
+  lp_socket_close(check(L));
+  return push_one(L);
+}
+
+static int socket_gc(lua_State *L) {
+  lp_socket **box = lua_touserdata(L, 1), *s = *box;
+  if (!s) return 0;
+  lp_socket_close(s);
+  *box = NULL;
+  release(s);
+  return 0;
+}
+
+static int socket_tostring(lua_State *L) {
+  luaL_getmetafield(L, 1, "__name");
+  lua_pushfstring(L, "%s: %p", lua_tostring(L, -1), lua_touserdata(L, 1));
+  return 1;
+}
+
+/* socket:settimeout(seconds [, mode]) -> 1. The limit of each wait for the peer (mode "b", the
+ * default), or of each call ("t"); nil or a negative number: none. */
+static int socket_settimeout(lua_State *L) {
+  lp_socket *s = check(L);
+  double seconds = luaL_optnumber(L, 2, -1);
+  const char *mode = luaL_optstring(L, 3, "b");
+  luaL_argcheck(L, *mode && strchr("btr", *mode), 3, "invalid timeout mode");
+  if (*mode == 'b')
+    s->block = seconds;
+  else
+    s->total = seconds;
+  return push_one(L);
+}
+
+/* socket:gettimeout() -> the limit of each wait, the limit of each call; -1: none. */
+static int socket_gettimeout(lua_State *L) {
+  lp_socket *s = check(L);
+  lua_pushnumber(L, s->block);
+  lua_pushnumber(L, s->total);
+  return 2;
+}
+
+/* socket:getfd() -> the descriptor, -1: none. */
+static int socket_getfd(lua_State *L) {
+  lua_pushinteger(L, check(L)->fd);
+  return 1;
+}
+
+/* socket:setfd(fd). Forgets its descriptor without closing it and takes another one. */
+static int socket_setfd(lua_State *L) {
+  lp_socket *s = check(L);
+  int fd = (int)luaL_checknumber(L, 2);
+  end_waits(s);
+  lp_socket_replace(s, fd, false);
+  return 0;
+}
+
+/* socket:dirty() -> bool: bytes have come that nobody has asked for yet. */
+static int socket_dirty(lua_State *L) {
+  lua_pushboolean(L, lp_socket_ready(check(L)) > 0);
+  return 1;
+}
+
+/* socket:getfamily() -> "inet4" or "inet6". */
+static int socket_getfamily(lua_State *L) {
+  lua_pushstring(L, check(L)->family == AF_INET6 ? "inet6" : "inet4");
+  return 1;
+}
+
+void lp_socket_class(lua_State *L, const char *class, const luaL_Reg *methods) {
+  static const luaL_Reg common[] = {{"close", socket_close},
+                                    {"settimeout", socket_settimeout},
+                                    {"gettimeout", socket_gettimeout},
+                                    {"getfd", socket_getfd},
+                                    {"setfd", socket_setfd},
+                                    {"dirty", socket_dirty},
+                                    {"getfamily", socket_getfamily},
+                                    {"getpeername", lp_socket_getpeername},
+                                    {"getsockname", lp_socket_getsockname},
+                                    {"setoption", lp_socket_setoption},
+                                    {"getoption", lp_socket_getoption},
+                                    {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", socket_gc},
+                                  {"__close", socket_close},
+                                  {"__tostring", socket_tostring},
+                                  {NULL, NULL}};
+  lua_pushfstring(L, "luapool.%s", class);
+  luaL_newmetatable(L, lua_tostring(L, -1));
+  luaL_setfuncs(L, meta, 0);
+  lua_pushstring(L, class);
+  lua_setfield(L, -2, "__name");
+  luaL_newlib(L, common);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushstring(L, class);
+  lua_setfield(L, -2, "class");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 2);
+}
+
+/* ---- the module ---- */
+
+/* core.gettime() -> seconds since 1970. */
+static int core_gettime(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+  return 1;
+}
+
+int luaopen_luapool_socket_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"gettime", core_gettime}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  lp_socket_open_tcp(L);
+  lp_socket_open_udp(L);
+  lp_socket_open_select(L);
+  lua_newtable(L);
+  lp_socket_open_dns(L);
+  lua_setfield(L, -2, "dns");
+  return 1;
+}
