@@ -20,9 +20,9 @@ static const luaL_Reg modules[] = {
     {"luapool.pool.core", luaopen_luapool_pool_core},
     {"luapool.process.core", luaopen_luapool_process_core},
     {"luapool.screen.core", luaopen_luapool_screen_core},
+    {"luapool.socket.core", luaopen_luapool_socket_core},
     {"luapool.sync.core", luaopen_luapool_sync_core},
     {"luapool.sync.wire", luaopen_luapool_sync_wire},
-    {"luapool.socket.core", luaopen_luapool_socket_core},
     {"luapool.task.core", luaopen_luapool_task_core},
 };
 
