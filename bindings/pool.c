@@ -4,7 +4,6 @@
 #include "bindings/pool.h"
 
 #include <lauxlib.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #include "bindings/bindings.h"
@@ -52,84 +51,6 @@ void lp_pool_encode(lua_State *L, lp_pool *pool, int graph, int record, int firs
   pin_objects(L, f, &f->numbers);
   *bytes = &f->bytes;
   *protos = &f->numbers;
-}
-
-static void set_death(lua_State *L, const lp_call *call) {
-  lua_pushinteger(L, call->pid);
-  lua_setfield(L, -2, "pid");
-  if (WIFSIGNALED(call->wait_status)) {
-    lua_pushstring(L, strsignal(WTERMSIG(call->wait_status)));
-    lua_setfield(L, -2, "signal_name");
-    lua_pushinteger(L, WTERMSIG(call->wait_status));
-    lua_setfield(L, -2, "signal");
-  } else {
-    lua_pushinteger(L, WEXITSTATUS(call->wait_status));
-    lua_setfield(L, -2, "exitcode");
-  }
-  lua_pushstring(L, call->report);
-  lua_setfield(L, -2, "report");
-  lua_pushinteger(L, (lua_Integer)call->attempt);
-  lua_setfield(L, -2, "attempts");
-}
-
-static void push_died(lua_State *L, const lp_call *call) {
-  int status = call->wait_status;
-  int pid = (int)call->pid, times = (int)call->attempt;
-  if (WIFSIGNALED(status))
-    lp_raise_push(L, "worker_died",
-                  "the worker that ran this task (pid %d) was killed by signal %d (%s); it was "
-                  "tried %d times",
-                  pid, WTERMSIG(status), strsignal(WTERMSIG(status)), times);
-  else
-    lp_raise_push(
-        L, "worker_died",
-        "the worker that ran this task (pid %d) ended with exit code %d; it was tried "
-        "%d times",
-        pid, WEXITSTATUS(status), times);
-  set_death(L, call);
-}
-
-/* Stack on return: the error that a worker has sent, its traceback noted. */
-static void push_error(lua_State *L, const char *bytes, size_t len, int graph) {
-  lp_wire wire = {.known = graph};
-  int top = lua_gettop(L);
-  if (len == 0 || lp_wire_decode(L, &wire, bytes, len) < 2) {
-    lua_settop(L, top);
-    lp_raise_push(L, "memory", "the worker had not enough memory for its answer");
-    return;
-  }
-  lua_settop(L, top + 2);
-  lp_task_note_trace(L);
-}
-
-static void push_lost(lua_State *L, const lp_pool *pool) {
-  if (pool->broken && pool->broken_len)
-    push_error(L, pool->broken, pool->broken_len, 0);
-  else
-    lp_raise_push(L, "lost", "the pool cannot run this task: %s",
-                  pool->broken ? pool->broken : "not enough memory");
-}
-
-int lp_pool_push_outcome(lua_State *L, lp_call *call, int graph) {
-  lp_wire wire = {.known = graph};
-  luaL_checkstack(L, 8, NULL);
-  if (call->state == LP_CALL_DONE)
-    return lp_wire_decode(L, &wire, call->result, call->result_len);
-  if (call->state == LP_CALL_FAILED)
-    push_error(L, call->result, call->result_len, graph);
-  else if (call->state == LP_CALL_DIED)
-    push_died(L, call);
-  else if (call->state == LP_CALL_STUCK)
-    lp_raise_push(
-        L, "timeout",
-        "the task took longer than its task_timeout; its worker (pid %d) was killed, for "
-        "it was in a C function that nothing else can end",
-        (int)call->pid);
-  else if (call->state == LP_CALL_LOST)
-    push_lost(L, call->pool);
-  else
-    lp_raise_push(L, "cancelled", "the task was cancelled");
-  return -1;
 }
 
 /* ---- calls ---- */
@@ -325,7 +246,7 @@ typedef struct join_op {
   lp_pool_watch watch;
 } join_op;
 
-static void join_ended(lp_pool_watch *w) {
+static void join_happened(lp_pool_watch *w) {
   lp_op_finish(&lp_list_of(w, join_op, watch)->op, 0);
 }
 
@@ -333,21 +254,59 @@ static void join_close(lp_op *op) {
   lp_list_remove(&((join_op *)op)->watch.link);
 }
 
-static const lp_op_class join_class = {.name = "pool", .close = join_close};
+/* Stack of the waiting function: the pool at 1. */
+static int join_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  const lp_pool *pool = lp_pool_check(L, 1);
+  if (!lp_pool_balanced(pool))
+    lp_raise(L, "internal", "internal error: the counts of this pool's tasks do not match");
+  return 0;
+}
+
+static const lp_op_class join_class = {
+    .name = "pool", .results = join_results, .close = join_close};
+
+/* Waits to be told, unless it has happened already. */
+static int await_watch(lua_State *L, lp_list *watches, bool happened, double timeout) {
+  join_op *j = lp_op_new(L, &join_class, sizeof *j);
+  lp_list_init(&j->watch.link);
+  j->watch.happened = join_happened;
+  if (happened)
+    lp_op_finish(&j->op, 0);
+  else
+    lp_list_push(watches, &j->watch.link);
+  return lp_op_await(L, &j->op, timeout);
+}
 
 /* pool:join([timeout]). Waits until all workers of a closed pool have left. */
 static int pool_join(lua_State *L) {
   lp_pool *pool = lp_pool_check(L, 1);
   double timeout = luaL_optnumber(L, 2, -1);
   if (!pool->closed) return lp_raise(L, "not_closed", "close the pool before joining it");
-  join_op *j = lp_op_new(L, &join_class, sizeof *j);
-  lp_list_init(&j->watch.link);
-  j->watch.ended = join_ended;
-  if (pool->ended)
-    lp_op_finish(&j->op, 0);
-  else
-    lp_list_push(&pool->watches, &j->watch.link);
-  return lp_op_await(L, &j->op, timeout);
+  return await_watch(L, &pool->ends, pool->ended, timeout);
+}
+
+/* pool:forked(). Of a pool of one: waits until its worker is forked, or has died. */
+static int pool_forked(lua_State *L) {
+  lp_pool *pool = lp_pool_check(L, 1);
+  bool happened =
+      pool->ended || pool->last.worker || !pool->slots[0] || pool->slots[0]->death.pid;
+  return await_watch(L, &pool->starts, happened, -1);
+}
+
+/* pool:kill(). The same as terminate, at once and by force. */
+static int pool_kill(lua_State *L) {
+  lp_pool_kill(lp_pool_check(L, 1));
+  return 0;
+}
+
+/* pool:exitcode() -> of the worker that died last, minus its signal; nil when none has. */
+static int pool_exitcode(lua_State *L) {
+  const lp_death *d = &lp_pool_check(L, 1)->last;
+  if (!d->pid) return 0;
+  int code = WIFSIGNALED(d->status) ? -WTERMSIG(d->status) : WEXITSTATUS(d->status);
+  lua_pushinteger(L, code);
+  return 1;
 }
 
 static void set_count(lua_State *L, const char *name, uint64_t n) {
@@ -358,7 +317,7 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
 static void push_worker(lua_State *L, const lp_slot *slot) {
   lua_createtable(L, 0, 4);
   set_count(L, "id", slot->id);
-  set_count(L, "pid", (uint64_t)slot->pid);
+  set_count(L, "pid", (uint64_t)slot->death.pid);
   set_count(L, "busy", slot->load);
   set_count(L, "done", slot->done);
 }
@@ -398,9 +357,10 @@ static int pool_gc(lua_State *L) {
 
 int luaopen_luapool_pool_core(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"apply", pool_apply},         {"submit", pool_submit}, {"close", pool_close},
-      {"terminate", pool_terminate}, {"want", pool_want},     {"join", pool_join},
-      {"stats", pool_stats},         {"__gc", pool_gc},       {NULL, NULL}};
+      {"apply", pool_apply},         {"submit", pool_submit},     {"close", pool_close},
+      {"terminate", pool_terminate}, {"want", pool_want},         {"join", pool_join},
+      {"stats", pool_stats},         {"__gc", pool_gc},           {"forked", pool_forked},
+      {"kill", pool_kill},           {"exitcode", pool_exitcode}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"new", pool_new}, {NULL, NULL}};
   luaL_newmetatable(L, CLASS);
   luaL_setfuncs(L, methods, 0);

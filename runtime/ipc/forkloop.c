@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -77,9 +78,9 @@ static void handle_spawn(forkloop *l, const lp_forkloop_request *r, const int *f
   lp_spawn spawn = {r->id, r->slot, fds[0], fds[1], fds[2], fds[3]};
   int rc = nfds == LP_FORKLOOP_FDS ? fork_worker(l, &spawn) : -EMFILE;
   if (rc < 0)
-    report(l, (lp_forkloop_report){LP_FORKLOOP_ENDED, r->id, 0, -1, rc});
+    report(l, (lp_forkloop_report){LP_FORKLOOP_ENDED, r->id, 0, -1, rc, 0});
   else
-    report(l, (lp_forkloop_report){LP_FORKLOOP_STARTED, r->id, rc, 0, 0});
+    report(l, (lp_forkloop_report){LP_FORKLOOP_STARTED, r->id, rc, 0, 0, 0});
 }
 
 static void handle_kill(forkloop *l, const lp_forkloop_request *r, const int *fds, int nfds) {
@@ -123,13 +124,13 @@ static int serve_one(forkloop *l) {
 }
 
 /* Returns true when the child has ended; it is then out of the list. */
-static bool tell(forkloop *l, child *c, int status) {
+static bool tell(forkloop *l, child *c, int status, long peak) {
   if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
     uint32_t kind = WIFSTOPPED(status) ? LP_FORKLOOP_STOPPED : LP_FORKLOOP_CONTINUED;
-    report(l, (lp_forkloop_report){kind, c->id, c->pid, status, 0});
+    report(l, (lp_forkloop_report){kind, c->id, c->pid, status, 0, 0});
     return false;
   }
-  report(l, (lp_forkloop_report){LP_FORKLOOP_ENDED, c->id, c->pid, status, 0});
+  report(l, (lp_forkloop_report){LP_FORKLOOP_ENDED, c->id, c->pid, status, 0, peak});
   forget(c);
   return true;
 }
@@ -138,8 +139,9 @@ static void reap(forkloop *l) {
   lp_list_each (it, &l->children) {
     child *c = lp_list_of(it, child, link);
     int status;
-    while (waitpid(c->pid, &status, WNOHANG | WUNTRACED | WCONTINUED) > 0)
-      if (tell(l, c, status)) break;
+    struct rusage used;
+    while (wait4(c->pid, &status, WNOHANG | WUNTRACED | WCONTINUED, &used) > 0)
+      if (tell(l, c, status, used.ru_maxrss)) break;
   }
 }
 

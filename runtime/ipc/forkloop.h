@@ -32,6 +32,7 @@ enum {
 typedef struct lp_forkloop_report {
   uint32_t kind, id;
   int32_t pid, status, error;
+  int64_t peak;
 } lp_forkloop_report;
 
 /* Serves until main is gone, then kills and reaps what is left. `signals` is a signalfd of

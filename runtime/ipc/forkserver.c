@@ -149,7 +149,8 @@ static void tell_started(lp_forkserver *fs, const lp_forkloop_report *r) {
 }
 
 static void tell_ended(lp_forkserver *fs, const lp_forkloop_report *r) {
-  fs->events->ended(fs, r->id, r->pid, r->status, r->error);
+  const lp_forkserver_end end = {r->pid, r->status, r->error, r->peak};
+  fs->events->ended(fs, r->id, &end);
 }
 
 static void tell_stopped(lp_forkserver *fs, const lp_forkloop_report *r) {
@@ -250,7 +251,8 @@ static void writable(lp_forkserver *fs) {
     if (rc == -EAGAIN) return;
     lp_forkloop_request r = p->request;
     drop(p);
-    if (rc < 0 && r.kind == LP_FORKLOOP_SPAWN) fs->events->ended(fs, r.id, 0, -1, rc);
+    const lp_forkserver_end end = {.status = -1, .error = rc};
+    if (rc < 0 && r.kind == LP_FORKLOOP_SPAWN) fs->events->ended(fs, r.id, &end);
   }
 }
 

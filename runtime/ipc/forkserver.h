@@ -16,16 +16,23 @@
 
 typedef struct lp_forkserver lp_forkserver;
 
+/* How a worker ended. */
+typedef struct lp_forkserver_end {
+  pid_t pid;  /* 0 when it could not be forked: */
+  int status; /* as from waitpid; -1 then, */
+  int error;  /* and this is a negative errno; else 0 */
+  long peak;  /* the most kilobytes that were resident */
+} lp_forkserver_end;
+
 /* Control socket and channels are not ordered against each other: a worker's first frame may
  * come before `started`, and its last ones after `ended`. A callback may close the handle: then
  * none follows. */
 typedef struct lp_forkserver_events {
   /* Forked: its pid. */
   void (*started)(lp_forkserver *fs, uint32_t id, pid_t pid);
-  /* It has ended and is reaped; `status` as from waitpid. Also called with status -1 when it
-   * could not be forked, `started` not having been called; `error` is then a negative errno,
-   * else 0. */
-  void (*ended)(lp_forkserver *fs, uint32_t id, pid_t pid, int status, int error);
+  /* It has ended and is reaped. Also called when it could not be forked, `started` not having
+   * been called. */
+  void (*ended)(lp_forkserver *fs, uint32_t id, const lp_forkserver_end *end);
   /* It was stopped (true) by a signal, or continued (false). */
   void (*stopped)(lp_forkserver *fs, uint32_t id, pid_t pid, bool stopped);
   /* The forkserver itself is gone and reaped, and with it all its workers, of which no `ended`

@@ -31,7 +31,7 @@ void lp_call_release(lp_call *call) {
   if (call->fleet) lp_remote_unpin_all(call->fleet->st, lp_call_protos(call), call->protos);
   if (call->snapshot) lp_snapshot_release(call->snapshot);
   lp_alloc_free(call->result);
-  lp_alloc_free(call->report);
+  lp_death_free(call->death);
   lp_alloc_free(call);
 }
 

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "runtime/base/list.h"
+#include "runtime/pool/death.h"
 #include "runtime/pool/snapshot.h"
 
 typedef struct lp_slot lp_slot;
@@ -22,7 +22,7 @@ typedef enum {
   LP_CALL_DONE,    /* and the rest: ended */
   LP_CALL_FAILED,
   LP_CALL_CANCELLED,
-  LP_CALL_DIED,  /* its worker died once too often: `pid` and `wait_status` say how */
+  LP_CALL_DIED,  /* its worker died once too often: `death` says how */
   LP_CALL_STUCK, /* it was killed for being longer than its task_timeout, where nothing else
                     helped */
   LP_CALL_LOST,  /* the pool could not run it */
@@ -49,9 +49,7 @@ typedef struct lp_call {
 
   char *result; /* values, from the worker */
   size_t result_len;
-  pid_t pid;
-  int wait_status;
-  char *report; /* its worker's last lines on stderr, or NULL */
+  lp_death *death; /* of its worker; NULL for want of memory */
 
   uint32_t protos;
   size_t len;

@@ -2,6 +2,7 @@
  * main. */
 #include "runtime/pool/fleet.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
@@ -23,14 +24,16 @@ static lp_slot *find(lp_forkserver *fs, uint32_t id) {
 
 static void on_started(lp_forkserver *fs, uint32_t id, pid_t pid) {
   lp_slot *slot = find(fs, id);
-  if (slot) slot->pid = pid;
+  if (slot) lp_slot_started(slot, pid);
 }
 
-static void on_ended(lp_forkserver *fs, uint32_t id, pid_t pid, int status, int error) {
+/* The kernel's counts are looked at only when a worker was killed as the kernel kills. */
+static void on_ended(lp_forkserver *fs, uint32_t id, const lp_forkserver_end *end) {
+  lp_fleet *f = lp_forkserver_owner(fs);
   lp_slot *slot = find(fs, id);
   if (!slot) return;
-  if (pid > 0) slot->pid = pid;
-  lp_slot_exited(slot, status, error);
+  bool killed = end->status == SIGKILL;
+  lp_slot_exited(slot, end, killed ? lp_oom_look(&f->oom) : LP_DEATH_PLAIN);
 }
 
 static void on_stopped(lp_forkserver *fs, uint32_t id, pid_t pid, bool stopped) {
@@ -43,7 +46,9 @@ static void on_gone(lp_forkserver *fs) {
   lp_fleet *f = lp_forkserver_owner(fs);
   f->forkserver = NULL;
   lp_forkserver_close(fs);
-  lp_list_each (link, &f->slots) lp_slot_exited(lp_list_of(link, lp_slot, all), SIGKILL, 0);
+  const lp_forkserver_end end = {.status = SIGKILL};
+  lp_list_each (link, &f->slots)
+    lp_slot_exited(lp_list_of(link, lp_slot, all), &end, LP_DEATH_ORPHAN);
 }
 
 static const lp_forkserver_events events = {
@@ -125,6 +130,7 @@ lp_fleet *lp_fleet_of(lua_State *L) {
   lp_fleet *f = lp_alloc_new(sizeof *f);
   if (!f) lp_raise_code(L, LP_EMEMORY, "cannot make a pool");
   f->st = st;
+  lp_oom_open(&f->oom);
   lp_list_init(&f->pools);
   lp_list_init(&f->slots);
   st->fleet = f;

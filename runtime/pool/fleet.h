@@ -10,6 +10,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/list.h"
 #include "runtime/ipc/forkserver.h"
+#include "runtime/pool/oom.h"
 
 typedef struct lp_state lp_state;
 typedef struct lp_slot lp_slot;
@@ -20,7 +21,8 @@ typedef struct lp_fleet {
   lp_list pools;
   lp_list slots;   /* all workers that are not gone */
   uint32_t spawns; /* the id of the latest worker */
-  lp_buf *protos;  /* bytecode by number, copied out of Lua */
+  lp_oom oom;
+  lp_buf *protos; /* bytecode by number, copied out of Lua */
   uint32_t nprotos;
   lp_buf bytes, numbers, objects; /* for encoding, valid until the next time */
 } lp_fleet;

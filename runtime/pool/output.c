@@ -78,9 +78,14 @@ void lp_output_finish(lp_output *o) {
   o->partial.len = 0;
 }
 
+/* Without the newline at the end, and without the first line when its beginning is lost. */
 char *lp_output_tail(const lp_output *o) {
-  char *copy = o->tail_len ? lp_alloc_new(o->tail_len + 1) : NULL;
-  return copy ? memcpy(copy, o->tail, o->tail_len) : NULL;
+  const char *from = o->tail, *end = o->tail + o->tail_len;
+  while (end > from && end[-1] == '\n') end--;
+  const char *first = memchr(from, '\n', (size_t)(end - from));
+  if (o->tail_len == LP_OUTPUT_TAIL && first) from = first + 1;
+  char *copy = end > from ? lp_alloc_new((size_t)(end - from) + 1) : NULL;
+  return copy ? memcpy(copy, from, (size_t)(end - from)) : NULL;
 }
 
 static void on_closed(uv_handle_t *handle) {

@@ -68,24 +68,38 @@ void lp_pool_release(lp_pool *pool) {
   lp_alloc_free(pool->slots);
   lp_alloc_free(pool->table);
   lp_alloc_free(pool->vacant);
-  lp_alloc_free(pool->broken);
+  lp_buf_close(&pool->init_error);
+  lp_death_close(&pool->last);
   lp_alloc_free(pool);
 }
 
 /* ---- leaving ---- */
 
+void lp_pool_tell(lp_list *watches) {
+  lp_list asked;
+  lp_list_init(&asked);
+  lp_list_join(&asked, watches);
+  for (lp_list *link; (link = lp_list_shift(&asked));) {
+    lp_pool_watch *w = lp_list_of(link, lp_pool_watch, link);
+    w->happened(w);
+  }
+}
+
+static void check_balance(lp_pool *pool) {
+  lp_state *st = pool->fleet->st;
+  const lp_pool_counts *c = &pool->counts;
+  bool idle = !c->pending && !c->running;
+  if ((idle && lp_pool_balanced(pool)) || !st->report) return;
+  st->report(st, "internal error: the counts of a pool's tasks do not match");
+}
+
 static void end_if_empty(lp_pool *pool) {
   if (!lp_list_empty(&pool->members) || !pool->closed || pool->ended) return;
   pool->ended = true;
+  check_balance(pool);
   hold(pool);
   close_handles(pool);
-  lp_list asked;
-  lp_list_init(&asked);
-  lp_list_join(&asked, &pool->watches);
-  for (lp_list *link; (link = lp_list_shift(&asked));) {
-    lp_pool_watch *w = lp_list_of(link, lp_pool_watch, link);
-    w->ended(w);
-  }
+  lp_pool_tell(&pool->ends);
 }
 
 static void tell_exit(lp_slot *slot) {
@@ -120,15 +134,9 @@ static void end_pending(lp_pool *pool, lp_call_state state) {
 
 void lp_pool_break(lp_pool *pool, const char *values, size_t len) {
   if (pool->broken) return;
-  pool->broken = lp_alloc_new(len + 1);
-  if (pool->broken) memcpy(pool->broken, values, len);
-  pool->broken_len = len;
+  pool->broken = true;
+  if (len && lp_buf_append(&pool->init_error, values, len) < 0) pool->start_error = LP_EMEMORY;
   end_pending(pool, LP_CALL_LOST);
-}
-
-static void break_with(lp_pool *pool, const char *text) {
-  lp_pool_break(pool, text, strlen(text));
-  pool->broken_len = 0;
 }
 
 /* ---- workers ---- */
@@ -139,20 +147,23 @@ static void on_backoff(lp_timer *t) {
   start_missing(lp_list_of(t, lp_pool, backoff));
 }
 
-static void retry_later(lp_pool *pool, const char *reason) {
+/* Workers that die together, while a new start is waited for already, count once. */
+static void retry_later(lp_pool *pool, int error) {
+  if (pool->killed || pool->backoff.place) return;
+  pool->start_error = error;
   if (++pool->early_deaths >= MOST_EARLY_DEATHS) {
-    break_with(pool, reason);
+    lp_pool_break(pool, NULL, 0);
     return;
   }
   double delay = FIRST_BACKOFF * (double)(1 << pool->early_deaths);
-  if (!pool->killed) lp_loop_after(pool->fleet->st, &pool->backoff, delay);
+  lp_loop_after(pool->fleet->st, &pool->backoff, delay);
 }
 
 static bool start_slot(lp_pool *pool, uint32_t index) {
   int error;
   pool->slots[index] = lp_slot_start(pool, index + 1, &error);
   if (pool->slots[index]) return true;
-  retry_later(pool, lp_error_text(error));
+  retry_later(pool, error);
   return false;
 }
 
@@ -176,25 +187,29 @@ static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool charged) {
   uint32_t *count = charged ? &call->crashes : &call->reruns;
   uint32_t retries = pool->options.crash_retries;
   uint32_t most = charged || !retries ? retries : MOST_RERUNS;
-  call->pid = slot->pid;
-  call->wait_status = slot->status;
   ++*count;
   if (pool->killed || call->cancelling)
     lp_pool_finish(call, LP_CALL_CANCELLED);
   else if (pool->broken)
     lp_pool_finish(call, LP_CALL_LOST);
-  else if (charged && slot->stuck)
-    lp_pool_finish(call, LP_CALL_STUCK);
-  else if (*count <= most)
+  else if (*count <= most && !(charged && slot->stuck))
     lp_dispatch_requeue(call);
   else {
-    call->report = lp_output_tail(&slot->err);
-    lp_pool_finish(call, LP_CALL_DIED);
+    call->death = lp_death_copy(&slot->death);
+    lp_pool_finish(call, charged && slot->stuck ? LP_CALL_STUCK : LP_CALL_DIED);
   }
 }
 
+/* The slot keeps none of it. */
+static void note_death(lp_pool *pool, lp_slot *slot) {
+  lp_death_close(&pool->last);
+  pool->last = slot->death;
+  slot->death.report = NULL;
+}
+
+/* A task is not charged for having been on the CPU of a worker that was stopped. */
 void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
-  uint64_t guilty = slot->shared->on_cpu;
+  uint64_t guilty = slot->frozen ? 0 : slot->shared->on_cpu;
   lp_list_remove(&slot->member);
   bool active = pool->slots[slot->id - 1] == slot;
   if (active) pool->slots[slot->id - 1] = NULL;
@@ -202,6 +217,8 @@ void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
     lp_call *call = lp_list_of(slot->calls.prev, lp_call, link);
     rerun(pool, slot, call, call->number == guilty);
   }
+  note_death(pool, slot);
+  lp_pool_tell(&pool->starts);
   check_leaving(pool);
   if (slot->leaving || !active || pool->ended) {
     lp_dispatch_run(pool);
@@ -211,7 +228,7 @@ void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
   if (slot->ready)
     start_missing(pool);
   else
-    retry_later(pool, slot->error < 0 ? lp_error_text(slot->error) : "workers die at start");
+    retry_later(pool, pool->last.error);
 }
 
 /* Where no hook can fire, as in a C function, task_timeout does not reach a task: its worker is
@@ -384,7 +401,8 @@ lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf 
   lp_list_init(&pool->link);
   lp_list_init(&pool->members);
   lp_list_init(&pool->pending);
-  lp_list_init(&pool->watches);
+  lp_list_init(&pool->ends);
+  lp_list_init(&pool->starts);
   pool->fleet = f;
   pool->holders = 1;
   pool->options = *options;

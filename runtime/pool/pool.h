@@ -20,10 +20,10 @@ typedef struct lp_pool_counts {
   uint32_t pending, running, restarts;
 } lp_pool_counts;
 
-/* Told, once, when the pool has ended. */
+/* Told, once, of what it waits for. */
 typedef struct lp_pool_watch {
   lp_list link;
-  void (*ended)(struct lp_pool_watch *w);
+  void (*happened)(struct lp_pool_watch *w);
 } lp_pool_watch;
 
 typedef struct lp_pool_options {
@@ -54,13 +54,16 @@ struct lp_pool {
   uint32_t snapshots; /* the number of the latest one */
   uint32_t users;     /* maps that may still submit */
   lp_pool_counts counts;
-  bool closed; /* no new work */
-  bool killed; /* and none of the old */
-  bool ended;  /* no worker any more */
-  lp_list watches;
-  int early_deaths;  /* workers in a row that died before they were ready */
-  char *broken;      /* why no worker can be had: values (error, traceback), or */
-  size_t broken_len; /* when this is 0: a text */
+  bool closed;       /* no new work */
+  bool killed;       /* and none of the old */
+  bool ended;        /* no worker any more */
+  lp_list ends;      /* who waits for the end of the pool, */
+  lp_list starts;    /* and for a worker that is forked or has died */
+  int early_deaths;  /* rounds of starting in which a worker died before it was ready */
+  bool broken;       /* no worker can be had, because of: */
+  lp_buf init_error; /* values (error, traceback); or, when it is empty, */
+  int start_error;   /* a code; or, when it is 0, `last` */
+  lp_death last;     /* the latest */
   bool opened;       /* the handles below are */
   uv_timer_t hold;   /* keeps the loop alive while there is work */
   lp_timer backoff;  /* until missing workers are started again */
@@ -113,6 +116,13 @@ void lp_pool_retire(lp_pool *pool, lp_slot *slot);
 lp_call *lp_pool_find(lp_pool *pool, uint64_t number);
 void lp_pool_finish(lp_call *call, lp_call_state state);
 void lp_pool_lose(lp_pool *pool, lp_slot *slot);
+void lp_pool_tell(lp_list *watches);
 void lp_pool_break(lp_pool *pool, const char *values, size_t len);
+
+/* Whether each call has been counted once. False is an error of ours. */
+static inline bool lp_pool_balanced(const lp_pool *pool) {
+  const lp_pool_counts *c = &pool->counts;
+  return c->submitted == c->pending + c->running + c->done + c->failed + c->cancelled + c->lost;
+}
 
 #endif

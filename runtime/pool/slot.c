@@ -33,6 +33,7 @@ static void release(lp_slot *slot) {
   if (slot->shared) munmap(slot->shared, sizeof *slot->shared);
   lp_buf_close(&slot->knows);
   lp_buf_close(&slot->has);
+  lp_death_close(&slot->death);
   lp_alloc_free(slot);
   lp_pool_release(pool);
 }
@@ -62,6 +63,7 @@ void lp_slot_drop(lp_slot *slot) {
   lp_output_finish(&slot->out);
   lp_output_finish(&slot->err);
   lp_remote_lose(slot);
+  slot->death.report = lp_output_tail(&slot->err);
   lp_pool_lose(slot->pool, slot);
   close_handles(slot);
 }
@@ -71,11 +73,24 @@ static void check_gone(lp_slot *slot) {
   if (slot->exited && slot->ended) lp_slot_drop(slot);
 }
 
-void lp_slot_exited(lp_slot *slot, int status, int error) {
+void lp_slot_started(lp_slot *slot, pid_t pid) {
+  slot->death.pid = pid;
+  lp_pool_tell(&slot->pool->starts);
+}
+
+static lp_death_cause cause_of(lp_slot *slot, lp_death_cause known) {
+  if (slot->stuck) return LP_DEATH_STUCK;
+  return slot->frozen ? LP_DEATH_FROZEN : known;
+}
+
+void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause cause) {
   if (slot->exited) return;
   slot->exited = true;
-  slot->status = status;
-  slot->error = error;
+  if (end->pid) slot->death.pid = end->pid;
+  slot->death.status = end->status;
+  slot->death.error = end->error;
+  slot->death.peak = end->peak;
+  slot->death.cause = cause_of(slot, cause);
   check_gone(slot);
 }
 
@@ -337,7 +352,7 @@ static lp_slot *make(lp_pool *pool, uint32_t id) {
   lp_slot *slot = lp_alloc_new(sizeof *slot);
   if (!slot) return NULL;
   slot->pool = pool;
-  slot->id = id;
+  slot->id = slot->death.worker = id;
   slot->spawn_id = ++pool->fleet->spawns;
   lp_list_init(&slot->all);
   lp_list_init(&slot->member);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "runtime/ipc/channel.h"
+#include "runtime/ipc/forkserver.h"
 #include "runtime/loop/state.h"
 #include "runtime/pool/call.h"
 #include "runtime/pool/output.h"
@@ -25,7 +26,7 @@ struct lp_slot {
   lp_pool *pool;
   uint32_t id;       /* 1..processes */
   uint32_t spawn_id; /* for the forkserver */
-  pid_t pid;         /* 0 until it is forked */
+  lp_death death;    /* its pid (0 until it is forked), and how it ended */
   lp_channel channel;
   lp_output out, err;
   lp_flush flush;
@@ -45,9 +46,7 @@ struct lp_slot {
   lp_shared *shared; /* memory */
   bool reserved;     /* a call runs alone in it */
   bool leaving;      /* it was told to exit */
-  bool exited;       /* reaped: */
-  int status;        /* as from waitpid, or -1 when it could not be forked: */
-  int error;         /* the errno, negative */
+  bool exited;       /* reaped, or never forked */
   bool ended;        /* the channel has */
   bool gone;         /* the pool knows that it is dead */
   int open;          /* handles that are not closed */
@@ -75,8 +74,11 @@ void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len);
 int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
                       const void *bytes, size_t len);
 
-/* The forkserver has reaped it, or could not fork it. */
-void lp_slot_exited(lp_slot *slot, int status, int error);
+/* The forkserver has forked it. */
+void lp_slot_started(lp_slot *slot, pid_t pid);
+
+/* The forkserver has reaped it, or could not fork it; `cause`: what is known beside it. */
+void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause cause);
 
 /* It was stopped by a signal, or goes on. One that stays stopped is killed: its calls run
  * again. */

@@ -22,10 +22,9 @@ static void on_started(lp_forkserver *fs, uint32_t id, pid_t pid) {
   (void)pid;
 }
 
-static void on_ended(lp_forkserver *fs, uint32_t id, pid_t pid, int status, int error) {
+static void on_ended(lp_forkserver *fs, uint32_t id, const lp_forkserver_end *end) {
   (void)id;
-  (void)pid;
-  if (status || error) abort();
+  if (end->status || end->error) abort();
   ++*(int *)lp_forkserver_owner(fs);
 }
 

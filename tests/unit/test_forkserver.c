@@ -124,12 +124,13 @@ static void on_started(lp_forkserver *fs, uint32_t id, pid_t pid) {
   s->started++;
 }
 
-static void on_ended(lp_forkserver *fs, uint32_t id, pid_t pid, int status, int error) {
+static void on_ended(lp_forkserver *fs, uint32_t id, const lp_forkserver_end *end) {
   server *s = lp_forkserver_owner(fs);
   worker *w = &s->workers[id];
-  if (w->started) assert_int_equal(w->pid, pid);
-  w->status = status;
-  w->error = error;
+  if (w->started) assert_int_equal(w->pid, end->pid);
+  if (w->started) assert_true(end->peak > 0);
+  w->status = end->status;
+  w->error = end->error;
   w->ended++;
   s->ended++;
   if (s->close_when_ended) lp_forkserver_close(fs);
