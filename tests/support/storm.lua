@@ -81,7 +81,8 @@ end
 
 local function map(p, n, ordered)
   local times, latest = {}, 0
-  for i, value, err, item in p:map(work, count_to(n), { ordered = ordered, return_errors = true }) do
+  local opts = { ordered = ordered, return_errors = true }
+  for i, value, err, item in p:map(work, count_to(n), opts) do
     check(not times[i], "item %d came twice", i)
     check(not ordered or i == latest + 1, "item %d came after %d", i, latest)
     times[i], latest = true, i
@@ -133,15 +134,19 @@ collectgarbage()
 task.sleep(0.1)
 collectgarbage()
 
+local ended = stats.done + stats.failed + stats.cancelled + stats.lost
+local outcomes = seen.done + seen.failed + seen.cancelled
 check(stats.submitted == tasks, "%d tasks were submitted", stats.submitted)
-check(stats.pending == 0 and stats.running == 0, "%d pending, %d running", stats.pending, stats.running)
-check(stats.done + stats.failed + stats.cancelled + stats.lost == tasks, "the sums differ")
-check(seen.done + seen.failed + seen.cancelled == tasks, "%d outcomes", seen.done + seen.failed + seen.cancelled)
+local running = stats.pending + stats.running
+check(running == 0, "%d are pending or running", running)
+check(ended == tasks and outcomes == tasks, "%d have ended, %d outcomes", ended, outcomes)
 check(stats.lost == 0, "%d lost", stats.lost)
 check(#stats.workers == 0, "%d workers are left", #stats.workers)
 local left = processes(me, {})
 check(#left == children, "processes are left:\n%s", table.concat(left, "\n"))
 check(descriptors() == fds, "%d descriptors became %d", fds, descriptors())
-print(("%d tasks in %.1f s: %d done, %d failed, %d cancelled; %d restarts; signals: %d KILL, %d SEGV, %d TERM, %d STOP")
-  :format(tasks, task.now() - start, seen.done, seen.failed, seen.cancelled, stats.restarts,
-    sent.KILL or 0, sent.SEGV or 0, sent.TERM or 0, sent.STOP or 0))
+local names = {}
+for _, name in ipairs(SIGNALS) do names[#names + 1] = ("%d %s"):format(sent[name] or 0, name) end
+print(("%d tasks in %.1f s: %d done, %d failed, %d cancelled; %d restarts; signals: %s"):format(
+  tasks, task.now() - start, seen.done, seen.failed, seen.cancelled, stats.restarts,
+  table.concat(names, ", ")))
