@@ -13,6 +13,10 @@
 
 static const char CLASS[] = "luapool.pool.map";
 
+/* Outcomes that may wait to be taken, beside those that workers are busy with: in an ordered
+ * map one slow item must not keep the workers from going on. */
+enum { MOST_HELD = 1000, MOST_BYTES = 64 << 20 };
+
 typedef struct map {
   lp_pool *pool;
   lp_snapshot *snapshot;
@@ -21,6 +25,7 @@ typedef struct map {
   uint64_t places;  /* the latest given out */
   uint64_t waiting; /* calls not ended */
   uint64_t held;    /* calls not taken */
+  uint64_t bytes;   /* of results not taken */
   bool ordered;
   bool fed;                 /* no more input */
   bool closed;              /* nobody takes any more */
@@ -43,7 +48,8 @@ static bool has_room(const map *m) {
   const lp_pool_options *o = &m->pool->options;
   uint64_t most = lp_pool_places(m->pool) + o->processes;
   bool rejects = o->max_pending && m->pool->counts.pending >= o->max_pending && m->waiting;
-  return m->closed || (m->waiting < most && m->held < 2 * most && !rejects);
+  bool window = m->held < 2 * most + MOST_HELD && m->bytes < MOST_BYTES;
+  return m->closed || (m->waiting < most && window && !rejects);
 }
 
 static lp_call *next_call(const map *m) {
@@ -64,6 +70,7 @@ static void wake(map *m) {
 static void on_ended(lp_call *call) {
   map *m = call->owner;
   m->waiting--;
+  m->bytes += call->result_len;
   if (!m->ordered) {
     lp_list_remove(&call->user);
     lp_list_push(&m->calls, &call->user);
@@ -129,10 +136,16 @@ static int map_put(lua_State *L) {
   return lp_op_await(L, &e->op, -1);
 }
 
+/* The pool need not stay open for this map any longer. */
+static void end_input(map *m) {
+  if (!m->fed) lp_pool_leave(m->pool);
+  m->fed = true;
+}
+
 /* map:fed(). There is no more input. */
 static int map_fed(lua_State *L) {
   map *m = check(L);
-  m->fed = true;
+  end_input(m);
   wake(m);
   return 0;
 }
@@ -150,6 +163,7 @@ static int take(lua_State *L, map *m) {
   lua_settop(L, graph + 3);
   lp_list_remove(&call->user);
   m->held--;
+  m->bytes -= call->result_len;
   lp_call_release(call);
   wake(m);
   return 3;
@@ -183,7 +197,7 @@ static void drop_list(lp_list *calls) {
 static int map_cancel(lua_State *L) {
   map *m = check(L);
   lp_list *calls = m->ordered ? &m->calls : &m->running;
-  m->fed = true;
+  end_input(m);
   lp_list_each (link, calls) lp_pool_cancel(lp_list_of(link, lp_call, user));
   wake(m);
   return 0;
@@ -198,7 +212,7 @@ static int map_close(lua_State *L) {
   drop_list(&m->running);
   wake(m);
   if (m->snapshot) lp_snapshot_release(m->snapshot);
-  lp_pool_leave(m->pool);
+  end_input(m);
   lp_pool_release(m->pool);
   return 0;
 }
