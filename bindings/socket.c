@@ -1,5 +1,4 @@
-/* bindings/socket.c: the descriptor of a socket, its poll, and the operations that wait for it;
- * the methods that all sockets have.
+/* bindings/socket.c: the descriptor of a socket, its poll, and the operations that wait for it.
  *
  * The poll for reading stays armed between two waits, since most sockets are read again soon;
  * an event that nobody waits for disarms it. It keeps the loop alive only while somebody waits.
@@ -10,10 +9,8 @@
 #include <lauxlib.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "bindings/bindings.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
@@ -35,12 +32,6 @@ typedef struct socket_op {
 } socket_op;
 
 static const int events_of[] = {[LP_READ] = UV_READABLE, [LP_WRITE] = UV_WRITABLE};
-
-static void release(lp_socket *s) {
-  if (--s->holders > 0) return;
-  lp_buf_close(&s->in);
-  lp_alloc_free(s);
-}
 
 /* ---- the poll ---- */
 
@@ -138,7 +129,8 @@ static void leave(socket_op *o) {
 }
 
 /* A deadline counts from the last time that the peer did something, except for the limit of
- * the whole call. */
+ * the whole call. One that is late keeps its place until it has taken the part that it gets;
+ * one that is cancelled gets nothing. */
 void lp_socket_cancel(lp_op *op, int why) {
   socket_op *o = (socket_op *)op;
   lp_socket *s = o->socket;
@@ -151,12 +143,13 @@ void lp_socket_cancel(lp_op *op, int why) {
     }
   }
   lp_op_finish(op, why);
-  leave(o);
+  if (why != LP_ETIMEOUT) leave(o);
 }
 
 int lp_socket_results(lua_State *L, lp_op *op) {
   socket_op *o = (socket_op *)op;
   if (op->status == LP_ECANCELLED || op->status == LP_EMEMORY) return lp_op_raise(L, op);
+  o->want.turn = first(o->socket, o->want.direction) == o;
   return o->want.push(L, o->socket, &o->want, op->status);
 }
 
@@ -164,7 +157,7 @@ void lp_socket_drop(lp_op *op) {
   socket_op *o = (socket_op *)op;
   leave(o);
   if (o->want.fd >= 0) close(o->want.fd);
-  release(o->socket);
+  lp_socket_release(o->socket);
 }
 
 static int wait_for(lua_State *L, lp_socket *s, const lp_want *w, double timeout) {
@@ -184,7 +177,8 @@ int lp_socket_do(lua_State *L, lp_socket *s, lp_want *w) {
   int rc = LP_ECLOSED;
   double timeout = lp_socket_timeout(s);
   w->fd = -1;
-  if (s->fd >= 0 || w->addresses) rc = first(s, w->direction) ? UV_EAGAIN : w->step(s, w);
+  w->turn = !first(s, w->direction);
+  if (s->fd >= 0 || w->addresses) rc = w->turn ? w->step(s, w) : UV_EAGAIN;
   if (rc == UV_EAGAIN && timeout != 0) return wait_for(L, s, w, timeout);
   if (rc == LP_EMEMORY) return lp_raise_code(L, rc, w->class->name);
   return w->push(L, s, w, rc == UV_EAGAIN ? LP_ETIMEOUT : rc);
@@ -238,10 +232,8 @@ int lp_socket_create(lp_socket *s, int family) {
 
 static void end_waits(lp_socket *s) {
   for (int d = 0; d < LP_DIRECTIONS; d++) {
-    lp_list_each (link, &s->waiting[d]) {
-      lp_list_remove(link);
+    lp_list_each (link, &s->waiting[d])
       lp_op_finish(&lp_list_of(link, socket_op, link)->op, LP_ECLOSED);
-    }
   }
 }
 
@@ -259,190 +251,13 @@ void lp_socket_close(lp_socket *s) {
   s->in.len = s->at = 0;
 }
 
-/* ---- the objects ---- */
-
-lp_socket *lp_socket_push(lua_State *L, const char *class, int family, int type) {
-  lp_socket **box = lua_newuserdatauv(L, sizeof *box, 0);
-  lp_socket *s = *box = lp_alloc_new(sizeof *s);
-  if (!s) lp_raise_code(L, LP_EMEMORY, class);
-  s->st = lp_state_of(L);
-  s->fd = -1;
-  s->family = family;
-  s->type = type;
-  s->holders = 1;
-  s->block = s->total = -1;
-  s->born = lp_loop_now();
-  for (int d = 0; d < LP_DIRECTIONS; d++) lp_list_init(&s->waiting[d]);
-  lua_pushfstring(L, "luapool.%s", class);
-  lua_rawget(L, LUA_REGISTRYINDEX);
-  lua_setmetatable(L, -2);
-  return s;
-}
-
-static const char *const classes[] = {"luapool.tcp{client}",      "luapool.tcp{server}",
-                                      "luapool.tcp{master}",      "luapool.udp{connected}",
-                                      "luapool.udp{unconnected}", NULL};
-
-lp_socket *lp_socket_any(lua_State *L, int index) {
-  for (int i = 0; classes[i]; i++) {
-    lp_socket **box = luaL_testudata(L, index, classes[i]);
-    if (box) return *box;
-  }
-  return NULL;
-}
-
-lp_socket *lp_socket_test(lua_State *L, const char *class) {
-  for (int i = 0; classes[i]; i++) {
-    if (strcmp(classes[i] + 8, class) != 0) continue;
-    lp_socket **box = luaL_testudata(L, 1, classes[i]);
-    return box ? *box : NULL;
-  }
-  return NULL;
-}
-
-lp_socket *lp_socket_check(lua_State *L, const char *class) {
-  lp_socket *s = lp_socket_test(L, class);
-  if (!s) luaL_argerror(L, 1, lua_pushfstring(L, "%s expected", class));
-  return s;
-}
-
-void lp_socket_become(lua_State *L, const char *class) {
-  lua_pushvalue(L, 1);
-  lua_pushfstring(L, "luapool.%s", class);
-  lua_rawget(L, LUA_REGISTRYINDEX);
-  lua_setmetatable(L, -2);
-  lua_pop(L, 1);
-}
-
-static lp_socket *check(lua_State *L) {
-  lp_socket *s = lp_socket_any(L, 1);
-  luaL_argexpected(L, s, 1, "socket");
-  return s;
-}
-
-static int push_one(lua_State *L) {
-  lua_pushinteger(L, 1);
-  return 1;
-}
-
-/* socket:close() -> 1. Those who wait for it get "closed". Safe twice. */
-static int socket_close(lua_State *L) {
-  lp_socket_close(check(L));
-  return push_one(L);
-}
-
-static int socket_gc(lua_State *L) {
-  lp_socket **box = lua_touserdata(L, 1), *s = *box;
-  if (!s) return 0;
-  lp_socket_close(s);
-  *box = NULL;
-  release(s);
-  return 0;
-}
-
-static int socket_tostring(lua_State *L) {
-  luaL_getmetafield(L, 1, "__name");
-  lua_pushfstring(L, "%s: %p", lua_tostring(L, -1), lua_touserdata(L, 1));
-  return 1;
-}
-
-/* socket:settimeout(seconds [, mode]) -> 1. The limit of each wait for the peer (mode "b", the
- * default), or of each call ("t"); nil or a negative number: none. */
-static int socket_settimeout(lua_State *L) {
-  lp_socket *s = check(L);
-  double seconds = luaL_optnumber(L, 2, -1);
-  const char *mode = luaL_optstring(L, 3, "b");
-  luaL_argcheck(L, *mode && strchr("btr", *mode), 3, "invalid timeout mode");
-  if (*mode == 'b')
-    s->block = seconds;
-  else
-    s->total = seconds;
-  return push_one(L);
-}
-
-/* socket:gettimeout() -> the limit of each wait, the limit of each call; -1: none. */
-static int socket_gettimeout(lua_State *L) {
-  lp_socket *s = check(L);
-  lua_pushnumber(L, s->block);
-  lua_pushnumber(L, s->total);
-  return 2;
-}
-
-/* socket:getfd() -> the descriptor, -1: none. */
-static int socket_getfd(lua_State *L) {
-  lua_pushinteger(L, check(L)->fd);
-  return 1;
-}
-
-/* socket:setfd(fd). Forgets its descriptor without closing it and takes another one. */
-static int socket_setfd(lua_State *L) {
-  lp_socket *s = check(L);
-  int fd = (int)luaL_checknumber(L, 2);
+void lp_socket_forget(lp_socket *s, int fd) {
   end_waits(s);
   lp_socket_replace(s, fd, false);
-  return 0;
 }
 
-/* socket:dirty() -> bool: bytes have come that nobody has asked for yet. */
-static int socket_dirty(lua_State *L) {
-  lua_pushboolean(L, lp_socket_ready(check(L)) > 0);
-  return 1;
-}
-
-/* socket:getfamily() -> "inet4" or "inet6". */
-static int socket_getfamily(lua_State *L) {
-  lua_pushstring(L, check(L)->family == AF_INET6 ? "inet6" : "inet4");
-  return 1;
-}
-
-void lp_socket_class(lua_State *L, const char *class, const luaL_Reg *methods) {
-  static const luaL_Reg common[] = {{"close", socket_close},
-                                    {"settimeout", socket_settimeout},
-                                    {"gettimeout", socket_gettimeout},
-                                    {"getfd", socket_getfd},
-                                    {"setfd", socket_setfd},
-                                    {"dirty", socket_dirty},
-                                    {"getfamily", socket_getfamily},
-                                    {"getpeername", lp_socket_getpeername},
-                                    {"getsockname", lp_socket_getsockname},
-                                    {"setoption", lp_socket_setoption},
-                                    {"getoption", lp_socket_getoption},
-                                    {NULL, NULL}};
-  static const luaL_Reg meta[] = {{"__gc", socket_gc},
-                                  {"__close", socket_close},
-                                  {"__tostring", socket_tostring},
-                                  {NULL, NULL}};
-  lua_pushfstring(L, "luapool.%s", class);
-  luaL_newmetatable(L, lua_tostring(L, -1));
-  luaL_setfuncs(L, meta, 0);
-  lua_pushstring(L, class);
-  lua_setfield(L, -2, "__name");
-  luaL_newlib(L, common);
-  luaL_setfuncs(L, methods, 0);
-  lua_pushstring(L, class);
-  lua_setfield(L, -2, "class");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
-}
-
-/* ---- the module ---- */
-
-/* core.gettime() -> seconds since 1970. */
-static int core_gettime(lua_State *L) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
-  return 1;
-}
-
-int luaopen_luapool_socket_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"gettime", core_gettime}, {NULL, NULL}};
-  luaL_newlib(L, functions);
-  lp_socket_open_tcp(L);
-  lp_socket_open_udp(L);
-  lp_socket_open_select(L);
-  lua_newtable(L);
-  lp_socket_open_dns(L);
-  lua_setfield(L, -2, "dns");
-  return 1;
+void lp_socket_release(lp_socket *s) {
+  if (--s->holders > 0) return;
+  lp_buf_close(&s->in);
+  lp_alloc_free(s);
 }

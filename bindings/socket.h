@@ -46,6 +46,7 @@ struct lp_want {
   int (*step)(lp_socket *s, lp_want *w);
   /* Inside the task: pushes what the script gets, returns how many values. */
   int (*push)(lua_State *L, lp_socket *s, lp_want *w, int status);
+  bool turn;        /* for push: nobody came before, so what the socket has is for this one */
   bool moved;       /* the step has got on: the limit for the peer begins anew */
   const char *data; /* to be sent, on the stack of who waits */
   size_t len, done; /* of data; what was sent or received */
@@ -68,6 +69,38 @@ void lp_socket_drop(lp_op *op);
     .close = lp_socket_drop                                                                    \
   }
 
+/* Makes a descriptor when there is none. 0 or a negative errno. */
+int lp_socket_create(lp_socket *s, int family);
+
+/* Ends the waits with `closed` and closes the descriptor. Safe twice. */
+void lp_socket_close(lp_socket *s);
+
+/* The same without closing it; takes another one, or -1. */
+void lp_socket_forget(lp_socket *s, int fd);
+
+/* One holder less; the last one frees it. */
+void lp_socket_release(lp_socket *s);
+
+/* Takes another descriptor, or -1, for those who wait; closes the one before if asked to. */
+void lp_socket_replace(lp_socket *s, int fd, bool close);
+
+/* The limit of one wait: seconds, negative for none. */
+double lp_socket_timeout(const lp_socket *s);
+
+/* Tries what is wanted, waits if need be, and returns w->push's results. Use it as `return
+ * lp_socket_do(...)`; w is copied. */
+int lp_socket_do(lua_State *L, lp_socket *s, lp_want *w);
+
+/* Pushes nil and LuaSocket's words for a failure; returns 2. */
+int lp_socket_fail(lua_State *L, int status);
+
+/* Bytes received and not yet asked for. */
+static inline size_t lp_socket_ready(const lp_socket *s) {
+  return s->in.len - s->at;
+}
+
+/* bindings/socket_class.c: the objects of scripts. */
+
 /* Pushes a new socket of the class ("tcp{client}"), without a descriptor. */
 lp_socket *lp_socket_push(lua_State *L, const char *class, int family, int type);
 
@@ -85,30 +118,6 @@ void lp_socket_become(lua_State *L, const char *class);
 
 /* Makes a class with these methods, besides those that all sockets have. */
 void lp_socket_class(lua_State *L, const char *class, const luaL_Reg *methods);
-
-/* Makes a descriptor when there is none. 0 or a negative errno. */
-int lp_socket_create(lp_socket *s, int family);
-
-/* Ends the waits with `closed` and closes the descriptor. Safe twice. */
-void lp_socket_close(lp_socket *s);
-
-/* Lets go of the descriptor (which is closed when `close`) and takes another one, or -1. */
-void lp_socket_replace(lp_socket *s, int fd, bool close);
-
-/* The limit of one wait: seconds, negative for none. */
-double lp_socket_timeout(const lp_socket *s);
-
-/* Tries what is wanted, waits if need be, and returns w->push's results. Use it as `return
- * lp_socket_do(...)`; w is copied. */
-int lp_socket_do(lua_State *L, lp_socket *s, lp_want *w);
-
-/* Pushes nil and LuaSocket's words for a failure; returns 2. */
-int lp_socket_fail(lua_State *L, int status);
-
-/* Bytes received and not yet asked for. */
-static inline size_t lp_socket_ready(const lp_socket *s) {
-  return s->in.len - s->at;
-}
 
 /* bindings/socket_option.c: setoption and getoption. */
 int lp_socket_setoption(lua_State *L);

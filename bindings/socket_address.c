@@ -70,7 +70,7 @@ static int found(lua_State *L, const char *name, int status, const struct addrin
 int lp_socket_resolve(lua_State *L, lp_socket *s, const char *host, const char *port,
                       lp_socket_then *then) {
   if (host && strcmp(host, "*") == 0) host = NULL;
-  struct sockaddr_in6 address;
+  struct sockaddr_in6 address = {0};
   int rc = lp_socket_numeric(s, host, port, &address);
   if (rc == 0) {
     struct addrinfo only = {.ai_family = address.sin6_family,

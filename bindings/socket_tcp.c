@@ -103,6 +103,7 @@ static void push_bytes(lua_State *L, lp_socket *s, lp_want *w, size_t n, size_t 
   if (prefix) lua_pushvalue(L, 3);
   lua_pushlstring(L, bytes, len);
   if (prefix) lua_concat(L, 2);
+  if (n + skip == 0) return;
   s->at += n + skip;
   if (s->at < s->in.len) return;
   s->at = s->in.len = 0;
@@ -111,7 +112,7 @@ static void push_bytes(lua_State *L, lp_socket *s, lp_want *w, size_t n, size_t 
 
 /* A failure gives the part that has come as third value. */
 static int push_received(lua_State *L, lp_socket *s, lp_want *w, int status) {
-  size_t ready = lp_socket_ready(s);
+  size_t ready = w->turn ? lp_socket_ready(s) : 0;
   if (status < 0) {
     lp_socket_fail(L, status);
     push_bytes(L, s, w, ready, 0);
@@ -178,7 +179,7 @@ static int step_send(lp_socket *s, lp_want *w) {
 static int push_sent(lua_State *L, lp_socket *s, lp_want *w, int status) {
   (void)s;
   int n = status < 0 ? lp_socket_fail(L, status) : 0;
-  lua_pushinteger(L, (lua_Integer)(w->first - 1 + w->done));
+  lua_pushinteger(L, (lua_Integer)w->first - 1 + (lua_Integer)w->done);
   return n + 1;
 }
 
