@@ -286,12 +286,30 @@ static int pool_join(lua_State *L) {
   return await_watch(L, &pool->ends, pool->ended, timeout);
 }
 
-/* pool:forked(). Of a pool of one: waits until its worker is forked, or has died. */
+/* The worker of a pool of one: its pid, also when it is dead; 0 before it is forked. */
+static pid_t only_pid(const lp_pool *pool) {
+  const lp_slot *slot = pool->slots[0];
+  return slot ? slot->death.pid : pool->last.pid;
+}
+
+/* pool:forked(). Of a pool of one: waits until its worker is forked, or nothing can be. */
 static int pool_forked(lua_State *L) {
   lp_pool *pool = lp_pool_check(L, 1);
-  bool happened =
-      pool->ended || pool->last.worker || !pool->slots[0] || pool->slots[0]->death.pid;
-  return await_watch(L, &pool->starts, happened, -1);
+  return await_watch(L, &pool->starts, pool->ended || pool->broken || only_pid(pool), -1);
+}
+
+/* pool:pid() -> of the worker of a pool of one, or nil. */
+static int pool_pid(lua_State *L) {
+  pid_t pid = only_pid(lp_pool_check(L, 1));
+  if (!pid) return 0;
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+/* pool:ended() -> bool. All its workers have left. */
+static int pool_ended(lua_State *L) {
+  lua_pushboolean(L, lp_pool_check(L, 1)->ended);
+  return 1;
 }
 
 /* pool:kill(). The same as terminate, at once and by force. */
@@ -356,11 +374,13 @@ static int pool_gc(lua_State *L) {
 }
 
 int luaopen_luapool_pool_core(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"apply", pool_apply},         {"submit", pool_submit},     {"close", pool_close},
-      {"terminate", pool_terminate}, {"want", pool_want},         {"join", pool_join},
-      {"stats", pool_stats},         {"__gc", pool_gc},           {"forked", pool_forked},
-      {"kill", pool_kill},           {"exitcode", pool_exitcode}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"apply", pool_apply},   {"submit", pool_submit},
+                                     {"close", pool_close},   {"terminate", pool_terminate},
+                                     {"kill", pool_kill},     {"want", pool_want},
+                                     {"join", pool_join},     {"stats", pool_stats},
+                                     {"forked", pool_forked}, {"pid", pool_pid},
+                                     {"ended", pool_ended},   {"exitcode", pool_exitcode},
+                                     {"__gc", pool_gc},       {NULL, NULL}};
   static const luaL_Reg functions[] = {{"new", pool_new}, {NULL, NULL}};
   luaL_newmetatable(L, CLASS);
   luaL_setfuncs(L, methods, 0);

@@ -20,7 +20,7 @@
 #include "runtime/pool/protocol.h"
 #include "runtime/pool/remote.h"
 
-static const double PATIENCE = 2; /* seconds with a stopped worker, */
+static const double PATIENCE = 2; /* seconds with one that is stopped, or does not end, */
 static const double SECOND_LOOK = 0.2;
 
 /* ---- the end ---- */
@@ -94,14 +94,6 @@ void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause 
   check_gone(slot);
 }
 
-static void on_ended(lp_channel *c, int status) {
-  lp_slot *slot = c->owner;
-  (void)status;
-  slot->ended = true;
-  if (!slot->exited) lp_fleet_kill(slot->pool->fleet, slot->spawn_id, SIGKILL);
-  check_gone(slot);
-}
-
 static void on_stopped(lp_timer *t) {
   lp_slot *slot = lp_list_of(t, lp_slot, stopped);
   lp_fleet *f = slot->pool->fleet;
@@ -114,14 +106,24 @@ static void on_stopped(lp_timer *t) {
     lp_loop_after(f->st, &slot->stopped, SECOND_LOOK);
 }
 
+/* One that leaves hangs up first, and then has a moment to close what it has. One that sends
+ * garbage has not. */
+static void on_ended(lp_channel *c, int status) {
+  lp_slot *slot = c->owner;
+  lp_fleet *f = slot->pool->fleet;
+  slot->ended = true;
+  if (!slot->exited && status < 0) lp_fleet_kill(f, slot->spawn_id, SIGKILL);
+  if (!slot->exited && !slot->stopped.place) lp_loop_after(f->st, &slot->stopped, PATIENCE);
+  check_gone(slot);
+}
+
 void lp_slot_frozen(lp_slot *slot, bool frozen) {
   lp_state *st = slot->pool->fleet->st;
   slot->frozen = frozen;
   slot->doubted = false;
-  slot->stopped.fire = on_stopped;
   if (frozen)
     lp_loop_after(st, &slot->stopped, PATIENCE);
-  else
+  else if (!slot->ended)
     lp_timer_stop(&st->timers, &slot->stopped);
 }
 
@@ -359,6 +361,7 @@ static lp_slot *make(lp_pool *pool, uint32_t id) {
   lp_list_init(&slot->calls);
   lp_list_init(&slot->flush.link);
   slot->flush.run = on_flush;
+  slot->stopped.fire = on_stopped;
   pool->holders++;
   return slot;
 }

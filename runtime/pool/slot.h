@@ -40,7 +40,7 @@ struct lp_slot {
   bool stuck;        /* it was killed for a call that no timeout reached */
   uint64_t seen;     /* what the watchdog saw on its CPU, */
   double since;      /* since when */
-  lp_timer stopped;  /* until a stopped worker is killed */
+  lp_timer stopped;  /* until it is killed: it is stopped, or has hung up and does not end */
   bool frozen;       /* it is stopped by a signal: */
   bool doubted;      /* and was still so after two seconds */
   lp_shared *shared; /* memory */

@@ -1,7 +1,10 @@
--- luapool.process: programs run by luapool. The mechanism is bindings/process.c, on libuv.
+-- luapool.process: a function in a process of its own, which is a pool of one; and programs run to
+-- their end (bindings/process.c, on libuv).
 
 local core = require "luapool.process.core"
+local errors = require "luapool.error"
 local options = require "luapool.options"
+local pool = require "luapool.pool"
 
 local M = {}
 
@@ -67,6 +70,112 @@ function M.exec(command)
   options.check("process.exec", opts, EXEC)
   local env = opts.env and environment(opts.env)
   return core.exec(args, opts.stdin, opts.cwd, env, opts.timeout or -1)
+end
+
+---@class luapool.Process
+---@field name string
+---@field pid integer|nil       once it is started
+---@field exitcode integer|nil  once it has ended: 0, 1 after an error, minus the signal, or what
+---                             os.exit was given; -15 after `terminate`, -9 after `kill`
+local Process = { __name = "luapool.Process" }
+
+local NEW = { args = "table", name = "string", init = "function", init_args = "table" }
+
+local count = 0
+
+--- A process that will call fn(table.unpack(args)); nothing happens before `start`.
+---@param fn function
+---@param opts? { args: table?, name: string?, init: function?, init_args: table? }
+---@return luapool.Process
+function M.new(fn, opts)
+  opts = opts or {}
+  if type(fn) ~= "function" then
+    error(("bad argument #1 to 'process.new' (a function expected, got %s)"):format(type(fn)), 2)
+  end
+  options.check("process.new", opts, NEW)
+  count = count + 1
+  local name = opts.name or ("process-%d"):format(count)
+  return setmetatable({ fn = fn, opts = opts, name = name }, Process)
+end
+
+local function started(self)
+  if not self.future then error(("%s is not started: call start first"):format(self.name), 3) end
+  return self.future, self.pool
+end
+
+--- Starts it; it has its pid afterwards. Raises when the function or its arguments cannot travel.
+function Process:start()
+  if self.pool then error(("%s was started before; make a new one"):format(self.name), 2) end
+  local opts = self.opts
+  local args = opts.args or {}
+  local one = pool.new {
+    processes = 1,
+    concurrency = 1,
+    crash_retries = 0,
+    init = opts.init,
+    init_args = opts.init_args,
+  }
+  self.pool = one
+  local ok, future = pcall(one.submit, one, self.fn, table.unpack(args, 1, args.n or #args))
+  one:close()
+  if not ok then
+    one:join()
+    error(future, 0)
+  end
+  self.future = future
+  future:name(self.name)
+  future:on_done(function() self.ended = true end) -- keeps `self`, and so the pool, till then
+  one.handle:forked()
+end
+
+--- Waits until it has ended; returns what fn returned or raises its error. Kind `timeout` after
+--- `timeout` seconds, `cancelled` after terminate and kill, `worker_died` when it died.
+---@param timeout? number
+---@return any ...
+function Process:join(timeout)
+  local future, one = started(self)
+  one:join(timeout)
+  local result = table.pack(future:result())
+  if result[1] then return table.unpack(result, 2, result.n) end
+  local died = errors.is(result[2], "worker_died")
+  if died and result[2].exitcode == 0 then return end -- os.exit(0)
+  error(result[2], 0)
+end
+
+---@return boolean
+function Process:is_alive() return self.future ~= nil and not self.pool.handle:ended() end
+
+--- Cancels fn; the process is killed when it has not ended two seconds later.
+function Process:terminate()
+  local _, one = started(self)
+  self.signal = self.signal or -15
+  one:terminate()
+end
+
+--- Kills it at once.
+function Process:kill()
+  local _, one = started(self)
+  self.signal = -9
+  one.handle:kill()
+end
+
+local fields = {}
+
+function fields.pid(self) return self.pool and self.pool.handle:pid() end
+
+function fields.exitcode(self)
+  if not self.future or self:is_alive() then return nil end
+  local code = self.pool.handle:exitcode()
+  if code ~= 0 then return code end
+  local ok, e = self.future:result()
+  if ok or errors.is(e, "worker_died") then return 0 end
+  return errors.is(e, "cancelled") and self.signal or 1
+end
+
+function Process:__index(key)
+  local field = fields[key]
+  if field then return field(self) end
+  return Process[key]
 end
 
 return M

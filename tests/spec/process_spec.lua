@@ -1,4 +1,4 @@
--- luapool.process.exec and os.execute: results, input and output of any size, time limits, and
+-- luapool.process: functions in a process of their own; exec and os.execute: results, input and output of any size, time limits, and
 -- that no child and no descriptor stays (the runner looks for descriptors).
 
 local process = require "luapool.process"
@@ -152,5 +152,137 @@ describe("os.execute", function()
 
   it("blocks where Lua cannot yield", function()
     assert.are.equal("x", (("y"):gsub("y", function() return os.execute "exit 0" and "x" end)))
+  end)
+end)
+
+describe("process.new", function()
+  local function join_fails(kind, p)
+    local ok, e = pcall(p.join, p)
+    assert.is_false(ok)
+    assert.is_true(errors.is(e, kind), tostring(e))
+    return e
+  end
+
+  local function started(fn, opts)
+    local p = process.new(fn, opts)
+    p:start()
+    return p
+  end
+
+  it("calls a function in a process of its own", function()
+    local n = 1
+    local p = process.new(function(...)
+      n = n + 1
+      return require("luapool").worker.pid, n, select("#", ...), ...
+    end, { args = { "a", nil, "c", n = 3 } })
+    assert.is_nil(p.pid)
+    assert.is_false(p:is_alive())
+    p:start()
+    local pid = p.pid
+    assert.is_true(p:is_alive())
+    assert.is_nil(p.exitcode)
+    assert.are.same({ pid, 2, 3, "a", nil, "c" }, { p:join() })
+    assert.are.equal(1, n)
+    assert.is_false(p:is_alive())
+    assert.are.equal(0, p.exitcode)
+    assert_gone(pid)
+    assert.are.same({ pid, 2, 3, "a", nil, "c" }, { p:join() })
+  end)
+
+  it("has a name", function()
+    assert.are.equal("mine", process.new(print, { name = "mine" }).name)
+    assert.is_truthy(process.new(print).name:match "^process%-%d+$")
+  end)
+
+  it("runs init first", function()
+    local p = started(function() return _G.given end, {
+      init = function(a, b) rawset(_G, "given", a + b) end,
+      init_args = { 1, 2 },
+    })
+    assert.are.equal(3, p:join())
+  end)
+
+  it("raises at join what fn raised", function()
+    local p = started(function() error({ code = 5 }) end)
+    local ok, e = pcall(p.join, p)
+    assert.is_false(ok)
+    assert.are.same({ code = 5 }, e)
+    assert.are.equal(1, p.exitcode)
+  end)
+
+  it("tells the exit code of os.exit, and the signal", function()
+    local p = started(function() os.exit(7) end)
+    assert.are.equal(7, join_fails("worker_died", p).exitcode)
+    assert.are.equal(7, p.exitcode)
+    p = started(function() os.exit(0) end)
+    assert.are.equal(0, select("#", p:join()))
+    assert.are.equal(0, p.exitcode)
+    p = started(function() require("luapool.task").sleep(100) end)
+    process.exec { "kill", "-s", "SEGV", tostring(p.pid) }
+    assert.are.equal(11, join_fails("worker_died", p).signal)
+    assert.are.equal(-11, p.exitcode)
+  end)
+
+  it("joins for a time", function()
+    local p = started(function() require("luapool.task").sleep(100) end)
+    local ok, e = pcall(p.join, p, 0.01)
+    assert.is_false(ok)
+    assert.is_true(errors.is(e, "timeout"))
+    assert.is_true(p:is_alive())
+    p:terminate()
+    join_fails("cancelled", p)
+    assert.are.equal(-15, p.exitcode)
+  end)
+
+  it("kills what never waits", function()
+    local p = started(function() while true do end end)
+    p:kill()
+    join_fails("cancelled", p)
+    assert.are.equal(-9, p.exitcode)
+    assert_gone(p.pid)
+  end)
+
+  it("lets the process close what it has when it ends", function()
+    local name = os.tmpname()
+    local p = started(function()
+      local function close() os.execute("sleep 0.1; echo closed >" .. name) end
+      rawset(_G, "kept", setmetatable({}, { __gc = close }))
+    end)
+    p:join()
+    assert.are.equal(0, p.exitcode)
+    local file <close> = io.open(name)
+    os.remove(name)
+    assert.are.equal("closed\n", file:read("a"))
+  end)
+
+  it("says what is wrong with its use", function()
+    local p = process.new(function() end)
+    assert.has_error(function() p:join() end)
+    assert.has_error(function() p:terminate() end)
+    assert.has_error(function() process.new("f") end)
+    local ok, e = pcall(process.new, print, { arg = {} })
+    assert.is_false(ok)
+    assert.is_truthy(e:find("'arg'.*args"))
+    p:start()
+    assert.has_error(function() p:start() end)
+    p:join()
+  end)
+
+  it("raises at start what cannot travel", function()
+    local file <close> = io.tmpfile()
+    local p = process.new(function() return file end)
+    local ok, e = pcall(p.start, p)
+    assert.is_false(ok)
+    assert.is_truthy(tostring(e):find("upvalue 'file'", 1, true), tostring(e))
+    assert.is_false(p:is_alive())
+  end)
+
+  it("goes on although nobody holds it", function()
+    local q = require("luapool.sync").queue {}
+    local held = setmetatable({ started(function() q:put "done" end) }, { __mode = "v" })
+    collectgarbage()
+    collectgarbage()
+    assert.are.equal("done", q:get(10))
+    if held[1] then held[1]:join() end
   end)
 end)
