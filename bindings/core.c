@@ -50,6 +50,11 @@ static void on_signal(uv_signal_t *handle, int signum) {
   if (w->waiting) lp_op_finish(w->waiting, 0);
 }
 
+static bool is_ignored(int signum) {
+  struct sigaction now;
+  return sigaction(signum, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 /* core.signals() -> watch. From now on INT, TERM, HUP and USR2 do nothing but wake who calls
  * watch:wait(), until watch:close(). */
 static int core_signals(lua_State *L) {
@@ -60,6 +65,7 @@ static int core_signals(lua_State *L) {
   if (!w) return lp_raise_code(L, LP_EMEMORY, "signals");
   w->holders = 1;
   for (int i = 0; i < SIGNALS; i++) {
+    if (signals[i].number == SIGHUP && is_ignored(SIGHUP)) continue; /* nohup */
     uv_signal_init(lp_state_of(L)->loop, &w->handles[i]);
     w->handles[i].data = w;
     w->holders++;
