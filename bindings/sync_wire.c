@@ -97,6 +97,16 @@ static int remote_taken(lua_State *L) {
   return 1;
 }
 
+/* remote:name() -> "worker 2 (pid 1234)". */
+static int remote_name(lua_State *L) {
+  lp_remote *r = check(L);
+  if (r->slot)
+    lua_pushfstring(L, "worker %d (pid %d)", (int)r->slot->id, (int)r->slot->pid);
+  else
+    lua_pushliteral(L, "a worker that is gone");
+  return 1;
+}
+
 static int remote_gc(lua_State *L) {
   lp_remote_release(check(L));
   return 0;
@@ -134,6 +144,12 @@ static int wire_ask(lua_State *L) {
   return lp_ask(L);
 }
 
+/* core.in_worker() -> bool. Is main another process? */
+static int wire_in_worker(lua_State *L) {
+  lua_pushboolean(L, lp_state_of(L)->asker != NULL);
+  return 1;
+}
+
 /* core.hold(object). There is a proxy of it here. */
 static int wire_hold(lua_State *L) {
   lp_ask_tell(L, LP_SAY_HOLD, (uint32_t)luaL_checkinteger(L, 1), 0);
@@ -154,16 +170,20 @@ static int wire_ended(lua_State *L) {
 }
 
 int luaopen_luapool_sync_wire(lua_State *L) {
-  static const luaL_Reg methods[] = {{"next", remote_next},
-                                     {"answer", remote_answer},
-                                     {"taken", remote_taken},
-                                     {"__gc", remote_gc},
-                                     {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"values", wire_values}, {"objects", wire_objects},
-                                       {"pin", wire_pin},       {"unpin", wire_unpin},
-                                       {"serve", wire_serve},   {"ask", wire_ask},
-                                       {"hold", wire_hold},     {"let_go", wire_let_go},
-                                       {"ended", wire_ended},   {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"next", remote_next},   {"answer", remote_answer},
+                                     {"taken", remote_taken}, {"name", remote_name},
+                                     {"__gc", remote_gc},     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"values", wire_values},
+                                       {"objects", wire_objects},
+                                       {"pin", wire_pin},
+                                       {"unpin", wire_unpin},
+                                       {"serve", wire_serve},
+                                       {"ask", wire_ask},
+                                       {"hold", wire_hold},
+                                       {"let_go", wire_let_go},
+                                       {"ended", wire_ended},
+                                       {"in_worker", wire_in_worker},
+                                       {NULL, NULL}};
   luaL_newmetatable(L, REMOTE);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);

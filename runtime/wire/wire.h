@@ -27,9 +27,9 @@ typedef struct lp_wire {
    * the numbers (uint32_t each, without duplicates) are appended here, for the caller to see to
    * it that the receiver knows them. On an error it is as long as before. */
   lp_buf *protos;
-  /* Encoding: the numbers (uint32_t) of the objects that were written as references are
-   * appended here, when it is not NULL, for the caller to keep them alive until the receiver
-   * has read them. */
+  /* Encoding: when not NULL, the numbers (uint32_t) of the objects that were written as
+   * references are appended here, for the caller to keep them alive until the receiver has read
+   * them. After an error it may hold some. */
   lp_buf *objects;
   /* Encoding: how a value is called in errors, "argument" or "result"; NULL: "value". */
   const char *noun;

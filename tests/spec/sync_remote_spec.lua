@@ -41,6 +41,30 @@ describe("objects in workers", function()
     assert.is_true(m:get "same")
   end)
 
+  it("are upvalues of a mapped function, and of init in every worker", function()
+    local sum, started, list = sync.counter(), sync.counter(), sync.queue()
+    local workers <close> = pool.new {
+      processes = 2,
+      init = function(arg)
+        started:add()
+        shared = arg -- luacheck: ignore
+      end,
+      init_args = { { list } },
+    }
+    local items = {}
+    for i = 1, 300 do
+      items[i] = i
+    end
+    assert.are.equal(300, workers:map(function(i)
+      sum:add(i)
+      shared[1]:put(i) -- luacheck: ignore
+    end, items):drain())
+    assert.are.equal(45150, sum:get())
+    assert.are.equal(300, #list)
+    kill(workers:stats().workers[1].pid)
+    eventually(function() return started:get() == 3 end)
+  end)
+
   it("come back as the original", function()
     local q, l = sync.queue(), sync.lock()
     local back, list = p:apply(function(arg) return arg, { l, l } end, q)

@@ -421,6 +421,41 @@ static void names_require_their_module(void **state) {
   travels(t, "return require 'naming'.null", "assert((...) == package.loaded.naming.null)");
 }
 
+/* An object stays with its maker: what travels is what __refer says. */
+static void objects_may_stay_with_their_maker(void **state) {
+  pair *t = *state;
+  preload(t->away, "luapool.desk", NULL,
+          "return {receive = function(key) return {got = key} end}");
+  const char *make =
+      "local class = {__refer = function(o) return 'luapool.desk', 'key ' .. o.n, o.n end} "
+      "local a = setmetatable({n = 7, f = io.stdout}, class) "
+      "local b = setmetatable({n = 9}, class) "
+      "return a, {a, b, f = function() return a end}";
+  travels(t, make,
+          "local a, list = ... assert(a.got == 'key 7' and list[1] == a and list.f() == a) "
+          "assert(list[2].got == 'key 9' and getmetatable(a) == nil)");
+  lp_buf objects = {0};
+  send(t, t->home, t->away, (lp_wire){.objects = &objects}, make, "");
+  assert_int_equal(objects.len, 2 * sizeof(uint32_t));
+  assert_int_equal(((uint32_t *)objects.data)[0], 7);
+  assert_int_equal(((uint32_t *)objects.data)[1], 9);
+  lp_buf_close(&objects);
+  refuses(t,
+          "return {x = setmetatable({}, {__refer = function() return nil, 'it is shy' end})}",
+          "argument", "cannot_send: cannot send argument.x: it is shy");
+}
+
+static void objects_are_of_luapool_only(void **state) {
+  pair *t = *state;
+  lua_settop(t->home, 0), lua_settop(t->away, 0);
+  lua_pushnil(t->home), lua_pushnil(t->away);
+  preload(t->away, "desk", NULL, "return {receive = function(key) return {got = key} end}");
+  run(t->home, "return setmetatable({}, {__refer = function() return 'desk', 'a', 1 end})", 0);
+  assert_int_equal(encode(t, t->home, &(lp_wire){0}, 1), LUA_OK);
+  assert_int_not_equal(decode(t, t->away, &(lp_wire){0}, t->out.data, t->out.len), LUA_OK);
+  assert_string_equal(t->error, "module: no objects are made by 'desk'");
+}
+
 static void missing_module_is_named(void **state) {
   pair *t = *state;
   lua_settop(t->home, 0), lua_settop(t->away, 0);
@@ -707,6 +742,8 @@ int main(void) {
       CASE(replaced_standard_functions_go_by_name),
       CASE(given_names_are_found),
       CASE(names_require_their_module),
+      CASE(objects_may_stay_with_their_maker),
+      CASE(objects_are_of_luapool_only),
       CASE(missing_module_is_named),
       CASE(what_cannot_travel_is_named),
       CASE(local_functions_have_their_name),

@@ -5,7 +5,6 @@
 
 local class = require "luapool.sync.class"
 local core = require "luapool.sync.core"
-local here = require "luapool.core"
 local errors = require "luapool.error"
 local task = require "luapool.task.core"
 local wire = require "luapool.sync.wire"
@@ -17,13 +16,14 @@ local OK, ERROR, WITHDRAWN = 0, 1, 2
 local objects = wire.objects() -- number -> object, weak; of a worker: proxy
 local numbers = setmetatable({}, { __mode = "k" }) -- object -> number
 local latest = 0
+local in_worker = wire.in_worker()
 
 -- ---- travelling ----
 
 -- What an object travels as: see runtime/wire/wire.h.
 local function refer(object)
   local about = class.info[getmetatable(object)]
-  if here.worker then
+  if in_worker then
     local text = "a sync.%s made in a worker stays there: make it in the main process"
     return nil, text:format(about.name)
   end
@@ -45,7 +45,7 @@ function M.receive(key)
   number = math.tointeger(number)
   local object = number and objects[number]
   if object then return object end
-  if not here.worker or not proxies[name] then
+  if not in_worker or not proxies[name] then
     core.raise("owner_gone", "the object does not exist any more")
   end
   object = setmetatable({ number = number }, proxies[name])
@@ -89,6 +89,7 @@ end
 
 ---@class luapool.sync.Worker
 ---@field remote userdata
+---@field name string for dumps of those who wait here on its behalf
 ---@field gone boolean
 ---@field process table holds slots of semaphores
 ---@field holders table<integer, table> its tasks that may hold something
@@ -104,6 +105,7 @@ local function new_worker(remote)
   local process = {}
   return {
     remote = remote,
+    name = remote:name(),
     gone = false,
     process = process,
     holders = {},
@@ -187,8 +189,9 @@ local function start(worker, request, object, who, ok, name, ...)
   local about = class.info[getmetatable(object)]
   local method, undo, waits = about.remote[name], about.undo[name], about.waits[name]
   if waits and waits(object, who, ...) then
-    worker.waiting[request] =
-      task.spawn(wait, worker, request, undo, object, who, method, ...)
+    local waiting = task.spawn(wait, worker, request, undo, object, who, method, ...)
+    waiting:name(worker.name)
+    worker.waiting[request] = waiting
   else
     wait(worker, request, undo, object, who, method, ...)
   end
