@@ -198,9 +198,6 @@ void lp_http_transfer_reset(lp_http_transfer *t) {
     curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_NOPROXY, "");
   }
-  if (!t->client->shared) return;
-  curl_easy_setopt(e, CURLOPT_SHARE, t->client->shared);
-  curl_easy_setopt(e, CURLOPT_COOKIEFILE, ""); /* switches cookies on */
 }
 
 lp_http_transfer *lp_http_transfer_new(lp_http_client *c) {
@@ -214,6 +211,11 @@ lp_http_transfer *lp_http_transfer_new(lp_http_client *c) {
   t->client = c;
   lp_list_init(&t->link);
   lp_list_push(&c->transfers, &t->all);
+  if (c->shared) { /* for ever: a reset keeps both */
+    curl_easy_setopt(t->easy, CURLOPT_SHARE, c->shared);
+    curl_easy_setopt(t->easy, CURLOPT_COOKIEJAR,
+                     NULL); /* switches cookies on, and names no file */
+  }
   lp_http_transfer_reset(t);
   return t;
 }
