@@ -35,7 +35,7 @@ void lp_http_result_push(lua_State *L, lp_http_transfer *t, int url) {
   push_url(L, t, url);
   lua_setfield(L, -2, "url");
   set_text(L, "head", t->head.data, t->head.len);
-  lua_pushnumber(L, t->elapsed);
+  lua_pushnumber(L, t->stage == LP_HTTP_ENDED ? t->elapsed : lp_http_transfer_age(t));
   lua_setfield(L, -2, "elapsed");
   if (t->saves)
     set_text(L, "saved_to", t->file.path, strlen(t->file.path));

@@ -137,12 +137,16 @@ static int save(lp_http_transfer *t) {
   return t->saves ? lp_http_file_finish(&t->file) : 0;
 }
 
+double lp_http_transfer_age(const lp_http_transfer *t) {
+  return (double)(uv_hrtime() - t->began) / 1e9;
+}
+
 void lp_http_transfer_end(lp_http_transfer *t, CURLcode code, int failure) {
   if (code == CURLE_OK && failure == 0 && t->file.path) failure = save(t);
   t->code = code;
   t->failure = failure;
   t->url->host->large = t->received > LARGE_BODY;
-  t->elapsed = (double)(uv_hrtime() - t->began) / 1e9;
+  t->elapsed = lp_http_transfer_age(t);
   wake(t);
 }
 

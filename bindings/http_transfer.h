@@ -92,6 +92,9 @@ void lp_http_transfer_clear(lp_http_transfer *t);
 
 void lp_http_transfer_free(lp_http_transfer *t);
 
+/* Seconds since it was asked for. */
+double lp_http_transfer_age(const lp_http_transfer *t);
+
 /* It has ended: wakes who waits. `failure` is 0 or a negative code; called by the client. */
 void lp_http_transfer_end(lp_http_transfer *t, CURLcode code, int failure);
 

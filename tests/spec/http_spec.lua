@@ -6,6 +6,7 @@ local http = require "luapool.http"
 local json = require "luapool.json"
 local nginx = require "tests.support.nginx"
 local pool = require "luapool.pool"
+local retry = require "luapool.retry"
 local task = require "luapool.task"
 
 local function number(text)
@@ -218,6 +219,12 @@ describe("luapool.http", function()
       assert.is_true(#raw.body < 1000)
     end)
 
+    it("goes through a proxy, which looks the name up", function()
+      assert.are.equal("/echo", get("/echo", { proxy = url }):json().uri)
+      assert.are.equal(200, client:get("http://nobody.invalid/echo", { proxy = url }).status)
+      fails("connect", get, "/echo", { proxy = "http://127.0.0.1:1" })
+    end)
+
     it("takes an HTTP version", function()
       assert.are.equal(1.0, tonumber(echo("GET", { http_version = "1.0" }).version))
       assert.are.equal(1.1, tonumber(echo("GET").version))
@@ -344,6 +351,33 @@ describe("luapool.http", function()
         task.sleep(0.3) -- nginx closes after 0.1
       end
       assert.are.equal(before + 4, accepted())
+    end)
+
+    it("retries idempotent methods when it has a policy", function()
+      local policy = { attempts = 3, wait = retry.fixed(0.01) }
+      local c <close> = http.client { base_url = url, retry = policy }
+      assert.are.equal("ok", c:get("/flaky/a").body)
+      assert.are.equal(503, c:get("/flaky/b?fail=9").status)
+      assert.are.equal(503, c:post("/flaky/c").status)
+      assert.are.equal(404, c:get("/status/404").status)
+      fails("connect", c.get, c, "http://127.0.0.1:1/")
+    end)
+
+    it("repeats over a new connection only what may be done twice", function()
+      local logged <close> = nginx.start { log = true }
+      local c <close> = http.client { base_url = logged.url }
+      local function drop(method)
+        c:get("/bytes/1") -- a connection that is kept
+        return fails("aborted", c.request, c, method, "/drop")
+      end
+      drop("GET")
+      assert.is_truthy(tostring(drop("POST")):find("not repeated", 1, true))
+      local seen = { GET = 0, POST = 0 }
+      for _, line in ipairs(logged:log()) do
+        local method = line:match('"(%u+) /drop')
+        if method then seen[method] = seen[method] + 1 end
+      end
+      assert.are.same({ GET = 2, POST = 1 }, seen)
     end)
 
     it("does not spin while closed connections are idle", function()
@@ -511,6 +545,7 @@ describe("luapool.http", function()
       local n, text = 0, {}
       local res = get("/chunks/5?delay=0.05", { stream = true })
       assert.are.equal(200, res.status)
+      assert.is_true(res.elapsed > 0)
       for piece in res:chunks() do
         n = n + 1
         text[n] = piece
