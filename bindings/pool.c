@@ -141,10 +141,21 @@ static int pool_apply(lua_State *L) {
   return await_call(L, c, submit(L));
 }
 
+/* A call that the pool has cancelled makes its future a cancelled task. */
+static int future_results(lua_State *L, lp_op *op) {
+  if (((call_op *)op)->call->state == LP_CALL_CANCELLED) op->st->current->cancelled = true;
+  return call_results(L, op);
+}
+
+static const lp_op_class future_class = {.name = "task of a pool",
+                                         .cancel = call_cancel,
+                                         .results = future_results,
+                                         .close = call_close};
+
 /* The task behind a future. Stack: the call (light), its graph. */
 static int run_future(lua_State *L) {
   lp_call *call = lua_touserdata(L, 1);
-  call_op *c = lp_op_new(L, &call_class, sizeof *c);
+  call_op *c = lp_op_new(L, &future_class, sizeof *c);
   call->holders++;
   return await_call(L, c, call);
 }

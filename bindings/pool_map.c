@@ -211,7 +211,7 @@ static int map_close(lua_State *L) {
   drop_list(&m->calls);
   drop_list(&m->running);
   wake(m);
-  if (m->snapshot) lp_snapshot_release(m->snapshot);
+  lp_snapshot_release(m->snapshot);
   end_input(m);
   lp_pool_release(m->pool);
   return 0;
@@ -226,15 +226,21 @@ static int map_counts(lua_State *L) {
   return 3;
 }
 
-static map *make(lua_State *L, lp_pool *pool) {
+/* One that is closed, until nothing can fail any more. */
+static map *make(lua_State *L) {
   map *m = lua_newuserdatauv(L, sizeof *m, 1);
-  *m = (map){.pool = pool};
+  *m = (map){.closed = true};
   lp_list_init(&m->calls);
   lp_list_init(&m->running);
-  pool->holders++;
-  lp_pool_enter(pool);
   luaL_setmetatable(L, CLASS);
   return m;
+}
+
+static void begin(map *m, lp_pool *pool) {
+  m->closed = false;
+  m->pool = pool;
+  pool->holders++;
+  lp_pool_enter(pool);
 }
 
 /* core.map(pool, fn, ordered) -> map. Takes the snapshot of fn. */
@@ -243,7 +249,7 @@ static int core_map(lua_State *L) {
   lp_buf *bytes, *protos;
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lp_pool_check_open(L, pool);
-  map *m = make(L, pool);
+  map *m = make(L);
   m->ordered = lua_toboolean(L, 3);
   lp_wire_graph(L);
   lp_pool_encode(L, pool, lua_gettop(L), 1, 2, 1, &bytes, &protos);
@@ -252,6 +258,7 @@ static int core_map(lua_State *L) {
   const uint32_t *numbers = (const uint32_t *)protos->data;
   m->snapshot = lp_snapshot_new(pool, numbers, nprotos, bytes->data, bytes->len);
   if (!m->snapshot) return lp_raise_code(L, LP_EMEMORY, "cannot send the function");
+  begin(m, pool);
   return 1;
 }
 

@@ -198,7 +198,7 @@ static void read_table(decoder *d, int tag, size_t at) {
   new_table(d);
   keep(d, tag, at);
   int table = lua_gettop(L);
-  bool meta = tag & LP_TAG_META && read_metatable(d);
+  bool meta = tag & LP_TAG_META && read_metatable(d), class = false;
   for (lua_Integer i = 1; peek(d) != LP_TAG_END; i++) {
     read_value(d);
     lua_rawseti(L, table, i);
@@ -207,9 +207,11 @@ static void read_table(decoder *d, int tag, size_t at) {
     read_value(d);
     check_key(d, tag);
     read_value(d);
+    class = class || (d->w->record && lp_graph_is_class(L, lua_gettop(L) - 1));
     lua_rawset(L, table);
   }
   d->p++;
+  if (class && d->w->known) lp_graph_enter(L, d->w->known, table);
   if (meta) lua_setmetatable(L, table);
   d->depth--;
 }

@@ -188,13 +188,16 @@ static bool put_elements(lp_encoder *e, int table, int key) {
 static int put_pairs(lp_encoder *e, int table, int key, lp_step *step, bool more) {
   lua_State *L = e->L;
   size_t n = 0;
+  bool class = false;
   for (; more; more = lua_next(L, table), n++) {
+    class = class || (e->w->record && lp_graph_is_class(L, key));
     step->kind = LP_STEP_KEY;
     lp_encode_value(e, key);
     step->kind = LP_STEP_FIELD;
     lp_encode_value(e, key + 1);
     lua_settop(L, key);
   }
+  if (class) lp_graph_enter(L, e->w->known, table);
   int size = 0;
   while (n && (size_t)1 << size < n) size++;
   return n ? size + 1 : 0;

@@ -6,6 +6,7 @@
 #define LP_WIRE_GRAPH_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Pushes a new one. */
 void lp_graph_new(lua_State *L);
@@ -13,5 +14,10 @@ void lp_graph_new(lua_State *L);
 /* Enters the object at `index` into the graph at stack index `graph`; no effect when it is in
  * it. */
 void lp_graph_enter(lua_State *L, int graph, int index);
+
+/* True when a table with this pair, key and value at `key` and behind it, is made to be a
+ * metatable: `__index`, or a function under another name of that kind. Such a table is entered
+ * too, before it is the metatable of anything. */
+bool lp_graph_is_class(lua_State *L, int key);
 
 #endif

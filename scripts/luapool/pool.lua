@@ -140,14 +140,17 @@ function Pool:stats()
   return stats
 end
 
+-- Left by an error, the pool is terminated; so it is when its task is cancelled while it waits.
 function Pool.__close(self, cause)
-  if cause ~= nil then
-    self:terminate()
-    task.shield(self.join, self)
-  else
+  local ok, err
+  if cause == nil then
     self:close()
-    self:join()
+    ok, err = pcall(self.join, self)
+    if ok then return end
   end
+  self:terminate()
+  task.shield(self.join, self)
+  if err then error(err, 0) end
 end
 
 -- A function that gives the next item, and nil at the end.
