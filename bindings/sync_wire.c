@@ -101,7 +101,7 @@ static int remote_taken(lua_State *L) {
 static int remote_name(lua_State *L) {
   lp_remote *r = check(L);
   if (r->slot)
-    lua_pushfstring(L, "worker %d (pid %d)", (int)r->slot->id, (int)r->slot->pid);
+    lua_pushfstring(L, "worker %d (pid %d)", (int)r->slot->id, (int)r->slot->death.pid);
   else
     lua_pushliteral(L, "a worker that is gone");
   return 1;
