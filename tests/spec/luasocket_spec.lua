@@ -2,6 +2,7 @@
 -- socket.http and smtp, and redis-lua.
 
 local nginx = require "tests.support.nginx"
+local pool = require "luapool.pool"
 local redis_server = require "tests.support.redis_server"
 local http = require "socket.http"
 local ltn12 = require "ltn12"
@@ -28,6 +29,19 @@ describe("socket.http", function()
     for i = 1, 50 do assert.are.equal("ok", (bodies[i]:gsub("\n", ""))) end
     assert.is_true(tonumber((http.request(server.url .. "/peak"))) >= 40)
     assert.is_true(elapsed < 2.5, elapsed) -- 5 s one after the other
+  end)
+
+  it("works in workers, as an upvalue", function()
+    local server <close> = nginx.start()
+    local workers <close> = pool.new { processes = 2 }
+    local urls = {}
+    for i = 1, 20 do urls[i] = server.url .. "/bytes/" .. i end
+    local n = 0
+    for i, body in workers:map(function(url) return (http.request(url)) end, urls) do
+      assert.are.equal(i, #body)
+      n = n + 1
+    end
+    assert.are.equal(20, n)
   end)
 
   it("reads bodies of any kind", function()
