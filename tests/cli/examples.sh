@@ -42,6 +42,16 @@ Part 3
 The end
 another task went on meanwhile"
 
+it "luasocket.lua: socket.http and a server in one process"
+for n in 1 2 3; do echo "page $n" >"$NGINX_ROOT/socket-$n.html"; done
+run luapool run examples/luasocket.lua -- "$NGINX_URL/socket-1.html" "$NGINX_URL/socket-2.html" \
+  "$NGINX_URL/none.html"
+expect_status 0
+expect_out_lines 4
+expect_out_like '^socket-2.html: 200, 7 bytes'
+expect_out_like '^none.html: 404'
+expect_out_like '^HELLO'
+
 it "image_scraper: downloads a gallery, byte for byte, and sums up last"
 run examples/image_scraper/demo "$(dirname "$LUAPOOL")" 10 12
 expect_status 0
