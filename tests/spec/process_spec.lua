@@ -1,5 +1,6 @@
--- luapool.process: functions in a process of their own; exec and os.execute: results, input and output of any size, time limits, and
--- that no child and no descriptor stays (the runner looks for descriptors).
+-- luapool.process: functions in a process of their own; exec and os.execute: results, input and
+-- output of any size, time limits, and that no child and no descriptor stays (the runner looks for
+-- descriptors).
 
 local process = require "luapool.process"
 local errors = require "luapool.error"
