@@ -25,10 +25,7 @@ end
 
 local me = require("luapool.core").pid()
 
-local function descriptors()
-  local _, n = process.exec({ "ls", ("/proc/%d/fd"):format(me) }).stdout:gsub("\n", "")
-  return n
-end
+local function descriptors() return #luapool.fs.list(("/proc/%d/fd"):format(me)) end
 
 -- All that descend from a process: their states and names.
 local function processes(pid, list)
@@ -43,7 +40,7 @@ end
 
 local function storm(p, sent)
   local finish = task.now() + seconds
-  while task.now() < finish do
+  while task.now() < finish and not p.done do
     local workers = p:stats().workers
     local victim = #workers > 0 and workers[math.random(#workers)]
     if victim and victim.pid > 0 then
@@ -108,8 +105,10 @@ local function futures(p, n)
   end
 end
 
-pool.new({ processes = 1 }):terminate()
-task.sleep(0.2)
+local first = pool.new { processes = 1 }
+first:terminate()
+first:join()
+descriptors() -- the loop and its threads have theirs from now on
 local fds, children = descriptors(), #processes(me, {})
 local start, sent = task.now(), {}
 
@@ -122,8 +121,8 @@ local function run()
     function() map(p, third, false) end,
     function() futures(p, tasks - 2 * third) end
   )
-  killer:cancel()
-  killer:result()
+  p.done = true
+  killer:await()
   p:close()
   p:join()
   return p:stats()
