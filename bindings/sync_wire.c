@@ -29,26 +29,27 @@ static const char *const types[] = {
     [LP_SAY_ENDED] = "ended",
 };
 
-static int push_ask(lua_State *L, const lp_frame *frame) {
+static int push_ask(lua_State *L, const lp_remote *r, const lp_frame *frame) {
   lp_ask_head head;
   if (frame->len < sizeof head) return 1;
   memcpy(&head, frame->payload, sizeof head);
   lua_pushinteger(L, (lua_Integer)head.request);
   lua_pushinteger(L, head.object);
   lua_pushinteger(L, head.holder);
-  lua_pushlightuserdata(L, (void *)(frame->payload + sizeof head));
+  lua_pushinteger(L, frame->payload + sizeof head - r->inbox.data);
   lua_pushinteger(L, (lua_Integer)(frame->len - sizeof head));
   return 6;
 }
 
 /* remote:next() -> what, then for "ask": request, object, holder, and two values for
- * core.values; for "withdraw" and "took": request; else one or two numbers. Nothing when all is
- * worked off: the caller is to end then. */
+ * remote:values; for "withdraw" and "took": request; else one or two numbers. Nothing when all
+ * is worked off: the caller is to end then. */
 static int remote_next(lua_State *L) {
   lp_frame frame;
-  if (!lp_remote_next(check(L), &frame)) return 0;
+  lp_remote *r = check(L);
+  if (!lp_remote_next(r, &frame)) return 0;
   lua_pushstring(L, types[frame.type]);
-  if (frame.type == LP_SAY_ASK) return push_ask(L, &frame);
+  if (frame.type == LP_SAY_ASK) return push_ask(L, r, &frame);
   if (frame.type == LP_SAY_WITHDRAW || frame.type == LP_SAY_TOOK) {
     uint64_t request = 0;
     memcpy(&request, frame.payload, frame.len < sizeof request ? 0 : sizeof request);
@@ -62,13 +63,14 @@ static int remote_next(lua_State *L) {
   return 3;
 }
 
-/* core.values(bytes, length) -> the values of an ask, of the frame that remote:next() gave
- * last. */
-static int wire_values(lua_State *L) {
+/* remote:values(place, length) -> the values of the ask that remote:next() gave last. It is
+ * named by its place: frames may have come since, and moved it. */
+static int remote_values(lua_State *L) {
+  lp_remote *r = check(L);
   lp_wire wire = {0};
-  const char *bytes = lua_touserdata(L, 1);
-  size_t len = (size_t)luaL_checkinteger(L, 2);
-  return lp_wire_decode(L, &wire, bytes, len);
+  size_t place = (size_t)luaL_checkinteger(L, 2), len = (size_t)luaL_checkinteger(L, 3);
+  luaL_argcheck(L, place + len <= r->inbox.len, 2, "outside of what has come");
+  return lp_wire_decode(L, &wire, r->inbox.data + place, len);
 }
 
 /* remote:answer(request, status, taken, ...) -> list of the numbers of objects in it, pinned,
@@ -170,11 +172,14 @@ static int wire_ended(lua_State *L) {
 }
 
 int luaopen_luapool_sync_wire(lua_State *L) {
-  static const luaL_Reg methods[] = {{"next", remote_next},   {"answer", remote_answer},
-                                     {"taken", remote_taken}, {"name", remote_name},
-                                     {"__gc", remote_gc},     {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"values", wire_values},
-                                       {"objects", wire_objects},
+  static const luaL_Reg methods[] = {{"next", remote_next},
+                                     {"values", remote_values},
+                                     {"answer", remote_answer},
+                                     {"taken", remote_taken},
+                                     {"name", remote_name},
+                                     {"__gc", remote_gc},
+                                     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"objects", wire_objects},
                                        {"pin", wire_pin},
                                        {"unpin", wire_unpin},
                                        {"serve", wire_serve},

@@ -42,7 +42,8 @@ void lp_remote_serve(lp_slot *slot);
 void lp_remote_lose(lp_slot *slot);
 
 /* The next frame that is to be worked off; false when there is none: the task ends. A frame of
- * type 0 says that the worker is gone. The payload is valid until the next call. */
+ * type 0 says that the worker is gone. The payload lies in `inbox`, at the same place until the
+ * next call; its address is valid until more is heard. */
 bool lp_remote_next(lp_remote *r, lp_frame *frame);
 
 /* One holder less. */

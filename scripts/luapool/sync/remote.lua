@@ -199,9 +199,9 @@ end
 
 local heard = {}
 
-function heard.ask(worker, request, number, holder, bytes, length)
-  local who = holder_of(worker, holder)
-  start(worker, request, objects[number], who, pcall(wire.values, bytes, length))
+function heard.ask(worker, request, number, holder, place, length)
+  local who, remote = holder_of(worker, holder), worker.remote
+  start(worker, request, objects[number], who, pcall(remote.values, remote, place, length))
 end
 
 function heard.withdraw(worker, request)
