@@ -13,6 +13,13 @@ for program in coroutines generators work hooks; do
   done
 done
 
+for order in fifo lifo priority; do
+  it "does not cut a method of luapool.sync in two ($order)"
+  run luapool run --slice 0.05 tests/cli/slices/sync.lua -- $order
+  expect_status 0
+  expect_err ""
+done
+
 it "lets others run beside a task that never waits"
 cat >"$work/endless.lua" <<'END'
 local task = require "luapool.task"
