@@ -49,8 +49,8 @@ static int due(const lp_interrupt *in) {
   return in->saved && in->saved_mask & LUA_MASKLINE ? LUA_HOOKLINE : LUA_HOOKCOUNT;
 }
 
-/* The methods of luapool.sync are steps between which no task comes: a slice ends when they have
- * returned. They are short, and wait only in C. */
+/* The methods of luapool.sync are steps between which no task comes: a slice ends when they
+ * have returned. They are short, and wait only in C. */
 static bool is_step(lua_State *L, lua_Debug *ar) {
   static const char source[] = "=luapool/sync/";
   lua_getinfo(L, "S", ar);
@@ -67,7 +67,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   int at = due(in), event = ar->event;
   if (in->saved && (event != LUA_HOOKCOUNT || at == LUA_HOOKLINE)) in->saved(L, ar);
   if (event != at || in->hooked != L) return; /* the script's hook may have resumed others */
-  if (is_step(L, ar)) return; /* at the next instruction again */
+  if (is_step(L, ar)) return;                 /* at the next instruction again */
   release(in, L);
   arm(st);
   if (!lp_coroutine_suspendable(L)) return;
