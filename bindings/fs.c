@@ -1,11 +1,14 @@
 /* bindings/fs.c: luapool.fs.core: files and folders. Each call is one job of libuv's thread
  * pool that works on copies, so a cancelled task goes on at once and the job, when it ends,
- * only gives its memory back. What had begun is done to the end. Layer: bindings. */
+ * only gives its memory back. What had begun is done to the end, except that nobody's thread
+ * stays behind waiting for the other end of a pipe. Layer: bindings. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <lauxlib.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,42 +39,70 @@ struct fs_op {
   char *path, *other; /* `other` is where a rename goes, in the same allocation */
   lp_buf data; /* what is written, or was read; the names of a list, each with its zero */
   struct stat stat;
-  bool whole; /* mkdir: with its parents; remove: with what is in it */
+  bool whole;           /* mkdir: with its parents; remove: with what is in it */
+  atomic_bool given_up; /* read by the thread */
   int rc;
 };
 
-/* Bytes that a read asks for when the file does not say its size. */
-enum { CHUNK = 64 << 10 };
+enum {
+  CHUNK = 64 << 10, /* bytes that a read asks for when the file does not say its size */
+  PATIENCE = 50,    /* milliseconds until a thread that waits looks whether anybody cares */
+};
 
 /* ---- in a thread ---- */
 
-static int read_all(int fd, lp_buf *data, size_t expected) {
-  if (lp_buf_reserve(data, expected + 1) < 0) return LP_EMEMORY;
+/* Opens without blocking; a pipe is written to once somebody reads it. */
+static int open_file(fs_op *f, int flags) {
   for (;;) {
+    int fd = open(f->path, flags | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (fd >= 0) return fd;
+    if (errno != ENXIO || stat(f->path, &f->stat) < 0) return -errno;
+    if (f->given_up || !S_ISFIFO(f->stat.st_mode)) return -ENXIO;
+    poll(NULL, 0, PATIENCE);
+  }
+}
+
+/* Waits until what is no plain file has something, or has room. */
+static int wait_ready(const fs_op *f, int fd, short events) {
+  struct pollfd ready = {.fd = fd, .events = events};
+  while (poll(&ready, 1, PATIENCE) <= 0)
+    if (f->given_up) return -ECANCELED;
+  return 0;
+}
+
+static int read_all(fs_op *f, int fd) {
+  lp_buf *data = &f->data;
+  bool plain = S_ISREG(f->stat.st_mode);
+  if (lp_buf_reserve(data, (size_t)f->stat.st_size + 1) < 0) return LP_EMEMORY;
+  for (;;) {
+    int rc = plain ? 0 : wait_ready(f, fd, POLLIN);
+    if (rc < 0) return rc;
     if (data->len == data->cap && lp_buf_reserve(data, CHUNK) < 0) return LP_EMEMORY;
     ssize_t n = read(fd, data->data + data->len, data->cap - data->len);
     if (n == 0) return 0;
-    if (n < 0 && errno != EINTR) return -errno;
+    if (n < 0 && errno != EINTR && errno != EAGAIN) return -errno;
     if (n > 0) data->len += (size_t)n;
   }
 }
 
 static int work_read(fs_op *f) {
-  int fd = open(f->path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -errno;
+  int fd = open_file(f, O_RDONLY);
+  if (fd < 0) return fd;
   int rc = fstat(fd, &f->stat) < 0 ? -errno : 0;
-  if (rc == 0) rc = read_all(fd, &f->data, (size_t)f->stat.st_size);
+  if (rc == 0) rc = read_all(f, fd);
   close(fd);
   return rc;
 }
 
-static int write_all(const fs_op *f, int flag) {
-  int fd = open(f->path, O_WRONLY | O_CREAT | O_CLOEXEC | flag, 0666), rc = 0;
-  if (fd < 0) return -errno;
+static int write_all(fs_op *f, int flag) {
+  int fd = open_file(f, O_WRONLY | O_CREAT | flag), rc = 0;
+  if (fd < 0) return fd;
   for (size_t done = 0; done < f->data.len && rc == 0;) {
     ssize_t n = write(fd, f->data.data + done, f->data.len - done);
     if (n >= 0)
       done += (size_t)n;
+    else if (errno == EAGAIN)
+      rc = wait_ready(f, fd, POLLOUT);
     else if (errno != EINTR)
       rc = -errno;
   }
@@ -163,6 +194,7 @@ static void ran(uv_work_t *work, int status) {
 }
 
 static void fs_cancel(lp_op *op, int why) {
+  ((fs_op *)op)->given_up = true;
   uv_cancel((uv_req_t *)&((fs_op *)op)->work); /* when no thread has begun it, none will */
   lp_op_finish(op, why);
 }
