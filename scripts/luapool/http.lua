@@ -17,6 +17,7 @@ local request = core.request
 ---@field package base_url? string
 ---@field package defaults table the plan of a request without options of its own
 ---@field package headers? table
+---@field package get_plan? table the plan of a GET without options; nil: curl's defaults will do
 ---@field package again? fun(...): luapool.http.Response the request under the retry policy
 local Client = {}
 Client.__index = Client
@@ -59,7 +60,9 @@ local function perform(self, method, url, opts)
   if type(url) ~= "string" then
     usage("http.%s: the URL must be a string, got %s", method:lower(), type(url))
   end
-  local plan = plans.make(self, method, opts)
+  local plan
+  if opts ~= nil or method ~= "GET" then plan = plans.make(self, method, opts)
+  else plan = self.get_plan end
   url = plans.url(self.base_url, url, opts and opts.params)
   if self.again and IDEMPOTENT[method] then
     return retrying(self.again, self.core, method, url, plan)
@@ -127,13 +130,16 @@ function M.client(opts)
   opts, defaults = plans.client(opts)
   local keeps = opts.cookies ~= false
   local limit = opts.limit or LIMIT
-  return setmetatable({
+  local self = setmetatable({
     core = core.client(limit, opts.limit_per_host or 0, keeps),
     defaults = defaults,
     base_url = opts.base_url,
     headers = opts.headers,
     again = opts.retry and with_retry(opts.retry),
   }, Client)
+  local plan = plans.make(self, "GET")
+  self.get_plan = next(plan) and plan
+  return self
 end
 
 return M
