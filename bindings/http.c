@@ -250,6 +250,10 @@ int luaopen_luapool_http_core(lua_State *L) {
   open_classes(L);
   open_travelling(L, "Response", "luapool.http.Response");
   open_travelling(L, "Headers", "luapool.http.Headers");
+  lua_pushliteral(L, LP_HTTP_AGENT);
+  lua_setfield(L, -2, "agent");
+  lua_pushliteral(L, LP_HTTP_ENCODINGS);
+  lua_setfield(L, -2, "encodings");
   lua_pushcfunction(L, http_client);
   lua_setfield(L, -2, "client");
   luaL_getmetatable(L, CLIENT);

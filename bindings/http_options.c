@@ -91,7 +91,6 @@ static CURLcode set_headers(lua_State *L, lp_http_transfer *t, CURLoption id) {
     if (!longer) return CURLE_OUT_OF_MEMORY;
     t->headers = longer;
   }
-  curl_easy_setopt(t->easy, CURLOPT_USERAGENT, LP_HTTP_AGENT);
   return curl_easy_setopt(t->easy, id, t->headers);
 }
 
@@ -171,25 +170,29 @@ static CURLcode set_multipart(lua_State *L, lp_http_transfer *t, CURLoption id) 
 
 /* --- the plan --- */
 
+/* CHEAP: what it sets, lp_http_transfer_clear undoes by itself. */
 #define ROW(name, set, id)                                                                     \
-  { #name, set, id, "libcurl refuses the option " #name }
+  { #name, set, id, false, "libcurl refuses the option " #name }
+#define CHEAP(name, set, id)                                                                   \
+  { #name, set, id, true, "libcurl refuses the option " #name }
 static const struct {
   const char *name;
   setter *set;
   CURLoption id;
+  bool cheap;
   const char *refusal;
 } rows[] = {
-    ROW(stream, set_stream, 0), /* before body */
+    CHEAP(stream, set_stream, 0), /* before body */
     ROW(body, set_body, CURLOPT_POSTFIELDS),
     ROW(multipart, set_multipart, CURLOPT_MIMEPOST),
-    ROW(headers, set_headers, CURLOPT_HTTPHEADER),
+    CHEAP(headers, set_headers, CURLOPT_HTTPHEADER),
     ROW(auth_type, set_auth, CURLOPT_HTTPAUTH),
     ROW(user, set_text, CURLOPT_USERNAME),
     ROW(password, set_text, CURLOPT_PASSWORD),
     ROW(bearer, set_bearer, CURLOPT_XOAUTH2_BEARER),
     ROW(cookies, set_text, CURLOPT_COOKIE),
-    ROW(timeout, set_timeout, 0),
-    ROW(connect_timeout, set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS),
+    CHEAP(timeout, set_timeout, 0),
+    CHEAP(connect_timeout, set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS),
     ROW(redirects, set_redirects, CURLOPT_MAXREDIRS),
     ROW(verify, set_verify, CURLOPT_SSL_VERIFYPEER),
     ROW(ca, set_text, CURLOPT_CAINFO),
@@ -197,8 +200,8 @@ static const struct {
     ROW(key, set_text, CURLOPT_SSLKEY),
     ROW(proxy, set_proxy, CURLOPT_PROXY),
     ROW(http_version, set_version, CURLOPT_HTTP_VERSION),
-    ROW(max_body, set_max_body, 0),
-    ROW(save_to, set_save, 0),
+    CHEAP(max_body, set_max_body, 0),
+    CHEAP(save_to, set_save, 0),
     ROW(decode, set_decode, CURLOPT_ACCEPT_ENCODING),
 };
 
@@ -209,8 +212,10 @@ static int apply(lua_State *L) {
   const char *failed = NULL;
   for (size_t i = 0; i < sizeof rows / sizeof *rows && !failed; i++) {
     lua_pushstring(L, rows[i].name);
-    if (lua_rawget(L, 2) != LUA_TNIL && rows[i].set(L, t, rows[i].id) != CURLE_OK)
-      failed = rows[i].refusal;
+    if (lua_rawget(L, 2) != LUA_TNIL) {
+      if (rows[i].set(L, t, rows[i].id) != CURLE_OK) failed = rows[i].refusal;
+      if (!rows[i].cheap) t->set = true;
+    }
     lua_pop(L, 1);
   }
   lua_pushlightuserdata(L, (void *)failed);
@@ -232,6 +237,7 @@ static const char *set_plan(lua_State *L, lp_http_transfer *t, int plan) {
  * curl would not do that. */
 static void set_method(lp_http_transfer *t, const char *method) {
   CURL *e = t->easy;
+  t->set = true;
   snprintf(t->method, sizeof t->method, "%s", method);
   if (strcmp(method, "HEAD") == 0)
     curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
@@ -249,11 +255,8 @@ static bool is_idempotent(const char *method) {
 
 const char *lp_http_options_set(lua_State *L, lp_http_transfer *t, const char *method,
                                 int plan) {
-  bool get = strcmp(method, "GET") == 0;
-  if (get && !plan) return NULL;
-  t->set = true;
   const char *failed = plan ? set_plan(L, t, plan) : NULL;
-  set_method(t, method);
+  if (t->set || strcmp(method, "GET") != 0) set_method(t, method);
   if (!is_idempotent(method)) lp_http_transfer_once(t);
   return failed;
 }

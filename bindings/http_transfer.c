@@ -19,7 +19,7 @@ enum {
   RESERVE = 16 * 1024 * 1024, /* believed of a Content-Length */
   HEAD_MAX = 1024 * 1024,
   REDIRECTS = 10,
-  CONNECT_MS = 10000,
+  CONNECT_S = 10,
   TIMEOUT_S = 300,
   ADDRESS_S = 120, /* longer than addresses are fresh in http_host.c */
 };
@@ -153,11 +153,11 @@ void lp_http_transfer_end(lp_http_transfer *t, CURLcode code, int failure) {
 /* --- the handle --- */
 
 static void set_defaults(lp_http_transfer *t) {
-  t->set = t->once = t->stream = t->large = false;
+  t->set = t->once = t->stream = false;
   t->follows = true;
   t->proxied = t->client->http->proxied;
   t->timeout = TIMEOUT_S;
-  t->connect_timeout = CONNECT_MS / 1000.0;
+  t->connect_timeout = CONNECT_S;
   t->max_body = SIZE_MAX;
   strcpy(t->method, "GET");
 }
@@ -182,6 +182,7 @@ static void set_callbacks(lp_http_transfer *t) {
 void lp_http_transfer_reset(lp_http_transfer *t) {
   CURL *e = t->easy;
   curl_easy_reset(e);
+  t->large = false;
   set_defaults(t);
   set_callbacks(t);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)SMALL_BUFFER);
@@ -189,7 +190,7 @@ void lp_http_transfer_reset(lp_http_transfer *t) {
   curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)REDIRECTS);
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
   curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)ADDRESS_S);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
@@ -232,22 +233,30 @@ static void clear_buffer(lp_buf *b) {
 /* What options of the request have made. */
 static void drop_options(lp_http_transfer *t) {
   lp_http_file_close(&t->file);
+  curl_slist_free_all(t->addresses);
   curl_slist_free_all(t->headers);
   curl_mime_free(t->form);
-  t->headers = NULL;
+  t->addresses = t->headers = NULL;
   t->form = NULL;
 }
 
-void lp_http_transfer_clear(lp_http_transfer *t) {
-  if (t->addresses) {
-    curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
-    curl_slist_free_all(t->addresses);
-    t->addresses = NULL;
-  }
+/* Undoes options: those that are used often one by one, any other by a reset, which costs more
+ * than a small request. */
+static void undo_options(lp_http_transfer *t) {
+  if (t->addresses) curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
   if (t->set) {
     lp_http_transfer_reset(t);
-    drop_options(t);
+  } else {
+    if (t->headers) curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->client->http->headers);
+    if (t->connect_timeout != CONNECT_S)
+      curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
+    set_defaults(t);
   }
+  drop_options(t);
+}
+
+void lp_http_transfer_clear(lp_http_transfer *t) {
+  undo_options(t);
   lp_http_host_release(t->url);
   t->url = NULL;
   t->owner = NULL;
@@ -264,7 +273,6 @@ void lp_http_transfer_free(lp_http_transfer *t) {
   lp_list_remove(&t->link);
   lp_list_remove(&t->all);
   curl_easy_cleanup(t->easy);
-  curl_slist_free_all(t->addresses);
   drop_options(t);
   lp_http_host_release(t->url);
   lp_buf_close(&t->head);

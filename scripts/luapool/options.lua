@@ -121,8 +121,12 @@ end
 ---@return string expected
 ---@return fun(value: any): boolean fits
 function M.rule(want)
-  if type(want) == "table" then return table.unpack(words(want)) end
-  return table.unpack(types[want] or either(want))
+  local rule = types[want]
+  if not rule then -- made once: requests check their options often
+    rule = type(want) == "table" and words(want) or either(want)
+    types[want] = rule
+  end
+  return rule[1], rule[2]
 end
 
 local function shown(v)

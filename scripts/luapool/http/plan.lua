@@ -1,6 +1,7 @@
 -- luapool.http.plan: from the options of a request to its plan, the plain table that the C half
 -- reads.
 
+local core = require "luapool.http.core"
 local errors = require "luapool.error"
 local options = require "luapool.options"
 
@@ -304,6 +305,9 @@ function M.client(opts)
   return opts, translate_into({}, opts)
 end
 
+local AGENT = "User-Agent: " .. core.agent
+local ENCODINGS = "Accept-Encoding: " .. core.encodings
+
 local function set_headers(plan, client, opts, content_type)
   local lines, seen = {}, {}
   add_headers(lines, seen, opts.headers)
@@ -314,7 +318,11 @@ local function set_headers(plan, client, opts, content_type)
   if (plan.body or plan.multipart) and not seen.expect then
     lines[#lines + 1] = "Expect:" -- do not wait for leave to send a body
   end
-  if #lines > 0 then plan.headers = lines end
+  if #lines > 0 then
+    if not seen["user-agent"] then lines[#lines + 1] = AGENT end
+    if not seen["accept-encoding"] then lines[#lines + 1] = ENCODINGS end
+    plan.headers = lines
+  end
 end
 
 local NONE = {}
