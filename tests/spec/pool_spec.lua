@@ -624,7 +624,7 @@ describe("a worker that is killed", function()
   end)
 
   it("by its own task: that one is charged, the others run again", function()
-    for signal, number in pairs { KILL = 9, SEGV = 11 } do
+    for signal, number in pairs { KILL = 9, ABRT = 6 } do
       local p <close> = pool.new { processes = 2, concurrency = 4 }
       local function f(x)
         if x == 7 then kill_self(signal) end
@@ -697,6 +697,8 @@ end)
 
 it("a map over many items keeps main's memory flat", function()
   local p <close> = pool.new { processes = 2 }
+  -- the address sanitizer keeps freed memory for a while
+  local most = io.open("/proc/self/maps"):read("a"):find "libasan" and 256 << 20 or 2 << 20
   local function resident()
     collectgarbage()
     return tonumber(io.open("/proc/self/statm"):read("a"):match "%d+ (%d+)") * 4096
@@ -705,5 +707,5 @@ it("a map over many items keeps main's memory flat", function()
   for i in p:map(double, range(120000)) do
     if i == 20000 or i == 120000 then at[#at + 1] = resident() end
   end
-  assert.is_true(at[2] - at[1] < 2 << 20, ("%d bytes more"):format(at[2] - at[1]))
+  assert.is_true(at[2] - at[1] < most, ("%d bytes more"):format(at[2] - at[1]))
 end)
