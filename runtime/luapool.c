@@ -154,7 +154,8 @@ long long luapool_result(luapool *rt, long long otherwise) {
 }
 
 const char *luapool_error(luapool *rt) {
-  return rt->error ? rt->error : "";
+  const char *otherwise = rt->failed ? lp_error_text(LP_EMEMORY) : "";
+  return rt->error ? rt->error : otherwise;
 }
 
 void luapool_stop(luapool *rt) {

@@ -1,4 +1,4 @@
-/* base/alloc.c: malloc behind one door; in the `tiny` build each n-th call fails. Layer: base.
+/* base/alloc.c: malloc behind one door; in the sanitized builds some calls fail. Layer: base.
  */
 #include "runtime/base/alloc.h"
 
@@ -8,9 +8,10 @@
 
 #ifdef LP_FAIL_ALLOC
 static bool fails(void) {
-  static long every = -1, count;
-  if (every < 0) every = getenv("LUAPOOL_FAIL_ALLOC") ? atol(getenv("LUAPOOL_FAIL_ALLOC")) : 0;
-  return every > 0 && ++count % every == 0;
+  static long setting, count;
+  if (count++ == 0 && getenv("LUAPOOL_FAIL_ALLOC"))
+    setting = atol(getenv("LUAPOOL_FAIL_ALLOC"));
+  return setting > 0 ? count % setting == 0 : setting < 0 && count >= -setting;
 }
 #else
 static inline bool fails(void) {

@@ -1,7 +1,8 @@
 /* base/alloc.h: the one door to the heap.
  *
  * All of luapool's own memory comes from here, so that a test build can make each n-th
- * allocation fail (LUAPOOL_FAIL_ALLOC=n in the `tiny` preset). Layer: base. */
+ * allocation fail (LUAPOOL_FAIL_ALLOC=n in the sanitized presets), or all from the n-th on
+ * (LUAPOOL_FAIL_ALLOC=-n). Layer: base. */
 #ifndef LP_BASE_ALLOC_H
 #define LP_BASE_ALLOC_H
 

@@ -1,4 +1,4 @@
-# Pools as a user's script sees them from outside: output of workers, errors that nobody awaits, what is left.
+# Pools as a script sees them from outside: output of workers, errors that nobody awaits, what is left.
 . tests/support/cli.sh
 
 it "passes on what workers print in whole lines"

@@ -1,0 +1,51 @@
+# A program whose allocations fail says so and ends: no crash, no hang, no wrong result. Only the
+# sanitized builds fail them (runtime/base/alloc.h); in the others the program just runs.
+. tests/support/cli.sh
+
+cat >"$tap_dir/program.lua" <<'END'
+local task, pool = require "luapool.task", require "luapool.pool"
+local function generator(n)
+  return coroutine.wrap(function()
+    for i = 1, n do
+      task.sleep(0)
+      coroutine.yield(i)
+    end
+  end)
+end
+local total = 0
+for v in generator(5) do total = total + v end
+print(total, task.all(function() return 1 end, function() task.sleep(0.001) return 2 end))
+print((pcall(task.timeout, 0.001, task.sleep, 1000)))
+local p <close> = pool.new { processes = 1 }
+print(p:apply(function(x) return { x }, #{ x } end, 5))
+for i, r in p:map(function(x) return { x, total } end, { 1, 2, 3 }) do print(i, r[1], r[2]) end
+END
+
+# Runs the program with that setting; what it prints is right as far as it comes.
+fail_allocations() {
+  run env LUAPOOL_FAIL_ALLOC="$1" timeout 30 "$LUAPOOL" run "$tap_dir/program.lua"
+  sed 's/table: 0x[0-9a-f]*/TABLE/' "$work/out" >"$work/got"
+  expect sh -c "head -c $(wc -c <"$work/got") '$tap_dir/right' | cmp - '$work/got'"
+  case $status in
+    0) expect cmp "$tap_dir/right" "$work/got" ;;
+    1) expect_err_like 'memory' ;;
+    *) expect_status 1 ;;
+  esac
+  expect sh -c "! grep -E 'Sanitizer|runtime error' '$work/err'"
+}
+
+it "runs when nothing fails"
+run luapool run "$tap_dir/program.lua"
+expect_status 0
+expect_out_lines 6
+sed 's/table: 0x[0-9a-f]*/TABLE/' "$work/out" >"$tap_dir/right"
+
+it "ends in good order when each n-th allocation fails"
+for n in 1 2 5 11 23 47 83 101 116 128 137 149 164 176 191 206 224 251 307 401 613 997; do
+  fail_allocations "$n"
+done
+
+it "ends in good order when all allocations fail from some time on"
+for n in 1 50 300 700 1100 1300 1500 1700 1900 2100 2200 2300 2350 2400 2500 2600 2700 2800; do
+  fail_allocations "-$n"
+done
