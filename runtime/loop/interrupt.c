@@ -49,12 +49,15 @@ static int due(const lp_interrupt *in) {
   return in->saved && in->saved_mask & LUA_MASKLINE ? LUA_HOOKLINE : LUA_HOOKCOUNT;
 }
 
-/* The methods of luapool.sync are steps between which no task comes: a slice ends when they
+/* The functions of these parts are steps between which no task comes: a slice ends when they
  * have returned. They are short, and wait only in C. */
 static bool is_step(lua_State *L, lua_Debug *ar) {
-  static const char source[] = "=luapool/sync/";
+  static const char *const parts[] = {"=luapool/sync", "=luapool/task", "=luapool/pool",
+                                      "=luapool/require"};
   lua_getinfo(L, "S", ar);
-  return strncmp(ar->source, source, sizeof source - 1) == 0;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (strncmp(ar->source, parts[i], strlen(parts[i])) == 0) return true;
+  return false;
 }
 
 static void on_hook(lua_State *L, lua_Debug *ar) {
