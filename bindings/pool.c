@@ -188,7 +188,7 @@ static int pool_submit(lua_State *L) {
   t->on_end = future_ended;
   lp_task_push(L, t);
   lua_rawgeti(L, LUA_REGISTRYINDEX, args);
-  lua_setiuservalue(L, -2, LP_TASK_ARGS);
+  lp_task_set_field(L, -2, LP_TASK_ARGS);
   luaL_unref(L, LUA_REGISTRYINDEX, args);
   return 1;
 }

@@ -108,7 +108,7 @@ static void push_error(lua_State *L, const char *bytes, size_t len, int graph) {
     return;
   }
   lua_settop(L, top + 2);
-  lp_task_note_trace(L);
+  lp_task_error_note(L);
 }
 
 /* ---- pools without workers ---- */

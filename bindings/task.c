@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bindings/bindings.h"
+#include "bindings/task.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
@@ -12,8 +13,7 @@
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 
-/* An optional number of seconds: -1 for none. */
-static double opt_timeout(lua_State *L, int arg) {
+double lp_task_opt_timeout(lua_State *L, int arg) {
   if (lua_isnoneornil(L, arg)) return -1;
   double seconds = luaL_checknumber(L, arg);
   luaL_argcheck(L, seconds >= 0, arg, "seconds cannot be negative");
@@ -113,7 +113,7 @@ static const lp_op_class result_class = {
 
 static int wait_for(lua_State *L, const lp_op_class *class) {
   lp_task *t = lp_task_check(L, 1);
-  double timeout = opt_timeout(L, 2);
+  double timeout = lp_task_opt_timeout(L, 2);
   if (t == lp_state_of(L)->current) return luaL_error(L, "a task cannot wait for itself");
   await_op *a = lp_op_new(L, class, sizeof *a);
   lp_list_init(&a->watch.link);
@@ -194,13 +194,19 @@ static void watch_all(lua_State *L, wait_op *w, int n) {
   }
 }
 
+/* Stack: item i of the list. */
+static int raise_item(lua_State *L, int i) {
+  const char *type = luaL_typename(L, -1);
+  return lp_raise_text(L,
+                       lua_pushfstring(L, "item %d of the list is not a task (a %s)", i, type));
+}
+
 static int check_tasks(lua_State *L, int arg) {
   luaL_checktype(L, arg, LUA_TTABLE);
   int n = (int)lua_rawlen(L, arg);
   for (int i = 1; i <= n; i++) {
     lua_rawgeti(L, arg, i);
-    if (!luaL_testudata(L, -1, "luapool.Task"))
-      luaL_error(L, "item %d of the list is not a task (a %s)", i, luaL_typename(L, -1));
+    if (!luaL_testudata(L, -1, "luapool.Task")) raise_item(L, i);
     lua_pop(L, 1);
   }
   return n;
@@ -212,7 +218,7 @@ static int check_tasks(lua_State *L, int arg) {
 static int task_wait(lua_State *L) {
   static const char *const modes[] = {"all_completed", "first_completed", "first_error", NULL};
   int n = check_tasks(L, 1), mode = luaL_checkoption(L, 2, "all_completed", modes);
-  double timeout = opt_timeout(L, 3);
+  double timeout = lp_task_opt_timeout(L, 3);
   wait_op *w = lp_op_new(L, &wait_class, sizeof *w);
   w->left = mode == 1 ? 1 : n;
   w->first_error = mode == 2;
@@ -248,9 +254,9 @@ static int task_name(lua_State *L) {
   if (lua_gettop(L) > 1) {
     luaL_checkstring(L, 2);
     lua_settop(L, 2);
-    lua_setiuservalue(L, 1, LP_TASK_NAME);
+    lp_task_set_field(L, 1, LP_TASK_NAME);
   }
-  lua_getiuservalue(L, 1, LP_TASK_NAME);
+  lp_task_field(L, 1, LP_TASK_NAME);
   return 1;
 }
 
@@ -320,7 +326,13 @@ static int task_trace(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   if (!t) return 0;
   lp_task_push(L, t);
-  lua_getiuservalue(L, -1, LP_TASK_TRACE);
+  lp_task_field(L, -1, LP_TASK_TRACE);
+  return 1;
+}
+
+/* core.check(value) -> bool: is it a Task? */
+static int task_check(lua_State *L) {
+  lua_pushboolean(L, luaL_testudata(L, 1, "luapool.Task") != NULL);
   return 1;
 }
 
@@ -347,17 +359,17 @@ static int task_index(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   const char *key = lua_tostring(L, 2);
   if (key && strcmp(key, "args") == 0)
-    lua_getiuservalue(L, 1, LP_TASK_ARGS);
+    lp_task_field(L, 1, LP_TASK_ARGS);
   else if (key && strcmp(key, "attempt") == 0)
     lua_pushinteger(L, t->attempt);
   return 1;
 }
 
 static void open_methods(lua_State *L) {
-  static const luaL_Reg methods[] = {{"await", task_await},   {"result", task_result},
-                                     {"cancel", task_cancel}, {"status", task_status},
-                                     {"name", task_name},     {"resolve", task_resolve},
-                                     {"reject", task_reject}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"await", task_await},   {"result", task_result},      {"cancel", task_cancel},
+      {"status", task_status}, {"name", task_name},          {"resolve", task_resolve},
+      {"reject", task_reject}, {"on_done", lp_task_on_done}, {NULL, NULL}};
   luaL_getmetatable(L, "luapool.Task");
   luaL_newlib(L, methods);
   lua_pushvalue(L, -1);
@@ -378,8 +390,13 @@ int luaopen_luapool_task_core(lua_State *L) {
                                        {"trace", task_trace},
                                        {"count", task_count},
                                        {"mark_awaited", task_mark_awaited},
+                                       {"set", lp_task_set},
+                                       {"check", task_check},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
+  lp_task_open_set(L);
+  lp_task_push_locals(L);
+  lua_setfield(L, -2, "locals");
   open_shield(L);
   open_methods(L);
   return 1;

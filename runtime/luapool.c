@@ -68,7 +68,7 @@ fail:
 static int describe(lua_State *L) {
   lp_task_push(L, lua_touserdata(L, 1));
   lua_insert(L, 2);
-  lp_task_describe(L, 2);
+  lp_task_error_describe(L, 2);
   return 1;
 }
 

@@ -25,7 +25,7 @@ static bool refuses(const lp_task *t) {
 
 static int raise_cancelled(lua_State *L, lp_task *t) {
   t->unwinding = true;
-  lp_task_push_cancelled(L, t);
+  lp_task_error_push_cancelled(L, t);
   return lua_error(L);
 }
 
@@ -131,6 +131,9 @@ void lp_op_extend(lp_op *op, double timeout) {
 
 int lp_op_raise(lua_State *L, lp_op *op) {
   lp_task *t = op->st->current;
-  if (op->status == LP_ECANCELLED && t->cancelled) return raise_cancelled(L, t);
-  return lp_raise_code(L, op->status, op->class->name);
+  int status = op->status;
+  const char *name = op->class->name;
+  drop(t); /* what it waited for may be collected once its stack is unwound */
+  if (status == LP_ECANCELLED && t->cancelled) return raise_cancelled(L, t);
+  return lp_raise_code(L, status, name);
 }

@@ -102,6 +102,11 @@ static int error_new(lua_State *L) {
   return 1;
 }
 
+/* error.wrong(message). Raises a string, for a call that is wrong, at the user's line. */
+static int error_wrong(lua_State *L) {
+  return lp_raise_text(L, luaL_checkstring(L, 1));
+}
+
 /* error.is(value [, kind]) -> bool. True for an error object, of that kind when one is given.
  */
 static int error_is(lua_State *L) {
@@ -132,7 +137,8 @@ static void open_class(lua_State *L) {
 }
 
 int luaopen_luapool_error_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"new", error_new}, {"is", error_is}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"new", error_new}, {"is", error_is}, {"wrong", error_wrong}, {NULL, NULL}};
   luaL_newlib(L, functions);
   open_class(L);
   lua_setfield(L, -2, "class");

@@ -18,13 +18,10 @@
 
 static const char CLASS[] = "luapool.Task";
 
-static const char EXPIRED[] = "the task took longer than its task_timeout";
-
 /* Ended tasks that no script has seen, kept with their coroutines. */
 enum { MOST_IDLE = 256 };
 
-/* Pushes the object of a live task, for ourselves. */
-static void push_object(lua_State *L, lp_task *t) {
+void lp_task_object(lua_State *L, lp_task *t) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
   lua_rawgeti(L, -1, t->anchor);
   lua_remove(L, -2);
@@ -32,7 +29,33 @@ static void push_object(lua_State *L, lp_task *t) {
 
 void lp_task_push(lua_State *L, lp_task *t) {
   t->exposed = true;
-  push_object(L, t);
+  lp_task_object(L, t);
+}
+
+int lp_task_field(lua_State *L, int index, int field) {
+  lp_task *t = lua_touserdata(L, index);
+  if (!t->more) {
+    lua_pushnil(L);
+    return LUA_TNIL;
+  }
+  lua_getiuservalue(L, index, LP_TASK_MORE);
+  int type = lua_rawgeti(L, -1, field);
+  lua_remove(L, -2);
+  return type;
+}
+
+void lp_task_set_field(lua_State *L, int index, int field) {
+  lp_task *t = lua_touserdata(L, index);
+  index = lua_absindex(L, index);
+  if (!t->more) {
+    lua_createtable(L, LP_TASK_LOCALS, 0);
+    lua_setiuservalue(L, index, LP_TASK_MORE);
+    t->more = true;
+  }
+  lua_getiuservalue(L, index, LP_TASK_MORE);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, field);
+  lua_pop(L, 1);
 }
 
 lp_task *lp_task_check(lua_State *L, int arg) {
@@ -44,7 +67,7 @@ lp_task *lp_task_check(lua_State *L, int arg) {
 /* Pushes a Task object that is anchored, with no coroutine. */
 static lp_task *make(lua_State *L) {
   lp_state *st = lp_state_of(L);
-  lp_task *t = lua_newuserdatauv(L, sizeof *t, LP_TASK_VALUES);
+  lp_task *t = lua_newuserdatauv(L, sizeof *t, LP_TASK_MORE);
   memset(t, 0, sizeof *t);
   t->st = st;
   lp_list_init(&t->link);
@@ -82,16 +105,15 @@ static lp_task *reuse(lp_state *st, lp_task *t) {
 }
 
 static int finish_body(lua_State *L, int status, lua_KContext context);
-static int on_error(lua_State *L);
 
 /* The bottom of every task's coroutine. Stack: the function and its arguments. */
 static int body(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
-  lua_pushcfunction(L, on_error);
+  lua_pushcfunction(L, lp_task_error_handler);
   lua_insert(L, 1);
   if (t->cancelled) {
     lua_settop(L, 1);
-    lp_task_push_cancelled(L, t);
+    lp_task_error_push_cancelled(L, t);
     return finish_body(L, LUA_ERRRUN, 0);
   }
   int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, finish_body);
@@ -109,10 +131,33 @@ static int finish_body(lua_State *L, int status, lua_KContext context) {
   return 1;
 }
 
+/* Pushes what a task has from the start (LP_TASK_MORE) when `from` spawns it; true: pushed. */
+static bool push_inherited(lua_State *L, lp_task *from) {
+  if (!from || !from->locals) return false;
+  lua_createtable(L, LP_TASK_LOCALS, 0);
+  lp_task_object(L, from);
+  lp_task_field(L, -1, LP_TASK_LOCALS);
+  lua_rawseti(L, -3, LP_TASK_LOCALS);
+  lua_pop(L, 1);
+  from->owns_locals = false;
+  return true;
+}
+
+/* Stack: what is to be LP_TASK_MORE. Popped. */
+static void inherit(lua_State *L, lp_task *t) {
+  lp_task_object(L, t);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, LP_TASK_MORE);
+  lua_pop(L, 1);
+  t->more = t->locals = true;
+}
+
 lp_task *lp_task_spawn(lua_State *L, int nargs) {
   lp_state *st = lp_state_of(L);
+  bool inherits = push_inherited(L, st->current);
   lp_list *link = lp_list_shift(&st->idle);
   lp_task *t = link ? reuse(st, lp_list_of(link, lp_task, link)) : make_with_coroutine(L);
+  if (inherits) inherit(L, t);
   if (!lua_checkstack(t->co, nargs + LUA_MINSTACK)) {
     lua_pushliteral(L, "too many arguments");
     lp_task_abandon(t);
@@ -134,106 +179,6 @@ lp_task *lp_task_promise(lua_State *L) {
   return t;
 }
 
-/* ---- errors ---- */
-
-/* Stack: error, traceback. Notes both in the Task object at `index` and pops the traceback. */
-static void note_trace(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  lua_createtable(L, 2, 0);
-  lua_pushvalue(L, -3);
-  lua_rawseti(L, -2, 1);
-  lua_insert(L, -2);
-  lua_rawseti(L, -2, 2);
-  lua_setiuservalue(L, index, LP_TASK_TRACE);
-}
-
-void lp_task_note_trace(lua_State *L) {
-  lp_task *current = lp_state_of(L)->current;
-  if (!current) {
-    lua_pop(L, 1);
-    return;
-  }
-  push_object(L, current);
-  lua_insert(L, -3); /* task, error, traceback */
-  note_trace(L, -3);
-  lua_remove(L, -2);
-}
-
-/* Stack: task, error. The traceback that the error has brought along from another task or
- * process, kept on the stack, or NULL. */
-static const char *brought_trace(lua_State *L) {
-  if (lua_getiuservalue(L, 1, LP_TASK_TRACE) != LUA_TTABLE) return NULL;
-  lua_rawgeti(L, 3, 2);
-  lua_rawgeti(L, 3, 1);
-  return lua_rawequal(L, -1, 2) ? lua_tostring(L, 4) : NULL;
-}
-
-/* The message handler of body: takes the traceback where the error is raised. */
-static int on_error(lua_State *L) {
-  lp_task *t = lp_state_of(L)->current;
-  lua_settop(L, 1);
-  if (lp_raise_kind(L, 1)) return 1; /* has one */
-  push_object(L, t);
-  lua_insert(L, 1);
-  luaL_traceback(L, L, brought_trace(L), 1);
-  lua_replace(L, 3);
-  lua_settop(L, 3);
-  note_trace(L, 1);
-  return 1;
-}
-
-void lp_task_push_cancelled(lua_State *L, lp_task *t) {
-  luaL_checkstack(L, 6, NULL);
-  if (t->expired) {
-    lp_raise_push(L, "timeout", "%s", EXPIRED);
-    return;
-  }
-  push_object(L, t);
-  int type = lua_getiuservalue(L, -1, LP_TASK_REASON);
-  if (type == LUA_TSTRING)
-    lp_raise_push(L, "cancelled", "the task was cancelled: %s", lua_tostring(L, -1));
-  else
-    lp_raise_push(L, "cancelled", "the task was cancelled");
-  lua_insert(L, -2);
-  lua_setfield(L, -2, "reason");
-  lua_remove(L, -2);
-}
-
-/* Pushes the traceback of the error on top, which the task at `index` has raised; or nil. */
-static void push_trace(lua_State *L, int index) {
-  if (lp_raise_kind(L, -1)) {
-    lua_getfield(L, -1, "traceback");
-    return;
-  }
-  if (lua_getiuservalue(L, index, LP_TASK_TRACE) == LUA_TTABLE) {
-    lua_rawgeti(L, -1, 2);
-    lua_remove(L, -2);
-  }
-}
-
-void lp_task_describe(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  luaL_checkstack(L, 8, NULL);
-  push_trace(L, index);
-  const char *message = luaL_tolstring(L, -2, NULL);
-  const char *trace = lua_isstring(L, -2) ? lua_tostring(L, -2) : NULL;
-  lua_pushfstring(L, "%s%s%s", message, trace ? "\n" : "", trace ? trace : "");
-  lua_replace(L, -4);
-  lua_pop(L, 2);
-}
-
-void lp_task_report(lua_State *L, int index) {
-  lp_task *t = lua_touserdata(L, index);
-  if (t->awaited || t->status != LP_TASK_FAILED) return;
-  t->awaited = true;
-  if (!t->st->report) return;
-  index = lua_absindex(L, index);
-  lua_getiuservalue(L, index, LP_TASK_VALUE);
-  lp_task_describe(L, index);
-  t->st->report(t->st, lua_tostring(L, -1));
-  lua_pop(L, 1);
-}
-
 /* ---- ending ---- */
 
 /* Runs protected on the main thread. Stack: the task and a coroutine (light). Moves the
@@ -242,7 +187,7 @@ static int store(lua_State *L) {
   lp_task *t = lua_touserdata(L, 1);
   int n = t->nresults;
   luaL_checkstack(L, n + 4, "too many results");
-  push_object(L, t);
+  lp_task_object(L, t);
   lua_xmove(lua_touserdata(L, 2), L, n);
   if (n != 1) {
     lua_createtable(L, n, 0);
@@ -262,7 +207,7 @@ static void store_results(lp_task *t, lua_State *from, int n) {
   if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
   t->status = LP_TASK_FAILED;
   t->nresults = 1;
-  push_object(L, t);
+  lp_task_object(L, t);
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, LP_TASK_VALUE);
   lua_pop(L, 1);
@@ -293,6 +238,15 @@ void lp_task_abandon(lp_task *t) {
   unanchor(t);
 }
 
+static void forget_more(lp_task *t) {
+  lua_State *L = t->st->L;
+  lp_task_object(L, t);
+  lua_pushnil(L);
+  lua_setiuservalue(L, -2, LP_TASK_MORE);
+  lua_pop(L, 1);
+  t->more = t->locals = t->owns_locals = false;
+}
+
 /* The results are on top of the coroutine, which may be used again when no script knows of it.
  */
 static void put_away(lp_task *t) {
@@ -300,6 +254,7 @@ static void put_away(lp_task *t) {
   lp_list_remove(&t->all);
   if (!t->exposed && lua_status(t->co) == LUA_OK && st->idle_count < MOST_IDLE) {
     lua_settop(t->co, 0);
+    if (t->more) forget_more(t);
     lp_list_unshift(&st->idle, &t->link);
     st->idle_count++;
     return;
@@ -339,20 +294,10 @@ void lp_task_wake(lp_task *t) {
   lp_loop_spin(t->st);
 }
 
-/* Protected, on the main thread. Stack: the task, its innermost coroutine (light). Leaves the
- * error. */
-static int make_expired(lua_State *L) {
-  lua_State *inner = lua_touserdata(L, 2);
-  lp_raise_push(L, "timeout", "%s", EXPIRED);
-  luaL_traceback(L, inner, NULL, 0);
-  lua_setfield(L, -2, "traceback");
-  return 1;
-}
-
 /* A task that was suspended by a slice is closed instead of being resumed. */
 static void close_expired(lp_task *t) {
   lua_State *L = t->st->L;
-  lua_pushcfunction(L, make_expired);
+  lua_pushcfunction(L, lp_task_error_expired);
   lua_pushlightuserdata(L, t);
   lua_pushlightuserdata(L, t->inner);
   lua_pcall(L, 2, 1, 0); /* the error, whichever */
@@ -439,25 +384,14 @@ bool lp_task_cancel(lua_State *L, lp_task *t) {
     lua_pop(L, 1);
     return !lp_task_ended(t);
   }
-  push_object(L, t);
+  lp_task_object(L, t);
   lua_insert(L, -2);
-  lua_setiuservalue(L, -2, LP_TASK_REASON);
+  lp_task_set_field(L, -2, LP_TASK_REASON);
   lua_pop(L, 1);
   if (t->co) return lp_task_stop(t);
   t->cancelled = true; /* a promise */
-  lp_task_push_cancelled(L, t);
+  lp_task_error_push_cancelled(L, t);
   return lp_task_settle(L, t, false, 1);
-}
-
-/* The error on top, raised by the task at `index`, is caught here and now: error.traceback
- * finds its traceback in the current task. */
-static void note_caught(lua_State *L, int index) {
-  lp_task *current = lp_state_of(L)->current;
-  if (!current || lp_raise_kind(L, -1)) return;
-  push_object(L, current);
-  lua_getiuservalue(L, index, LP_TASK_TRACE);
-  lua_setiuservalue(L, -2, LP_TASK_TRACE);
-  lua_pop(L, 1);
 }
 
 int lp_task_push_outcome(lua_State *L, int index) {
@@ -466,7 +400,7 @@ int lp_task_push_outcome(lua_State *L, int index) {
   t->awaited = true;
   luaL_checkstack(L, n + 6, "too many results");
   lua_getiuservalue(L, index, LP_TASK_VALUE);
-  if (t->status != LP_TASK_DONE) note_caught(L, index);
+  if (t->status != LP_TASK_DONE) lp_task_error_caught(L, index);
   if (n == 1) return 1;
   int list = lua_gettop(L);
   for (int i = 1; i <= n; i++) lua_rawgeti(L, list, i);
@@ -478,7 +412,7 @@ int lp_task_push_outcome(lua_State *L, int index) {
 
 static int task_gc(lua_State *L) {
   lp_task *t = lua_touserdata(L, 1);
-  lp_task_report(L, 1);
+  lp_task_error_report(L, 1);
   if (lp_task_ended(t)) return 0;
   if (t->op) { /* the state is being closed under a waiting task */
     t->op->task = NULL;

@@ -45,6 +45,9 @@ struct lp_task {
   bool unwinding; /* the cancel error is on its way up: <close> handlers may wait */
   bool exposed;   /* a script has seen the Task object or its coroutine: no reuse */
   bool awaited;   /* somebody has seen how it ended */
+  bool more;      /* it has the user value LP_TASK_MORE */
+  bool locals;    /* it has LP_TASK_LOCALS: */
+  bool owns_locals; /* and no other task has the same table */
   /* Called once at its end, before the results are stored; the top of `co` holds `nres`
    * results, or one error when status is not LP_TASK_DONE. May be NULL. Never raises. */
   void (*on_end)(lp_task *t, lua_State *co, int nres);
@@ -53,13 +56,17 @@ struct lp_task {
 
 /* User values of a Task object. */
 enum {
-  LP_TASK_VALUE =
-      1,          /* its coroutine; once ended the error, or the result, or a list of results */
-  LP_TASK_TRACE,  /* {error, traceback}: the latest error that this task raised or caught */
-  LP_TASK_REASON, /* of its cancellation */
+  LP_TASK_VALUE = 1, /* its coroutine; once ended its error, its result, or a list of results */
+  LP_TASK_MORE,      /* nil, or a table of: */
+};
+
+/* What few tasks have. */
+enum {
+  LP_TASK_TRACE = 1, /* {error, traceback}: the latest error that this task raised or caught */
+  LP_TASK_REASON,    /* of its cancellation */
   LP_TASK_NAME,
-  LP_TASK_ARGS, /* of a future */
-  LP_TASK_VALUES = LP_TASK_ARGS,
+  LP_TASK_ARGS,   /* of a future */
+  LP_TASK_LOCALS, /* the table behind task.locals: see bindings/task_locals.c */
 };
 
 /* One who waits for the end of a task: embedded in an operation, linked in task->watchers. */
@@ -75,6 +82,15 @@ lp_task *lp_task_spawn(lua_State *L, int nargs);
 
 /* Pushes the Task object; it is `exposed` from then on. */
 void lp_task_push(lua_State *L, lp_task *t);
+
+/* The same for ourselves, of a live task: it may be reused. */
+void lp_task_object(lua_State *L, lp_task *t);
+
+/* Pushes a field of the Task object at `index`, or nil. Returns its type. */
+int lp_task_field(lua_State *L, int index, int field);
+
+/* Pops a value into a field of the Task object at `index`. */
+void lp_task_set_field(lua_State *L, int index, int field);
 
 /* Asks a task to end. Returns false when it had ended already. The reason, any Lua value, is on
  * top of L's stack and is popped; it becomes `reason` of the error that the task gets. */
@@ -101,26 +117,12 @@ void lp_task_resume(lp_task *t);
  * the current task caught, and counts as awaited. */
 int lp_task_push_outcome(lua_State *L, int index);
 
-/* Stack: an error that the task at `index` has raised. Puts its text in its place: message and
- * traceback. */
-void lp_task_describe(lua_State *L, int index);
-
-/* Tells the host of the error of the task at `index`, unless somebody has awaited it. */
-void lp_task_report(lua_State *L, int index);
-
-/* Pushes the error object of kind `cancelled`, with the reason. */
-void lp_task_push_cancelled(lua_State *L, lp_task *t);
-
 /* Makes a promise, a task without a coroutine, and pushes its Task object. */
 lp_task *lp_task_promise(lua_State *L);
 
 /* Ends a promise with the `n` values on top of L's stack, popped: results (ok) or one error.
  * Returns false when it had ended already. */
 bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n);
-
-/* Stack: error, traceback. Notes them as the latest that the current task has caught; pops the
- * traceback. */
-void lp_task_note_trace(lua_State *L);
 
 /* Puts the Task class into the registry. Once, when a state is opened. */
 void lp_task_open(lua_State *L);
@@ -132,5 +134,32 @@ static inline bool lp_task_ended(const lp_task *t) {
 
 /* The argument at `arg`, a Task; raises when it is something else. */
 lp_task *lp_task_check(lua_State *L, int arg);
+
+/* ---- task_error.c ---- */
+
+/* Stack: an error that the task at `index` has raised. Puts its text in its place: message and
+ * traceback. */
+void lp_task_error_describe(lua_State *L, int index);
+
+/* Tells the host of the error of the task at `index`, unless somebody has awaited it. */
+void lp_task_error_report(lua_State *L, int index);
+
+/* Stack: error, traceback. Notes them as the latest that the current task has caught; pops the
+ * traceback. */
+void lp_task_error_note(lua_State *L);
+
+/* The message handler of every task: takes the traceback where the error is raised. */
+int lp_task_error_handler(lua_State *L);
+
+/* The error on top, raised by the task at `index`, is caught here and now: error.traceback
+ * finds its traceback in the current task. */
+void lp_task_error_caught(lua_State *L, int index);
+
+/* A Lua function of two light userdata, the task and its innermost coroutine: the error of a
+ * task that has had its time. */
+int lp_task_error_expired(lua_State *L);
+
+/* Pushes the error object of kind `cancelled`, with the reason. */
+void lp_task_error_push_cancelled(lua_State *L, lp_task *t);
 
 #endif

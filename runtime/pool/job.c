@@ -187,7 +187,7 @@ static void push_trace(lua_State *L, lp_task *t) {
   }
   lp_task_push(L, t);
   lua_pushnil(L);
-  if (lua_getiuservalue(L, -2, LP_TASK_TRACE) == LUA_TTABLE) {
+  if (lp_task_field(L, -2, LP_TASK_TRACE) == LUA_TTABLE) {
     lua_rawgeti(L, -1, 2);
     lua_replace(L, -3);
   }

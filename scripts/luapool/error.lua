@@ -9,6 +9,11 @@ local M = {
   class = core.class,
 }
 
+--- Raises a string, for a call that is wrong, at the line of the user's code that made it.
+---@param fmt string
+---@param ... any as for string.format
+function M.wrong(fmt, ...) core.wrong(fmt:format(...)) end
+
 --- The traceback of an error that was caught: of an error object its own, of any other value
 --- that of the latest error that this task has caught from another one.
 ---@param err any

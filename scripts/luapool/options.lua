@@ -6,6 +6,8 @@
 --     options.check("pool.new", opts, known)
 --     --> pool.new: unknown option 'proceses' (did you mean 'processes'?)
 
+local errors = require "luapool.error.core"
+
 local M = {}
 
 -- The least number of insertions, deletions, replacements and swaps that make b out of a.
@@ -158,7 +160,7 @@ function M.problem(opts, known, noun)
   return nil
 end
 
---- Raises what is wrong with the options of a call, at the place of the caller's caller.
+--- Raises what is wrong with the options of a call, at the user's line.
 ---@param where string the call: "pool.new"
 ---@param opts table|nil
 ---@param known table<string, string|string[]>
@@ -166,10 +168,10 @@ end
 function M.check(where, opts, known)
   if opts == nil then return {} end
   if type(opts) ~= "table" then
-    error(("%s: options must be a table, got %s"):format(where, shown(opts)), 3)
+    errors.wrong(("%s: options must be a table, got %s"):format(where, shown(opts)))
   end
   local problem = M.problem(opts, known)
-  if problem then error(where .. ": " .. problem, 3) end
+  if problem then errors.wrong(where .. ": " .. problem) end
   return opts
 end
 

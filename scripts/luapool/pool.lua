@@ -3,6 +3,7 @@
 
 local core = require "luapool.pool.core"
 local luapool = require "luapool.core"
+local maps = require "luapool.map"
 local options = require "luapool.options"
 local settings = require "luapool.settings"
 local task = require "luapool.task"
@@ -153,135 +154,23 @@ function Pool.__close(self, cause)
   if err then error(err, 0) end
 end
 
--- A function that gives the next item, and nil at the end.
-local function iterate(items)
-  if type(items) == "table" and not (getmetatable(items) or {}).__call then
-    local i = 0
-    return function()
-      i = i + 1
-      return items[i]
-    end
+-- The function that puts an item into the handle of a map.
+local function putter(pool, fn, put)
+  if not pool.scheduler then return put end
+  return function(handle, ...)
+    schedule(pool, fn)
+    put(handle, ...)
   end
-  return items
 end
 
-local function callable(value)
-  local meta = getmetatable(value)
-  return type(value) == "function" or type(value) == "table" or (type(meta) == "table" and meta.__call)
-end
-
----@class luapool.Map
-local Map = { __name = "luapool.Map" }
-Map.__index = Map
-
--- The feeding task: pulls items as fast as workers take them.
-local function feed(map, items)
-  local handle, kept, put = map.handle, map.items, map.put
-  local i = 0
-  local ok, err = pcall(function()
-    for item in items do
-      i = i + 1
-      if kept then kept[i] = item end
-      schedule(map.pool, map.fn)
-      put(handle, item)
-    end
-  end)
-  if not ok then map.input_error = { err } end
-  handle:fed()
-end
-
--- Cancels what runs, gives everything back; returns when all of it has ended.
-local function stop(map)
-  if map.stopped then return end
-  map.stopped = true
-  map.feeder:cancel "its map has ended"
-  map.handle:cancel()
-  task.shield(function()
-    map.feeder:result()
-    repeat
-      local place = map.handle:next()
-    until not place
-  end)
-  map.handle:close()
-end
-
-local function finish(map)
-  if map.stopped then return nil end
-  stop(map)
-  if map.input_error then error(map.input_error[1], 0) end
-  return nil
-end
-
--- One step of the loop: place, result — or place, result, error, item with `return_errors`.
-local function step(map)
-  if map.stopped then return nil end
-  local ok, place, done, value = pcall(map.next, map.handle)
-  if not ok then
-    stop(map)
-    error(place, 0)
-  end
-  if not place then return finish(map) end
-  if not done and map.pool.on_error then
-    watch(map.pool, value, map.items[place])
-    if not map.return_errors then map.items[place] = nil end
-  end
-  if not map.return_errors then
-    if map.items then map.items[place] = nil end
-    if done then return place, value end
-    stop(map)
-    error(value, 0)
-  end
-  local item = map.items[place]
-  map.items[place] = nil
-  if done then return place, value, nil, item end
-  return place, nil, value, item
-end
-
-Map.__call = step
-Map.__close = stop
-
---- All results: a list by place of the item, and how many items there were.
----@return table list, integer n
-function Map:collect()
-  local list, n = {}, 0
-  for i, result in self do
-    list[i] = result
-    n = n + 1
-  end
-  return list, n
-end
-
---- Waits for all, drops the results.
----@return integer n
-function Map:drain()
-  local n = 0
-  for _ in self do
-    n = n + 1
-  end
-  return n
-end
-
-local function new_map(pool, fn, items, opts, put)
-  opts = opts or {}
-  options.check("map", opts, MAP)
-  if type(fn) ~= "function" then
-    error(("bad argument #1 to 'map' (a function expected, got %s)"):format(type(fn)), 3)
-  end
-  if not callable(items) then
-    error(("bad argument #2 to 'map' (a list or a function expected, got %s)"):format(type(items)), 3)
-  end
+local function new_map(pool, name, fn, items, opts, put)
+  opts = maps.check(name, fn, items, opts, MAP)
   local handle = core.map(pool.handle, fn, opts.ordered ~= false)
-  local map = setmetatable({
-    handle = handle,
-    next = handle.next,
-    put = put or handle.put,
-    pool = pool,
-    fn = pool.scheduler and fn,
+  return maps.start(handle, items, {
     return_errors = opts.return_errors,
-    items = (opts.return_errors or pool.on_error) and {} or nil,
-  }, Map)
-  map.feeder = task.spawn(feed, map, iterate(items))
-  return map, nil, nil, map
+    on_error = pool.on_error,
+    put = putter(pool, fn, put or handle.put),
+  })
 end
 
 --- Runs fn over items: `for i, result in pool:map(fn, items) do`. With `return_errors`:
@@ -290,11 +179,11 @@ end
 ---@param items table|function a list, or a function that returns the next item, nil at the end
 ---@param opts? { ordered: boolean?, return_errors: boolean? }
 ---@return luapool.Map
-function Pool:map(fn, items, opts) return new_map(self, fn, items, opts) end
+function Pool:map(fn, items, opts) return new_map(self, "pool:map", fn, items, opts) end
 
 --- As map; each item is the list of arguments.
 function Pool:starmap(fn, lists, opts)
-  return new_map(self, fn, lists, opts, function(handle, list)
+  return new_map(self, "pool:starmap", fn, lists, opts, function(handle, list)
     return handle:put(table.unpack(list, 1, list.n or #list))
   end)
 end

@@ -5,6 +5,8 @@
 local core = require "luapool.task.core"
 local err = require "luapool.error"
 local options = require "luapool.options"
+local periodic = require "luapool.periodic"
+local task_map = require "luapool.task_map"
 
 local M = {
   spawn = core.spawn,
@@ -14,19 +16,8 @@ local M = {
   sleep = core.sleep,
   yield = core.yield,
   shield = core.shield,
+  locals = core.locals,
 }
-
-local Task = core.methods
-
---- Calls fn(task) in a task of its own when the task has ended; at once when it has already.
----@param fn fun(task: table)
-function Task:on_done(fn)
-  local follower = core.spawn(function()
-    core.wait({ self }, "all_completed")
-    fn(self)
-  end)
-  follower:name "on_done"
-end
 
 -- Cancels every task of the list and returns when all have ended, whatever happens to the caller.
 local function cancel_all(tasks, reason)
@@ -55,17 +46,36 @@ local function first_failed(tasks)
   return nil
 end
 
--- A list of tasks out of a list of tasks and functions.
-local function to_tasks(list, where)
+local function is_task(value) return core.check(value) end
+
+-- Raises at the user's line unless `list` is a list whose items all pass.
+local function check_list(where, list, what, passes)
   if type(list) ~= "table" then
-    error(("bad argument #1 to '%s' (a list expected, got %s)"):format(where, type(list)), 3)
+    err.wrong("bad argument #1 to '%s' (a list expected, got %s)", where, type(list))
   end
   for i = 1, #list do
-    local kind = type(list[i])
-    if kind ~= "function" and not (kind == "userdata" and list[i].await) then
-      error(("bad item %d of the list (a task or a function expected, got %s)"):format(i, kind), 3)
+    if not passes(list[i]) then
+      err.wrong("bad item %d of the list (%s expected, got %s)", i, what, type(list[i]))
     end
   end
+end
+
+local function check_seconds(where, seconds)
+  if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
+    err.wrong("bad argument #1 to '%s' (seconds expected, not negative)", where)
+  end
+end
+
+local function check_function(where, n, fn)
+  if type(fn) == "function" then return end
+  err.wrong("bad argument #%d to '%s' (function expected, got %s)", n, where, type(fn))
+end
+
+-- A list of tasks out of a list of tasks and functions.
+local function to_tasks(list, where)
+  check_list(where, list, "a task or a function", function(item)
+    return type(item) == "function" or is_task(item)
+  end)
   local tasks = {}
   for i = 1, #list do
     tasks[i] = type(list[i]) == "function" and core.spawn(list[i]) or list[i]
@@ -123,9 +133,8 @@ end
 ---@param fn function
 ---@return any ...
 function M.timeout(seconds, fn, ...)
-  if type(seconds) ~= "number" or seconds < 0 then
-    error("bad argument #1 to 'timeout' (seconds expected, not negative)", 2)
-  end
+  check_seconds("timeout", seconds)
+  check_function("timeout", 2, fn)
   local task = core.spawn(fn, ...)
   if not wait_or_cancel({ task }, "all_completed", seconds) then
     cancel_all({ task }, "timeout")
@@ -135,49 +144,69 @@ function M.timeout(seconds, fn, ...)
   return task:await()
 end
 
+---@class luapool.Group
 local Group = { __name = "luapool.Group" }
 Group.__index = Group
 
--- The first error of a group cancels the others.
-local function watch_group(group, task)
-  task:on_done(function()
-    if task:status() == "failed" and not group.failed then
-      group.failed = task
-      for other in pairs(group.tasks) do
-        if other ~= task then other:cancel "another task of the group failed" end
-      end
+local function cancel_members(group, reason)
+  for _, member in ipairs(group.set:tasks()) do
+    member:cancel(reason)
+  end
+end
+
+-- The task that takes out who has ended, as long as there are members: the first error cancels the
+-- others.
+local function watch(group)
+  while true do
+    local member = group.set:next()
+    if not member then break end
+    if member:status() == "failed" and not group.failed then
+      group.failed = member
+      cancel_members(group, "another task of the group failed")
     end
-    group.tasks[task] = nil
-  end)
+  end
+  group.watcher = nil
 end
 
 --- Adds a task to the group.
+---@param fn function
 ---@return table task
 function Group:spawn(fn, ...)
-  local task = core.spawn(fn, ...)
-  core.mark_awaited(task)
-  self.tasks[task] = true
-  watch_group(self, task)
-  return task
+  check_function("spawn", 1, fn)
+  if self.left then err.wrong "the group has been left" end
+  local member = core.spawn(fn, ...)
+  core.mark_awaited(member)
+  self.set:add(member)
+  if self.failed then member:cancel "another task of the group failed" end
+  if not self.watcher then
+    self.watcher = core.spawn(watch, self)
+    self.watcher:name "group"
+  end
+  return member
 end
 
-local function members(group)
-  local list = {}
-  for task in pairs(group.tasks) do
-    list[#list + 1] = task
+-- Waits for all members, also those that others of them spawn meanwhile.
+local function join(group)
+  while group.watcher do
+    local watcher = group.watcher
+    core.wait({ watcher }, "all_completed")
+    if group.watcher == watcher then group.watcher = nil end -- it was cancelled
   end
-  return list
 end
 
 local function leave(group, cause)
-  if cause ~= nil then
-    cancel_all(members(group), "its group was left by an error")
-    return
+  local why, ok, e = "its group was left by an error", false, cause
+  if cause == nil then
+    why = "its caller was cancelled"
+    ok, e = pcall(join, group)
   end
-  while next(group.tasks) do
-    wait_or_cancel(members(group), "first_error")
-    core.shield(core.yield) -- its watcher notes what has ended
+  if not ok then
+    cancel_members(group, why)
+    core.shield(join, group)
   end
+  group.left = true
+  if cause ~= nil then return end
+  if not ok then error(e, 0) end
   if group.failed then group.failed:await() end
 end
 
@@ -185,20 +214,22 @@ Group.__close = leave
 
 --- A group of tasks: `local g <close> = task.group()`. Leaving the scope waits for all; the
 --- first error cancels the rest and is raised.
----@return table group
-function M.group() return setmetatable({ tasks = {}, failed = nil }, Group) end
+---@return luapool.Group
+function M.group() return setmetatable({ set = core.set(false) }, Group) end
 
 local WAIT = {
   return_when = { "all_completed", "first_completed", "first_error" },
   timeout = "seconds",
 }
 
---- Waits for tasks; returns those that have ended and those that have not.
+--- Waits for tasks; returns those that have ended and those that have not. Leaves them running.
 ---@param tasks table
----@param opts? { return_when: string?, timeout: number? }
+---@param opts? { return_when: string?, timeout: number? } return_when: "all_completed",
+--- "first_completed" or "first_error"
 ---@return table done, table pending
 function M.wait(tasks, opts)
   opts = options.check("task.wait", opts, WAIT)
+  check_list("wait", tasks, "a task", is_task)
   core.wait(tasks, opts.return_when or "all_completed", opts.timeout)
   local done, pending = {}, {}
   for i = 1, #tasks do
@@ -208,6 +239,59 @@ function M.wait(tasks, opts)
     list[#list + 1] = tasks[i]
   end
   return done, pending
+end
+
+--- An iterator of tasks in the order in which they end. After `timeout` seconds from now it raises
+--- kind `timeout`; the tasks are left running.
+---@param tasks table
+---@param opts? { timeout: number? }
+---@return fun(): table?
+function M.as_completed(tasks, opts)
+  local timeout = options.check("task.as_completed", opts, { timeout = "seconds" }).timeout
+  check_list("as_completed", tasks, "a task", is_task)
+  local set, due = core.set(false), timeout and core.now() + timeout
+  for i = 1, #tasks do set:add(tasks[i]) end
+  return function()
+    return (set:next(due and math.max(0, due - core.now())))
+  end
+end
+
+--- Runs fn over items in tasks of this process: `for i, result in task.map(items, fn) do`. It is
+--- used as pool:map; `concurrency` (100) is how many run at once, `on_error(err, item)` is called
+--- besides raising.
+---@param items table|function a list, or a function that returns the next item, nil at the end
+---@param fn function
+---@param opts? table concurrency, ordered, return_errors, on_error
+---@return luapool.Map
+function M.map(items, fn, opts) return task_map(items, fn, opts) end
+
+--- Calls fn every so many seconds, never twice at once, until `:stop()`; the first time after
+--- `seconds`, or with `immediate` soon. Times are multiples of `seconds` from now, however long fn
+--- takes; those that it overruns are left out. An error of fn goes to `on_error`; without that it
+--- ends the calls and is reported.
+---@param seconds number
+---@param fn function
+---@param opts? { immediate: boolean?, on_error: function? }
+---@return luapool.Periodic
+function M.every(seconds, fn, opts)
+  opts = options.check("task.every", opts, { immediate = "boolean", on_error = "callable" })
+  if type(seconds) ~= "number" or seconds <= 0 or seconds ~= seconds then
+    err.wrong "bad argument #1 to 'every' (seconds expected, above 0)"
+  end
+  check_function("every", 2, fn)
+  return periodic(seconds, fn, opts)
+end
+
+--- Makes one callable out of the three values of an iterator, for a map: `task.iter(pairs(t))`.
+--- Each call gives the values of the next step; a map hands them all to its function.
+---@param step function
+---@return fun(): any ...
+function M.iter(step, state, control)
+  local function advance(first, ...)
+    control = first
+    return first, ...
+  end
+  return function() return advance(step(state, control)) end
 end
 
 return M

@@ -1,0 +1,58 @@
+/* bindings/task_done.c: Task:on_done. A function that waits for the end of a task costs no task
+ * of its own: it is spawned when the task ends. Layer: bindings. */
+#include <lauxlib.h>
+
+#include "bindings/task.h"
+#include "runtime/base/list.h"
+#include "runtime/loop/task.h"
+
+/* A userdata, anchored until the task has ended; its user values are the function and the task.
+ */
+typedef struct done {
+  lp_watch watch;
+  int anchor;
+} done;
+
+/* Protected, on the main thread: at the task's end. Stack: the done, the task (light). */
+static int call_follower(lua_State *L) {
+  done *d = lua_touserdata(L, 1);
+  lp_task *t = lua_touserdata(L, 2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
+  lua_rawgeti(L, 3, d->anchor);
+  luaL_unref(L, 3, d->anchor);
+  lua_getiuservalue(L, 4, 1);
+  lua_getiuservalue(L, 4, 2);
+  lp_task_spawn(L, 1)->number = t->number;
+  return 0;
+}
+
+static void on_ended(lp_watch *w, lp_task *t) {
+  lua_State *L = t->st->L;
+  lua_pushcfunction(L, call_follower);
+  lua_pushlightuserdata(L, lp_list_of(w, done, watch));
+  lua_pushlightuserdata(L, t);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory */
+}
+
+/* Task:on_done(fn). Calls fn(task) once, in a task of its own, when the task has ended; soon
+ * when it has already. Those of one task begin in the order in which they were given. */
+int lp_task_on_done(lua_State *L) {
+  lp_task *t = lp_task_check(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  if (lp_task_ended(t)) {
+    lua_insert(L, 1);
+    lp_task_spawn(L, 1);
+    return 0;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
+  done *d = lua_newuserdatauv(L, sizeof *d, 2);
+  d->watch.ended = on_ended;
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, 1);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 2);
+  d->anchor = luaL_ref(L, 3);
+  lp_list_push(&t->watchers, &d->watch.link);
+  return 0;
+}

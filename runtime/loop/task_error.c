@@ -1,0 +1,122 @@
+/* loop/task_error.c: the errors of tasks: their tracebacks, taken where an error is raised and
+ * kept with the task, their text, the report of one that nobody awaited. Layer: loop. */
+#include <lauxlib.h>
+
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+
+static const char EXPIRED[] = "the task took longer than its task_timeout";
+
+/* Stack: error, traceback. Notes both in the Task object at `index` and pops the traceback. */
+static void note_trace(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_createtable(L, 2, 0);
+  lua_pushvalue(L, -3);
+  lua_rawseti(L, -2, 1);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, 2);
+  lp_task_set_field(L, index, LP_TASK_TRACE);
+}
+
+void lp_task_error_note(lua_State *L) {
+  lp_task *current = lp_state_of(L)->current;
+  if (!current) {
+    lua_pop(L, 1);
+    return;
+  }
+  lp_task_object(L, current);
+  lua_insert(L, -3); /* task, error, traceback */
+  note_trace(L, -3);
+  lua_remove(L, -2);
+}
+
+/* Stack: task, error. The traceback that the error has brought along from another task or
+ * process, kept on the stack, or NULL. */
+static const char *brought_trace(lua_State *L) {
+  if (lp_task_field(L, 1, LP_TASK_TRACE) != LUA_TTABLE) return NULL;
+  lua_rawgeti(L, 3, 2);
+  lua_rawgeti(L, 3, 1);
+  return lua_rawequal(L, -1, 2) ? lua_tostring(L, 4) : NULL;
+}
+
+int lp_task_error_handler(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  lua_settop(L, 1);
+  if (lp_raise_kind(L, 1)) return 1; /* has one */
+  lp_task_object(L, t);
+  lua_insert(L, 1);
+  luaL_traceback(L, L, brought_trace(L), 1);
+  lua_replace(L, 3);
+  lua_settop(L, 3);
+  note_trace(L, 1);
+  return 1;
+}
+
+void lp_task_error_push_cancelled(lua_State *L, lp_task *t) {
+  luaL_checkstack(L, 6, NULL);
+  if (t->expired) {
+    lp_raise_push(L, "timeout", "%s", EXPIRED);
+    return;
+  }
+  lp_task_object(L, t);
+  int type = lp_task_field(L, -1, LP_TASK_REASON);
+  if (type == LUA_TSTRING)
+    lp_raise_push(L, "cancelled", "the task was cancelled: %s", lua_tostring(L, -1));
+  else
+    lp_raise_push(L, "cancelled", "the task was cancelled");
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "reason");
+  lua_remove(L, -2);
+}
+
+/* Pushes the traceback of the error on top, which the task at `index` has raised; or nil. */
+static void push_trace(lua_State *L, int index) {
+  if (lp_raise_kind(L, -1)) {
+    lua_getfield(L, -1, "traceback");
+    return;
+  }
+  if (lp_task_field(L, index, LP_TASK_TRACE) == LUA_TTABLE) {
+    lua_rawgeti(L, -1, 2);
+    lua_remove(L, -2);
+  }
+}
+
+void lp_task_error_describe(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 8, NULL);
+  push_trace(L, index);
+  const char *message = luaL_tolstring(L, -2, NULL);
+  const char *trace = lua_isstring(L, -2) ? lua_tostring(L, -2) : NULL;
+  lua_pushfstring(L, "%s%s%s", message, trace ? "\n" : "", trace ? trace : "");
+  lua_replace(L, -4);
+  lua_pop(L, 2);
+}
+
+void lp_task_error_report(lua_State *L, int index) {
+  lp_task *t = lua_touserdata(L, index);
+  if (t->awaited || t->status != LP_TASK_FAILED) return;
+  t->awaited = true;
+  if (!t->st->report) return;
+  index = lua_absindex(L, index);
+  lua_getiuservalue(L, index, LP_TASK_VALUE);
+  lp_task_error_describe(L, index);
+  t->st->report(t->st, lua_tostring(L, -1));
+  lua_pop(L, 1);
+}
+
+void lp_task_error_caught(lua_State *L, int index) {
+  lp_task *current = lp_state_of(L)->current;
+  if (!current || lp_raise_kind(L, -1)) return;
+  lp_task_object(L, current);
+  lp_task_field(L, index, LP_TASK_TRACE);
+  lp_task_set_field(L, -2, LP_TASK_TRACE);
+  lua_pop(L, 1);
+}
+
+int lp_task_error_expired(lua_State *L) {
+  lua_State *inner = lua_touserdata(L, 2);
+  lp_raise_push(L, "timeout", "%s", EXPIRED);
+  luaL_traceback(L, inner, NULL, 0);
+  lua_setfield(L, -2, "traceback");
+  return 1;
+}

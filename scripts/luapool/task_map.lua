@@ -1,0 +1,56 @@
+-- luapool.task_map: task.map: the handle of a map (see luapool.map) over tasks of this process.
+
+local core = require "luapool.task.core"
+local maps = require "luapool.map"
+
+local CONCURRENCY = 100
+
+local OPTIONS = {
+  concurrency = "count",
+  ordered = "boolean",
+  return_errors = "boolean",
+  on_error = "callable",
+}
+
+local Handle = {}
+Handle.__index = Handle
+
+--- The next item; waits for room.
+function Handle:put(...)
+  self.set:add(core.spawn(self.fn, ...))
+  self.set:room(self.concurrency)
+end
+
+--- There are no more items.
+function Handle:fed() self.set:expect(false) end
+
+local function outcome(place, ok, value) return place, ok, value end
+
+--- Place, whether it is done, value or error; nil when all are taken. Waits.
+function Handle:next()
+  local ended, place = self.set:next()
+  if ended then return outcome(place, ended:result()) end
+  return nil
+end
+
+--- Cancels what has not ended.
+function Handle:cancel()
+  for _, one in ipairs(self.set:tasks()) do
+    one:cancel "its map has ended"
+  end
+end
+
+--- Nothing to give back.
+function Handle.close() end
+
+-- task.map, documented in luapool.task.
+return function(items, fn, opts)
+  opts = maps.check("task.map", fn, items, opts, OPTIONS)
+  local handle = setmetatable({
+    set = core.set(opts.ordered ~= false),
+    fn = fn,
+    concurrency = opts.concurrency or CONCURRENCY,
+  }, Handle)
+  handle.set:expect(true)
+  return maps.start(handle, items, { return_errors = opts.return_errors, on_error = opts.on_error })
+end
