@@ -2,10 +2,12 @@
  * program, facts about the process. Layer: bindings. */
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bindings/bindings.h"
@@ -145,6 +147,14 @@ static int core_cpus(lua_State *L) {
   return 1;
 }
 
+/* core.descriptors() -> how many this process may have open. */
+static int core_descriptors(lua_State *L) {
+  struct rlimit limit;
+  bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX;
+  lua_pushinteger(L, known ? (lua_Integer)limit.rlim_cur : INT_MAX);
+  return 1;
+}
+
 /* core.slice() -> seconds of CPU that a task may use before others run; 0: no limit. */
 static int core_slice(lua_State *L) {
   const lp_interrupt *in = &lp_state_of(L)->interrupt;
@@ -198,10 +208,15 @@ static void open_signals(lua_State *L) {
 }
 
 int luaopen_luapool_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"signals", core_signals}, {"cpus", core_cpus},
-                                       {"pid", core_pid},         {"slice", core_slice},
-                                       {"isatty", core_isatty},   {"exit", core_exit},
-                                       {"write", core_write},     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"signals", core_signals},
+                                       {"cpus", core_cpus},
+                                       {"pid", core_pid},
+                                       {"slice", core_slice},
+                                       {"isatty", core_isatty},
+                                       {"exit", core_exit},
+                                       {"write", core_write},
+                                       {"descriptors", core_descriptors},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushliteral(L, LP_VERSION);
   lua_setfield(L, -2, "version");

@@ -21,6 +21,8 @@ static const char *const advice_of_cause[LP_DEATH_CAUSES] = {
     [LP_DEATH_SYSTEM_MEMORY] = "the machine was out of memory: use fewer workers or tasks at "
                                "once, or set memory_limit",
     [LP_DEATH_FROZEN] = "it stayed stopped for two seconds, so luapool ended it",
+    [LP_DEATH_GARBAGE] = "it had sent garbage, so luapool ended it: something writes to a "
+                         "descriptor that is not its own",
     [LP_DEATH_ORPHAN] = "the process that starts workers was killed, and its workers with it",
 };
 

@@ -1,10 +1,13 @@
 /* cli/main.c: the program luapool: opens a runtime and hands the command line to its Lua half
  * (scripts/cli/main.lua), which returns the exit status. Layer: cli. Process: main. */
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "runtime/luapool.h"
 
@@ -43,9 +46,44 @@ static void keep_heap(void) {
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
+/* As many descriptors as we may have: each connection of a task is one. libuv aborts where it
+ * cannot have its first few. */
+static bool raise_limit(void) {
+  enum { LEAST = 10 };
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return true;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_max >= LEAST;
+}
+
+static int cannot_start(void) {
+  fputs("luapool: cannot start: too little memory, or too few open files allowed (ulimit -n)\n",
+        stderr);
+  return 1;
+}
+
+/* What stands in stdio's buffer is written at the very end. A reader that has gone is no
+ * failure. */
+static int flush(int status) {
+  errno = 0;
+  bool failed = fflush(stdout) != 0 || ferror(stdout);
+  if (!failed || errno == EPIPE) return status;
+  fprintf(stderr, "luapool: cannot write to stdout%s%s\n", errno ? ": " : "",
+          errno ? strerror(errno) : "");
+  return status ? status : 1;
+}
+
+/* Started by main in place of a forkserver that has died; it was "/proc/self/exe" then. */
+static int serve(void) {
+  prctl(PR_SET_NAME, "luapool");
+  return luapool_serve();
+}
+
 int main(int argc, char **argv) {
-  if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) return luapool_serve();
   keep_heap();
+  if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) return serve();
+  if (!raise_limit()) return cannot_start();
   luapool_options options = {.forkserver = luapool_fork(),
                              .slice = find_slice(argc, argv),
                              .report = report,
@@ -53,15 +91,12 @@ int main(int argc, char **argv) {
                              .program = "/proc/self/exe"};
   signal(SIGPIPE, SIG_IGN);
   luapool *rt = luapool_open(&options);
-  if (!rt) {
-    fputs("luapool: cannot start: memory or descriptors are short\n", stderr);
-    return 1;
-  }
+  if (!rt) return cannot_start();
   const char *const *args = (const char *const *)argv + 1;
   int rc = luapool_load_buffer(rt, START, sizeof START - 1, "=luapool", argc - 1, args);
   if (rc == 0) rc = luapool_run(rt);
   if (rc < 0) fprintf(stderr, "luapool: %s\n", luapool_error(rt));
   int status = rc < 0 ? 1 : (int)luapool_result(rt, 0);
   luapool_close(rt);
-  return fflush(stdout) == 0 ? status : 1;
+  return flush(status);
 }

@@ -121,8 +121,8 @@ static int spawn_program(const char *program, int fd, pid_t *pid) {
   posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   posix_spawn_file_actions_init(&actions);
   int rc = posix_spawn_file_actions_adddup2(&actions, fd, PROGRAM_FD);
-  char flag[] = "--forkserver";
-  char *argv[] = {(char *)program, flag, NULL};
+  char name[] = "luapool", flag[] = "--forkserver";
+  char *argv[] = {name, flag, NULL};
   if (rc == 0) rc = posix_spawnp(pid, program, &actions, &attr, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attr);

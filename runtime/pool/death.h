@@ -15,6 +15,7 @@ typedef enum {
   LP_DEATH_FROZEN,        /* it stayed stopped, so main had it killed */
   LP_DEATH_STUCK,         /* main had it killed for a task past its task_timeout */
   LP_DEATH_ORPHAN,        /* the forkserver had died */
+  LP_DEATH_GARBAGE,       /* it had sent garbage, so main had it killed */
   LP_DEATH_CAUSES
 } lp_death_cause;
 

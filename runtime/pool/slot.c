@@ -80,6 +80,7 @@ void lp_slot_started(lp_slot *slot, pid_t pid) {
 
 static lp_death_cause cause_of(lp_slot *slot, lp_death_cause known) {
   if (slot->stuck) return LP_DEATH_STUCK;
+  if (slot->garbled) return LP_DEATH_GARBAGE;
   return slot->frozen ? LP_DEATH_FROZEN : known;
 }
 
@@ -112,7 +113,8 @@ static void on_ended(lp_channel *c, int status) {
   lp_slot *slot = c->owner;
   lp_fleet *f = slot->pool->fleet;
   slot->ended = true;
-  if (!slot->exited && status < 0) lp_fleet_kill(f, slot->spawn_id, SIGKILL);
+  slot->garbled = status < 0;
+  if (!slot->exited && slot->garbled) lp_fleet_kill(f, slot->spawn_id, SIGKILL);
   if (!slot->exited && !slot->stopped.place) lp_loop_after(f->st, &slot->stopped, PATIENCE);
   check_gone(slot);
 }
@@ -136,6 +138,7 @@ static void heard_ready(lp_slot *slot, const lp_frame *frame) {
 }
 
 static void heard_broken(lp_slot *slot, const lp_frame *frame) {
+  if (slot->ready) return; /* garbage */
   lp_pool_break(slot->pool, frame->payload, frame->len);
 }
 

@@ -37,7 +37,8 @@ struct lp_slot {
   bool retiring;     /* a replacement has its place; it leaves when its calls have ended */
   bool asked;        /* to give back calls; no answer yet */
   bool dry;          /* it had none to give back, and has been sent none since */
-  bool stuck;        /* it was killed for a call that no timeout reached */
+  bool stuck;        /* it was killed for a call that no timeout reached, */
+  bool garbled;      /* or for having sent garbage */
   uint64_t seen;     /* what the watchdog saw on its CPU, */
   double since;      /* since when */
   lp_timer stopped;  /* until it is killed: it is stopped, or has hung up and does not end */

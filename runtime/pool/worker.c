@@ -129,6 +129,19 @@ static void seed_random(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* Main's settings that a worker obeys too. */
+static void pass_on(lua_State *L, int index) {
+  static const char *const names[] = {"log_level", "log_format"};
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "luapool.settings");
+  lua_call(L, 1, 1);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    lua_getfield(L, index, names[i]);
+    lua_setfield(L, -2, names[i]);
+  }
+  lua_pop(L, 1);
+}
+
 /* The settings, a table at `index`: package.path and cpath, and who we are. */
 static void apply_settings(lua_State *L, worker *w, int index) {
   static const char *const paths[] = {"path", "cpath"};
@@ -146,6 +159,7 @@ static void apply_settings(lua_State *L, worker *w, int index) {
   lua_setfield(L, -2, "pid");
   lua_setfield(L, -2, "worker");
   lua_pop(L, 3);
+  pass_on(L, index);
   w->jobs.timeout = number_field(L, index, "task_timeout");
   w->memory_limit = (size_t)number_field(L, index, "memory_limit");
   w->state.heap.limit = w->memory_limit * 2;

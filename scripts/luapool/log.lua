@@ -1,6 +1,5 @@
--- luapool.log: lines on stderr, above the bars: time, level, worker, task, text. Main obeys
--- --log-level and --log-format; a worker logs from `info` on, as text, and main passes its
--- lines on.
+-- luapool.log: lines on stderr, above the bars: time, level, worker, task, text. Main and
+-- workers obey --log-level and --log-format; main passes the workers' lines on.
 
 local core = require "luapool.core"
 local json = require "luapool.json"

@@ -34,6 +34,21 @@ local MAP = { ordered = "boolean", return_errors = "boolean" }
 local Pool = { __name = "luapool.Pool" }
 Pool.__index = Pool
 
+-- Each process needs some descriptors for itself, main three for each worker, and a task mostly
+-- one: for its connection.
+local RESERVED, FOR_WORKER = 32, 3
+
+-- So many processes and tasks at once in each as there are descriptors for.
+local function fit(processes, concurrency)
+  local spare = math.max(luapool.descriptors() - RESERVED, FOR_WORKER)
+  local workers, tasks = math.min(processes, spare // FOR_WORKER), math.min(concurrency, spare)
+  if workers < processes or tasks < concurrency then
+    require("luapool.log").warn("%d workers with %d tasks at once each, not %d with %d: no more files "
+      .. "may be open (ulimit -n)", workers, tasks, processes, concurrency)
+  end
+  return workers, tasks
+end
+
 --- Makes a pool and starts its workers at once.
 ---@param opts? table processes, concurrency, init, init_args, crash_retries
 ---@return luapool.Pool
@@ -54,10 +69,14 @@ function M.new(opts)
     slice = luapool.slice(),
     task_timeout = opts.task_timeout,
     memory_limit = options.size(opts.memory_limit or settings.memory_limit),
+    log_level = settings.log_level,
+    log_format = settings.log_format,
   }
+  local processes, concurrency = fit(opts.processes or settings.processes or luapool.cpus(),
+    opts.concurrency or settings.concurrency or CONCURRENCY)
   local handle = core.new({
-    processes = opts.processes or settings.processes or luapool.cpus(),
-    concurrency = opts.concurrency or settings.concurrency or CONCURRENCY,
+    processes = processes,
+    concurrency = concurrency,
     crash_retries = opts.crash_retries or 1,
     max_tasks = opts.max_tasks or settings.max_tasks,
     max_pending = opts.max_pending,

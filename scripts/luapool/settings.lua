@@ -1,7 +1,7 @@
 -- luapool.settings: what the command line has said, as defaults for the parts: pool.new takes
 -- `processes`, `concurrency`, `memory_limit` (bytes) and `max_tasks` from here, the bars
--- `progress`, the log `log_level` and `log_format`. An absent field was not given. Main only: a
--- worker gets what it needs from main.
+-- `progress`, the log `log_level` and `log_format`. An absent field was not given. A worker is
+-- told of the latter two alone.
 
 ---@class luapool.settings
 ---@field processes? integer

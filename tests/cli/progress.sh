@@ -162,3 +162,15 @@ expect_err_lines 1
 run luapool run --log-level debug --log-format json "$work/script.lua"
 expect_err_lines 5
 expect_err_like '^\{"level":"warn","message":"3 of x",.*"time":"[-0-9]{10}T[:0-9]{8}Z"\}$'
+
+it "tells workers of --log-level and --log-format"
+script_is 'local pool, log = require "luapool.pool", require "luapool.log"' \
+  'local p = pool.new { processes = 1 }' 'log.debug "main"' \
+  'p:apply(function() local l = require "luapool.log" l.debug("%d", 7) l.error "bad" end)'
+run luapool run --log-level debug --log-format json "$work/script.lua"
+expect_err_lines 3
+expect_err_like '"level":"debug","message":"main"'
+expect_err_like '"level":"debug","message":"7".*"worker":1'
+run luapool run --log-level error "$work/script.lua"
+expect_err_lines 1
+expect_err_like '^[-0-9]+ [:0-9]+ error worker 1: bad$'

@@ -113,7 +113,7 @@ local fds, children = descriptors(), #processes(me, {})
 local start, sent = task.now(), {}
 
 local function run()
-  local p <close> = pool.new { processes = WORKERS, concurrency = PLACES }
+  local p <close> = pool.new { processes = WORKERS, concurrency = PLACES, max_tasks = 200 }
   local killer = task.spawn(storm, p, sent)
   local third = tasks // 3
   task.all(
