@@ -3,6 +3,7 @@
 #include "bindings/http_host.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netdb.h>
 #include <string.h>
 
@@ -122,6 +123,7 @@ static const char *find_host(lp_http_hosts *hs, lp_http_url *u) {
   CURLUcode rc = curl_url_get(u->parsed, CURLUPART_SCHEME, &scheme, 0);
   if (!rc) rc = curl_url_get(u->parsed, CURLUPART_HOST, &name, CURLU_PUNYCODE);
   if (!rc) rc = curl_url_get(u->parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+  for (char *c = name; c && *c; c++) *c = (char)tolower((unsigned char)*c);
   if (!rc && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
     rc = CURLUE_UNSUPPORTED_SCHEME;
   if (rc)
