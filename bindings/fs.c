@@ -150,7 +150,7 @@ static int make_folder(fs_op *f) {
 }
 
 static int work_mkdir(fs_op *f) {
-  char *slash = f->whole ? strchr(f->path + 1, '/') : NULL;
+  char *slash = f->whole && *f->path ? strchr(f->path + 1, '/') : NULL;
   for (; slash; slash = strchr(slash + 1, '/')) {
     *slash = 0;
     int rc = make_folder(f);

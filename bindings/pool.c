@@ -152,7 +152,8 @@ static const lp_op_class future_class = {.name = "task of a pool",
                                          .results = future_results,
                                          .close = call_close};
 
-/* The task behind a future. Stack: the call (light), its graph. */
+/* The task behind a future. Stack: the call (light), its graph, the pool, which must outlive
+ * it. */
 static int run_future(lua_State *L) {
   lp_call *call = lua_touserdata(L, 1);
   call_op *c = lp_op_new(L, &future_class, sizeof *c);
@@ -183,7 +184,8 @@ static int pool_submit(lua_State *L) {
   lua_pushcfunction(L, run_future);
   lua_pushlightuserdata(L, call);
   lua_pushvalue(L, 2);
-  lp_task *t = lp_task_spawn(L, 2);
+  lua_pushvalue(L, 1);
+  lp_task *t = lp_task_spawn(L, 3);
   t->owner = call;
   t->on_end = future_ended;
   lp_task_push(L, t);
@@ -197,9 +199,9 @@ static int pool_submit(lua_State *L) {
 
 static uint32_t count_field(lua_State *L, int index, const char *name) {
   lua_getfield(L, index, name);
-  uint32_t n = (uint32_t)lua_tointeger(L, -1);
+  lua_Integer n = lua_tointeger(L, -1);
   lua_pop(L, 1);
-  return n;
+  return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
 /* core.new(options, setup [, init, ...]) -> pool. Starts the workers. Options: processes,
@@ -293,6 +295,7 @@ static int await_watch(lua_State *L, lp_list *watches, bool happened, double tim
 static int pool_join(lua_State *L) {
   lp_pool *pool = lp_pool_check(L, 1);
   double timeout = luaL_optnumber(L, 2, -1);
+  luaL_argcheck(L, lua_isnoneornil(L, 2) || timeout >= 0, 2, "seconds cannot be negative");
   if (!pool->closed) return lp_raise(L, "not_closed", "close the pool before joining it");
   return await_watch(L, &pool->ends, pool->ended, timeout);
 }

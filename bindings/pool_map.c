@@ -9,6 +9,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
 #include "runtime/wire/wire.h"
 
 static const char CLASS[] = "luapool.pool.map";
@@ -174,6 +175,9 @@ static int take(lua_State *L, map *m) {
 static int map_next(lua_State *L) {
   map *m = check(L);
   lua_settop(L, 1);
+  lp_task *t = lp_state_of(L)->current;
+  if (m->consumer && (!t || t->op != m->consumer))
+    return lp_raise(L, "usage", "another task waits for results of this map");
   if (next_call(m)) return take(L, m);
   end_op *e = lp_op_new(L, &consumer_class, sizeof *e);
   e->map = m;

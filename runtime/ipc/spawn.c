@@ -27,8 +27,10 @@ static int lift_both(int fds[2]) {
   fds[1] = lift(fds[1]);
   int rc = fds[0] < 0 ? fds[0] : fds[1];
   if (rc >= 0) return 0;
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < 2; i++) {
     if (fds[i] >= 0) close(fds[i]);
+    fds[i] = -1;
+  }
   return rc;
 }
 

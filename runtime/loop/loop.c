@@ -109,5 +109,4 @@ void lp_loop_close(lp_state *st) {
   uv_close((uv_handle_t *)&st->prepare, NULL);
   uv_close((uv_handle_t *)&st->spin, NULL);
   uv_close((uv_handle_t *)&st->clock, NULL);
-  lp_timer_close(&st->timers);
 }

@@ -105,5 +105,6 @@ void lp_state_close(lp_state *st) {
     uv_loop_close(st->loop);
   }
   if (st->fleet) st->fleet_free(st);
+  lp_timer_close(&st->timers); /* operations that ended late have taken theirs out */
   st->loop = NULL;
 }

@@ -99,6 +99,7 @@ static lp_task *reuse(lp_state *st, lp_task *t) {
   t->status = LP_TASK_PENDING;
   t->cancelled = t->expired = t->unwinding = t->awaited = false;
   t->shield = 0;
+  t->attempt = 0;
   t->on_end = NULL;
   t->owner = NULL;
   return t;
@@ -255,6 +256,7 @@ static void put_away(lp_task *t) {
   if (!t->exposed && lua_status(t->co) == LUA_OK && st->idle_count < MOST_IDLE) {
     lua_settop(t->co, 0);
     if (t->more) forget_more(t);
+    lua_sethook(t->co, NULL, 0, 0); /* of debug.sethook */
     lp_list_unshift(&st->idle, &t->link);
     st->idle_count++;
     return;

@@ -58,12 +58,13 @@ static void give(lp_pool *pool, lp_slot *slot, lp_call *call) {
   pool->counts.running++;
 }
 
-/* Returns true when there are new workers, so that more can be sent. */
+/* Returns true when there are new workers, so that more can be sent. At no time are there more
+ * than two for each id: one that is leaving, one that works. */
 static bool retire_used(lp_pool *pool) {
   bool any = false;
   for (uint32_t i = 0; pool->options.max_tasks && i < pool->options.processes; i++) {
     lp_slot *slot = pool->slots[i];
-    if (!slot || !used_up(pool, slot)) continue;
+    if (!slot || !used_up(pool, slot) || pool->retiring >= pool->options.processes) continue;
     lp_pool_retire(pool, slot);
     any = true;
   }
@@ -107,8 +108,7 @@ void lp_dispatch_requeue(lp_call *call) {
   lp_pool *pool = call->pool;
   lp_list_remove(&call->link);
   lp_list_unshift(&pool->pending, &call->link);
-  if (call->slot) call->slot->load--;
-  call->slot = NULL;
+  lp_pool_leave_slot(call);
   call->state = LP_CALL_PENDING;
   pool->counts.running--;
   pool->counts.pending++;

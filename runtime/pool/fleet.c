@@ -47,8 +47,13 @@ static void on_gone(lp_forkserver *fs) {
   f->forkserver = NULL;
   lp_forkserver_close(fs);
   const lp_forkserver_end end = {.status = SIGKILL};
-  lp_list_each (link, &f->slots)
+  lp_list orphans; /* their replacements, of a new forkserver, are none */
+  lp_list_init(&orphans);
+  lp_list_join(&orphans, &f->slots);
+  for (lp_list *link; (link = lp_list_shift(&orphans));) {
+    lp_list_push(&f->slots, link);
     lp_slot_exited(lp_list_of(link, lp_slot, all), &end, LP_DEATH_ORPHAN);
+  }
 }
 
 static const lp_forkserver_events events = {

@@ -177,6 +177,7 @@ static void start_missing(lp_pool *pool) {
 void lp_pool_retire(lp_pool *pool, lp_slot *slot) {
   if (slot->retiring || slot->leaving) return;
   slot->retiring = true;
+  pool->retiring++;
   pool->slots[slot->id - 1] = NULL;
   if (!pool->killed && !pool->broken) start_slot(pool, slot->id - 1);
   if (slot->load == 0) tell_exit(slot);
@@ -211,6 +212,7 @@ static void note_death(lp_pool *pool, lp_slot *slot) {
 void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
   uint64_t guilty = slot->frozen ? 0 : slot->shared->on_cpu;
   lp_list_remove(&slot->member);
+  if (slot->retiring) pool->retiring--;
   bool active = pool->slots[slot->id - 1] == slot;
   if (active) pool->slots[slot->id - 1] = NULL;
   while (!lp_list_empty(&slot->calls)) { /* from the last, so that the first ends up in front */
@@ -297,7 +299,7 @@ int lp_pool_submit(lp_pool *pool, lp_call *call) {
 
 /* Its worker has a place more; one that was retired or lent to a dangerous call may leave or
  * open again. */
-static void leave_slot(lp_call *call) {
+void lp_pool_leave_slot(lp_call *call) {
   lp_slot *slot = call->slot;
   if (!slot) return;
   call->slot = NULL;
@@ -327,7 +329,7 @@ void lp_pool_finish(lp_call *call, lp_call_state state) {
   uint32_t index = (uint32_t)call->number - 1;
   count_end(pool, call, state);
   lp_list_remove(&call->link);
-  leave_slot(call);
+  lp_pool_leave_slot(call);
   pool->table[index] = NULL;
   pool->vacant[pool->nvacant++] = index;
   call->state = state;

@@ -40,15 +40,16 @@ struct lp_pool {
   lp_fleet *fleet;
   int holders;
   lp_pool_options options;
-  lp_list members;  /* all slots that are not gone */
-  lp_slot **slots;  /* those that get work, by id; NULL: no worker there now */
-  uint32_t wanted;  /* the worker that must run the next call, or 0 */
-  uint32_t turn;    /* for round_robin: the slot after the latest one */
-  lp_buf setup;     /* what each worker is told first */
-  lp_buf objects;   /* and the numbers of objects in it, pinned */
-  lp_list pending;  /* calls, first in line first */
-  lp_call **table;  /* calls by index */
-  uint32_t *vacant; /* unused indices of the table */
+  lp_list members;   /* all slots that are not gone */
+  uint32_t retiring; /* those of them that have a replacement */
+  lp_slot **slots;   /* those that get work, by id; NULL: no worker there now */
+  uint32_t wanted;   /* the worker that must run the next call, or 0 */
+  uint32_t turn;     /* for round_robin: the slot after the latest one */
+  lp_buf setup;      /* what each worker is told first */
+  lp_buf objects;    /* and the numbers of objects in it, pinned */
+  lp_list pending;   /* calls, first in line first */
+  lp_call **table;   /* calls by index */
+  uint32_t *vacant;  /* unused indices of the table */
   uint32_t table_size, nvacant;
   uint64_t generation;
   uint32_t snapshots; /* the number of the latest one */
@@ -115,6 +116,7 @@ void lp_pool_retire(lp_pool *pool, lp_slot *slot);
 /* For slots. */
 lp_call *lp_pool_find(lp_pool *pool, uint64_t number);
 void lp_pool_finish(lp_call *call, lp_call_state state);
+void lp_pool_leave_slot(lp_call *call);
 void lp_pool_lose(lp_pool *pool, lp_slot *slot);
 void lp_pool_tell(lp_list *watches);
 void lp_pool_break(lp_pool *pool, const char *values, size_t len);

@@ -81,6 +81,7 @@ describe("luapool.fs", function()
     fs.write(dir .. "/file", "")
     assert.are.equal("ENOTDIR", fails(fs.mkdir, dir .. "/file/y", { parents = true }).code)
     assert.are.equal("EEXIST", fails(fs.mkdir, dir .. "/file", { parents = true }).code)
+    assert.are.equal("ENOENT", fails(fs.mkdir, "", { parents = true }).code)
   end)
 
   it("removes files, folders and trees", function()

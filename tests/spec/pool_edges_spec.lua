@@ -1,0 +1,123 @@
+-- luapool.pool where it is easily broken: objects that nobody holds, workers that are replaced all
+-- the time, calls in every state, verbs in every order.
+
+local pool = require "luapool.pool"
+local task = require "luapool.task"
+
+local function nap(i)
+  require("luapool.task").sleep(0.003)
+  return i
+end
+
+local function range(n)
+  local i = 0
+  return function()
+    i = i + 1
+    return i <= n and i or nil
+  end
+end
+
+local function kind_of(f, ...)
+  local ok, e = pcall(f, ...)
+  return not ok and type(e) == "table" and e.kind or nil
+end
+
+local function expect_sums(p)
+  local s = p:stats()
+  local ended = s.done + s.failed + s.cancelled + s.lost
+  assert.are.equal(s.submitted, ended + s.pending + s.running)
+end
+
+describe("a future", function()
+  it("keeps its pool alive", function()
+    local future = pool.new({ processes = 1 }):submit(nap, 42)
+    for _ = 1, 3 do
+      collectgarbage()
+      task.sleep(0)
+    end
+    assert.are.same({ true, 42 }, { future:result() })
+  end)
+
+  it("can be cancelled in each of its states", function()
+    local p <close> = pool.new { processes = 1, concurrency = 2 }
+    for round = 0, 9 do
+      local futures = {}
+      for i = 1, 6 do futures[i] = p:submit(nap, i) end
+      for _ = 1, round do p:apply(function() end) end
+      for i = 6, 1, -1 do
+        futures[i]:cancel()
+        futures[i]:cancel()
+      end
+      for i = 1, 6 do futures[i]:result() end
+      expect_sums(p)
+    end
+  end)
+end)
+
+describe("max_tasks = 1", function()
+  it("never has more than two workers for each id", function()
+    local p <close> = pool.new { processes = 2, max_tasks = 1, concurrency = 30 }
+    local most, n = 0, 0
+    for _ in p:map(nap, range(60)) do
+      n = n + 1
+      most = math.max(most, #p:stats().workers)
+    end
+    assert.are.equal(60, n)
+    assert.is_true(most <= 4, most .. " workers at once")
+  end)
+
+  it("gives all results while workers are killed", function()
+    local p <close> = pool.new { processes = 2, max_tasks = 1, crash_retries = 20 }
+    local n = 0
+    for _ in p:map(nap, range(60)) do
+      n = n + 1
+      local worker = p:stats().workers[1]
+      if n % 6 == 0 and worker and worker.pid > 0 then os.execute(("kill -9 %d 2>&-"):format(worker.pid)) end
+    end
+    assert.are.equal(60, n)
+    expect_sums(p)
+  end)
+end)
+
+describe("debug.sethook", function()
+  it("in one task is nothing to the next one", function()
+    local p <close> = pool.new { processes = 1 }
+    p:apply(function() debug.sethook(print, "", 1000000) end)
+    assert.is_nil(p:apply(function() return (debug.gethook()) end))
+  end)
+end)
+
+describe("a map", function()
+  it("is refused to a second task that waits for its results", function()
+    local p <close> = pool.new { processes = 1 }
+    local map = p:map(nap, { 1, 2 })
+    local first = task.spawn(map.drain, map)
+    task.yield()
+    assert.are.equal("usage", kind_of(map.collect, map))
+    first:result()
+  end)
+end)
+
+describe("close, terminate and join", function()
+  it("can be called in every order, and twice", function()
+    local verbs = { "close", "terminate", "join" }
+    for code = 0, 26 do
+      local p = pool.new { processes = 1 }
+      local future = p:submit(nap, 1)
+      for place = 0, 2 do pcall(p[verbs[code // 3 ^ place % 3 + 1]], p) end
+      p:terminate()
+      p:join()
+      future:result()
+      expect_sums(p)
+      assert.are.equal("closed", kind_of(p.apply, p, nap))
+    end
+  end)
+end)
+
+describe("options", function()
+  it("may be larger than the counters behind them", function()
+    local p <close> = pool.new { processes = 1, concurrency = 1 << 32, max_tasks = 1 << 32, max_pending = 1 << 32 }
+    assert.are.equal(1, p:apply(nap, 1))
+    assert.is_false(pcall(p.join, p, -1))
+  end)
+end)
