@@ -98,8 +98,7 @@ static lp_task *reuse(lp_state *st, lp_task *t) {
   lp_list_push(&st->tasks, &t->all);
   t->status = LP_TASK_PENDING;
   t->cancelled = t->expired = t->unwinding = t->awaited = false;
-  t->shield = 0;
-  t->attempt = 0;
+  t->shield = 0, t->attempt = 0;
   t->on_end = NULL;
   t->owner = NULL;
   return t;

@@ -28,7 +28,7 @@ it "ends by an error with pools open"
 script "$pools" 'error "oh"'
 run timeout 20 "$LUAPOOL" run "$work/script.lua"
 expect_status 1
-expect_err_like 'script.lua:10: oh$'
+expect_err_like 'script.lua:11: oh$'
 expect_worker_gone
 
 it "ends by os.exit with pools open"

@@ -71,8 +71,8 @@ describe("max_tasks = 1", function()
     local n = 0
     for _ in p:map(nap, range(60)) do
       n = n + 1
-      local worker = p:stats().workers[1]
-      if n % 6 == 0 and worker and worker.pid > 0 then os.execute(("kill -9 %d 2>&-"):format(worker.pid)) end
+      local pid = (p:stats().workers[1] or {}).pid or 0
+      if n % 6 == 0 and pid > 0 then os.execute(("kill -9 %d 2>&-"):format(pid)) end
     end
     assert.are.equal(60, n)
     expect_sums(p)
@@ -116,7 +116,8 @@ end)
 
 describe("options", function()
   it("may be larger than the counters behind them", function()
-    local p <close> = pool.new { processes = 1, concurrency = 1 << 32, max_tasks = 1 << 32, max_pending = 1 << 32 }
+    local many = 1 << 32
+    local p <close> = pool.new { processes = 1, concurrency = many, max_tasks = many, max_pending = many }
     assert.are.equal(1, p:apply(nap, 1))
     assert.is_false(pcall(p.join, p, -1))
   end)
