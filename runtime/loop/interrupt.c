@@ -43,12 +43,6 @@ static void release(lp_interrupt *in, lua_State *L) {
   in->hooked = NULL;
 }
 
-/* The event at which we act. A line hook of the script must be the last to be called before a
- * coroutine is suspended: the VM cannot run Lua any more once it has been. */
-static int due(const lp_interrupt *in) {
-  return in->saved && in->saved_mask & LUA_MASKLINE ? LUA_HOOKLINE : LUA_HOOKCOUNT;
-}
-
 /* The functions of these parts are steps between which no task comes: a slice ends when they
  * have returned. They are short, and wait only in C. */
 static bool is_step(lua_State *L, lua_Debug *ar) {
@@ -60,20 +54,36 @@ static bool is_step(lua_State *L, lua_Debug *ar) {
   return false;
 }
 
+static int mask_of(int event) {
+  return event == LUA_HOOKTAILCALL ? LUA_MASKCALL : 1 << event;
+}
+
+/* A slice ends where a line begins or a loop turns, so that `sum = sum + x` on a line of its
+ * own is never cut in two. The first event tells only where L is: Lua compares with the line
+ * before, which it has not kept up to now. A hook that suspends L stays on it: when L is
+ * resumed the VM still wants to pass it by, or it would pass by the first event of the next
+ * slice. */
 static void on_hook(lua_State *L, lua_Debug *ar) {
   lp_state *st = lp_state_of(L);
   lp_interrupt *in = &st->interrupt;
-  if (in->hooked != L) { /* inherited by a thread that a C library made */
+  if (in->hooked != L) { /* left from the last slice, or inherited by a new thread */
     lua_sethook(L, NULL, 0, 0);
     return;
   }
-  int at = due(in), event = ar->event;
-  if (in->saved && (event != LUA_HOOKCOUNT || at == LUA_HOOKLINE)) in->saved(L, ar);
-  if (event != at || in->hooked != L) return; /* the script's hook may have resumed others */
-  if (is_step(L, ar)) return;                 /* at the next instruction again */
-  release(in, L);
+  if (in->saved && in->saved_mask & mask_of(ar->event)) in->saved(L, ar);
+  if (ar->event != LUA_HOOKLINE || in->hooked != L)
+    return; /* the script's hook may resume others */
+  if (!in->primed || is_step(L, ar)) {
+    in->primed = true;
+    return;
+  }
+  bool suspends = lp_coroutine_suspendable(L);
+  if (suspends && !in->saved)
+    in->hooked = NULL;
+  else
+    release(in, L);
   arm(st);
-  if (!lp_coroutine_suspendable(L)) return;
+  if (!suspends) return;
   st->current->inner = L;
   st->yielding = LP_YIELD_SLICE;
   lua_yield(L, 0);
@@ -87,11 +97,10 @@ static void hook(lp_interrupt *in, lua_State *L) {
     in->saved_count = lua_gethookcount(L);
     in->saved = old;
   }
+  in->primed = false;
   in->hooked = L;
-  if (due(in) == LUA_HOOKLINE)
-    lua_sethook(L, on_hook, in->saved_mask, in->saved_count);
-  else
-    lua_sethook(L, on_hook, LUA_MASKCOUNT | (in->saved ? in->saved_mask : 0), 1);
+  int mask = in->saved ? in->saved_mask : 0;
+  lua_sethook(L, on_hook, LUA_MASKLINE | mask, in->saved ? in->saved_count : 0);
 }
 
 static void on_signal(int signum) {

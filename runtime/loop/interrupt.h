@@ -19,6 +19,7 @@ typedef struct lp_interrupt {
   bool open;
   struct itimerspec slice;
   lua_State *volatile hooked; /* the coroutine whose hook is pending, or NULL */
+  bool primed;                /* the hook has seen where its coroutine is */
   uint64_t resumes;           /* st->resumes when the timer was armed */
   lua_Hook saved;             /* a hook of the script that ours has displaced */
   int saved_mask, saved_count;

@@ -20,6 +20,11 @@ for order in fifo lifo priority; do
   expect_err ""
 done
 
+it "does not cut a line in two"
+run luapool run --slice 0.05 tests/cli/slices/lines.lua
+expect_status 0
+expect_out exact
+
 it "lets others run beside a task that never waits"
 cat >"$work/endless.lua" <<'END'
 local task = require "luapool.task"

@@ -1,0 +1,17 @@
+-- A line that reads and writes what tasks share is never cut in two.
+local task = require "luapool.task"
+local N, sum = 1000000, 0
+local function same(x) return x end
+local function plain()
+  for _ = 1, N do
+    sum = sum + 1
+  end
+end
+local function after_calls()
+  for i = 1, N do
+    local x = math.abs(same(i))
+    sum = sum + x // x
+  end
+end
+task.all(plain, after_calls, plain, after_calls)
+print(sum == 4 * N and "exact" or sum)
