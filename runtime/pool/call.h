@@ -47,13 +47,13 @@ typedef struct lp_call {
   lp_list user;                        /* in a list of the owner */
   uint64_t place;                      /* of a map: which item */
 
-  char *result; /* values, from the worker */
+  char *result; /* values, from the worker: in place of those to send, when they fit */
   size_t result_len;
   lp_death *death; /* of its worker; NULL for want of memory */
 
   uint32_t protos;
-  size_t len;
-  char data[]; /* `protos` numbers of prototypes and objects, then the values to send */
+  size_t len, room; /* bytes to send, and that there are for a result */
+  char data[];      /* `protos` numbers of prototypes and objects, then the values to send */
 } lp_call;
 
 /* A call with a copy of the bytes; one holder. NULL for want of memory. */
@@ -62,7 +62,8 @@ lp_call *lp_call_new(lp_snapshot *snapshot, const uint32_t *protos, uint32_t npr
 
 void lp_call_release(lp_call *call);
 
-/* Keeps a copy of what the worker has sent. Returns 0 or LP_EMEMORY. */
+/* Keeps a copy of what the worker has sent, for a call that ends with it. Returns 0 or
+ * LP_EMEMORY. */
 int lp_call_keep_result(lp_call *call, const char *bytes, size_t len);
 
 static inline bool lp_call_ended(const lp_call *call) {
@@ -73,7 +74,7 @@ static inline const uint32_t *lp_call_protos(const lp_call *call) {
   return (const uint32_t *)call->data;
 }
 
-static inline const char *lp_call_bytes(const lp_call *call) {
+static inline char *lp_call_bytes(lp_call *call) {
   return call->data + call->protos * sizeof(uint32_t);
 }
 

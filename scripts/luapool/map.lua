@@ -1,7 +1,8 @@
 -- luapool.map: running a function over items: the iterator that pool:map and task.map return. The
 -- work is done behind a handle, in other processes (bindings/pool_map.c) or in this one
--- (luapool.task): `put` takes the next item and waits for room, `fed` says that there are no more,
--- `next` gives place, done, value; `cancel` and `close` end it.
+-- (luapool.task): `put` takes the next item, waits for room and returns true, or false when there is
+-- none; `fed` says that there are no more, `next` gives place, done, value; `cancel` and `close`
+-- end it. What stands here is run for each item: it is written to be short.
 
 local core = require "luapool.task.core"
 local err = require "luapool.error"
@@ -31,20 +32,24 @@ local function iterable(value)
   return type(value) == "function" or type(value) == "table" or callable
 end
 
--- The feeding task: pulls items as fast as they are taken.
-local function feed(map, items)
-  local handle, kept, put = map.handle, map.items, map.put
+-- A `put` that keeps the items, by place.
+local function keeper(kept, put)
   local place = 0
-  local function step(item, ...)
-    if item == nil then return false end
+  return function(handle, item, ...)
     place = place + 1
-    if kept then kept[place] = item end
-    put(handle, item, ...)
-    return true
+    kept[place] = item
+    return put(handle, item, ...)
   end
-  local ok, e = pcall(function()
-    while step(items()) do end
-  end)
+end
+
+local function pull(handle, items, put)
+  while put(handle, items()) do end
+end
+
+-- The feeding task: pulls items as fast as they are taken.
+local function feed(map, items, put)
+  local handle = map.handle
+  local ok, e = pcall(pull, handle, items, map.items and keeper(map.items, put) or put)
   if not ok then map.input_error = { e } end
   handle:fed()
 end
@@ -71,14 +76,8 @@ local function finish(map)
   return nil
 end
 
--- One step of the loop: place, result — or place, result, error, item with `return_errors`.
-local function step(map)
-  if map.stopped then return nil end
-  local ok, place, done, value = pcall(map.next, map.handle)
-  if not ok then
-    stop(map)
-    error(place, 0)
-  end
+-- The end of the input, an error, or an item that is kept.
+local function settle(map, place, done, value)
   if not place then return finish(map) end
   local item = map.items and map.items[place]
   if map.items then map.items[place] = nil end
@@ -92,6 +91,14 @@ local function step(map)
   error(value, 0)
 end
 
+-- One step of the loop: place, result — or place, result, error, item with `return_errors`.
+local function step(map)
+  if map.stopped then return nil end
+  local place, done, value = map.next(map.handle)
+  if done and not map.items then return place, value end
+  return settle(map, place, done, value)
+end
+
 Map.__call = step
 Map.__close = stop
 
@@ -99,7 +106,7 @@ Map.__close = stop
 ---@return table list, integer n
 function Map:collect()
   local list, n = {}, 0
-  for i, result in self do
+  for i, result in self, nil, nil, self do
     list[i] = result
     n = n + 1
   end
@@ -110,7 +117,7 @@ end
 ---@return integer n
 function Map:drain()
   local n = 0
-  for _ in self do
+  for _ in self, nil, nil, self do
     n = n + 1
   end
   return n
@@ -145,12 +152,12 @@ function M.start(handle, items, opts)
   local map = setmetatable({
     handle = handle,
     next = handle.next,
-    put = opts.put or handle.put,
+    stopped = false,
     on_error = opts.on_error,
     return_errors = opts.return_errors,
-    items = (opts.return_errors or opts.on_error) and {} or nil,
+    items = (opts.return_errors or opts.on_error) and {} or false,
   }, Map)
-  map.feeder = core.spawn(feed, map, iterate(items))
+  map.feeder = core.spawn(feed, map, iterate(items), opts.put or handle.put)
   map.feeder:name "map"
   return map, nil, nil, map
 end

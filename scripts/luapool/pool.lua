@@ -177,8 +177,8 @@ end
 local function putter(pool, fn, put)
   if not pool.scheduler then return put end
   return function(handle, ...)
-    schedule(pool, fn)
-    put(handle, ...)
+    if (...) ~= nil then schedule(pool, fn) end
+    return put(handle, ...)
   end
 end
 
@@ -203,7 +203,8 @@ function Pool:map(fn, items, opts) return new_map(self, "pool:map", fn, items, o
 --- As map; each item is the list of arguments.
 function Pool:starmap(fn, lists, opts)
   return new_map(self, "pool:starmap", fn, lists, opts, function(handle, list)
-    return handle:put(table.unpack(list, 1, list.n or #list))
+    if list == nil then return false end
+    return handle:send(table.unpack(list, 1, list.n or #list))
   end)
 end
 

@@ -15,10 +15,12 @@ local OPTIONS = {
 local Handle = {}
 Handle.__index = Handle
 
---- The next item; waits for room.
+--- The next item; waits for room. False when there is none.
 function Handle:put(...)
+  if (...) == nil then return false end
   self.set:add(core.spawn(self.fn, ...))
   self.set:room(self.concurrency)
+  return true
 end
 
 --- There are no more items.

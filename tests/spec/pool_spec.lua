@@ -388,6 +388,9 @@ it("starmap gives each list as arguments", function()
   local function add(a, b, c) return a + (b or 0) + (c or 0) end
   local lists = { { 1, 2 }, { 1 }, { 1, nil, 3, n = 3 } }
   assert.are.same({ { 3, 1, 4 }, 3 }, { p:starmap(add, lists):collect() })
+  local function second(_, b) return b end
+  lists = { { nil, 2, n = 2 }, { nil, 3, n = 2 } }
+  assert.are.same({ { 2, 3 }, 2 }, { p:starmap(second, lists):collect() })
 end)
 
 describe("a closure travels", function()
