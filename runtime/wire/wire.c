@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 
+#include "runtime/loop/raise.h"
 #include "runtime/wire/decode.h"
 #include "runtime/wire/encode.h"
 #include "runtime/wire/graph.h"
@@ -16,6 +17,8 @@ void lp_wire_graph(lua_State *L) {
 }
 
 void lp_wire_encode(lua_State *L, const lp_wire *w, int first, int n, lp_buf *out) {
+  if (lua_gc(L, LUA_GCISRUNNING) < 0) /* it may have interrupted an encoding into `out` */
+    lp_raise(L, "cannot_send", "cannot send anything from a finalizer (__gc)");
   lp_place places[LP_SEEN_FIRST];
   lp_encoder e = {.L = L, .w = w, .out = out, .n = n, .places = places};
   e.first = lua_absindex(L, first);

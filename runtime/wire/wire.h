@@ -51,7 +51,7 @@ void lp_wire_graph(lua_State *L);
  *   cannot send upvalue 'log' of function 'fetch' (job.lua:12): file (FILE*)
  *   cannot send result[3].handle: file (FILE*)
  *
- * A value is called `noun` with n == 1, else "noun #2". */
+ * A value is called `noun` with n == 1, else "noun #2". A finalizer can send nothing. */
 void lp_wire_encode(lua_State *L, const lp_wire *w, int first, int n, lp_buf *out);
 
 /* Pushes the values of `bytes`, returns their number. Raises kind `corrupt` for damaged bytes,

@@ -54,6 +54,17 @@ describe("a future", function()
   end)
 end)
 
+describe("a finalizer", function()
+  it("cannot send, for it may have interrupted the sending of something else", function()
+    local p <close> = pool.new { processes = 1 }
+    local seen
+    setmetatable({}, { __gc = function() seen = kind_of(p.submit, p, nap, 1) end })
+    collectgarbage()
+    assert.are.equal("cannot_send", seen)
+    assert.are.equal(2, p:apply(nap, 2))
+  end)
+end)
+
 describe("max_tasks = 1", function()
   it("never has more than two workers for each id", function()
     local p <close> = pool.new { processes = 2, max_tasks = 1, concurrency = 30 }
