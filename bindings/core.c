@@ -13,9 +13,11 @@
 #include "bindings/bindings.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/dump.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/pool/fleet.h"
 
 /* ---- signals ---- */
 
@@ -169,6 +171,14 @@ static int core_pid(lua_State *L) {
   return 1;
 }
 
+/* core.dump() -> text: what each task of this process waits for, since when, and where. Asks
+ * the workers for theirs, which they write to stderr. */
+static int core_dump(lua_State *L) {
+  lp_fleet_dump(lp_state_of(L));
+  lp_dump_push(L);
+  return 1;
+}
+
 /* core.isatty(fd) -> bool. */
 static int core_isatty(lua_State *L) {
   lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
@@ -212,6 +222,7 @@ int luaopen_luapool_core(lua_State *L) {
                                        {"cpus", core_cpus},
                                        {"pid", core_pid},
                                        {"slice", core_slice},
+                                       {"dump", core_dump},
                                        {"isatty", core_isatty},
                                        {"exit", core_exit},
                                        {"write", core_write},

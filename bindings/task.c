@@ -2,6 +2,7 @@
  * combinators (gather, group, timeout …) stand on these in scripts/luapool/task.lua. Layer:
  * bindings. */
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bindings/bindings.h"
@@ -79,6 +80,7 @@ static int task_yield(lua_State *L) {
 typedef struct await_op {
   lp_op op;
   lp_watch watch;
+  uint64_t number; /* of the awaited task, for a dump */
 } await_op;
 
 static void await_ended(lp_watch *w, lp_task *t) {
@@ -105,11 +107,16 @@ static int result_results(lua_State *L, lp_op *op) {
   return lp_task_push_outcome(L, 1) + 1;
 }
 
+static void await_which(const lp_op *op, char *text, size_t size) {
+  uint64_t number = ((const await_op *)op)->number;
+  if (number) snprintf(text, size, "%llu", (unsigned long long)number);
+}
+
 static const lp_op_class await_class = {
-    .name = "task", .results = await_results, .close = await_close};
+    .name = "task", .results = await_results, .close = await_close, .which = await_which};
 
 static const lp_op_class result_class = {
-    .name = "task", .results = result_results, .close = await_close};
+    .name = "task", .results = result_results, .close = await_close, .which = await_which};
 
 static int wait_for(lua_State *L, const lp_op_class *class) {
   lp_task *t = lp_task_check(L, 1);
@@ -118,6 +125,7 @@ static int wait_for(lua_State *L, const lp_op_class *class) {
   await_op *a = lp_op_new(L, class, sizeof *a);
   lp_list_init(&a->watch.link);
   a->watch.ended = await_ended;
+  a->number = t->number;
   if (lp_task_ended(t))
     lp_op_finish(&a->op, 0);
   else

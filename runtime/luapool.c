@@ -11,6 +11,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/ipc/forkserver.h"
+#include "runtime/loop/dump.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/state.h"
@@ -142,10 +143,30 @@ int luapool_load_buffer(luapool *rt, const char *bytes, size_t len, const char *
       rt, &(start){.rt = rt, .bytes = bytes, .len = len, .name = name, .n = n, .args = args});
 }
 
+/* Protected. Leaves a text. */
+static int list_waits(lua_State *L) {
+  lua_pushliteral(L, "nothing can wake any task any more:\n");
+  lp_dump_push(L);
+  lua_concat(L, 2);
+  return 1;
+}
+
+/* No timer, no handle, no child is left that could end a wait. */
+static int deadlocked(luapool *rt) {
+  lua_State *L = rt->state.L;
+  lua_pushcfunction(L, list_waits);
+  int rc = lua_pcall(L, 0, 1, 0), len = (int)lua_rawlen(L, -1);
+  bool listed = rc == LUA_OK && lua_type(L, -1) == LUA_TSTRING;
+  if (listed) lua_pushlstring(L, lua_tostring(L, -1), (size_t)len - 1);
+  rc = fail(rt, listed ? lua_tostring(L, -1) : "nothing can wake any task any more");
+  lua_pop(L, 1 + listed);
+  return rc;
+}
+
 int luapool_run(luapool *rt) {
   while (rt->main && uv_run(rt->state.loop, UV_RUN_DEFAULT)) {
   }
-  if (rt->main) return fail(rt, "nothing can wake the main task any more");
+  if (rt->main) return deadlocked(rt);
   return rt->failed ? LP_ECANCELLED : 0;
 }
 

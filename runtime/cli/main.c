@@ -90,6 +90,7 @@ int main(int argc, char **argv) {
                              .output = output,
                              .program = "/proc/self/exe"};
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGUSR2, SIG_IGN); /* until cli.stop listens */
   luapool *rt = luapool_open(&options);
   if (!rt) return cannot_start();
   const char *const *args = (const char *const *)argv + 1;

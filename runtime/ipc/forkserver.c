@@ -24,8 +24,8 @@
 #include "runtime/base/list.h"
 #include "runtime/ipc/forkloop.h"
 
-/* What a terminal or a service manager sends to all of us: main decides. */
-static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+/* What a terminal, a service manager or a user sends to all of us: main decides. */
+static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR2};
 
 enum { PROGRAM_FD = 3 }; /* the control socket of `program --forkserver` */
 

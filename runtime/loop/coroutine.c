@@ -162,6 +162,18 @@ static int call_wrapped(lua_State *L) {
   return finish_wrap(L, co, start_relay(L, co, lua_gettop(L), continue_wrap));
 }
 
+lua_State *lp_coroutine_resumed(lua_State *co) {
+  lua_Debug frame;
+  if (!lua_getstack(co, 0, &frame) || !lua_checkstack(co, 2)) return NULL;
+  lua_getinfo(co, "f", &frame);
+  lua_CFunction f = lua_tocfunction(co, -1);
+  bool found = f == coroutine_resume ? lua_getlocal(co, &frame, 1) != NULL
+                                     : f == call_wrapped && lua_getupvalue(co, -1, 1) != NULL;
+  lua_State *inner = found ? lua_tothread(co, -1) : NULL;
+  lua_pop(co, 1 + found);
+  return inner && marked(inner) ? inner : NULL;
+}
+
 static int coroutine_create(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_State *co = lua_newthread(L);

@@ -18,6 +18,10 @@ bool lp_coroutine_suspendable(lua_State *L);
 /* Pushes the reason why not, for an error message. */
 void lp_coroutine_push_obstacle(lua_State *L);
 
+/* The coroutine that `co`, which is suspended by a wait or a slice, has resumed and that was
+ * suspended with it; NULL when there is none. */
+lua_State *lp_coroutine_resumed(lua_State *co);
+
 /* Marks a coroutine as suspended by a wait or a slice: it belongs to its task. */
 void lp_coroutine_mark(lua_State *co, bool suspended);
 

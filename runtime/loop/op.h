@@ -39,6 +39,9 @@ typedef struct lp_op_class {
 
   /* Gives back what the operation holds, not the op itself. May be NULL. */
   void (*close)(lp_op *op);
+
+  /* For a dump: writes which one of its kind the operation waits for. May be NULL. */
+  void (*which)(const lp_op *op, char *text, size_t size);
 } lp_op_class;
 
 /* Embed it as the first member of the operation's own struct. */

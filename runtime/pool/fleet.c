@@ -10,6 +10,7 @@
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
 #include "runtime/pool/pool.h"
+#include "runtime/pool/protocol.h"
 #include "runtime/pool/slot.h"
 #include "runtime/wire/wire.h"
 
@@ -79,6 +80,12 @@ int lp_fleet_spawn(lp_fleet *f, const lp_spawn *spawn) {
 
 void lp_fleet_kill(lp_fleet *f, uint32_t spawn_id, int signum) {
   if (f->forkserver) lp_forkserver_kill(f->forkserver, spawn_id, signum);
+}
+
+void lp_fleet_dump(lp_state *st) {
+  if (!st->fleet) return;
+  lp_list_each (link, &st->fleet->slots)
+    lp_slot_say(lp_list_of(link, lp_slot, all), LP_SAY_DUMP, NULL, 0);
 }
 
 static void copy_proto(lua_State *L, lp_fleet *f, uint32_t number) {

@@ -37,6 +37,9 @@ int lp_fleet_spawn(lp_fleet *f, const lp_spawn *spawn);
 /* Sends a signal to the worker of a spawn, when it lives. */
 void lp_fleet_kill(lp_fleet *f, uint32_t spawn_id, int signum);
 
+/* Asks every worker for what its tasks wait for: it writes that to its stderr. */
+void lp_fleet_dump(lp_state *st);
+
 /* Sees to it that the bytecode of these prototypes is at hand. Raises for want of memory. */
 void lp_fleet_learn(lua_State *L, lp_fleet *f, const uint32_t *numbers, uint32_t n);
 

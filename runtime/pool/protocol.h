@@ -19,6 +19,7 @@ enum {
   LP_SAY_CANCEL, /* uint64_t number of a task */
   LP_SAY_RECALL, /* uint32_t: give back up to so many tasks that are not started */
   LP_SAY_EXIT,   /* cancel what is left, then end */
+  LP_SAY_DUMP,   /* write what every task waits for to stderr */
   LP_SAY_ANSWER, /* lp_answer_head; values: the results, or kind or nil, and message */
 
   /* worker to main */

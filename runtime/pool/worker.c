@@ -13,6 +13,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/ipc/channel.h"
+#include "runtime/loop/dump.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -276,13 +277,30 @@ static void hear_exit(worker *w, const lp_frame *frame) {
   check_stopped(w);
 }
 
+/* Stack: the worker. */
+static int write_dump(lua_State *L) {
+  const worker *w = lua_touserdata(L, 1);
+  lp_dump_push(L);
+  fprintf(stderr, "luapool: worker %u (process %d):\n%s", w->spawn->slot, getpid(),
+          lua_tostring(L, 2));
+  return 0;
+}
+
+static void hear_dump(worker *w, const lp_frame *frame) {
+  lua_State *L = w->state.L;
+  (void)frame;
+  lua_pushcfunction(L, write_dump);
+  lua_pushlightuserdata(L, w);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory for it */
+}
+
 static void on_frame(lp_channel *c, const lp_frame *frame) {
   static void (*const hear[])(worker *, const lp_frame *) = {
       [LP_SAY_SETUP] = hear_setup,       [LP_SAY_PROTO] = hear_proto,
       [LP_SAY_SNAPSHOT] = hear_snapshot, [LP_SAY_DROP] = hear_drop,
       [LP_SAY_TASK] = hear_task,         [LP_SAY_CANCEL] = hear_cancel,
       [LP_SAY_RECALL] = hear_recall,     [LP_SAY_EXIT] = hear_exit,
-      [LP_SAY_ANSWER] = hear_answer,
+      [LP_SAY_ANSWER] = hear_answer,     [LP_SAY_DUMP] = hear_dump,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);

@@ -4,6 +4,7 @@
 
 local core = require "luapool.core"
 local cli = require "cli.options"
+local errors = require "luapool.error"
 local options = require "luapool.options"
 
 local M = {}
@@ -79,7 +80,7 @@ end
 
 -- What has gone wrong, as it is printed: a wrong use is one line, a fault of ours has a traceback.
 local function explain(e)
-  if cli.is_wrong(e) then return e end
+  if cli.is_wrong(e) or errors.is(e, "cancelled") then return e end
   return debug.traceback("luapool: " .. tostring(e), 2)
 end
 
@@ -90,6 +91,7 @@ function M.main(words)
   require "cli.stdout"
   local ok, result = xpcall(dispatch, explain, words)
   if ok then return result end
+  if errors.is(result, "cancelled") then return 1 end -- the host tells why
   if not cli.is_wrong(result) then
     io.stderr:write(result, "\n")
     return 1

@@ -1,7 +1,9 @@
 -- cli.stop: what ends a run from outside: Ctrl-C, SIGTERM, SIGHUP, --timeout. Each comes to one
 -- function as (exit status, what it was, how many so far); the third ends the process at once.
+-- SIGUSR2 ends nothing: it shows what every task waits for.
 
 local core = require "luapool.core"
+local screen = require "luapool.screen.core"
 local task = require "luapool.task"
 
 local M = {}
@@ -12,6 +14,10 @@ local stops = {
   HUP = { 129, "terminated" },
 }
 
+local function show_waits()
+  screen.print(("luapool: main (process %d):\n%s"):format(core.pid(), core.dump()))
+end
+
 -- Hands each signal to `on_stop`, until it is cancelled.
 local function listen(on_stop)
   local watch <close> = setmetatable({ signals = core.signals() }, {
@@ -20,6 +26,7 @@ local function listen(on_stop)
   local count = 0
   while true do
     local name = watch.signals:wait()
+    if name == "USR2" then show_waits() end
     if stops[name] then
       count = count + 1
       if count > 2 then core.exit(stops[name][1]) end

@@ -1,0 +1,103 @@
+/* loop/dump.c: all tasks as text. A stack is that of the innermost coroutine in which the task
+ * was suspended, then of those that resumed it. Layer: loop. Process: main, worker. */
+#include "runtime/loop/dump.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/loop/coroutine.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/task.h"
+
+/* More would not be read. */
+enum { MOST = 1000 };
+
+static bool waits(const lp_task *t) {
+  return t->op && t->op->task == t;
+}
+
+/* Promises, and the program's own: who asks for the dump, who waits for the signal to do so. */
+static bool hidden(const lp_task *t) {
+  if (!t->co || t == t->st->current) return true;
+  return waits(t) && strcmp(t->op->class->name, "signal") == 0;
+}
+
+/* Each add_ function pushes a piece of text and moves it into the buffer, whose stack the
+ * caller keeps in order. */
+static void add_name(lua_State *L, luaL_Buffer *b, lp_task *t) {
+  char number[32];
+  snprintf(number, sizeof number, "task %llu ", (unsigned long long)t->number);
+  luaL_addstring(b, number);
+  lp_task_object(L, t);
+  const char *name = lp_task_field(L, -1, LP_TASK_NAME) ? lua_tostring(L, -1) : NULL;
+  lua_pushfstring(L, name ? "'%s' " : "", name);
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+  luaL_addvalue(b);
+}
+
+static void add_wait(luaL_Buffer *b, const lp_op *op) {
+  char which[64] = "", text[160];
+  double seconds = (double)uv_now(op->st->loop) / 1e3 - op->since;
+  if (op->class->which) op->class->which(op, which, sizeof which);
+  snprintf(text, sizeof text, "waits for %s%s%s for %.3f s", op->class->name,
+           *which ? " " : "", which, seconds > 0 ? seconds : 0);
+  luaL_addstring(b, text);
+}
+
+static void add_state(luaL_Buffer *b, const lp_task *t) {
+  if (t->status == LP_TASK_PENDING)
+    luaL_addstring(b, "has not started");
+  else if (t->preempted)
+    luaL_addstring(b, "has used up its slice");
+  else if (waits(t))
+    add_wait(b, t->op);
+  else
+    luaL_addstring(b, "is ready to run");
+  luaL_addstring(b, t->cancelled ? ", is cancelled\n" : "\n");
+}
+
+/* A traceback without its heading. */
+static void add_level(lua_State *L, luaL_Buffer *b, lua_State *co) {
+  luaL_traceback(L, co, NULL, 0);
+  const char *lines = strchr(lua_tostring(L, -1), '\n');
+  lua_pushfstring(L, lines ? "%s\n" : "", lines ? lines + 1 : NULL);
+  lua_remove(L, -2);
+  luaL_addvalue(b);
+}
+
+static void add_stack(lua_State *L, luaL_Buffer *b, lua_State *co) {
+  lua_State *inner = lp_coroutine_resumed(co);
+  if (inner) {
+    add_stack(L, b, inner);
+    luaL_addstring(b, "\tin a coroutine, resumed by\n");
+  }
+  add_level(L, b, co);
+}
+
+static void add_task(lua_State *L, luaL_Buffer *b, lp_task *t) {
+  add_name(L, b, t);
+  add_state(b, t);
+  if (t->status != LP_TASK_PENDING) add_stack(L, b, t->co);
+}
+
+static void add_rest(luaL_Buffer *b, unsigned left_out) {
+  char text[64];
+  snprintf(text, sizeof text, "and %u more tasks\n", left_out);
+  if (left_out) luaL_addstring(b, text);
+}
+
+void lp_dump_push(lua_State *L) {
+  lp_state *st = lp_state_of(L);
+  unsigned n = 0;
+  luaL_Buffer b;
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  luaL_buffinit(L, &b);
+  lp_list_each (link, &st->tasks) {
+    lp_task *t = lp_list_of(link, lp_task, all);
+    if (!hidden(t) && ++n <= MOST) add_task(L, &b, t);
+  }
+  add_rest(&b, n > MOST ? n - MOST : 0);
+  luaL_pushresult(&b);
+}

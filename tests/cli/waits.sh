@@ -1,0 +1,148 @@
+# shellcheck disable=SC2154
+# What a run waits for is told: on SIGUSR2 for every task of every process, and when nothing can
+# wake any task any more.
+. tests/support/cli.sh
+
+# Runs a script in the background until it has printed "ready"; its process is $!.
+start() {
+  "$LUAPOOL" run "$@" >"$work/out" 2>"$work/err" &
+  tap_command="luapool run $*"
+  for _ in $(seq 100); do
+    ! grep -q ready "$work/out" || return 0
+    sleep 0.05
+  done
+  tap_show "not ready after 5 s"
+}
+
+# Until stderr has a line that matches, or 5 s have passed.
+await_err() {
+  for _ in $(seq 100); do
+    ! grep -Eq -e "$1" "$work/err" || return 0
+    sleep 0.05
+  done
+}
+
+# Ends the script.
+stop() {
+  kill -INT "$1"
+  kill -INT "$1" 2>/dev/null
+  status=0
+  wait "$1" || status=$?
+}
+
+it "ends a run that nothing can wake any more, with who waits for what"
+cat >"$work/dead.lua" <<'END'
+local task, sync = require "luapool.task", require "luapool.sync"
+local a, b
+local function generator()
+  coroutine.yield(1)
+  b:await()
+end
+a = task.spawn(function()
+  for _ in coroutine.wrap(generator) do end
+end)
+b = task.spawn(function() a:await() end)
+b:name "bert"
+local lock = sync.lock()
+lock:acquire()
+lock:acquire()
+END
+run luapool run "$work/dead.lua"
+expect_status 1
+expect_out ""
+expect_err_like '^luapool: nothing can wake any task any more:$'
+expect_err_like '^task [0-9]+ waits for lock for [0-9.]+ s$'
+expect_err_like 'dead.lua:14: in main chunk$'
+expect_err_like "^task [0-9]+ 'bert' waits for task [0-9]+ for [0-9.]+ s\$"
+expect_err_like '^	.*dead.lua:10: in function <'
+expect_err_like '^	in a coroutine, resumed by$'
+inner=$(grep -n 'dead.lua:5' "$work/err" | cut -d: -f1)
+outer=$(grep -n 'dead.lua:8' "$work/err" | cut -d: -f1)
+expect [ "${inner:-99}" -lt "${outer:-0}" ]
+
+it "does so with idle workers too, and unwinds the tasks"
+cat >"$work/dead.lua" <<'END'
+local task, pool = require "luapool.task", require "luapool.pool"
+local p = pool.new { processes = 1 }
+p:apply(function() end)
+local _ <close> = setmetatable({}, { __close = function() print "closed" end })
+task.promise():await()
+END
+run luapool run "$work/dead.lua"
+expect_status 1
+expect_out closed
+expect_err_like '^luapool: nothing can wake any task any more:$'
+expect_err_like 'dead.lua:5: in main chunk$'
+
+it "does not while a timer, a program or a worker may wake one"
+cat >"$work/alive.lua" <<'END'
+local task, pool = require "luapool.task", require "luapool.pool"
+local process = require "luapool.process"
+local p = pool.new { processes = 1 }
+task.all(
+  function() task.sleep(0.05) end,
+  function() process.exec { "sleep", "0.1" } end,
+  function() p:apply(function() require "luapool.task".sleep(0.15) end) end)
+print "done"
+END
+run luapool run "$work/alive.lua"
+expect_status 0
+expect_out done
+
+it "shows on SIGUSR2 what every task of every process waits for"
+cat >"$work/busy.lua" <<'END'
+local task, pool = require "luapool.task", require "luapool.pool"
+local p = pool.new { processes = 2, concurrency = 1 }
+p:apply(function() end)
+local function work(i)
+  if i == 1 then while true do end end
+  require "luapool.task".sleep(1000)
+end
+for i = 1, 2 do p:submit(work, i) end
+task.spawn(function()
+  while true do end
+end):name "endless"
+task.spawn(function() task.yield() end):name "not seen"
+local late = task.spawn(function() coroutine.wrap(task.sleep)(1000) end)
+task.sleep(0.3)
+print "ready"
+io.stdout:flush()
+late:await()
+END
+start "$work/busy.lua"
+kill -USR2 $!
+await_err 'worker 1'
+await_err 'worker 2'
+await_err 'busy.lua:6: '
+stop $!
+expect_status 130
+expect_err_like '^luapool: main \(process [0-9]+\):$'
+expect_err_like "^task [0-9]+ 'endless' has used up its slice\$"
+expect_err_like '^	.*busy.lua:9: in function <'
+expect_err_like '^task [0-9]+ waits for sleep for [0-9.]+ s$'
+expect_err_like '^	in a coroutine, resumed by$'
+expect_err_like 'busy.lua:17: in main chunk$'
+expect_err_like '^task [0-9]+ waits for task of a pool for '
+expect_err_like '^luapool: worker 1 \(process [0-9]+\):$'
+expect_err_like '^luapool: worker 2 \(process [0-9]+\):$'
+expect_err_like '^	.*busy.lua:5: in '
+expect_err_like '^	.*busy.lua:6: in '
+expect [ "$(grep -c 'not seen' "$work/err")" -eq 0 ]
+
+it "goes on after a dump"
+cat >"$work/on.lua" <<'END'
+local task = require "luapool.task"
+print "ready"
+io.stdout:flush()
+task.sleep(0.5)
+print "done"
+END
+start "$work/on.lua"
+kill -USR2 $!
+kill -USR2 $!
+status=0
+wait $! || status=$?
+expect_status 0
+expect_out "ready
+done"
+expect_err_like '^task [0-9]+ waits for sleep for '
