@@ -222,7 +222,8 @@ describe("map", function()
     check("items must be a list or a function, got number", 1, print)
     check("task.map: unknown option 'concurency' %(did you mean 'concurrency'%?%)", {}, print,
       { concurency = 1 })
-    check("'concurrency' must be a whole number of at least 1, got 0", {}, print, { concurrency = 0 })
+    check("'concurrency' must be a whole number of at least 1, got 0", {}, print,
+      { concurrency = 0 })
   end)
 end)
 
@@ -288,8 +289,11 @@ describe("every", function()
 
   it("says what it was given", function()
     local here = "task_tools_spec.lua:%d+: "
-    assert.matches(here .. "bad argument #1 to 'every'", raised(function() task.every(0, print) end))
-    assert.matches(here .. "bad argument #2 to 'every'", raised(function() task.every(1) end))
+    local function check(what, ...)
+      assert.matches(here .. what, raised(function(...) task.every(...) end, ...))
+    end
+    check("bad argument #1 to 'every'", 0, print)
+    check("bad argument #2 to 'every'", 1)
     assert.matches("unknown option 'imediate' %(did you mean 'immediate'%?%)",
       raised(function() task.every(1, print, { imediate = true }) end))
   end)
