@@ -60,9 +60,10 @@ static int mask_of(int event) {
 
 /* A slice ends where a line begins or a loop turns, so that `sum = sum + x` on a line of its
  * own is never cut in two. The first event tells only where L is: Lua compares with the line
- * before, which it has not kept up to now. A hook that suspends L stays on it: when L is
- * resumed the VM still wants to pass it by, or it would pass by the first event of the next
- * slice. */
+ * before, which it has not kept up to now. Nor does one at a function's first instruction when
+ * the script has a hook for calls: resumed there, the VM would tell it of the call again. A
+ * hook that suspends L stays on it: when L is resumed the VM still wants to pass it by, or it
+ * would pass by the first event of the next slice. */
 static void on_hook(lua_State *L, lua_Debug *ar) {
   lp_state *st = lp_state_of(L);
   lp_interrupt *in = &st->interrupt;
@@ -71,12 +72,11 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
     return;
   }
   if (in->saved && in->saved_mask & mask_of(ar->event)) in->saved(L, ar);
-  if (ar->event != LUA_HOOKLINE || in->hooked != L)
-    return; /* the script's hook may resume others */
-  if (!in->primed || is_step(L, ar)) {
-    in->primed = true;
-    return;
-  }
+  if (in->hooked != L) return; /* the script's hook may resume others */
+  bool line = ar->event == LUA_HOOKLINE, call = mask_of(ar->event) == LUA_MASKCALL;
+  bool acts = line && in->primed && !is_step(L, ar);
+  in->primed = (in->primed || line) && !call;
+  if (!acts) return;
   bool suspends = lp_coroutine_suspendable(L);
   if (suspends && !in->saved)
     in->hooked = NULL;
