@@ -101,7 +101,8 @@ static void send_pending(lp_pool *pool) {
 void lp_dispatch_run(lp_pool *pool) {
   do send_pending(pool);
   while (retire_used(pool));
-  if (lp_list_empty(&pool->pending) && pool->counts.running) share(pool);
+  bool ours = !pool->options.round_robin; /* to choose; else each stays where its turn was */
+  if (ours && lp_list_empty(&pool->pending) && pool->counts.running) share(pool);
 }
 
 void lp_dispatch_requeue(lp_call *call) {

@@ -334,8 +334,14 @@ describe("scheduler", function()
 
   it("least_loaded spreads, and fills what is free", function()
     local p <close> = pool.new { processes = 2, concurrency = 4, scheduler = "least_loaded" }
-    local count = { 0, 0 }
-    for _, worker in p:map(id, { 1, 2, 3, 4, 5, 6, 7, 8 }) do count[worker] = count[worker] + 1 end
+    local count, all = { 0, 0 }, require("luapool.sync").barrier(8)
+    local function together()
+      all:wait()
+      return require("luapool").worker.id
+    end
+    for _, worker in p:map(together, { 1, 2, 3, 4, 5, 6, 7, 8 }) do
+      count[worker] = count[worker] + 1
+    end
     assert.are.same({ 4, 4 }, count)
   end)
 
