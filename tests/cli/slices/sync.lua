@@ -2,7 +2,7 @@
 local sync, task = require "luapool.sync", require "luapool.task"
 local TASKS, TIMES = 4, 100000
 local counter, map, queue = sync.counter(), sync.map(), sync.queue { order = arg[1] }
-local semaphore, sum = sync.semaphore(1), 0
+local semaphore, sum = sync.semaphore(1), sync.counter()
 
 local function all(fn)
   local tasks = {}
@@ -23,7 +23,7 @@ assert(map:get "n" == TASKS * TIMES, map:get "n")
 
 local getters = task.spawn(all, function()
   for n in queue:iter() do
-    sum = sum + n
+    sum:add(n)
     if semaphore:try_acquire() then semaphore:release() end
   end
 end)
@@ -34,5 +34,5 @@ all(function()
 end)
 queue:close()
 getters:await()
-assert(sum == TASKS * TIMES * (TIMES + 1) // 2, sum)
+assert(sum:get() == TASKS * TIMES * (TIMES + 1) // 2, sum:get())
 assert(semaphore:try_acquire() and not semaphore:try_acquire())
