@@ -41,8 +41,8 @@ static void add_wait(luaL_Buffer *b, const lp_op *op) {
   char which[64] = "", text[160];
   double seconds = (double)uv_now(op->st->loop) / 1e3 - op->since;
   if (op->class->which) op->class->which(op, which, sizeof which);
-  snprintf(text, sizeof text, "waits for %s%s%s for %.3f s", op->class->name,
-           *which ? " " : "", which, seconds > 0 ? seconds : 0);
+  snprintf(text, sizeof text, "waits for %s%s%s for %.3f s", op->class->name, *which ? " " : "",
+           which, seconds > 0 ? seconds : 0);
   luaL_addstring(b, text);
 }
 

@@ -9,7 +9,8 @@ local M = {
 }
 
 local parts = {}
-for name in ("dns error fs html http json log pool process progress retry sync task yaml"):gmatch "%a+" do
+local names = "dns error fs html http json log pool process progress retry sync task yaml"
+for name in names:gmatch "%a+" do
   parts[name] = true
 end
 

@@ -1,8 +1,8 @@
 -- luapool.map: running a function over items: the iterator that pool:map and task.map return.
 -- The work is done behind a handle, in other processes (bindings/pool_map.c) or in this one
--- (luapool.task_map): `put` takes the next item, waits for room and returns true, or false when there is
--- none; `fed` says that there are no more, `next` gives place, done, value; `cancel` and `close`
--- end it. What stands here is run for each item: it is written to be short.
+-- (luapool.task_map): `put` takes the next item, waits for room and returns true, or false when
+-- there is none; `fed` says that there are no more, `next` gives place, done, value; `cancel`
+-- and `close` end it. What stands here is run for each item: it is written to be short.
 
 local core = require "luapool.task.core"
 local err = require "luapool.error"

@@ -75,6 +75,8 @@ local function is_count(least)
   return function(v) return math.type(v) == "integer" and v >= least end
 end
 
+local function not_negative(v) return type(v) == "number" and v >= 0 end
+
 -- What an option may be: a name of this table, of a Lua type, a list of words, or names joined
 -- by "|".
 local types = {
@@ -83,8 +85,8 @@ local types = {
   count = { "a whole number of at least 1", is_count(1) },
   count0 = { "a whole number of at least 0", is_count(0) },
   integer = { "an integer", function(v) return math.type(v) == "integer" end },
-  milliseconds = { "a number of milliseconds", function(v) return type(v) == "number" and v >= 0 end },
-  seconds = { "a number of seconds", function(v) return type(v) == "number" and v >= 0 end },
+  milliseconds = { "a number of milliseconds", not_negative },
+  seconds = { "a number of seconds", not_negative },
   size = { "a size in bytes or as \"64M\"", function(v) return M.size(v) ~= nil end },
 }
 

@@ -43,8 +43,8 @@ local function fit(processes, concurrency)
   local spare = math.max(luapool.descriptors() - RESERVED, FOR_WORKER)
   local workers, tasks = math.min(processes, spare // FOR_WORKER), math.min(concurrency, spare)
   if workers < processes or tasks < concurrency then
-    require("luapool.log").warn("%d workers with %d tasks at once each, not %d with %d: no more files "
-      .. "may be open (ulimit -n)", workers, tasks, processes, concurrency)
+    require("luapool.log").warn("%d workers with %d tasks at once each, not %d with %d: no more "
+      .. "files may be open (ulimit -n)", workers, tasks, processes, concurrency)
   end
   return workers, tasks
 end
@@ -56,11 +56,13 @@ function M.new(opts)
   opts = opts or {}
   options.check("pool.new", opts, NEW)
   if luapool.worker then
-    error("a pool cannot be made inside a worker: make it in main, and let the workers return what is to be done next", 2)
+    error("a pool cannot be made inside a worker: make it in main, and let the workers return "
+      .. "what is to be done next", 2)
   end
   local scheduler = opts.scheduler or "least_loaded"
   if type(scheduler) == "string" and not SCHEDULERS[scheduler] then
-    error(("pool.new: unknown scheduler '%s'%s"):format(scheduler, options.hint(scheduler, SCHEDULERS)), 2)
+    local hint = options.hint(scheduler, SCHEDULERS)
+    error(("pool.new: unknown scheduler '%s'%s"):format(scheduler, hint), 2)
   end
   local args = opts.init_args or {}
   local setup = {

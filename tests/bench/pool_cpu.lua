@@ -1,7 +1,8 @@
 -- Eight tasks that only compute: how many times faster are two workers than one, and are two bare
--- lua5.4 than one? The second tells what the machine has to give while others use it. Prints both of
--- the round, of three, that went best.
-local pool, process, task = require "luapool.pool", require "luapool.process", require "luapool.task"
+-- lua5.4 than one? The second tells what the machine has to give while others use it. Prints
+-- both of the round, of three, that went best.
+local pool, process = require "luapool.pool", require "luapool.process"
+local task = require "luapool.task"
 local ROUNDS = 20000000
 
 local function burn(n)

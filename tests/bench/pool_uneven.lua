@@ -1,6 +1,6 @@
--- Items of which one in fifty takes 100 times as long, over four workers: the wall time over that of
--- the best schedule, a fourth of the time of all tasks as the workers measure it. The tasks sleep, so
--- that it does not matter how many processors there are.
+-- Items of which one in fifty takes 100 times as long, over four workers: the wall time over
+-- that of the best schedule, a fourth of the time of all tasks as the workers measure it. The
+-- tasks sleep, so that it does not matter how many processors there are.
 local pool, task = require "luapool.pool", require "luapool.task"
 local WORKERS, ITEMS, SHORT = 4, 3200, 0.002
 local p <close> = pool.new { processes = WORKERS, concurrency = 1 }

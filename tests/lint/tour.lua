@@ -18,7 +18,9 @@ for path in io.popen("find runtime -name '*.[ch]' | sort"):lines() do
   if not listed[name] then problems[#problems + 1] = name .. " has no line in runtime/README.md" end
 end
 for name in pairs(listed) do
-  if not found[name] then problems[#problems + 1] = name .. " of runtime/README.md does not exist" end
+  if not found[name] then
+    problems[#problems + 1] = name .. " of runtime/README.md does not exist"
+  end
 end
 
 print "1..1"

@@ -41,7 +41,8 @@ describe("options", function()
       api { nam = 1 }
     end)
     assert.is_false(ok)
-    assert.matches("options_spec%.lua:%d+: api: unknown option 'nam' %(did you mean 'name'%?%)$", message)
+    assert.matches("options_spec%.lua:%d+: api: unknown option 'nam' "
+      .. "%(did you mean 'name'%?%)$", message)
     assert.are.same({}, api(nil))
   end)
 

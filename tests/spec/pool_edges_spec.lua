@@ -128,7 +128,8 @@ end)
 describe("options", function()
   it("may be larger than the counters behind them", function()
     local many = 1 << 32
-    local p <close> = pool.new { processes = 1, concurrency = many, max_tasks = many, max_pending = many }
+    local p <close> =
+      pool.new { processes = 1, concurrency = many, max_tasks = many, max_pending = many }
     assert.are.equal(1, p:apply(nap, 1))
     assert.is_false(pcall(p.join, p, -1))
   end)
