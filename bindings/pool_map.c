@@ -139,8 +139,9 @@ static int map_send(lua_State *L) {
   lp_list_push(m->ordered ? &m->calls : &m->running, &call->user);
   m->waiting++;
   m->held++;
-  if (lp_pool_submit(m->pool, call) < 0) {
-    call->state = LP_CALL_CANCELLED; /* the pool was terminated meanwhile */
+  int rc = lp_pool_submit(m->pool, call);
+  if (rc < 0) { /* the pool was terminated meanwhile, or has no room for it */
+    call->state = rc == LP_ECLOSED ? LP_CALL_CANCELLED : LP_CALL_LOST;
     on_ended(call);
   }
   lua_pushboolean(L, 1);

@@ -277,12 +277,12 @@ static int grow_table(lp_pool *pool) {
 
 int lp_pool_submit(lp_pool *pool, lp_call *call) {
   call->fleet = pool->fleet;
+  call->pool = pool;
   if (pool->killed || pool->ended) return LP_ECLOSED;
   if (!pool->nvacant && grow_table(pool) < 0) return LP_EMEMORY;
   uint32_t index = pool->vacant[--pool->nvacant];
   pool->table[index] = call;
   call->number = ++pool->generation << 32 | (index + 1);
-  call->pool = pool;
   call->wanted = pool->wanted;
   pool->wanted = 0;
   call->holders++;

@@ -213,9 +213,15 @@ static void on_flush(lp_flush *f) {
   lp_channel_flush(&lp_list_of(f, lp_slot, flush)->channel);
 }
 
-void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
-  lp_frame_append(lp_channel_out(&slot->channel), type, payload, len);
+static int say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
   lp_loop_flush(slot->pool->fleet->st, &slot->flush);
+  return lp_frame_append(lp_channel_out(&slot->channel), type, payload, len);
+}
+
+/* One that could not be told what it must know would never do it. */
+void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
+  if (say(slot, type, payload, len) < 0)
+    lp_fleet_kill(slot->pool->fleet, slot->spawn_id, SIGKILL);
 }
 
 /* One frame of a number and bytes. */
@@ -344,6 +350,7 @@ static int launch(lp_slot *slot, ends *e) {
   lp_pool *pool = slot->pool;
   int rc = open_page(slot, e->page);
   if (rc < 0 || (rc = open_handles(slot, e)) < 0) return rc;
+  if ((rc = say(slot, LP_SAY_SETUP, pool->setup.data, pool->setup.len)) < 0) return rc;
   lp_spawn spawn = {.id = slot->spawn_id,
                     .slot = slot->id,
                     .channel = e->channel[1],
@@ -385,6 +392,5 @@ lp_slot *lp_slot_start(lp_pool *pool, uint32_t id, int *error) {
   }
   lp_list_push(&pool->fleet->slots, &slot->all);
   lp_list_push(&pool->members, &slot->member);
-  lp_slot_say(slot, LP_SAY_SETUP, pool->setup.data, pool->setup.len);
   return slot;
 }

@@ -68,7 +68,7 @@ int lp_slot_send(lp_slot *slot, lp_call *call);
 /* The worker may forget this snapshot. */
 void lp_slot_forget(lp_slot *slot, uint32_t snapshot);
 
-/* A message without a payload, or with a number. */
+/* A message without a payload, or with a number. For want of memory the worker is killed. */
 void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len);
 
 /* The same with a payload in two parts. Returns 0, LP_EMEMORY or LP_ETOO_LARGE. */
