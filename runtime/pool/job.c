@@ -93,7 +93,7 @@ void lp_job_learn(lua_State *L, lp_jobs *jobs) {
 
 static void decode_function(lua_State *L, lp_function *f) {
   lp_wire_graph(L);
-  lp_wire wire = {.known = lua_gettop(L), .record = 1};
+  lp_wire wire = {.known = lua_gettop(L), .record = 1, .no_bytecode = 1};
   if (lp_wire_decode(L, &wire, f->bytes, f->len) != 1)
     lp_raise_code(L, LP_ECORRUPT, "the function of a task");
   f->function = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -106,7 +106,7 @@ static int push_call(lua_State *L, lp_job *job) {
     lp_wire_graph(L);
     lua_pushvalue(L, -1);
     job->graph = luaL_ref(L, LUA_REGISTRYINDEX);
-    lp_wire wire = {.known = lua_gettop(L), .record = 1};
+    lp_wire wire = {.known = lua_gettop(L), .record = 1, .no_bytecode = 1};
     return lp_wire_decode(L, &wire, job->bytes, job->len) - 1;
   }
   lp_function *f = find_function(job->jobs, job->head.snapshot);
@@ -114,7 +114,7 @@ static int push_call(lua_State *L, lp_job *job) {
   if (f->function == LUA_NOREF) decode_function(L, f);
   lua_rawgeti(L, LUA_REGISTRYINDEX, f->graph);
   lua_rawgeti(L, LUA_REGISTRYINDEX, f->function);
-  lp_wire wire = {.known = lua_gettop(L) - 1};
+  lp_wire wire = {.known = lua_gettop(L) - 1, .no_bytecode = 1};
   return lp_wire_decode(L, &wire, job->bytes, job->len);
 }
 

@@ -220,6 +220,7 @@ static void read_table(decoder *d, int tag, size_t at) {
 static void new_function(decoder *d, int tag) {
   int status;
   if (tag & LP_TAG_INLINE) {
+    if (d->w->no_bytecode) lp_raise(d->L, "refused", "bytecode in place is not accepted");
     uint32_t len;
     memcpy(&len, take(d, sizeof(len)), sizeof(len));
     status = lp_proto_load_bytes(d->L, take(d, len), len);

@@ -280,7 +280,11 @@ static bool push_referred(lua_State *L, const char *module, const char *object) 
     return false;
   }
   if (!push_module(L, module)) return false;
-  lua_getfield(L, -1, "receive");
+  lua_pushliteral(L, "receive");
+  if (lua_type(L, -2) != LUA_TTABLE || lua_rawget(L, -2) != LUA_TFUNCTION) {
+    lua_pushfstring(L, "no objects are made by '%s'", module);
+    return false;
+  }
   lua_pushstring(L, object);
   lua_call(L, 1, 1);
   return true;

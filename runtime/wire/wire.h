@@ -36,6 +36,8 @@ typedef struct lp_wire {
   /* Decoding: functions and modules are refused, only data and what lp_wire_name named comes
    * in. For a runtime that does not trust the sender. */
   int no_functions;
+  /* Decoding: bytecode in place is refused; functions come only of prototypes by number. */
+  int no_bytecode;
 } lp_wire;
 
 /* Pushes a new, empty memory of a graph, for lp_wire.known. */
@@ -56,7 +58,7 @@ void lp_wire_encode(lua_State *L, const lp_wire *w, int first, int n, lp_buf *ou
 
 /* Pushes the values of `bytes`, returns their number. Raises kind `corrupt` for damaged bytes,
  * `module` for a module or a name that cannot be had here (and says why), `refused` for a
- * function when there may be none. It may run scripts: modules are required. */
+ * function or bytecode when there may be none. It may run scripts: modules are required. */
 int lp_wire_decode(lua_State *L, const lp_wire *w, const char *bytes, size_t len);
 
 /* Pushes the bytecode (a string) of the prototype with this number, as given out by

@@ -8,37 +8,9 @@
 
 #include "runtime/loop/raise.h"
 #include "runtime/wire/wire.h"
+#include "tests/support/wire_same.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const char SAME[] =
-    "local same\n"
-    "local function fields(a, b, seen)\n"
-    "  local n = 0\n"
-    "  for k, v in next, a do\n"
-    "    n = n + 1\n"
-    "    if type(k) ~= 'table' and not same(v, rawget(b, k), seen) then return false end\n"
-    "  end\n"
-    "  for _ in next, b do n = n - 1 end\n"
-    "  return n == 0 and same(debug.getmetatable(a), debug.getmetatable(b), seen)\n"
-    "end\n"
-    "function same(a, b, seen)\n"
-    "  if seen[a] ~= nil then return seen[a] == b end\n"
-    "  if type(a) == 'table' and type(b) == 'table' and a ~= b then\n"
-    "    seen[a] = b\n"
-    "    return fields(a, b, seen)\n"
-    "  end\n"
-    "  if math.type(a) ~= math.type(b) then return false end\n"
-    "  return rawequal(a, b) or (a ~= a and b ~= b)\n"
-    "end\n"
-    "return function(n, ...)\n"
-    "  local v = {...}\n"
-    "  local seen = setmetatable({}, {__index = function() return nil end})\n"
-    "  for i = 1, n do\n"
-    "    if v[i] ~= nil and not same(v[i], v[i + n], seen) then return false end\n"
-    "  end\n"
-    "  return true\n"
-    "end";
 
 /* Stack of the calls below: the known graph, then (upvalue 1) what compares. */
 static int round_trip(lua_State *L) {

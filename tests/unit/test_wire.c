@@ -616,6 +616,33 @@ static void sandbox_refuses_functions(void **state) {
   }
 }
 
+/* A function comes of a prototype that was sent before, or not at all. */
+static void bytecode_in_place_can_be_refused(void **state) {
+  pair *t = *state;
+  lp_wire w = {.no_bytecode = 1};
+  lua_pushnil(t->home), lua_pushnil(t->away);
+  run(t->home, "return {print, function() end}", 0);
+  assert_int_equal(encode(t, t->home, &(lp_wire){0}, 1), LUA_OK);
+  assert_int_not_equal(decode(t, t->away, &w, t->out.data, t->out.len), LUA_OK);
+  assert_memory_equal(t->error, "refused: ", 9);
+  t->out.len = 0;
+  run(t->home, "return {print, function() end}", 0);
+  assert_int_equal(encode(t, t->home, &(lp_wire){.protos = &t->protos}, 1), LUA_OK);
+  learn(t, t->home, t->away);
+  assert_int_equal(decode(t, t->away, &w, t->out.data, t->out.len), LUA_OK);
+}
+
+/* A reference to an object names a module that has some. */
+static void references_to_no_object_are_refused(void **state) {
+  pair *t = *state;
+  const char bytes[] = "\x10\x15"
+                       "Oluapool.error.core\0"
+                       "1";
+  lua_pushnil(t->away);
+  assert_int_not_equal(decode(t, t->away, &(lp_wire){0}, bytes, sizeof bytes - 1), LUA_OK);
+  assert_memory_equal(t->error, "module: ", 8);
+}
+
 /* Every message cut short and with every byte changed is refused or read, never worse. */
 static void damaged_bytes_are_refused(void **state) {
   pair *t = *state;
@@ -752,6 +779,8 @@ int main(void) {
       CASE(known_graph_with_shared_class),
       CASE(prototypes_go_once),
       CASE(sandbox_refuses_functions),
+      CASE(bytecode_in_place_can_be_refused),
+      CASE(references_to_no_object_are_refused),
       CASE(damaged_bytes_are_refused),
       CASE(sizes_are_only_believed_so_far),
       CASE(no_bytes_are_no_values),
