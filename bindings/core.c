@@ -12,6 +12,7 @@
 
 #include "bindings/bindings.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/cgroup.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/dump.h"
 #include "runtime/loop/op.h"
@@ -131,20 +132,11 @@ static int signals_close(lua_State *L) {
 
 /* ---- the process ---- */
 
-/* A limit of the control group, in whole processors, or 0. */
-static int quota(void) {
-  long long most = 0, period = 0;
-  FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-  if (!f) return 0;
-  bool limited = fscanf(f, "%lld %lld", &most, &period) == 2 && period > 0;
-  fclose(f);
-  return limited ? (int)((most + period - 1) / period) : 0;
-}
-
 /* core.cpus() -> number of processors that this process may use: affinity and control group. */
 static int core_cpus(lua_State *L) {
   cpu_set_t set;
-  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1, most = quota();
+  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  int most = lp_cgroup_cpus();
   lua_pushinteger(L, most > 0 && most < n ? most : n);
   return 1;
 }
