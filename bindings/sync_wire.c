@@ -99,6 +99,12 @@ static int remote_taken(lua_State *L) {
   return 1;
 }
 
+/* remote:give_up(). Kills the worker: its calls run elsewhere. */
+static int remote_give_up(lua_State *L) {
+  lp_remote_give_up(check(L));
+  return 0;
+}
+
 /* remote:name() -> "worker 2 (pid 1234)". */
 static int remote_name(lua_State *L) {
   lp_remote *r = check(L);
@@ -172,13 +178,10 @@ static int wire_ended(lua_State *L) {
 }
 
 int luaopen_luapool_sync_wire(lua_State *L) {
-  static const luaL_Reg methods[] = {{"next", remote_next},
-                                     {"values", remote_values},
-                                     {"answer", remote_answer},
-                                     {"taken", remote_taken},
-                                     {"name", remote_name},
-                                     {"__gc", remote_gc},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"next", remote_next},       {"values", remote_values},
+                                     {"answer", remote_answer},   {"taken", remote_taken},
+                                     {"give_up", remote_give_up}, {"name", remote_name},
+                                     {"__gc", remote_gc},         {NULL, NULL}};
   static const luaL_Reg functions[] = {{"objects", wire_objects},
                                        {"pin", wire_pin},
                                        {"unpin", wire_unpin},

@@ -3,6 +3,8 @@
  * Process: main. */
 #include "runtime/pool/dispatch.h"
 
+#include <string.h>
+
 #include "runtime/pool/protocol.h"
 #include "runtime/pool/slot.h"
 
@@ -115,11 +117,13 @@ void lp_dispatch_requeue(lp_call *call) {
   pool->counts.pending++;
 }
 
-void lp_dispatch_returned(lp_slot *slot, const uint64_t *numbers, uint32_t n) {
+void lp_dispatch_returned(lp_slot *slot, const char *numbers, size_t n) {
   slot->asked = false;
   slot->dry = n == 0;
-  while (n > 0) {
-    lp_call *call = lp_pool_find(slot->pool, numbers[--n]);
+  while (n-- > 0) {
+    uint64_t number;
+    memcpy(&number, numbers + n * sizeof number, sizeof number);
+    lp_call *call = lp_pool_find(slot->pool, number);
     if (!call || call->slot != slot) continue;
     call->attempt--;
     slot->sent--;

@@ -11,7 +11,8 @@ void lp_dispatch_run(lp_pool *pool);
 /* The call is first in line again: its worker has died, or has given it back unstarted. */
 void lp_dispatch_requeue(lp_call *call);
 
-/* A worker's answer to being asked for `n` calls. */
-void lp_dispatch_returned(lp_slot *slot, const uint64_t *numbers, uint32_t n);
+/* A worker has given back what it was asked for: the `n` numbers (uint64_t, not aligned) of
+ * calls that it knows no more. Needs no memory, or they would be lost. */
+void lp_dispatch_returned(lp_slot *slot, const char *numbers, size_t n);
 
 #endif

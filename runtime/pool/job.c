@@ -96,8 +96,10 @@ static void decode_function(lua_State *L, lp_function *f) {
   lp_wire wire = {.known = lua_gettop(L), .record = 1, .no_bytecode = 1};
   if (lp_wire_decode(L, &wire, f->bytes, f->len) != 1)
     lp_raise_code(L, LP_ECORRUPT, "the function of a task");
-  f->function = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_insert(L, -2);
+  luaL_unref(L, LUA_REGISTRYINDEX, f->graph); /* of a time when memory was short */
   f->graph = luaL_ref(L, LUA_REGISTRYINDEX);
+  f->function = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 /* Pushes the graph, the function and the arguments. Returns how many arguments. */

@@ -2,6 +2,7 @@
 #include "runtime/pool/remote.h"
 
 #include <lauxlib.h>
+#include <signal.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
@@ -40,6 +41,10 @@ int lp_remote_hear(lp_slot *slot, const lp_frame *frame) {
   return r ? lp_frame_append(&r->inbox, frame->type, frame->payload, frame->len) : LP_EMEMORY;
 }
 
+void lp_remote_give_up(lp_remote *r) {
+  if (r->slot) lp_fleet_kill(r->slot->pool->fleet, r->slot->spawn_id, SIGKILL);
+}
+
 static void push_object(lua_State *L, lp_remote *r) {
   if (r->object == LUA_NOREF) {
     lp_remote **box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -71,7 +76,9 @@ static void serve(lp_remote *r) {
   if (r->serving || !L) return;
   lua_pushcfunction(L, spawn);
   lua_pushlightuserdata(L, r);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory: with the next frames */
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  lua_pop(L, 1);
+  lp_remote_give_up(r);
 }
 
 void lp_remote_serve(lp_slot *slot) {

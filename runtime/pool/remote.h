@@ -46,6 +46,9 @@ void lp_remote_lose(lp_slot *slot);
  * next call; its address is valid until more is heard. */
 bool lp_remote_next(lp_remote *r, lp_frame *frame);
 
+/* Kills the worker, as it cannot be told what it waits for: its calls run elsewhere. */
+void lp_remote_give_up(lp_remote *r);
+
 /* One holder less. */
 void lp_remote_release(lp_remote *r);
 

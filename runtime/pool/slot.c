@@ -155,12 +155,7 @@ static void heard_end(lp_slot *slot, const lp_frame *frame, lp_call_state state)
 }
 
 static void heard_returned(lp_slot *slot, const lp_frame *frame) {
-  size_t n = frame->len / sizeof(uint64_t);
-  uint64_t *numbers = lp_alloc_resize(NULL, n * sizeof *numbers + 1);
-  if (!numbers) return; /* they stay where they are */
-  memcpy(numbers, frame->payload, n * sizeof *numbers);
-  lp_dispatch_returned(slot, numbers, (uint32_t)n);
-  lp_alloc_free(numbers);
+  lp_dispatch_returned(slot, frame->payload, frame->len / sizeof(uint64_t));
 }
 
 static void heard_retire(lp_slot *slot, const lp_frame *frame) {
@@ -269,7 +264,9 @@ static int send_snapshot(lp_slot *slot, const lp_snapshot *s) {
   int rc = teach(slot, (const uint32_t *)s->data, s->protos);
   if (rc < 0 || (rc = lp_buf_append(&slot->has, &s->number, sizeof s->number)) < 0) return rc;
   const char *bytes = s->data + s->protos * sizeof(uint32_t);
-  return lp_slot_say_parts(slot, LP_SAY_SNAPSHOT, &s->number, sizeof s->number, bytes, s->len);
+  rc = lp_slot_say_parts(slot, LP_SAY_SNAPSHOT, &s->number, sizeof s->number, bytes, s->len);
+  if (rc < 0) slot->has.len -= sizeof s->number;
+  return rc;
 }
 
 int lp_slot_send(lp_slot *slot, lp_call *call) {

@@ -21,31 +21,70 @@ print(p:apply(function(x) return { x }, #{ x } end, 5))
 for i, r in p:map(function(x) return { x, total } end, { 1, 2, 3 }) do print(i, r[1], r[2]) end
 END
 
-# Runs the program with that setting; what it prints is right as far as it comes.
+cat >"$tap_dir/parts.lua" <<'END'
+local pool, sync = require "luapool.pool", require "luapool.sync"
+local json, html, fs = require "luapool.json", require "luapool.html", require "luapool.fs"
+print(json.encode(json.decode '[1, {"a": [2.5, "x", null]}, 9007199254740993]'))
+local page = html.parse "<p class=a>one<p>two <a href=/x>link</a>"
+print(page:first("p.a"):text(), page:xpath("//a/@href")[1])
+local folder = fs.tempdir()
+fs.write(folder .. "/f", ("data"):rep(5000))
+print(#fs.read(folder .. "/f"), fs.stat(folder .. "/f").size)
+fs.remove(folder .. "/f")
+fs.remove(folder)
+local n, queue = sync.counter(), sync.queue { redeliver = true }
+local Class = { __index = { get = function(self) return self.v end } }
+local p <close> = pool.new { processes = 2, concurrency = 3 }
+local sum = 0
+local function count(x)
+  n:add(x)
+  queue:put(x)
+  return setmetatable({ v = x }, Class)
+end
+for _, r in p:map(count, { 1, 2, 3, 4, 5 }) do sum = sum + r:get() end
+print(sum, n:get() >= sum) -- what ran again has counted again
+print(p:apply(function() return queue:get() > 0 end))
+print((pcall(p.apply, p, function() error { code = 7 } end)))
+print((pcall(p.apply, p, function() os.exit(3) end)))
+print((p:apply(function(x) return { x } end, 5))[1])
+END
+
+# Runs a program with that setting; what it prints is right as far as it comes.
 fail_allocations() {
-  run env LUAPOOL_FAIL_ALLOC="$1" timeout 30 "$LUAPOOL" run "$tap_dir/program.lua"
+  run env LUAPOOL_FAIL_ALLOC="$1" timeout 30 "$LUAPOOL" run "$tap_dir/$2.lua"
   sed 's/table: 0x[0-9a-f]*/TABLE/' "$work/out" >"$work/got"
-  expect sh -c "head -c $(wc -c <"$work/got") '$tap_dir/right' | cmp - '$work/got'"
+  expect sh -c "head -c $(wc -c <"$work/got") '$tap_dir/$2.right' | cmp - '$work/got'"
   case $status in
-    0) expect cmp "$tap_dir/right" "$work/got" ;;
+    0) expect cmp "$tap_dir/$2.right" "$work/got" ;;
     1) expect_err_like 'memory' ;;
     *) expect_status 1 ;;
   esac
   expect sh -c "! grep -E 'Sanitizer|runtime error' '$work/err'"
 }
 
+# What a program prints when nothing fails: so many lines.
+run_well() {
+  run luapool run "$tap_dir/$1.lua"
+  expect_status 0
+  expect_out_lines "$2"
+  sed 's/table: 0x[0-9a-f]*/TABLE/' "$work/out" >"$tap_dir/$1.right"
+}
+
 it "runs when nothing fails"
-run luapool run "$tap_dir/program.lua"
-expect_status 0
-expect_out_lines 6
-sed 's/table: 0x[0-9a-f]*/TABLE/' "$work/out" >"$tap_dir/right"
+run_well program 6
+run_well parts 8
 
 it "ends in good order when each n-th allocation fails"
 for n in 1 2 5 11 23 47 83 101 116 128 137 149 164 176 191 206 224 251 307 401 613 997; do
-  fail_allocations "$n"
+  fail_allocations "$n" program
 done
 
 it "ends in good order when all allocations fail from some time on"
 for n in 1 50 300 700 1100 1300 1500 1700 1900 2100 2200 2300 2350 2400 2500 2600 2700 2800; do
-  fail_allocations "-$n"
+  fail_allocations "-$n" program
+done
+
+it "ends in good order when allocations fail in any part"
+for n in 31 130 211 351 404 419 436 545 701 946 1320 1999 -1500 -2500 -3500 -4500 -5500 -6500; do
+  fail_allocations "$n" parts
 done

@@ -181,6 +181,13 @@ local function wait(worker, request, undo, object, who, method, ...)
   finish(worker, request, undo, object, who, pcall(method, object, who, ...))
 end
 
+-- Who asks and gets no answer, for want of memory, would wait for ever.
+local function surely(remote, fn, ...)
+  local ok, more = pcall(fn, ...)
+  if not ok then remote:give_up() end
+  return not ok or more
+end
+
 local function start(worker, request, object, who, ok, name, ...)
   if not ok then return say_error(worker, request, name) end
   if not object then
@@ -189,7 +196,8 @@ local function start(worker, request, object, who, ok, name, ...)
   local about = class.info[getmetatable(object)]
   local method, undo, waits = about.remote[name], about.undo[name], about.waits[name]
   if waits and waits(object, who, ...) then
-    local waiting = task.spawn(wait, worker, request, undo, object, who, method, ...)
+    local waiting =
+      task.spawn(surely, worker.remote, wait, worker, request, undo, object, who, method, ...)
     waiting:name(worker.name)
     worker.waiting[request] = waiting
   else
@@ -266,18 +274,20 @@ end
 
 local workers = setmetatable({}, { __mode = "k" }) -- remote -> worker
 
-local function hear(worker, what, ...)
+local function hear(remote, what, ...)
   if not what then return false end
+  local worker = workers[remote] or new_worker(remote)
+  workers[remote] = worker
   heard[what](worker, ...)
   return true
 end
 
+local function hear_next(remote) return hear(remote, remote:next()) end
+
 -- The task that works off what a worker has said.
 local function serve(remote)
-  local worker = workers[remote] or new_worker(remote)
-  workers[remote] = worker
   repeat
-    local more = hear(worker, remote:next())
+    local more = surely(remote, hear_next, remote)
   until not more
 end
 
