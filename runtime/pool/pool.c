@@ -156,7 +156,9 @@ static void retry_later(lp_pool *pool, int error) {
     return;
   }
   double delay = FIRST_BACKOFF * (double)(1 << pool->early_deaths);
-  lp_loop_after(pool->fleet->st, &pool->backoff, delay);
+  if (lp_loop_after(pool->fleet->st, &pool->backoff, delay) == 0) return;
+  pool->start_error = LP_EMEMORY;
+  lp_pool_break(pool, NULL, 0);
 }
 
 static bool start_slot(lp_pool *pool, uint32_t index) {
@@ -377,7 +379,8 @@ void lp_pool_terminate(lp_pool *pool) {
   }
   lp_timer_stop(&pool->fleet->st->timers, &pool->backoff);
   check_leaving(pool);
-  if (!pool->ended) lp_loop_after(pool->fleet->st, &pool->grace, TERMINATE_GRACE);
+  if (!pool->ended && lp_loop_after(pool->fleet->st, &pool->grace, TERMINATE_GRACE) < 0)
+    kill_all(pool);
 }
 
 void lp_pool_kill(lp_pool *pool) {

@@ -95,6 +95,13 @@ void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause 
   check_gone(slot);
 }
 
+/* Kills it after a while; without memory for the timer at once. */
+static void kill_after(lp_slot *slot, double seconds) {
+  lp_fleet *f = slot->pool->fleet;
+  if (lp_loop_after(f->st, &slot->stopped, seconds) < 0)
+    lp_fleet_kill(f, slot->spawn_id, SIGKILL);
+}
+
 static void on_stopped(lp_timer *t) {
   lp_slot *slot = lp_list_of(t, lp_slot, stopped);
   lp_fleet *f = slot->pool->fleet;
@@ -104,7 +111,7 @@ static void on_stopped(lp_timer *t) {
   if (sure)
     lp_fleet_kill(f, slot->spawn_id, SIGKILL);
   else
-    lp_loop_after(f->st, &slot->stopped, SECOND_LOOK);
+    kill_after(slot, SECOND_LOOK);
 }
 
 /* One that leaves hangs up first, and then has a moment to close what it has. One that sends
@@ -115,7 +122,7 @@ static void on_ended(lp_channel *c, int status) {
   slot->ended = true;
   slot->garbled = status < 0;
   if (!slot->exited && slot->garbled) lp_fleet_kill(f, slot->spawn_id, SIGKILL);
-  if (!slot->exited && !slot->stopped.place) lp_loop_after(f->st, &slot->stopped, PATIENCE);
+  if (!slot->exited && !slot->stopped.place) kill_after(slot, PATIENCE);
   check_gone(slot);
 }
 
@@ -124,7 +131,7 @@ void lp_slot_frozen(lp_slot *slot, bool frozen) {
   slot->frozen = frozen;
   slot->doubted = false;
   if (frozen)
-    lp_loop_after(st, &slot->stopped, PATIENCE);
+    kill_after(slot, PATIENCE);
   else if (!slot->ended)
     lp_timer_stop(&st->timers, &slot->stopped);
 }
