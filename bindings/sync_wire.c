@@ -99,9 +99,12 @@ static int remote_taken(lua_State *L) {
   return 1;
 }
 
-/* remote:give_up(). Kills the worker: its calls run elsewhere. */
+/* remote:give_up(served). Kills the worker: its calls run elsewhere. `served`: the task that
+ * works off what it has said is at its end. */
 static int remote_give_up(lua_State *L) {
-  lp_remote_give_up(check(L));
+  lp_remote *r = check(L);
+  if (lua_toboolean(L, 2)) r->serving = false;
+  lp_remote_give_up(r);
   return 0;
 }
 

@@ -183,9 +183,7 @@ end
 
 -- Who asks and gets no answer, for want of memory, would wait for ever.
 local function surely(remote, fn, ...)
-  local ok, more = pcall(fn, ...)
-  if not ok then remote:give_up() end
-  return not ok or more
+  if not pcall(fn, ...) then remote:give_up(false) end
 end
 
 local function start(worker, request, object, who, ok, name, ...)
@@ -284,11 +282,14 @@ end
 
 local function hear_next(remote) return hear(remote, remote:next()) end
 
--- The task that works off what a worker has said.
+-- The task that works off what a worker has said. When it fails, another one goes on once the
+-- worker is dead.
 local function serve(remote)
+  local ok, more
   repeat
-    local more = surely(remote, hear_next, remote)
-  until not more
+    ok, more = pcall(hear_next, remote)
+  until not (ok and more)
+  if not ok then remote:give_up(true) end
 end
 
 -- ---- both ----
