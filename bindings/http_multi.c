@@ -17,10 +17,11 @@ struct lp_http_poll {
   uv_poll_t handle;
   lp_http_multi *multi; /* whose transfer used it last */
   curl_socket_t fd;
-  int wanted;  /* events that a transfer waits for; 0: it is idle */
-  int armed;   /* events that the handle is started for */
-  bool inited; /* the handle is known to libuv */
-  bool ours;   /* a connection: curl closes it through socket_close */
+  int wanted;     /* events that a transfer waits for; 0: it is idle */
+  int armed;      /* events that the handle is started for */
+  bool inited;    /* the handle is known to libuv */
+  bool ours;      /* a connection: curl closes it through socket_close */
+  bool connected; /* to its server: socket_close will be called */
 };
 
 /* --- the table of descriptors --- */
@@ -134,8 +135,16 @@ static int poll_init(lp_http_multi *m, lp_http_poll *p) {
   return 0;
 }
 
+/* Asked once a connection. curl closes a socket that never became one by itself. */
+static bool is_connected(lp_http_poll *p) {
+  struct sockaddr_storage peer;
+  socklen_t len = sizeof peer;
+  if (!p->connected) p->connected = getpeername(p->fd, (struct sockaddr *)&peer, &len) == 0;
+  return p->connected;
+}
+
 static void socket_idle(lp_http_polls *ps, lp_http_poll *p) {
-  if (!p->ours) {
+  if (!p->ours || !is_connected(p)) {
     polls_drop(ps, p->fd);
   } else {
     p->wanted = 0;
@@ -164,6 +173,7 @@ static curl_socket_t socket_open(void *polls, curlsocktype purpose, struct curl_
   (void)purpose;
   int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
+  polls_drop(polls, fd); /* of a socket that curl gave up before it was polled */
   if (polls_add(polls, fd, true)) return fd;
   close(fd);
   return CURL_SOCKET_BAD;

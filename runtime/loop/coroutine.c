@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/loop/interrupt.h"
+#include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
 
@@ -266,6 +267,22 @@ static int base_xpcall(lua_State *L) {
   return finish_pcall(L, status, context);
 }
 
+/* The standard one, but that a cancel error which was caught is on its way up again. */
+static int base_error(lua_State *L) {
+  int level = (int)luaL_optinteger(L, 2, 1);
+  lp_task *t = lp_state_of(L)->current;
+  lua_settop(L, 1);
+  if (lua_type(L, 1) == LUA_TSTRING && level > 0) {
+    luaL_where(L, level);
+    lua_insert(L, 1);
+    lua_concat(L, 2);
+  } else if (t && t->cancelled) {
+    const char *kind = lp_raise_kind(L, 1);
+    if (kind && strcmp(kind, "cancelled") == 0) t->unwinding = true;
+  }
+  return lua_error(L);
+}
+
 /* Functions of ours in C that a wait passes through: never the obstacle. */
 static bool lets_pass(lua_CFunction f) {
   return f == base_pcall || f == base_xpcall || f == coroutine_resume || f == call_wrapped;
@@ -340,7 +357,8 @@ void lp_coroutine_open(lua_State *L) {
                                        {"yield", coroutine_yield},
                                        {"isyieldable", coroutine_isyieldable},
                                        {NULL, NULL}};
-  static const luaL_Reg base[] = {{"pcall", base_pcall}, {"xpcall", base_xpcall}, {NULL, NULL}};
+  static const luaL_Reg base[] = {
+      {"error", base_error}, {"pcall", base_pcall}, {"xpcall", base_xpcall}, {NULL, NULL}};
   lua_getglobal(L, "coroutine");
   luaL_setfuncs(L, coroutine, 0);
   lua_pop(L, 1);
