@@ -49,11 +49,16 @@ static int push_graph(lua_State *L) {
   return lua_gettop(L);
 }
 
-/* Calls in line or with workers: a little more than there are places, so that none stands
- * empty. */
+/* Calls in line, beside those with workers: so many that the feeder can sleep while half of
+ * them are taken, and no place stands empty meanwhile. */
+static uint64_t ahead(const map *m) {
+  uint64_t half = lp_pool_places(m->pool) / 2, least = m->pool->options.processes;
+  return half > least ? half : least;
+}
+
 static bool has_room(const map *m) {
   const lp_pool_options *o = &m->pool->options;
-  uint64_t most = lp_pool_places(m->pool) + o->processes;
+  uint64_t most = lp_pool_places(m->pool) + ahead(m);
   bool rejects = o->max_pending && m->pool->counts.pending >= o->max_pending && m->waiting;
   bool window = m->held < 2 * most + MOST_HELD && m->bytes < MOST_BYTES;
   return m->closed || (m->waiting < most && window && !rejects);
@@ -70,7 +75,8 @@ static bool has_next(const map *m) {
 }
 
 static void wake(map *m) {
-  if (m->feeder && has_room(m)) lp_op_finish(m->feeder, 0);
+  bool enough = m->waiting <= lp_pool_places(m->pool) + ahead(m) / 2;
+  if (m->feeder && (enough || m->closed) && has_room(m)) lp_op_finish(m->feeder, 0);
   if (m->consumer && has_next(m)) lp_op_finish(m->consumer, 0);
 }
 
