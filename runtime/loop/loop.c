@@ -20,7 +20,8 @@ void lp_loop_spin(lp_state *st) {
   uv_idle_start(&st->spin, on_spin);
 }
 
-static void run_ready(lp_state *st) {
+/* Returns true when more could be run at once: a worker may have calls that it has not started. */
+static bool run_ready(lp_state *st) {
   st->overdue = false;
   for (int n = 0; n < BATCH && !st->overdue; n++) {
     lp_list *link = lp_list_shift(&st->ready);
@@ -29,9 +30,10 @@ static void run_ready(lp_state *st) {
       if (st->more && st->more(st)) continue;
       link = lp_list_shift(&st->preempted);
     }
-    if (!link) return;
+    if (!link) return false;
     lp_task_resume(lp_list_of(link, lp_task, link));
   }
+  return true;
 }
 
 static void run_flushes(lp_state *st) {
@@ -46,12 +48,12 @@ static void run_flushes(lp_state *st) {
 
 static void on_prepare(uv_prepare_t *handle) {
   lp_state *st = handle->data;
-  run_ready(st);
+  bool more = run_ready(st);
   run_flushes(st);
-  if (lp_list_empty(&st->ready) && lp_list_empty(&st->preempted))
-    uv_idle_stop(&st->spin);
-  else
+  if (more || !lp_list_empty(&st->ready))
     lp_loop_spin(st);
+  else
+    uv_idle_stop(&st->spin);
   if (!lp_timer_first(&st->timers))
     uv_timer_stop(&st->clock); /* it would keep the loop alive */
 }

@@ -81,3 +81,21 @@ it "does not without slices"
 run luapool run --slice 0 "$tap_dir/ticks.lua"
 expect_status 0
 expect [ "$(cat "$work/out")" -gt 60 ]
+
+# A slice that ends between two calls of a worker must not leave the rest of them lying.
+it "goes on with the calls that a worker has not started"
+cat >"$work/calls.lua" <<'END'
+local p <close> = require("luapool.pool").new { processes = 2 }
+local function burn()
+  local x = 0
+  for i = 1, 20000 do x = x + i end
+  return x
+end
+local items, n = {}, 0
+for i = 1, 120 do items[i] = i end
+for _ = 1, 20 do n = n + p:map(burn, items, { ordered = false }):drain() end
+print(n)
+END
+run luapool run --slice 1 "$work/calls.lua"
+expect_status 0
+expect_out 2400
