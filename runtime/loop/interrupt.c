@@ -109,12 +109,10 @@ static void on_signal(int signum) {
   lp_state *st = here;
   if (st && st->interrupt.open && !st->interrupt.hooked) {
     lua_State *L = st->running;
-    if (L && st->interrupt.resumes == st->resumes) {
+    if (L && st->interrupt.resumes == st->resumes)
       hook(&st->interrupt, L);
-    } else {
-      st->overdue = true;
+    else
       arm(st);
-    }
   }
   errno = saved_errno;
 }
