@@ -116,6 +116,41 @@ expect_out "500	500	0	2	6"
 expect_err ""
 expect_no_family
 
+it "takes 999 of 1,000 tasks through a SIGSEGV of one in a C module, and reports that one"
+cat >"$work/job.lua" <<'END'
+package.cpath = arg[1] .. "/?.so;" .. package.cpath
+local errors, pool = require "luapool.error", require "luapool.pool"
+local p = pool.new { processes = 2, concurrency = 100 }
+local function work(i)
+  require("luapool.task").sleep(0.001 * (i % 5))
+  if i == 500 then
+    io.stderr:write "about to crash\n"
+    require("crash").now()
+  end
+  return i
+end
+local i, good = 0, 0
+local function items()
+  i = i + 1
+  return i <= 1000 and i or nil
+end
+for place, value, e in p:map(work, items, { return_errors = true }) do
+  if e then
+    print(place, errors.is(e, "worker_died"), e.signal, e.attempts, e.report, e.place)
+    print((tostring(e):gsub("%d+%)", "PID)", 1)))
+  else
+    good = good + (value == place and 1 or 0)
+  end
+end
+print(good, p:stats().restarts)
+END
+sanitizer=${ASAN_OPTIONS:-}:handle_segv=0 # or it makes an exit of the signal
+run env ASAN_OPTIONS="$sanitizer" timeout 60 "$LUAPOOL" run "$work/job.lua" "${LUAPOOL%/*}/tests"
+expect_status 0
+expect_out_like '^500	true	11	2	about to crash	500$'
+expect_out_like ' worker [12] .pid PID. was killed by signal 11 .Segmentation fault.'
+expect_out_like '^999	2$'
+
 it "ends a worker that sends garbage, and no other"
 cat >"$work/job.lua" <<'END'
 local luapool = require "luapool"
