@@ -129,10 +129,14 @@ static const lp_op_class consumer_class = {
 /* ---- feeding ---- */
 
 /* map:send(...) -> true. One call with these arguments. Waits until there is room for the next
- * one. */
+ * one. Returns false, and sends nothing, when the map is cancelled or has all its input. */
 static int map_send(lua_State *L) {
   map *m = check(L);
   lp_buf *bytes, *protos;
+  if (m->fed) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
   int n = lua_gettop(L) - 1, graph = push_graph(L);
   lp_pool_encode(L, m->pool, graph, 0, 2, n, &bytes, &protos);
   uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));

@@ -15,9 +15,9 @@ local OPTIONS = {
 local Handle = {}
 Handle.__index = Handle
 
---- The next item; waits for room. False when there is none.
+--- The next item; waits for room. False when there is none, or nobody wants it any more.
 function Handle:put(...)
-  if (...) == nil then return false end
+  if (...) == nil or self.cancelled then return false end
   self.set:add(core.spawn(self.fn, ...))
   self.set:room(self.concurrency)
   return true
@@ -35,8 +35,9 @@ function Handle:next()
   return nil
 end
 
---- Cancels what has not ended.
+--- Cancels what has not ended; takes no more.
 function Handle:cancel()
+  self.cancelled = true
   for _, one in ipairs(self.set:tasks()) do
     one:cancel "its map has ended"
   end
@@ -52,6 +53,7 @@ return function(items, fn, opts)
     set = core.set(opts.ordered ~= false),
     fn = fn,
     concurrency = opts.concurrency or CONCURRENCY,
+    cancelled = false,
   }, Handle)
   handle.set:expect(true)
   return maps.start(handle, items, { return_errors = opts.return_errors, on_error = opts.on_error })

@@ -297,6 +297,24 @@ describe("map", function()
     assert.are.equal(2, p:apply(double, 1))
   end)
 
+  it("sends nothing more once it has failed, whatever its items do", function()
+    local p <close> = pool.new { processes = 1 }
+    local given = 0
+    local ok, e = pcall(function()
+      p:map(function(x)
+        if x == 1 then error("first", 0) end
+        require("luapool.task").sleep(1000)
+      end, function()
+        given = given + 1
+        if given > 1 then pcall(task.sleep, 1000) end -- eats the cancel error
+        return given
+      end):drain()
+    end)
+    assert.is_false(ok)
+    assert.are.equal("first", e)
+    assert.are.equal("0 done, 1 failed, 0 cancelled, 0 lost", counts(p))
+  end)
+
   it("with return_errors gives all, with their items", function()
     local p <close> = pool.new { processes = 2 }
     local function f(t)

@@ -162,6 +162,24 @@ describe("map", function()
     assert.are.equal(3, closed)
   end)
 
+  it("starts nothing more once it has failed, whatever its items do", function()
+    local given, started = 0, 0
+    local function items()
+      given = given + 1
+      if given > 1 then pcall(task.sleep, 1000) end -- eats the cancel error
+      return given
+    end
+    local function fails(x)
+      started = started + 1
+      if x == 1 then error("first", 0) end
+      task.sleep(1000)
+    end
+    local ok, e = pcall(function() task.map(items, fails):drain() end)
+    assert.is_false(ok)
+    assert.are.equal("first", e)
+    assert.are.equal(1, started)
+  end)
+
   it("with return_errors gives errors and items, and tells on_error", function()
     local seen, told = {}, {}
     for i, r, e, item in task.map({ "a", "b" }, function(x)
