@@ -109,10 +109,12 @@ static void on_signal(int signum) {
   lp_state *st = here;
   if (st && st->interrupt.open && !st->interrupt.hooked) {
     lua_State *L = st->running;
-    if (L && st->interrupt.resumes == st->resumes)
+    if (L && st->interrupt.resumes == st->resumes) {
       hook(&st->interrupt, L);
-    else
+    } else {
+      st->overdue = true;
       arm(st);
+    }
   }
   errno = saved_errno;
 }

@@ -1,5 +1,5 @@
 /* loop/loop.c: what happens in a turn of the loop, in this order: expired deadlines (the uv
- * timer), ready tasks and then at most one preempted task (the prepare handle), flushes,
+ * timer), ready tasks and then preempted ones, for a slice (the prepare handle), flushes,
  * libuv's poll. Layer: loop. */
 #include "runtime/loop/loop.h"
 
@@ -20,22 +20,20 @@ void lp_loop_spin(lp_state *st) {
   uv_idle_start(&st->spin, on_spin);
 }
 
-/* Returns true when more tasks can be run before the loop may sleep. */
+/* Returns true when more could be run at once: a worker may have calls that it has not started. */
 static bool run_ready(lp_state *st) {
-  uint64_t slices = st->slices;
-  for (int n = 0; n < BATCH; n++) {
+  st->overdue = false;
+  for (int n = 0; n < BATCH && !st->overdue; n++) {
     lp_list *link = lp_list_shift(&st->ready);
-    if (link)
-      lp_task_resume(lp_list_of(link, lp_task, link));
-    else if (!st->more || !st->more(st))
-      goto drained;
-    if (st->slices != slices) return true;
+    if (!link) {
+      st->fresh = false;
+      if (st->more && st->more(st)) continue;
+      link = lp_list_shift(&st->preempted);
+    }
+    if (!link) return false;
+    lp_task_resume(lp_list_of(link, lp_task, link));
   }
   return true;
-drained:;
-  lp_list *link = lp_list_shift(&st->preempted);
-  if (link) lp_task_resume(lp_list_of(link, lp_task, link));
-  return !lp_list_empty(&st->ready) || !lp_list_empty(&st->preempted);
 }
 
 static void run_flushes(lp_state *st) {
@@ -50,12 +48,12 @@ static void run_flushes(lp_state *st) {
 
 static void on_prepare(uv_prepare_t *handle) {
   lp_state *st = handle->data;
-  run_ready(st);
+  bool more = run_ready(st);
   run_flushes(st);
-  if (lp_list_empty(&st->ready) && lp_list_empty(&st->preempted))
-    uv_idle_stop(&st->spin);
-  else
+  if (more || !lp_list_empty(&st->ready))
     lp_loop_spin(st);
+  else
+    uv_idle_stop(&st->spin);
   if (!lp_timer_first(&st->timers))
     uv_timer_stop(&st->clock); /* it would keep the loop alive */
 }

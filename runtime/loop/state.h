@@ -36,7 +36,8 @@ typedef struct lp_state {
   uv_loop_t own_loop;
 
   lp_list ready;     /* tasks to resume, first come first served */
-  lp_list preempted; /* tasks that used up a slice: after all ready ones */
+  lp_list preempted; /* tasks that used up a slice, and those that had not started by then:
+                        after all ready ones */
   lp_list flushes;   /* asked for with lp_loop_flush */
   lp_list tasks;     /* every task that exists and has not ended */
   lp_timers timers;
@@ -48,7 +49,8 @@ typedef struct lp_state {
   lua_State *volatile running; /* its innermost running coroutine */
   volatile uint64_t resumes;   /* counts resumed tasks: tells the interrupt whose slice it is */
   uint64_t numbers;            /* the number of the latest task made */
-  uint64_t slices;             /* counts tasks suspended for having used up a slice */
+  bool fresh;                  /* `ready` may have tasks that have not started */
+  volatile bool overdue;       /* tasks have run for a slice: the loop must poll */
   lp_interrupt interrupt;
   lp_yield yielding;
   lua_State *blocked; /* the innermost resumer that cannot be suspended, or NULL */

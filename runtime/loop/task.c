@@ -169,6 +169,7 @@ lp_task *lp_task_spawn(lua_State *L, int nargs) {
   bool charged = st->on_cpu && st->current; /* in a worker, to the call that spawns it */
   t->number = charged ? st->current->number : ++st->numbers;
   lp_task_wake(t);
+  st->fresh = true;
   return t;
 }
 
@@ -318,9 +319,21 @@ void lp_task_expire(lp_task *t) {
   if (t->preempted) close_expired(t);
 }
 
+/* Tasks that have just been spawned may be as greedy: who is woken comes before them. */
+static void defer_unstarted(lp_state *st) {
+  if (!st->fresh) return;
+  st->fresh = false;
+  lp_list_each (link, &st->ready) {
+    if (lp_list_of(link, lp_task, link)->status != LP_TASK_PENDING) continue;
+    lp_list_remove(link);
+    lp_list_push(&st->preempted, link);
+  }
+}
+
 static void preempt(lp_task *t) {
   lp_state *st = t->st;
-  st->slices++;
+  st->overdue = true;
+  defer_unstarted(st);
   t->preempted = true;
   lp_list_push(&st->preempted, &t->link);
   if (t->expired) close_expired(t);

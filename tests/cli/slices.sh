@@ -44,3 +44,58 @@ it "takes a slice as milliseconds only"
 run luapool run --slice -1 "$work/endless.lua"
 expect_status 2
 expect_err_like "'--slice' must be a number of milliseconds"
+
+# Ten tasks that compute for 0.2 s of CPU each, and one that ticks every 20 ms: prints the longest
+# CPU time between two ticks, in milliseconds.
+cat >"$tap_dir/ticks.lua" <<'END'
+local task = require "luapool.task"
+local function burn(seconds)
+  local used, last = 0, os.clock()
+  while used < seconds do
+    for _ = 1, 1000 do end
+    local now = os.clock()
+    if now - last < 0.005 then used = used + (now - last) end -- more: others ran meanwhile
+    last = now
+  end
+end
+local longest, last = 0, os.clock()
+local function tick()
+  local now = os.clock()
+  longest, last = math.max(longest, now - last), now
+end
+local ticker = task.every(0.02, tick)
+local tasks = {}
+for i = 1, 10 do tasks[i] = task.spawn(burn, 0.2) end
+task.wait(tasks)
+tick()
+ticker:stop()
+print(math.ceil(longest * 1000))
+END
+
+it "lets a task tick every 20 ms beside ten that compute: within 60 ms of CPU time"
+run luapool run "$tap_dir/ticks.lua"
+expect_status 0
+expect [ "$(cat "$work/out")" -le 60 ]
+
+it "does not without slices"
+run luapool run --slice 0 "$tap_dir/ticks.lua"
+expect_status 0
+expect [ "$(cat "$work/out")" -gt 60 ]
+
+# A slice that ends between two calls of a worker must not leave the rest of them lying.
+it "goes on with the calls that a worker has not started"
+cat >"$work/calls.lua" <<'END'
+local p <close> = require("luapool.pool").new { processes = 2 }
+local function burn()
+  local x = 0
+  for i = 1, 20000 do x = x + i end
+  return x
+end
+local items, n = {}, 0
+for i = 1, 120 do items[i] = i end
+for _ = 1, 20 do n = n + p:map(burn, items, { ordered = false }):drain() end
+print(n)
+END
+run luapool run --slice 1 "$work/calls.lua"
+expect_status 0
+expect_out 2400
