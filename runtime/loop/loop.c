@@ -20,7 +20,8 @@ void lp_loop_spin(lp_state *st) {
   uv_idle_start(&st->spin, on_spin);
 }
 
-/* Returns true when more could be run at once: a worker may have calls that it has not started. */
+/* Returns true when more could be run at once: a worker may have calls that it has not started.
+ */
 static bool run_ready(lp_state *st) {
   st->overdue = false;
   for (int n = 0; n < BATCH && !st->overdue; n++) {

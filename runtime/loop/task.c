@@ -319,12 +319,13 @@ void lp_task_expire(lp_task *t) {
   if (t->preempted) close_expired(t);
 }
 
-/* Tasks that have just been spawned may be as greedy: who is woken comes before them. */
+/* Tasks that scripts have just spawned may be as greedy: who is woken comes before them. */
 static void defer_unstarted(lp_state *st) {
   if (!st->fresh) return;
   st->fresh = false;
   lp_list_each (link, &st->ready) {
-    if (lp_list_of(link, lp_task, link)->status != LP_TASK_PENDING) continue;
+    lp_task *t = lp_list_of(link, lp_task, link);
+    if (t->status != LP_TASK_PENDING || !t->exposed) continue;
     lp_list_remove(link);
     lp_list_push(&st->preempted, link);
   }
