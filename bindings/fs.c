@@ -51,14 +51,17 @@ enum {
 
 /* ---- in a thread ---- */
 
-/* Opens without blocking; a pipe is written to once somebody reads it. */
+/* Opens without blocking; a pipe is written to once somebody reads it. When it is removed
+ * before that, no file is made in its place. */
 static int open_file(fs_op *f, int flags) {
   for (;;) {
     int fd = open(f->path, flags | O_NONBLOCK | O_CLOEXEC, 0666);
     if (fd >= 0) return fd;
     if (errno != ENXIO || stat(f->path, &f->stat) < 0) return -errno;
-    if (f->given_up || !S_ISFIFO(f->stat.st_mode)) return -ENXIO;
+    if (!S_ISFIFO(f->stat.st_mode)) return -ENXIO;
     poll(NULL, 0, PATIENCE);
+    if (f->given_up) return -ECANCELED;
+    flags &= ~O_CREAT;
   }
 }
 

@@ -166,6 +166,22 @@ describe("luapool.fs", function()
     assert.are.equal("cancelled", writer:status())
   end)
 
+  it("makes no file of a pipe that is gone by the time somebody could read it", function()
+    local pipe = dir .. "/pipe"
+    for _, cancelled in ipairs { true, false } do
+      assert.is_true(os.execute(("mkfifo '%s'"):format(pipe)))
+      local writer = task.spawn(fs.write, pipe, "x")
+      task.sleep(0.01)
+      if cancelled then writer:cancel() end
+      os.remove(pipe)
+      local ok, e = writer:result()
+      assert.is_false(ok)
+      if not cancelled then assert.are.equal("ENOENT", e.code) end
+      task.sleep(0.12) -- by now its thread has looked again
+      assert.are.same({}, fs.list(dir))
+    end
+  end)
+
   it("cancels those that no thread has begun", function()
     assert.is_true(os.execute(("mkfifo '%s/pipe'"):format(dir)))
     local readers = {}
