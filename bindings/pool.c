@@ -257,6 +257,7 @@ static int pool_terminate(lua_State *L) {
 typedef struct join_op {
   lp_op op;
   lp_pool_watch watch;
+  const lp_pool *pool; /* alive: it is an argument of the waiting function */
 } join_op;
 
 static void join_happened(lp_pool_watch *w) {
@@ -276,12 +277,19 @@ static int join_results(lua_State *L, lp_op *op) {
   return 0;
 }
 
+static void join_which(const lp_op *op, char *text, size_t size) {
+  const lp_pool *pool = ((const join_op *)op)->pool;
+  if (pool->closed && pool->users)
+    snprintf(text, size, "(a map of it is not iterated to its end)");
+}
+
 static const lp_op_class join_class = {
-    .name = "pool", .results = join_results, .close = join_close};
+    .name = "pool", .results = join_results, .close = join_close, .which = join_which};
 
 /* Waits to be told, unless it has happened already. */
 static int await_watch(lua_State *L, lp_list *watches, bool happened, double timeout) {
   join_op *j = lp_op_new(L, &join_class, sizeof *j);
+  j->pool = lp_pool_check(L, 1);
   lp_list_init(&j->watch.link);
   j->watch.happened = join_happened;
   if (happened)

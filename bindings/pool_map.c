@@ -3,6 +3,7 @@
  * both by places of workers and by outcomes that wait to be taken. Layer: bindings. Process:
  * main. */
 #include <lauxlib.h>
+#include <stdio.h>
 
 #include "bindings/pool.h"
 #include "runtime/base/alloc.h"
@@ -121,8 +122,16 @@ static int feeder_results(lua_State *L, lp_op *op) {
   return 1;
 }
 
-static const lp_op_class feeder_class = {
-    .name = "place in a pool", .results = feeder_results, .close = feeder_close};
+static void feeder_which(const lp_op *op, char *text, size_t size) {
+  const map *m = ((const end_op *)op)->map;
+  snprintf(text, size, "(%llu results of its map are to be taken)",
+           (unsigned long long)(m->held - m->waiting));
+}
+
+static const lp_op_class feeder_class = {.name = "place in a pool",
+                                         .results = feeder_results,
+                                         .close = feeder_close,
+                                         .which = feeder_which};
 static const lp_op_class consumer_class = {
     .name = "results of a pool", .results = consumer_results, .close = consumer_close};
 

@@ -27,9 +27,10 @@ static void on_hold(uv_timer_t *timer) {
   (void)timer;
 }
 
+/* A closed pool goes on to its end, but for one that only waits for a map to be iterated. */
 static bool busy(const lp_pool *pool) {
   bool work = pool->counts.pending || pool->counts.running;
-  return !pool->ended && (work || pool->closed);
+  return !pool->ended && (work || (pool->closed && (pool->killed || !pool->users)));
 }
 
 static void hold(lp_pool *pool) {

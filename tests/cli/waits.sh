@@ -74,6 +74,17 @@ expect_out closed
 expect_err_like '^luapool: nothing can wake any task any more:$'
 expect_err_like 'dead.lua:5: in main chunk$'
 
+it "does so at the end of a pool with a map that nobody iterates"
+cat >"$work/dead.lua" <<'END'
+local p <close> = require("luapool.pool").new { processes = 2, concurrency = 2 }
+p:map(function(x) return x end, function() return 1 end)
+END
+run luapool run "$work/dead.lua"
+expect_status 1
+expect_err_like '^luapool: nothing can wake any task any more:$'
+expect_err_like '^task [0-9]+ waits for pool \(a map of it is not iterated to its end\)'
+expect_err_like "'map' waits for place in a pool \([0-9]+ results of its map are to be taken\)"
+
 it "does not while a timer, a program or a worker may wake one"
 cat >"$work/alive.lua" <<'END'
 local task, pool = require "luapool.task", require "luapool.pool"
