@@ -3,6 +3,7 @@
 
 local core = require "luapool.core"
 local errors = require "luapool.error"
+local fs = require "luapool.fs"
 local pool = require "luapool.pool"
 local process = require "luapool.process"
 local states = require "tests.support.cancel_states"
@@ -135,19 +136,22 @@ end)
 
 describe("a worker that is gone", function()
   -- In the worker; objects that travel are those of main.
-  local function remote(name)
-    local s <close> = require "tests.support.cancel_states".open(name)
+  local function remote(name, home)
+    local own = require "tests.support.cancel_states"
+    own.home = home
+    local s <close> = own.open(name)
     s.wait()
   end
 
   for _, name in ipairs(states.names) do
     it("while " .. name, function()
+      local home <close> = fs.tempdir()
       local s <close> = states.open(name)
       if s.main_only then return end
       do
         local p <close> = pool.new { processes = 1, crash_retries = 0 }
         p:apply(function() end)
-        local future = s.travels and p:submit(s.wait) or p:submit(remote, name)
+        local future = s.travels and p:submit(s.wait) or p:submit(remote, name, home.path)
         states.enter(s.travels and {} or { ready = function()
           return s.done or p:stats().running == 1
         end })
@@ -158,6 +162,7 @@ describe("a worker that is gone", function()
         if not ok then assert.is_true(errors.is(e, "worker_died")) end
         assert.are.equal(1, p:apply(function() return 1 end))
       end
+      states.bury(home.path)
       s.late()
       settle()
       if s.travels then s.check() end

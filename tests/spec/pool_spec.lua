@@ -36,12 +36,19 @@ local function count_lines(name)
   return n
 end
 
+local scratches = {}
+
 -- A file that is gone after the test.
-local function scratch(finally)
+local function scratch()
   local name = os.tmpname()
-  finally(function() os.remove(name) end)
+  scratches[#scratches + 1] = name
   return name
 end
+
+after_each(function()
+  for _, name in ipairs(scratches) do os.remove(name) end
+  scratches = {}
+end)
 
 local function note(name)
   local file = assert(io.open(name, "a"))
@@ -151,7 +158,7 @@ describe("apply", function()
 
   it("is cancelled with its caller, and returns after the task has ended", function()
     local p <close> = pool.new { processes = 1 }
-    local name = scratch(finally)
+    local name = scratch()
     local caller = task.spawn(function()
       p:apply(function(file)
         local append <close> = setmetatable({}, { __close = function()
@@ -685,7 +692,7 @@ describe("a worker that is killed", function()
 
   it("runs a charged task again at most crash_retries times", function()
     for retries, runs in pairs { [0] = 1, [1] = 2, [3] = 4 } do
-      local name = scratch(finally)
+      local name = scratch()
       local p <close> = pool.new { processes = 2, crash_retries = retries }
       local function f()
         note(name)
@@ -707,7 +714,7 @@ describe("a worker that is killed", function()
   end)
 
   it("never runs a task twice with crash_retries = 0", function()
-    local name = scratch(finally)
+    local name = scratch()
     local p <close> = pool.new { processes = 1, crash_retries = 0 }
     local function wait()
       note(name)

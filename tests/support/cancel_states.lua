@@ -6,6 +6,9 @@
 --   late()   what it waited for happens after all
 --   check()  fails when something was handed to the task that is gone
 --   close()  gives everything back
+--
+-- A worker that is killed gives nothing back: its folders go into `home`, which is main's, and
+-- bury(home) ends what it has left running.
 
 local dns = require "luapool.dns"
 local fs = require "luapool.fs"
@@ -18,7 +21,7 @@ local task = require "luapool.task"
 
 local LONG = 1000
 
-local M = { names = {} }
+local M = { names = {}, home = nil }
 
 local states = {}
 
@@ -55,10 +58,20 @@ end
 
 local function url(port) return ("http://127.0.0.1:%d/"):format(port) end
 
+local folders = 0
+
+local function tempdir()
+  if not M.home then return fs.tempdir() end
+  folders = folders + 1
+  local path = ("%s/%d"):format(M.home, folders)
+  fs.mkdir(path)
+  return { path = path, close = function() end }
+end
+
 -- A pipe with a name: who writes to it waits for a reader.
 local function fifo()
-  local dir = fs.tempdir()
-  local path = dir .. "/fifo"
+  local dir = tempdir()
+  local path = dir.path .. "/fifo"
   assert(process.exec { "mkfifo", path }.code == 0)
   return path, dir
 end
@@ -256,8 +269,8 @@ state("fs", function()
 end)
 
 state("process.exec", function()
-  local dir = fs.tempdir()
-  local path = dir .. "/pid"
+  local dir = tempdir()
+  local path = dir.path .. "/pid"
   local function pid()
     local file <close> = io.open(path)
     return file and file:read "n"
@@ -269,10 +282,7 @@ state("process.exec", function()
     end,
     ready = pid,
     check = function() assert(not lives()) end,
-    close = function()
-      process.exec { "kill", tostring(pid()) } -- in case it outlived a worker
-      dir:close()
-    end,
+    close = function() dir:close() end,
   }
 end)
 
@@ -310,6 +320,13 @@ end)
 state("already done", function()
   return { done = true, wait = function() end }
 end)
+
+--- Ends the program that a worker has left running, if any.
+---@param home string
+function M.bury(home)
+  local file <close> = io.open(home .. "/1/pid")
+  if file then process.exec { "kill", file:read "l" } end
+end
 
 --- Makes a state.
 ---@param name string one of names
