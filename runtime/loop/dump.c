@@ -23,11 +23,16 @@ static bool hidden(const lp_task *t) {
   return waits(t) && strcmp(t->op->class->name, "signal") == 0;
 }
 
+/* A call of a pool is named by its place among the calls, the upper half of its number. */
+static unsigned long long number_of(const lp_task *t) {
+  return t->number >> 32 ? t->number >> 32 : t->number;
+}
+
 /* Each add_ function pushes a piece of text and moves it into the buffer, whose stack the
  * caller keeps in order. */
 static void add_name(lua_State *L, luaL_Buffer *b, lp_task *t) {
   char number[32];
-  snprintf(number, sizeof number, "task %llu ", (unsigned long long)t->number);
+  snprintf(number, sizeof number, "task %llu ", number_of(t));
   luaL_addstring(b, number);
   lp_task_object(L, t);
   const char *name = lp_task_field(L, -1, LP_TASK_NAME) ? lua_tostring(L, -1) : NULL;

@@ -16,6 +16,10 @@
 
 enum { MOST_SCRATCH = 1 << 20 }; /* bytes kept between answers */
 
+/* Seconds that a cancelled task which does not wait may go on, and when the worker is to exit.
+ */
+static const double GRACE = 5, LAST_GRACE = 0.5;
+
 void lp_job_open(lp_jobs *jobs, lp_state *st) {
   jobs->st = st;
   lp_list_init(&jobs->waiting);
@@ -281,9 +285,8 @@ static void cancel_waiting(lp_job *job) {
   free_job(job);
 }
 
-/* One that does not wait never learns of it, and is closed after a while. */
-static void cancel_running(lp_job *job) {
-  static const double grace = 5; /* seconds */
+/* One that does not wait never learns of it, and is closed after `grace` seconds. */
+static void cancel_running(lp_job *job, double grace) {
   job->cancelled = true;
   lp_loop_after(job->jobs->st, &job->timer, grace);
   lp_task_stop(job->task);
@@ -304,14 +307,15 @@ void lp_job_cancel(lp_jobs *jobs, uint64_t number) {
   }
   lp_list_each (it, &jobs->running) {
     lp_job *job = lp_list_of(it, lp_job, link);
-    if (job->head.number == number) cancel_running(job);
+    if (job->head.number == number) cancel_running(job, GRACE);
   }
 }
 
 void lp_job_cancel_all(lp_jobs *jobs) {
   while (!lp_list_empty(&jobs->waiting))
     cancel_waiting(lp_list_of(jobs->waiting.next, lp_job, link));
-  lp_list_each (link, &jobs->running) cancel_running(lp_list_of(link, lp_job, link));
+  lp_list_each (link, &jobs->running)
+    cancel_running(lp_list_of(link, lp_job, link), LAST_GRACE);
 }
 
 static void free_list(lp_list *list, size_t offset) {

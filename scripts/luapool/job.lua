@@ -81,6 +81,7 @@ end
 
 -- One reply of a worker, or the pool's error in place of it.
 local function settle(self, entry, reply, e)
+  if self.halted and errors.is(e, "cancelled") then return end
   if not reply then
     local runs = errors.is(e, "worker_died") and e.attempts or 1
     failed(self, entry, e, (entry.attempts or 0) + runs)
@@ -112,6 +113,7 @@ end
 
 local function consume(self)
   local workers <close> = new_pool(self.spec)
+  self.workers = workers
   self.source = source.open(self.spec, self.ctx)
   local function next_entry()
     local entry = self.source:next()
@@ -124,6 +126,13 @@ local function consume(self)
   end
 end
 
+-- Stops what runs, also tasks that never wait.
+local function halt(self, what)
+  self.halted = true
+  if self.workers then self.workers:terminate() end
+  self.consumer:cancel(what)
+end
+
 --- Stops the job: the first time it pulls no more items and lets running ones finish, for a while;
 --- then at once.
 ---@param status integer the exit status of the run
@@ -131,15 +140,12 @@ end
 function Job:stop(status, what)
   local again = self.status ~= nil
   self.status, self.stopped = self.status or status, self.stopped or what
-  if again or not self.source then
-    self.consumer:cancel(what)
-    return
-  end
+  if again or not self.source then return halt(self, what) end
   self.source:stop()
   screen.print(("luapool: %s: running items have %d s to finish\n"):format(what, GRACE))
   task.spawn(function()
     task.sleep(GRACE)
-    self.consumer:cancel(what)
+    halt(self, what)
   end):name "grace"
 end
 

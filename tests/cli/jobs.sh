@@ -324,6 +324,28 @@ stopped
 expect_status 4
 expect_err_like '^Done, success: 300/.*\(stopped by --timeout 1 after'
 
+it "stops what never waits too on the second Ctrl-C, long before the 5 s of the first"
+cat >"$work/job.lua" <<'LUA'
+return {
+  items = { 1, 2, 3, 4 },
+  process = function(x)
+    while x == 2 do end
+    return x
+  end,
+  output = "out.jsonl",
+}
+LUA
+(cd "$work" && exec "$LUAPOOL" run job.lua -p 2 >out 2>err) &
+pid=$! tap_command="luapool run job.lua"
+until [ "$(cat "$work/out.jsonl" 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.02; done
+kill -INT "$pid"
+sleep 0.1
+kill -INT "$pid"
+status=0
+wait "$pid" || status=$?
+expect_status 130
+expect_err_like '^Done, success: 3/4, failure: 0/4, cancelled: 1/4 \(interrupted after [0-4][.]'
+
 it "lets running items finish when it is stopped"
 cat >"$work/job.lua" <<'LUA'
 local task = require "luapool.task"
