@@ -219,16 +219,15 @@ print(select(2, pcall(eat)))
 print(p:apply(double, 2))
 END
 run sh -c "ulimit -v 200000; exec timeout 60 '$LUAPOOL' run '$work/job.lua'"
-case $LUAPOOL in
-  *asan*) skip "AddressSanitizer needs the whole address space" ;;
-  *)
-    expect_status 0
-    expect_out "not enough memory
+if grep -q __asan_init "$LUAPOOL"; then
+  skip "AddressSanitizer needs the whole address space"
+else
+  expect_status 0
+  expect_out "not enough memory
 2
 not enough memory
 4"
-    ;;
-esac
+fi
 
 for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
   it "works with standard streams closed: $closed"
