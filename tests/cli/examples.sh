@@ -29,6 +29,19 @@ expect_out "1	(1000, 10000)
 5	(5000, 50000)
 sum	(2, 20)"
 
+it "queue.lua: a queue, a limiter and a counter of all processes"
+run luapool run examples/queue.lua -p 3
+expect_status 0
+expect_out "511 nodes visited, 256 leaves"
+
+it "crash.lua: one item fails with a report, the others do not"
+run luapool run examples/crash.lua -p 2
+expect_status 0
+expect_out "77 failed: worker_died
+its worker ended with status 1
+and had said: 77 is not for me
+999 squares, 2 workers replaced"
+
 it "generator.lua: a generator that fetches"
 for n in 1 2 3; do
   echo "<title>Part $n</title><a rel=next href=part-$((n + 1)).html>on</a>" >"$NGINX_ROOT/part-$n.html"
