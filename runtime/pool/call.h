@@ -32,7 +32,8 @@ typedef struct lp_call {
   lp_list link;
   lp_pool *pool;
   lp_fleet *fleet;
-  lp_slot *slot; /* where it is when it is sent */
+  lp_slot *slot; /* where it is when it is sent, */
+  uint64_t turn; /* and its place among the calls that this slot was sent */
   lp_snapshot *snapshot;
   uint64_t number; /* 1 + index in pool->table, and a generation above it */
   lp_call_state state;

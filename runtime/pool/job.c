@@ -37,6 +37,7 @@ int lp_job_add(lp_jobs *jobs, const lp_frame *frame) {
   if (!job) return LP_EMEMORY;
   job->jobs = jobs;
   job->graph = LUA_NOREF;
+  job->turn = ++jobs->turns;
   job->len = frame->len - head;
   memcpy(&job->head, frame->payload, head);
   memcpy(job->bytes, frame->payload + head, job->len);
@@ -269,6 +270,7 @@ bool lp_job_start(lp_jobs *jobs) {
   if (!link) return false;
   lp_job *job = lp_list_of(link, lp_job, link);
   lp_list_push(&jobs->running, link);
+  *jobs->started = job->turn;
   lua_pushcfunction(L, spawn);
   lua_pushlightuserdata(L, job);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;

@@ -35,7 +35,9 @@ typedef struct lp_jobs {
   lp_list waiting, running; /* jobs */
   lp_list functions, protos;
   lp_buf scratch;
-  double timeout; /* seconds that a task may take; 0: no limit */
+  double timeout;             /* seconds that a task may take; 0: no limit */
+  uint64_t turns;             /* jobs that have come */
+  volatile uint64_t *started; /* the shared word: the turn of the latest one that was started */
   /* Sends an answer: type, number of the job, values. */
   void (*answer)(struct lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
                  size_t len);
@@ -45,6 +47,7 @@ typedef struct lp_job {
   lp_list link; /* in waiting or running */
   lp_jobs *jobs;
   lp_task_head head;
+  uint64_t turn;
   lp_task *task;
   lp_timer timer; /* its timeout; once cancelled, until it is closed by force */
   bool cancelled; /* main wants it to end */

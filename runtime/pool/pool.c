@@ -186,12 +186,15 @@ void lp_pool_retire(lp_pool *pool, lp_slot *slot) {
   if (slot->load == 0) tell_exit(slot);
 }
 
-/* Its worker is dead: the call goes first in line again, unless it has had its chances. */
+/* Its worker is dead: the call goes first in line again, unless it has had its chances. One
+ * that was not started may run at any rate: that is its first time. */
 static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool charged) {
   uint32_t *count = charged ? &call->crashes : &call->reruns;
   uint32_t retries = pool->options.crash_retries;
-  uint32_t most = charged || !retries ? retries : MOST_RERUNS;
+  bool started = call->turn <= slot->shared->started;
+  uint32_t most = charged || (started && !retries) ? retries : MOST_RERUNS;
   ++*count;
+  if (!started) call->attempt--;
   if (pool->killed || call->cancelling)
     lp_pool_finish(call, LP_CALL_CANCELLED);
   else if (pool->broken)

@@ -41,8 +41,10 @@ enum {
 /* The memory that main shares with a worker; only the worker writes it. It outlives the worker.
  */
 typedef struct lp_shared {
-  volatile uint64_t on_cpu; /* the number of the task that runs now, or 0 */
-  volatile uint64_t taken;  /* of the latest answer (lp_answer_head) that its task has */
+  volatile uint64_t on_cpu;  /* the number of the task that runs now, or 0 */
+  volatile uint64_t taken;   /* of the latest answer (lp_answer_head) that its task has */
+  volatile uint64_t started; /* calls are started in the order in which they came: the place of
+                                the latest one, from 1 */
 } lp_shared;
 
 /* A method of an object that stays with main. Every ask is answered once. */

@@ -289,6 +289,7 @@ int lp_slot_send(lp_slot *slot, lp_call *call) {
                            call->len);
   if (rc < 0) return rc;
   call->slot = slot;
+  call->turn = ++slot->turns;
   call->state = LP_CALL_SENT;
   lp_list_push(&slot->calls, &call->link);
   slot->load++;

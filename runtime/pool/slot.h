@@ -33,6 +33,7 @@ struct lp_slot {
   lp_list calls;     /* sent to it and not answered */
   uint32_t load;     /* their number */
   uint32_t sent;     /* calls that it was sent and has not given back */
+  uint64_t turns;    /* calls that it was sent */
   bool ready;        /* it has said so */
   bool retiring;     /* a replacement has its place; it leaves when its calls have ended */
   bool asked;        /* to give back calls; no answer yet */

@@ -333,6 +333,7 @@ static int open_page(worker *w) {
   if (page == MAP_FAILED) return LP_EMEMORY;
   w->asker.shared = page;
   w->state.on_cpu = &w->asker.shared->on_cpu;
+  w->jobs.started = &w->asker.shared->started;
   return 0;
 }
 

@@ -217,6 +217,20 @@ describe("crash_retries", function()
     fails("worker_died", waits.await, waits)
   end)
 
+  it("0 runs elsewhere what the dead worker had not started", function()
+    local p <close> = pool.new { processes = 1, crash_retries = 0 }
+    local items, good, bad = {}, 0, {}
+    for i = 1, 20 do items[i] = i end
+    for i, attempt, e in p:map(function(i)
+      if i == 1 then os.exit(3) end
+      return require("luapool.task").current().attempt
+    end, items, { return_errors = true }) do
+      if e then bad[#bad + 1] = i else good = good + attempt end
+    end
+    assert.are.same({ 1 }, bad)
+    assert.are.equal(19, good) -- for each it was the first attempt
+  end)
+
   it("2 runs a poisonous task three times; its neighbours end well", function()
     local p <close> = pool.new { processes = 2, crash_retries = 2 }
     local list = {}
