@@ -90,14 +90,14 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
 }
 
 /* The events that the script waits for go on: on_hook hands them over. */
-static void hook(lp_interrupt *in, lua_State *L) {
+static void hook(lp_interrupt *in, lua_State *L, bool primed) {
   lua_Hook old = lua_gethook(L);
   if (old && old != on_hook) {
     in->saved_mask = lua_gethookmask(L);
     in->saved_count = lua_gethookcount(L);
     in->saved = old;
   }
-  in->primed = false;
+  in->primed = primed;
   in->hooked = L;
   int mask = in->saved ? in->saved_mask : 0;
   lua_sethook(L, on_hook, LUA_MASKLINE | mask, in->saved ? in->saved_count : 0);
@@ -110,7 +110,7 @@ static void on_signal(int signum) {
   if (st && st->interrupt.open && !st->interrupt.hooked) {
     lua_State *L = st->running;
     if (L && st->interrupt.resumes == st->resumes) {
-      hook(&st->interrupt, L);
+      hook(&st->interrupt, L, false);
     } else {
       st->overdue = true;
       arm(st);
@@ -119,11 +119,14 @@ static void on_signal(int signum) {
   errno = saved_errno;
 }
 
+/* `to` is in a C function, or at its start: when it comes back to Lua code, the VM notes where
+ * that is. Were its first event not to count, two coroutines that take turns within a line each
+ * would never see a second one. */
 void lp_interrupt_pass(lp_state *st, lua_State *from, lua_State *to) {
   lp_interrupt *in = &st->interrupt;
   if (in->hooked != from) return;
   unhook(in, from);
-  hook(in, to);
+  hook(in, to, true);
 }
 
 void lp_interrupt_settle(lp_state *st) {

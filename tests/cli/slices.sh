@@ -31,12 +31,14 @@ local task = require "luapool.task"
 local function forever() while true do end end
 local function nested() coroutine.wrap(function() coroutine.wrap(forever)() end)() end
 local function caught() while true do pcall(forever) end end
-for _, f in ipairs { forever, nested, caught } do task.spawn(f) end
+local function yields() while true do coroutine.yield(1) end end
+local function to_and_fro() for _ in coroutine.wrap(yields) do end end
+for _, f in ipairs { to_and_fro, forever, nested, caught } do task.spawn(f) end
 for _ = 1, 3 do task.sleep(0.001) end
 print "awake"
 os.exit(0, false)
 END
-run luapool run --slice 1 "$work/endless.lua"
+run timeout -s KILL 20 "$LUAPOOL" run --slice 1 "$work/endless.lua"
 expect_status 0
 expect_out awake
 

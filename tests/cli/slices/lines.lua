@@ -13,5 +13,12 @@ local function after_calls()
     sum = sum + x // x
   end
 end
-task.all(plain, after_calls, plain, after_calls)
-print(sum == 4 * N and "exact" or sum)
+local function after_yields()
+  local one = coroutine.wrap(function() while true do coroutine.yield(1) end end)
+  for _ = 1, N do
+    local x = one()
+    sum = sum + x
+  end
+end
+task.all(plain, after_calls, after_yields, plain, after_calls, after_yields)
+print(sum == 6 * N and "exact" or sum)
