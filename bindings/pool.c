@@ -334,6 +334,14 @@ static int pool_ended(lua_State *L) {
   return 1;
 }
 
+/* pool:single(). Of a new pool of one: its worker is not replaced, whatever comes. */
+static int pool_single(lua_State *L) {
+  lp_pool *pool = lp_pool_check(L, 1);
+  pool->single = true;
+  pool->options.max_tasks = 0;
+  return 0;
+}
+
 /* pool:kill(). The same as terminate, at once and by force. */
 static int pool_kill(lua_State *L) {
   lp_pool_kill(lp_pool_check(L, 1));
@@ -396,13 +404,21 @@ static int pool_gc(lua_State *L) {
 }
 
 int luaopen_luapool_pool_core(lua_State *L) {
-  static const luaL_Reg methods[] = {{"apply", pool_apply},   {"submit", pool_submit},
-                                     {"close", pool_close},   {"terminate", pool_terminate},
-                                     {"kill", pool_kill},     {"want", pool_want},
-                                     {"join", pool_join},     {"stats", pool_stats},
-                                     {"forked", pool_forked}, {"pid", pool_pid},
-                                     {"ended", pool_ended},   {"exitcode", pool_exitcode},
-                                     {"__gc", pool_gc},       {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"apply", pool_apply},
+                                     {"submit", pool_submit},
+                                     {"close", pool_close},
+                                     {"terminate", pool_terminate},
+                                     {"kill", pool_kill},
+                                     {"want", pool_want},
+                                     {"join", pool_join},
+                                     {"stats", pool_stats},
+                                     {"forked", pool_forked},
+                                     {"pid", pool_pid},
+                                     {"ended", pool_ended},
+                                     {"exitcode", pool_exitcode},
+                                     {"single", pool_single},
+                                     {"__gc", pool_gc},
+                                     {NULL, NULL}};
   static const luaL_Reg functions[] = {{"new", pool_new}, {NULL, NULL}};
   luaL_newmetatable(L, CLASS);
   luaL_setfuncs(L, methods, 0);

@@ -178,7 +178,7 @@ static void start_missing(lp_pool *pool) {
 }
 
 void lp_pool_retire(lp_pool *pool, lp_slot *slot) {
-  if (slot->retiring || slot->leaving) return;
+  if (slot->retiring || slot->leaving || pool->single) return;
   slot->retiring = true;
   pool->retiring++;
   pool->slots[slot->id - 1] = NULL;
@@ -193,6 +193,7 @@ static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool charged) {
   uint32_t retries = pool->options.crash_retries;
   bool started = call->turn <= slot->shared->started;
   uint32_t most = charged || (started && !retries) ? retries : MOST_RERUNS;
+  if (pool->single) most = 0;
   ++*count;
   if (!started) call->attempt--;
   if (pool->killed || call->cancelling)
@@ -228,7 +229,7 @@ void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
   note_death(pool, slot);
   lp_pool_tell(&pool->starts);
   check_leaving(pool);
-  if (slot->leaving || !active || pool->ended) {
+  if (slot->leaving || !active || pool->ended || pool->single) {
     lp_dispatch_run(pool);
     return;
   }

@@ -55,6 +55,7 @@ struct lp_pool {
   uint32_t snapshots; /* the number of the latest one */
   uint32_t users;     /* maps that may still submit */
   lp_pool_counts counts;
+  bool single;       /* of luapool.process: nobody takes the place of its one worker */
   bool closed;       /* no new work */
   bool killed;       /* and none of the old */
   bool ended;        /* no worker any more */

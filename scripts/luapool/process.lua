@@ -115,6 +115,7 @@ function Process:start()
     init = opts.init,
     init_args = opts.init_args,
   }
+  one.handle:single()
   self.pool = one
   local ok, future = pcall(one.submit, one, self.fn, table.unpack(args, 1, args.n or #args))
   one:close()

@@ -224,6 +224,16 @@ describe("process.new", function()
     assert.are.equal(-6, p.exitcode)
   end)
 
+  it("does not begin again in another process when it is killed before it has begun", function()
+    for _ = 1, 20 do
+      local p = started(function() require("luapool.task").sleep(100) end)
+      local pid = p.pid
+      process.exec { "kill", "-s", "KILL", tostring(pid) }
+      local e = join_fails("worker_died", p)
+      assert.are.same({ pid, 9, -9 }, { e.pid, e.signal, p.exitcode })
+    end
+  end)
+
   it("joins for a time", function()
     local p = started(function() require("luapool.task").sleep(100) end)
     local ok, e = pcall(p.join, p, 0.01)
