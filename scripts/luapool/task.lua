@@ -48,16 +48,25 @@ end
 
 local function is_task(value) return core.check(value) end
 
--- Raises at the user's line unless `list` is a list whose items all pass.
-local function check_list(where, list, what, passes)
-  if type(list) ~= "table" then
-    err.wrong("bad argument #1 to '%s' (a list expected, got %s)", where, type(list))
-  end
-  for i = 1, #list do
+-- Raises at the user's line unless the first n items of `list` may be waited for.
+local function check_items(list, n, what, passes)
+  local me = core.current()
+  for i = 1, n do
     if not passes(list[i]) then
       err.wrong("bad item %d of the list (%s expected, got %s)", i, what, type(list[i]))
     end
+    if list[i] == me then err.wrong("item %d of the list: a task cannot wait for itself", i) end
   end
+end
+
+local function check_list(where, list)
+  if type(list) == "table" then return end
+  err.wrong("bad argument #1 to '%s' (a list expected, got %s)", where, type(list))
+end
+
+local function check_tasks(where, list)
+  check_list(where, list)
+  check_items(list, #list, "a task", is_task)
 end
 
 local function check_seconds(where, seconds)
@@ -71,13 +80,13 @@ local function check_function(where, n, fn)
   err.wrong("bad argument #%d to '%s' (function expected, got %s)", n, where, type(fn))
 end
 
--- A list of tasks out of a list of tasks and functions.
-local function to_tasks(list, where)
-  check_list(where, list, "a task or a function", function(item)
-    return type(item) == "function" or is_task(item)
-  end)
+local function is_task_or_function(value) return type(value) == "function" or is_task(value) end
+
+-- A list of tasks out of a list of n tasks and functions.
+local function to_tasks(list, n)
+  check_items(list, n, "a task or a function", is_task_or_function)
   local tasks = {}
-  for i = 1, #list do
+  for i = 1, n do
     tasks[i] = type(list[i]) == "function" and core.spawn(list[i]) or list[i]
   end
   return tasks
@@ -115,7 +124,8 @@ end
 ---@return table results, table? errors
 function M.gather(list, opts)
   local all = options.check("task.gather", opts, { return_errors = "boolean" }).return_errors
-  local tasks = to_tasks(list, "gather")
+  check_list("gather", list)
+  local tasks = to_tasks(list, #list)
   if all then return collect_all(tasks) end
   return collect(tasks)
 end
@@ -124,7 +134,7 @@ end
 ---@param ... function
 ---@return any ...
 function M.all(...)
-  local results = collect(to_tasks({ ... }, "all"))
+  local results = collect(to_tasks({ ... }, select("#", ...)))
   return table.unpack(results, 1, results.n)
 end
 
@@ -229,7 +239,7 @@ local WAIT = {
 ---@return table done, table pending
 function M.wait(tasks, opts)
   opts = options.check("task.wait", opts, WAIT)
-  check_list("wait", tasks, "a task", is_task)
+  check_tasks("wait", tasks)
   core.wait(tasks, opts.return_when or "all_completed", opts.timeout)
   local done, pending = {}, {}
   for i = 1, #tasks do
@@ -248,7 +258,7 @@ end
 ---@return fun(): table?
 function M.as_completed(tasks, opts)
   local timeout = options.check("task.as_completed", opts, { timeout = "seconds" }).timeout
-  check_list("as_completed", tasks, "a task", is_task)
+  check_tasks("as_completed", tasks)
   local set, due = core.set(false), timeout and core.now() + timeout
   for i = 1, #tasks do set:add(tasks[i]) end
   return function()
