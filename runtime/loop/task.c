@@ -271,6 +271,7 @@ static void end(lp_task *t, int nres) {
   t->op = NULL;
   if (op) lp_op_release(op);
   if (t->on_end) t->on_end(t, t->co, nres);
+  if (t->status == LP_TASK_FAILED && !t->awaited) t->exposed = true; /* its error is reported */
   if (t->exposed) store_results(t, t->co, nres);
   call_watchers(t);
   put_away(t);

@@ -49,12 +49,19 @@ local p <close> = pool.new { processes = 1 }
 local function culprit() error "nobody asked" end
 p:submit(culprit)
 task.spawn(function() error "nor here" end)
+local early, late = task.spawn(task.yield), task.spawn(task.yield)
+early:on_done(function() error "of one who was told" end)
+late:await()
+late:on_done(function() error "of one who asked late" end)
 task.sleep(0.05)
 END
 run luapool run "$work/unawaited.lua"
 expect_status 0
 expect [ "$(grep -c 'nobody asked' "$work/err")" -eq 1 ]
 expect [ "$(grep -c 'nor here' "$work/err")" -eq 1 ]
+expect [ "$(grep -c 'unawaited.lua:7: of one who was told' "$work/err")" -eq 1 ]
+expect [ "$(grep -c 'unawaited.lua:9: of one who asked late' "$work/err")" -eq 1 ]
+expect [ "$(grep -c '^luapool: ' "$work/err")" -eq 4 ]
 expect_err_like "unawaited.lua:3: in function <"
 
 it "tells an error that ends the script with all parts of its traceback"
