@@ -270,6 +270,8 @@ static void end(lp_task *t, int nres) {
   lp_op *op = t->op;
   t->op = NULL;
   if (op) lp_op_release(op);
+  bool failed = t->status == LP_TASK_FAILED && !t->awaited;
+  if (failed && !t->on_end) t->exposed = true; /* its error is kept, to be reported */
   if (t->on_end) t->on_end(t, t->co, nres);
   if (t->status == LP_TASK_FAILED && !t->awaited) t->exposed = true; /* its error is reported */
   if (t->exposed) store_results(t, t->co, nres);
