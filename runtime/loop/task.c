@@ -273,7 +273,6 @@ static void end(lp_task *t, int nres) {
   bool failed = t->status == LP_TASK_FAILED && !t->awaited;
   if (failed && !t->on_end) t->exposed = true; /* its error is kept, to be reported */
   if (t->on_end) t->on_end(t, t->co, nres);
-  if (t->status == LP_TASK_FAILED && !t->awaited) t->exposed = true; /* its error is reported */
   if (t->exposed) store_results(t, t->co, nres);
   call_watchers(t);
   put_away(t);
