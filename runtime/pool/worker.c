@@ -190,12 +190,15 @@ static int run_setup(lua_State *L) {
   return 0;
 }
 
+/* Main hears of it before the first job begins: a worker that this one ends at once has not
+ * died at start. */
 static void set_up(lp_task *t, lua_State *co, int nres) {
   worker *w = t->owner;
   (void)nres;
   if (t->status == LP_TASK_DONE) {
     w->ready = true;
     say(w, LP_SAY_READY, NULL, 0);
+    lp_channel_flush(&w->channel);
     return;
   }
   lp_job_encode_error(&w->jobs, t, co, LUA_NOREF);

@@ -268,6 +268,27 @@ describe("crash_retries", function()
     assert.are.equal(2, bad[1][2].attempts)
   end)
 
+  it("sets poisonous tasks aside, be they the first of each worker", function()
+    local p <close> = pool.new { processes = 2 }
+    local items, good, bad = {}, 0, 0
+    for i = 1, 20 do items[i] = i end
+    local function work(i)
+      if i <= 10 then os.exit(1) end
+      return i
+    end
+    for i, value, e in p:map(work, items, { return_errors = true }) do
+      if e then
+        assert.are.same({ "worker_died", 2, i }, { e.kind, e.attempts, e.place })
+        bad = bad + 1
+      else
+        assert.are.equal(i, value)
+        good = good + 1
+      end
+    end
+    assert.are.same({ 10, 10 }, { good, bad })
+    assert.are.equal(20, p:stats().restarts)
+  end)
+
   it("is enough for a task that crashes once", function()
     local p <close> = pool.new { processes = 1 }
     local attempt = p:apply(function()
