@@ -138,6 +138,7 @@ void lp_pool_break(lp_pool *pool, const char *values, size_t len) {
   pool->broken = true;
   if (len && lp_buf_append(&pool->init_error, values, len) < 0) pool->start_error = LP_EMEMORY;
   end_pending(pool, LP_CALL_LOST);
+  check_leaving(pool); /* no further death may come that would */
 }
 
 /* ---- workers ---- */

@@ -66,6 +66,15 @@ describe("init", function()
     assert.are.equal(1, p:stats().lost)
   end)
 
+  it("that ends its process does not keep a closed pool from its end", function()
+    local p = pool.new { processes = 1, init = function() os.exit(9) end }
+    local future = p:submit(pid)
+    p:close()
+    p:join()
+    assert.is_true(errors.is(select(2, future:result()), "worker_died"))
+    assert.are.equal(0, #p:stats().workers)
+  end)
+
   it("cannot be given what cannot travel", function()
     local file <close> = io.tmpfile()
     local text = message(pool.new, { init = function() return file end })

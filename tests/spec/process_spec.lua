@@ -234,6 +234,13 @@ describe("process.new", function()
     end
   end)
 
+  it("ends when its init ends it, with its exit code", function()
+    local p = started(print, { init = function() os.exit(4) end })
+    assert.are.equal(4, join_fails("worker_died", p).exitcode)
+    assert.are.equal(4, p.exitcode)
+    assert.is_false(p:is_alive())
+  end)
+
   it("joins for a time", function()
     local p = started(function() require("luapool.task").sleep(100) end)
     local ok, e = pcall(p.join, p, 0.01)
