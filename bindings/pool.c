@@ -65,12 +65,18 @@ static void check_pending(lua_State *L, const lp_pool *pool) {
     lp_raise(L, "rejected", "the pool has %d tasks that wait already (max_pending)", (int)most);
 }
 
+static void check_function(lua_State *L, int arg) {
+  if (lua_isfunction(L, arg)) return;
+  lua_pushfstring(L, "a pool runs a function, got %s", luaL_typename(L, arg));
+  lp_raise_text(L, lua_tostring(L, -1));
+}
+
 /* Stack: the pool, fn, arguments. Leaves a graph in their place, submits the call and returns
  * it, held. */
 static lp_call *submit(lua_State *L) {
   lp_pool *pool = lp_pool_check(L, 1);
   lp_buf *bytes, *protos;
-  luaL_checktype(L, 2, LUA_TFUNCTION);
+  check_function(L, 2);
   lp_pool_check_open(L, pool);
   check_pending(L, pool);
   int n = lua_gettop(L) - 1;
@@ -233,11 +239,17 @@ static int pool_new(lua_State *L) {
   return 1;
 }
 
-/* pool:want(id). The next call must be run by this worker. */
+/* pool:want(id). The next call must be run by this worker, which a scheduler has chosen. */
 static int pool_want(lua_State *L) {
   lp_pool *pool = lp_pool_check(L, 1);
-  lua_Integer id = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, id >= 1 && id <= pool->options.processes, 2, "no such worker");
+  uint32_t most = pool->options.processes;
+  lua_Integer id = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : 0;
+  if (id < 1 || id > most) {
+    const char *got = luaL_tolstring(L, 2, NULL);
+    lua_pushfstring(L, "a scheduler returns the id of a worker, 1 to %d, got %s", (int)most,
+                    got);
+    return lp_raise_text(L, lua_tostring(L, -1));
+  }
   pool->wanted = (uint32_t)id;
   return 0;
 }
@@ -302,8 +314,10 @@ static int await_watch(lua_State *L, lp_list *watches, bool happened, double tim
 /* pool:join([timeout]). Waits until all workers of a closed pool have left. */
 static int pool_join(lua_State *L) {
   lp_pool *pool = lp_pool_check(L, 1);
-  double timeout = luaL_optnumber(L, 2, -1);
-  luaL_argcheck(L, lua_isnoneornil(L, 2) || timeout >= 0, 2, "seconds cannot be negative");
+  bool endless = lua_isnoneornil(L, 2);
+  double timeout = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : -1;
+  if (!endless && !(timeout >= 0))
+    return lp_raise_text(L, "join waits for a number of seconds of at least 0, or without one");
   if (!pool->closed) return lp_raise(L, "not_closed", "close the pool before joining it");
   return await_watch(L, &pool->ends, pool->ended, timeout);
 }

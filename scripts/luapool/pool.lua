@@ -2,6 +2,7 @@
 -- encoding of functions are C (runtime/pool, bindings/pool.c).
 
 local core = require "luapool.pool.core"
+local errors = require "luapool.error"
 local luapool = require "luapool.core"
 local maps = require "luapool.map"
 local options = require "luapool.options"
@@ -56,13 +57,13 @@ function M.new(opts)
   opts = opts or {}
   options.check("pool.new", opts, NEW)
   if luapool.worker then
-    error("a pool cannot be made inside a worker: make it in main, and let the workers return "
-      .. "what is to be done next", 2)
+    errors.wrong("a pool cannot be made inside a worker: make it in main, and let the workers "
+      .. "return what is to be done next")
   end
   local scheduler = opts.scheduler or "least_loaded"
   if type(scheduler) == "string" and not SCHEDULERS[scheduler] then
     local hint = options.hint(scheduler, SCHEDULERS)
-    error(("pool.new: unknown scheduler '%s'%s"):format(scheduler, hint), 2)
+    errors.wrong("pool.new: unknown scheduler '%s'%s", scheduler, hint)
   end
   local args = opts.init_args or {}
   local setup = {
@@ -95,15 +96,12 @@ end
 -- Lets the pool's own scheduler choose the worker of the next call.
 local function schedule(pool, fn)
   if not pool.scheduler then return end
-  local loads = {}
-  for _, worker in ipairs(pool.handle:stats().workers) do
+  local stats, loads = pool.handle:stats(), {}
+  for id = 1, stats.processes do loads[id] = 0 end -- also while a dead one is being replaced
+  for _, worker in ipairs(stats.workers) do
     loads[worker.id] = worker.busy
   end
-  local id = pool.scheduler(fn, loads)
-  if math.type(id) ~= "integer" then
-    error(("the scheduler must return the id of a worker, got %s"):format(tostring(id)), 3)
-  end
-  pool.handle:want(id)
+  pool.handle:want((pool.scheduler(fn, loads)))
 end
 
 -- Tells on_error, which must not wait for the result it is told of.

@@ -404,9 +404,10 @@ describe("scheduler", function()
 
   it("that gives no worker is an error", function()
     local p <close> = pool.new { processes = 2, scheduler = function() return 3 end }
-    assert.is_truthy(message(p.apply, p, id):find("no such worker", 1, true))
+    local expected = "pool_options_spec.lua:%d+: a scheduler returns the id of a worker, 1 to 2, got "
+    assert.matches(expected .. "3$", message(function() p:apply(id) end))
     local q <close> = pool.new { processes = 2, scheduler = function() end }
-    assert.is_truthy(message(q.apply, q, id):find("id of a worker", 1, true))
+    assert.matches(expected .. "nil$", message(function() q:apply(id) end))
   end)
 
   it("has two names", function()
@@ -478,6 +479,15 @@ describe("refused", function()
   it("are wrong options, with the nearest name", function()
     local text = message(pool.new, { proceses = 2 })
     assert.is_truthy(text:find("'proceses'.*processes"), text)
+    local p <close> = pool.new { processes = 1 }
+    for wrong, f in pairs {
+      ["runs a function, got nil"] = function() p:apply() end,
+      ["runs a function, got string"] = function() p:submit "x" end,
+      ["a number of seconds of at least 0"] = function() p:join(-1) end,
+      ["unknown scheduler 'x'"] = function() pool.new { scheduler = "x" } end,
+    } do
+      assert.matches("pool_options_spec.lua:%d+: .*" .. wrong, message(f))
+    end
     for name, value in pairs { processes = 0, concurrency = 0, max_tasks = -1, task_timeout = "1",
       init = 1, init_args = 1, crash_retries = -1, on_error = 1, max_pending = 1.5 } do
       text = message(pool.new, { [name] = value })
