@@ -404,7 +404,7 @@ describe("scheduler", function()
 
   it("that gives no worker is an error", function()
     local p <close> = pool.new { processes = 2, scheduler = function() return 3 end }
-    local expected = "pool_options_spec.lua:%d+: a scheduler returns the id of a worker, 1 to 2, got "
+    local expected = "spec.lua:%d+: a scheduler returns the id of a worker, 1 to 2, got "
     assert.matches(expected .. "3$", message(function() p:apply(id) end))
     local q <close> = pool.new { processes = 2, scheduler = function() end }
     assert.matches(expected .. "nil$", message(function() q:apply(id) end))
