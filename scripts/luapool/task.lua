@@ -164,16 +164,19 @@ local function cancel_members(group, reason)
   end
 end
 
--- The task that takes out who has ended, as long as there are members: the first error cancels the
--- others.
+-- The first error cancels the others. Those that follow from it are not reported.
+local function note_failed(group, member)
+  if group.failed then return core.mark_awaited(member) end
+  group.failed = member
+  cancel_members(group, "another task of the group failed")
+end
+
+-- The task that takes out who has ended, as long as there are members.
 local function watch(group)
   while true do
     local member = group.set:next()
     if not member then break end
-    if member:status() == "failed" and not group.failed then
-      group.failed = member
-      cancel_members(group, "another task of the group failed")
-    end
+    if member:status() == "failed" then note_failed(group, member) end
   end
   group.watcher = nil
 end
@@ -185,7 +188,6 @@ function Group:spawn(fn, ...)
   check_function("spawn", 1, fn)
   if self.left then err.wrong "the group has been left" end
   local member = core.spawn(fn, ...)
-  core.mark_awaited(member)
   self.set:add(member)
   if self.failed then member:cancel "another task of the group failed" end
   if not self.watcher then

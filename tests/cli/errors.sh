@@ -1,0 +1,62 @@
+# shellcheck disable=SC2154
+# Errors of tasks that nobody awaits are told on stderr, each once; those that somebody has got are not.
+. tests/support/cli.sh
+
+expect_reports() { expect [ "$(grep -c "$2" "$work/err")" -eq "$1" ]; }
+
+it "tells the error of a group's member when the scope has another one"
+cat >"$work/both.lua" <<'END'
+local task = require "luapool.task"
+print(pcall(function()
+  local g <close> = task.group()
+  g:spawn(function() error("of the member", 0) end)
+  g:spawn(task.sleep, 10)
+  task.sleep(0.01)
+  error("of the scope", 0)
+end))
+END
+run luapool run "$work/both.lua"
+expect_status 0
+expect_out "false	of the scope"
+expect_reports 1 '^luapool: of the member$'
+expect_reports 1 '^luapool: '
+
+it "tells the error of a member of a group that is never left"
+cat >"$work/never.lua" <<'END'
+local task = require "luapool.task"
+local g = task.group()
+g:spawn(function() error("of the member", 0) end)
+task.sleep(0.01)
+END
+run luapool run "$work/never.lua"
+expect_status 0
+expect_reports 1 '^luapool: of the member$'
+expect_reports 1 '^luapool: '
+
+it "does not tell one that was raised by leaving a group, by gather or by timeout"
+cat >"$work/raised.lua" <<'END'
+local task = require "luapool.task"
+local function fail() error("seen", 0) end
+local function grouped()
+  local g <close> = task.group()
+  g:spawn(fail)
+  g:spawn(task.sleep, 10)
+end
+for _, f in ipairs {
+  grouped,
+  function() task.gather { fail, task.yield } end,
+  function() task.all(fail) end,
+  function() task.timeout(1, fail) end,
+  function() task.spawn(fail):await() end,
+} do
+  print(pcall(f))
+end
+END
+run luapool run "$work/raised.lua"
+expect_status 0
+expect_out "false	seen
+false	seen
+false	seen
+false	seen
+false	seen"
+expect_err ""
