@@ -39,6 +39,7 @@ function M.nearest(name, known)
     local candidate = type(key) == "number" and value or key
     local d = distance(name:lower(), candidate:lower())
     if d >= #candidate then d = math.huge end -- nothing in common
+    if #name > 2 and candidate:sub(1, #name) == name then d = 1 end
     if d < least or (d == least and best and candidate < best) then best, least = candidate, d end
   end
   return best
@@ -86,6 +87,7 @@ local types = {
   count0 = { "a whole number of at least 0", is_count(0) },
   integer = { "an integer", function(v) return math.type(v) == "integer" end },
   milliseconds = { "a number of milliseconds", not_negative },
+  number = { "a number", function(v) return type(v) == "number" and v == v end },
   seconds = { "a number of seconds", not_negative },
   size = { "a size in bytes or as \"64M\"", function(v) return M.size(v) ~= nil end },
 }

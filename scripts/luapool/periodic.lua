@@ -12,7 +12,10 @@ function Periodic:stop()
   if self.sleeping then self.task:cancel "stopped" end
 end
 
-function Periodic:__close() self:stop() end
+--- The same.
+function Periodic:close() self:stop() end
+
+Periodic.__close = Periodic.close
 
 -- The next multiple of the period after `due` that is not past: calls that are late do not pile up.
 local function next_due(due, period)

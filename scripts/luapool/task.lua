@@ -207,6 +207,7 @@ local function join(group)
 end
 
 local function leave(group, cause)
+  if group.left then return end
   local why, ok, e = "its group was left by an error", false, cause
   if cause == nil then
     why = "its caller was cancelled"
@@ -223,6 +224,9 @@ local function leave(group, cause)
 end
 
 Group.__close = leave
+
+--- Waits for all, as leaving the scope of `<close>` does; the first error is raised.
+function Group:close() leave(self) end
 
 --- A group of tasks: `local g <close> = task.group()`. Leaving the scope waits for all; the
 --- first error cancels the rest and is raised.

@@ -34,3 +34,49 @@ describe("all", function()
     assert.matches("bad item 3 of the list", raised(task.all, one, one, nil, nil))
   end)
 end)
+
+describe("close", function()
+  it("leaves a group, once", function()
+    local done = 0
+    do
+      local g <close> = task.group()
+      g:spawn(function()
+        task.sleep(0)
+        done = done + 1
+      end)
+      g:close()
+      assert.are.equal(1, done)
+      assert.matches("the group has been left", raised(g.spawn, g, print))
+    end
+    local function failing()
+      local g <close> = task.group()
+      g:spawn(error, "of the member", 0)
+      assert.are.equal("of the member", raised(g.close, g))
+    end
+    failing() -- leaving the scope does not raise it again
+  end)
+
+  it("stops a periodic", function()
+    local n = 0
+    local ticker = task.every(0.001, function() n = n + 1 end)
+    task.sleep(0.005)
+    ticker:close()
+    local before = n
+    ticker:close()
+    task.sleep(0.005)
+    assert.are.equal(before, n)
+  end)
+
+  it("ends a map", function()
+    local cancelled = 0
+    local map = task.map({ 1, 2, 3 }, function()
+      local _ <close> = setmetatable({}, { __close = function() cancelled = cancelled + 1 end })
+      task.sleep(1000)
+    end)
+    task.sleep(0.001)
+    map:close()
+    map:close()
+    assert.are.equal(3, cancelled)
+    assert.is_nil((map()))
+  end)
+end)

@@ -100,15 +100,23 @@ function M.check_count(n, least, where)
   return raise(nil, text:format(where, least, math.type(n) and tostring(n) or type(n)))
 end
 
--- What lock:hold() returns: leaving its scope releases.
+---@class luapool.sync.Held
 local Held = { __name = "luapool.sync.held" }
+Held.__index = Held
 
-function Held.__close(self) self[1]:release() end
+--- Releases what is held; safe twice. Leaving the scope of `<close>` does it.
+function Held:close()
+  local object = self[1]
+  self[1] = nil
+  if object then object:release() end
+end
+
+Held.__close = Held.close
 
 --- acquire, to be released when the scope is left: `local held <close> = lock:hold()`.
 ---@param object table a lock or semaphore
 ---@param timeout? number seconds
----@return table held
+---@return luapool.sync.Held
 function M.held(object, timeout)
   object:acquire(timeout)
   return setmetatable({ object }, Held)

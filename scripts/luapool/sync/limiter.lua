@@ -36,8 +36,8 @@ local Limiter = class.new("limiter", { waits = { acquire = would_wait } })
 ---@param n? number
 function Limiter:acquire(n)
   n = n == nil and 1 or n
-  if not math.type(n) or n < 0 then
-    core.raise(nil, "bad argument #1 to 'acquire' (a number expected, not negative)")
+  if not (math.type(n) and n >= 0 and n < math.huge) then
+    core.raise(nil, "bad argument #1 to 'acquire' (a finite number expected, not negative)")
   end
   if self.busy then self.waiters:wait() end
   self.busy = true
@@ -60,8 +60,9 @@ class.open(Limiter, "acquire")
 function M.new(opts)
   opts = options.check("limiter", opts, OPTIONS)
   local rate, per, burst = opts.rate, opts.per or 1, opts.burst or 1
-  if not (rate and rate > 0 and per > 0 and burst > 0) then
-    error("limiter: 'rate' must be given, and 'rate', 'per' and 'burst' be above 0", 2)
+  local most = math.huge
+  if not (rate and rate > 0 and rate < most and per > 0 and per < most and burst > 0) then
+    core.raise(nil, "limiter: 'rate' must be given, and 'rate', 'per' and 'burst' be above 0")
   end
   local self = { speed = rate / per, burst = burst, level = burst, since = task.now() }
   self.waiters, self.busy = core.waiters "limiter", false

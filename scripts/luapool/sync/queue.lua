@@ -13,6 +13,7 @@ local M = {}
 
 local NEW = { maxsize = "count", order = { "fifo", "lifo", "priority" }, redeliver = "boolean" }
 local PUT = { timeout = "seconds", priority = "number" }
+local TRY_PUT = { priority = "number" }
 local CLOSED = "the queue is closed"
 
 -- ---- putting ----
@@ -25,13 +26,13 @@ local function take_in(self, value, priority)
   if self.lent then lending.lend(self, who, value, priority) end
 end
 
-local function check_put(self, value, opts, where)
+local function check_put(self, value, opts, where, known)
   if value == nil then
     raise(nil, ("bad argument #1 to '%s' (nil cannot be put)"):format(where))
   end
   if opts ~= nil then
     local problem = type(opts) ~= "table" and "options must be a table"
-      or options.problem(opts, PUT)
+      or options.problem(opts, known)
     if problem then raise(nil, ("queue.%s: %s"):format(where, problem)) end
   end
   if self.closed then raise("closed", CLOSED) end
@@ -155,7 +156,7 @@ local Queue = class.new("queue", {
 ---@param value any not nil
 ---@param opts? { timeout: number?, priority: number? } the smallest priority goes first; 0
 function Queue:put(value, opts)
-  if value == nil or opts ~= nil or self.closed then check_put(self, value, opts, "put") end
+  if value == nil or opts ~= nil or self.closed then check_put(self, value, opts, "put", PUT) end
   local priority = opts and opts.priority or 0
   if self.items.n < self.maxsize then return take_in(self, value, priority) end
   if self.putters:wait(opts and opts.timeout, value, priority) then raise("closed", CLOSED) end
@@ -166,7 +167,7 @@ end
 ---@param opts? { priority: number? }
 ---@return boolean put
 function Queue:try_put(value, opts)
-  check_put(self, value, opts, "try_put")
+  check_put(self, value, opts, "try_put", TRY_PUT)
   if self.items.n >= self.maxsize then return false end
   take_in(self, value, opts and opts.priority or 0)
   return true
