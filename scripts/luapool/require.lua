@@ -2,8 +2,13 @@
 -- while it is loaded. Two tasks that want the same module at once get it from one loading.
 
 local package, error, type = package, error, type
-local concat = table.concat
-local loading = {} -- name -> {task that loads it, promise of the end}
+local concat, insert = table.concat, table.insert
+
+-- How often a module may want itself while it is loaded; stock Lua gives up at 200 calls from C.
+local MOST_AGAIN = 100
+
+local loading = {} -- name -> {task that loads it, promise of the end, how often wanted meanwhile}
+local waiting = {} -- task -> name of the module that it waits for
 
 local function find(name)
   local searchers = package.searchers
@@ -32,7 +37,7 @@ end
 -- Loads it for this task; others that want it meanwhile wait.
 local function load_alone(name, core, task)
   local promise = core.promise()
-  loading[name] = { task = task, promise = promise }
+  loading[name] = { task = task, promise = promise, again = 0 }
   local _ <close> = setmetatable({}, {
     __close = function()
       loading[name] = nil
@@ -40,6 +45,40 @@ local function load_alone(name, core, task)
     end,
   })
   return load(name)
+end
+
+-- Would waiting for `name` be for ever, as its task waits, maybe through others, for one that
+-- this task loads? Then all of these tasks are told, in words.
+local function find_loop(name, task)
+  local names, loads = { name }, {}
+  local one = loading[name]
+  while one and one.task ~= task do
+    insert(loads, one)
+    name = waiting[one.task]
+    one = name and loading[name]
+    insert(names, name)
+  end
+  if not one then return nil end
+  local text = ("loop of requires: '%s' needs '%s'"):format(name, concat(names, "' needs '"))
+  for _, each in ipairs(loads) do each.loop = text end
+  one.loop = text
+  return text
+end
+
+-- Waits until another task has loaded it, or failed to.
+local function wait_for(name, other, task)
+  local loop = find_loop(name, task)
+  if loop then error(loop, 3) end
+  waiting[task] = name
+  local _ <close> = setmetatable({}, { __close = function() waiting[task] = nil end })
+  other.promise:result()
+  if other.loop and not package.loaded[name] then error(other.loop, 3) end
+end
+
+local function count_again(name, other)
+  other.again = other.again + 1
+  if other.again <= MOST_AGAIN then return end
+  error(("loop of requires: '%s' is wanted while it is being loaded"):format(name), 3)
 end
 
 --- Loads the module `name` unless it is loaded; as in stock Lua, but loading it may wait.
@@ -53,13 +92,15 @@ local function require(name)
   if value then return value end
   local core = package.loaded["luapool.task.core"]
   local task = core and core.current()
+  if not task then return load(name) end
   local other = loading[name]
-  if task and other and other.task ~= task then
-    other.promise:result()
-    return package.loaded[name] or require(name)
+  if not other then return load_alone(name, core, task) end
+  if other.task == task then
+    count_again(name, other)
+    return load(name)
   end
-  if not task or other then return load(name) end
-  return load_alone(name, core, task)
+  wait_for(name, other, task)
+  return package.loaded[name] or require(name)
 end
 
 return require
