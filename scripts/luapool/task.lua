@@ -158,7 +158,9 @@ end
 local Group = { __name = "luapool.Group" }
 Group.__index = Group
 
+-- Those that others of them spawn on their way out, too.
 local function cancel_members(group, reason)
+  group.cancelled = reason
   for _, member in ipairs(group.set:tasks()) do
     member:cancel(reason)
   end
@@ -189,7 +191,7 @@ function Group:spawn(fn, ...)
   if self.left then err.wrong "the group has been left" end
   local member = core.spawn(fn, ...)
   self.set:add(member)
-  if self.failed then member:cancel "another task of the group failed" end
+  if self.cancelled then member:cancel(self.cancelled) end
   if not self.watcher then
     self.watcher = core.spawn(watch, self)
     self.watcher:name "group"

@@ -35,9 +35,10 @@ function Handle:next()
   return nil
 end
 
---- Cancels what has not ended; takes no more.
+--- Cancels what has not ended; takes no more, whether or not the feeder has ever begun.
 function Handle:cancel()
   self.cancelled = true
+  self.set:expect(false)
   for _, one in ipairs(self.set:tasks()) do
     one:cancel "its map has ended"
   end

@@ -215,6 +215,23 @@ describe("map", function()
     assert.are.equal(5, ended)
   end)
 
+  it("may be left before it has begun", function()
+    local ran = false
+    local function work() ran = true end
+    do
+      local map <close> = task.map({ 1, 2 }, work)
+      assert.is_not_nil(map)
+    end
+    local t = task.spawn(function()
+      pcall(task.sleep, 1000)
+      task.map({ 1, 2 }, work):drain()
+    end)
+    task.yield()
+    t:cancel()
+    assert.are.equal("cancelled", raised(t.await, t).kind)
+    assert.is_false(ran)
+  end)
+
   it("raises an error of its input after the results before it", function()
     local n = 0
     local function items()
@@ -424,6 +441,30 @@ describe("a group", function()
     end
     assert.are.equal(1, ran)
     assert.matches("the group has been left", raised(function() group:spawn(print) end))
+  end)
+
+  it("cancels what its members spawn when they are cancelled", function()
+    local ended = 0
+    local function grow(group, depth)
+      local _ <close> = setmetatable({}, { __close = function() ended = ended + 1 end })
+      pcall(task.sleep, 1000)
+      if depth > 0 then group:spawn(grow, group, depth - 1) end
+    end
+    local e = raised(function()
+      local g <close> = task.group()
+      g:spawn(grow, g, 3)
+      task.yield()
+      error("left", 0)
+    end)
+    assert.are.equal("left", e)
+    local t = task.spawn(function()
+      local g <close> = task.group()
+      g:spawn(grow, g, 3)
+    end)
+    task.sleep(0)
+    t:cancel()
+    assert.are.equal("cancelled", raised(t.await, t).kind)
+    assert.are.equal(2, ended)
   end)
 
   it("cancels the others while its owner is busy elsewhere", function()
