@@ -298,16 +298,28 @@ void lp_task_wake(lp_task *t) {
   lp_loop_spin(t->st);
 }
 
-/* A task that was suspended by a slice is closed instead of being resumed. */
+/* Closes what the coroutine has resumed, then itself. */
+static void close_levels(lua_State *co) {
+  lua_State *inner = lp_coroutine_resumed(co);
+  if (inner) close_levels(inner);
+  lp_coroutine_mark(co, false);
+  lua_resetthread(co);
+  lua_settop(co, 0); /* what its handlers raised */
+}
+
+/* A task that was suspended by a slice is closed instead of being resumed. Its <close> handlers
+ * run as the task; they cannot wait. */
 static void close_expired(lp_task *t) {
-  lua_State *L = t->st->L;
+  lp_state *st = t->st;
+  lua_State *L = st->L;
   lua_pushcfunction(L, lp_task_error_expired);
   lua_pushlightuserdata(L, t);
   lua_pushlightuserdata(L, t->inner);
   lua_pcall(L, 2, 1, 0); /* the error, whichever */
-  if (t->inner != t->co) lua_resetthread(t->inner);
-  lua_resetthread(t->co);
-  lua_settop(t->co, 0);
+  st->current = t;
+  close_levels(t->co);
+  st->current = NULL;
+  st->running = NULL; /* handlers may have resumed coroutines */
   lua_xmove(L, t->co, 1);
   lp_list_remove(&t->link);
   t->status = LP_TASK_FAILED;

@@ -176,6 +176,39 @@ describe("task_timeout", function()
     assert.are.equal(0, p:stats().restarts)
   end)
 
+  it("closes what an endless loop has open, in each of its coroutines, whatever that raises", function()
+    local p <close> = pool.new { processes = 1, task_timeout = 0.1 }
+    fails("timeout", p.apply, p, function()
+      local closed = {}
+      local function closer(name)
+        local function note()
+          table.insert(closed, name)
+          coroutine.wrap(error)(name)
+        end
+        return setmetatable({}, { __close = note })
+      end
+      local function nest(name, fn)
+        local _ <close> = closer(name)
+        coroutine.wrap(fn)()
+      end
+      rawset(_G, "closed", closed)
+      nest("task", function() nest("outer", function() nest("inner", forever) end) end)
+    end)
+    assert.are.same({ "inner", "outer", "task" }, p:apply(function() return rawget(_G, "closed") end))
+    assert.are.equal(0, p:stats().restarts)
+  end)
+
+  it("gives back what an endless loop holds", function()
+    local p <close> = pool.new { processes = 1, task_timeout = 0.1 }
+    fails("timeout", p.apply, p, function()
+      local lock = require("luapool.sync").lock()
+      rawset(_G, "lock", lock)
+      local _ <close> = lock:hold()
+      forever()
+    end)
+    assert.is_true(p:apply(function() return rawget(_G, "lock"):try_acquire() end))
+  end)
+
   it("ends a C function that nothing else can end; the neighbours run again", function()
     local p <close> = pool.new { processes = 1, task_timeout = 0.2 }
     local other = p:submit(function()
