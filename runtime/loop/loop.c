@@ -21,19 +21,25 @@ void lp_loop_spin(lp_state *st) {
 }
 
 /* Returns true when more could be run at once: a worker may have calls that it has not started.
- */
+ * Those who are ready again and again do not keep the preempted ones waiting for ever: when a
+ * slice was all theirs, one of the others comes first in the next turn. */
 static bool run_ready(lp_state *st) {
-  st->overdue = false;
-  for (int n = 0; n < BATCH && !st->overdue; n++) {
-    lp_list *link = lp_list_shift(&st->ready);
+  lp_list *link = st->owed || st->overdue ? lp_list_shift(&st->preempted) : NULL;
+  bool all_ready = !link;
+  st->owed = st->overdue = false;
+  for (int n = 0; n < BATCH && !st->overdue; n++, link = NULL) {
+    if (!link) link = lp_list_shift(&st->ready);
     if (!link) {
       st->fresh = false;
       if (st->more && st->more(st)) continue;
       link = lp_list_shift(&st->preempted);
+      all_ready = false;
     }
     if (!link) return false;
     lp_task_resume(lp_list_of(link, lp_task, link));
   }
+  st->owed = st->overdue && all_ready;
+  st->overdue = false;
   return true;
 }
 
@@ -51,7 +57,7 @@ static void on_prepare(uv_prepare_t *handle) {
   lp_state *st = handle->data;
   bool more = run_ready(st);
   run_flushes(st);
-  if (more || !lp_list_empty(&st->ready))
+  if (more || !lp_list_empty(&st->ready) || !lp_list_empty(&st->flushes))
     lp_loop_spin(st);
   else
     uv_idle_stop(&st->spin);
@@ -89,7 +95,9 @@ int lp_loop_after(lp_state *st, lp_timer *t, double seconds) {
 }
 
 void lp_loop_flush(lp_state *st, lp_flush *f) {
-  if (lp_list_empty(&f->link)) lp_list_push(&st->flushes, &f->link);
+  if (!lp_list_empty(&f->link)) return;
+  lp_list_push(&st->flushes, &f->link);
+  lp_loop_spin(st); /* it may be all that is left to do */
 }
 
 int lp_loop_open(lp_state *st) {

@@ -27,7 +27,7 @@ int lp_loop_after(lp_state *st, lp_timer *t, double seconds);
  * before f is freed. */
 void lp_loop_flush(lp_state *st, lp_flush *f);
 
-/* There are ready tasks: the next poll must not block. */
+/* There is something to do: the next poll must not block. */
 void lp_loop_spin(lp_state *st);
 
 /* Seconds of the loop's monotonic clock, exact. */

@@ -42,7 +42,7 @@ typedef struct lp_state {
   lp_list tasks;     /* every task that exists and has not ended */
   lp_timers timers;
   uv_prepare_t prepare; /* runs the ready tasks before each poll */
-  uv_idle_t spin;       /* active while tasks are ready, so that the poll does not block */
+  uv_idle_t spin;       /* active while there is something to do: the poll does not block */
   uv_timer_t clock;     /* fires for the first of `timers` */
 
   lp_task *current;            /* the task that runs now */
@@ -51,6 +51,7 @@ typedef struct lp_state {
   uint64_t numbers;            /* the number of the latest task made */
   bool fresh;                  /* `ready` may have tasks that have not started */
   volatile bool overdue;       /* tasks have run for a slice: the loop must poll */
+  bool owed;                   /* ready tasks alone have: the next turn begins with `preempted` */
   lp_interrupt interrupt;
   lp_yield yielding;
   lua_State *blocked; /* the innermost resumer that cannot be suspended, or NULL */

@@ -42,6 +42,33 @@ run timeout -s KILL 20 "$LUAPOOL" run --slice 1 "$work/endless.lua"
 expect_status 0
 expect_out awake
 
+it "lets a task that computes go on beside those that are always ready"
+cat >"$work/ready.lua" <<'END'
+local sync, task = require "luapool.sync", require "luapool.task"
+local there, back, done = sync.queue(), sync.queue(), false
+task.spawn(function()
+  for item in there:iter() do back:put(item) end
+end)
+task.spawn(function()
+  repeat
+    there:put(1)
+    back:get()
+  until done
+  there:close()
+end)
+task.spawn(function() while not done do task.yield() end end)
+local function burn()
+  local stop = os.clock() + 0.1
+  while os.clock() < stop do end
+end
+for _ = 1, 3 do burn() end
+done = true
+print "done"
+END
+run timeout -s KILL 20 "$LUAPOOL" run --slice 1 "$work/ready.lua"
+expect_status 0
+expect_out "done"
+
 it "takes a slice as milliseconds only"
 run luapool run --slice -1 "$work/endless.lua"
 expect_status 2
