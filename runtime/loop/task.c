@@ -182,30 +182,38 @@ lp_task *lp_task_promise(lua_State *L) {
 
 /* ---- ending ---- */
 
-/* Runs protected on the main thread. Stack: the task and a coroutine (light). Moves the
- * `nresults` values on top of the coroutine into the Task object. */
+/* Runs protected on the main thread. Stack: the task (light) and `nresults` values, which go
+ * into the Task object. */
 static int store(lua_State *L) {
   lp_task *t = lua_touserdata(L, 1);
   int n = t->nresults;
-  luaL_checkstack(L, n + 4, "too many results");
+  if (lua_gettop(L) != n + 1) return luaL_error(L, "too many results");
   lp_task_object(L, t);
-  lua_xmove(lua_touserdata(L, 2), L, n);
+  lua_replace(L, 1);
   if (n != 1) {
     lua_createtable(L, n, 0);
-    lua_insert(L, 4);
-    for (int i = n; i >= 1; i--) lua_rawseti(L, 4, i);
+    lua_insert(L, 2);
+    for (int i = n; i >= 1; i--) lua_rawseti(L, 2, i);
   }
-  lua_setiuservalue(L, 3, LP_TASK_VALUE);
+  lua_setiuservalue(L, 1, LP_TASK_VALUE);
   return 0;
 }
 
+/* Takes the n values on top of `from`, which may be the main thread itself. */
 static void store_results(lp_task *t, lua_State *from, int n) {
   lua_State *L = t->st->L;
   t->nresults = n;
+  if (!lua_checkstack(L, n + 4)) {
+    lua_pop(from, n);
+    n = 0;
+  }
   lua_pushcfunction(L, store);
   lua_pushlightuserdata(L, t);
-  lua_pushlightuserdata(L, from);
-  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+  if (from == L)
+    lua_rotate(L, -(n + 2), 2);
+  else
+    lua_xmove(from, L, n);
+  if (lua_pcall(L, n + 1, 0, 0) == LUA_OK) return;
   t->status = LP_TASK_FAILED;
   t->nresults = 1;
   lp_task_object(L, t);

@@ -146,7 +146,8 @@ function Pool:join(timeout) self.handle:join(timeout) end
 -- Resident bytes of a process, or nil when it is gone.
 local function rss(pid)
   local file <close> = io.open(("/proc/%d/status"):format(pid))
-  local kilobytes = file and file:read("a"):match "VmRSS:%s*(%d+)"
+  local text = file and file:read "a" -- nil when it has gone meanwhile
+  local kilobytes = text and text:match "VmRSS:%s*(%d+)"
   return kilobytes and math.tointeger(kilobytes) * 1024
 end
 

@@ -315,6 +315,60 @@ static void test_task_runs_many(void **state) {
   assert_true(lp_list_empty(&f->st.tasks));
 }
 
+/* Set-up code and finalizers may run on the state's main thread. */
+static void test_promise_is_settled_outside_of_tasks(void **state) {
+  fixture *f = *state;
+  lua_State *L = f->st.L;
+  int top = lua_gettop(L);
+  assert_false(luaL_dostring(L, "p = task.promise() return p:resolve('a', nil, 'c')"));
+  assert_true(lua_toboolean(L, -1));
+  assert_false(luaL_dostring(L, "q = task.promise() return q:reject('oh')"));
+  assert_true(lua_toboolean(L, -1));
+  assert_int_equal(lua_gettop(L), top + 2);
+  lua_settop(L, top);
+  spawn(f, "local a, b, c = p:await()\n"
+           "assert(a == 'a' and b == nil and c == 'c' and select('#', p:await()) == 3)\n"
+           "assert(select(2, pcall(q.await, q)) == 'oh')");
+  assert_int_equal(seen.ended_as, LP_TASK_DONE);
+}
+
+/* ---- flushes ---- */
+
+typedef struct flushed {
+  lp_flush flush;
+  lp_state *st;
+  struct flushed *next; /* asked for when this one runs */
+  int runs;
+} flushed;
+
+static void run_flush(lp_flush *flush) {
+  flushed *f = (flushed *)flush;
+  f->runs++;
+  if (f->next) lp_loop_flush(f->st, &f->next->flush);
+}
+
+static void ask_flush(uv_timer_t *timer) {
+  flushed *f = timer->data;
+  lp_loop_flush(f->st, &f->flush);
+}
+
+static void test_flush_is_run_when_nothing_else_is_left(void **state) {
+  fixture *f = *state;
+  flushed last = {.flush.run = run_flush, .st = &f->st};
+  flushed first = {.flush.run = run_flush, .st = &f->st, .next = &last};
+  uv_timer_t timer;
+  lp_list_init(&first.flush.link);
+  lp_list_init(&last.flush.link);
+  uv_timer_init(f->st.loop, &timer);
+  timer.data = &first;
+  uv_timer_start(&timer, ask_flush, 1, 0);
+  uv_run(f->st.loop, UV_RUN_DEFAULT);
+  assert_int_equal(first.runs, 1);
+  assert_int_equal(last.runs, 1);
+  uv_close((uv_handle_t *)&timer, NULL);
+  uv_run(f->st.loop, UV_RUN_DEFAULT);
+}
+
 /* ---- closing ---- */
 
 /* teardown proves that the loop is empty and, under a sanitizer, that no memory is left. */
@@ -427,6 +481,8 @@ int main(void) {
       task_test(test_task_awaited_is_not_reported),
       task_test(test_task_is_reused),
       task_test(test_task_runs_many),
+      task_test(test_promise_is_settled_outside_of_tasks),
+      task_test(test_flush_is_run_when_nothing_else_is_left),
       task_test(test_close_with_tasks_under_way),
       task_test(test_close_with_a_stubborn_task),
       task_test(test_close_before_a_task_has_run),
