@@ -60,8 +60,8 @@ static void give(lp_pool *pool, lp_slot *slot, lp_call *call) {
   pool->counts.running++;
 }
 
-/* Returns true when there are new workers, so that more can be sent. At no time are there more
- * than two for each id: one that is leaving, one that works. */
+/* Returns true when there are new workers, so that more can be sent. While too many are leaving
+ * the used ones wait. */
 static bool retire_used(lp_pool *pool) {
   bool any = false;
   for (uint32_t i = 0; pool->options.max_tasks && i < pool->options.processes; i++) {
@@ -129,6 +129,8 @@ void lp_dispatch_returned(lp_slot *slot, const char *numbers, size_t n) {
     slot->sent--;
     if (call->cancelling)
       lp_pool_finish(call, LP_CALL_CANCELLED);
+    else if (slot->pool->broken)
+      lp_pool_finish(call, LP_CALL_LOST);
     else
       lp_dispatch_requeue(call);
   }

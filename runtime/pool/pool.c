@@ -171,10 +171,19 @@ static bool start_slot(lp_pool *pool, uint32_t index) {
   return false;
 }
 
+/* At no time are there more than two workers for each id: one that is leaving, one that works.
+ */
 static void start_missing(lp_pool *pool) {
+  uint32_t n = pool->options.processes;
+  uint32_t over = pool->retiring > n ? pool->retiring - n : 0;
   bool wanted = !pool->broken && !pool->killed;
-  for (uint32_t i = 0; wanted && i < pool->options.processes; i++)
-    if (!pool->slots[i]) wanted = start_slot(pool, i);
+  for (uint32_t i = 0; wanted && i < n; i++) {
+    if (pool->slots[i]) continue;
+    if (over > 0)
+      over--;
+    else
+      wanted = start_slot(pool, i);
+  }
   lp_dispatch_run(pool);
 }
 
@@ -183,8 +192,18 @@ void lp_pool_retire(lp_pool *pool, lp_slot *slot) {
   slot->retiring = true;
   pool->retiring++;
   pool->slots[slot->id - 1] = NULL;
-  if (!pool->killed && !pool->broken) start_slot(pool, slot->id - 1);
+  bool room = pool->retiring <= pool->options.processes;
+  if (room && !pool->killed && !pool->broken) start_slot(pool, slot->id - 1);
   if (slot->load == 0) tell_exit(slot);
+}
+
+/* One that was leaving has left: there is room for the replacement of another. */
+static void replace_late(lp_pool *pool) {
+  bool work = !pool->closed || pool->users || pool->counts.pending;
+  if (work && !pool->backoff.place && !pool->single)
+    start_missing(pool);
+  else
+    lp_dispatch_run(pool);
 }
 
 /* Its worker is dead: the call goes first in line again, unless it has had its chances. One
@@ -231,7 +250,7 @@ void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
   lp_pool_tell(&pool->starts);
   check_leaving(pool);
   if (slot->leaving || !active || pool->ended || pool->single) {
-    lp_dispatch_run(pool);
+    replace_late(pool);
     return;
   }
   pool->counts.restarts++;

@@ -21,6 +21,8 @@
 #include "runtime/pool/job.h"
 #include "runtime/wire/wire.h"
 
+enum { AT_ONCE = 64 }; /* jobs that are given back in a message */
+
 typedef struct worker {
   lp_state state;
   lp_channel channel;
@@ -31,7 +33,8 @@ typedef struct worker {
   lp_buf setup;        /* the payload of LP_SAY_SETUP */
   size_t memory_limit; /* bytes; 0: none */
   uint64_t weighed;    /* when the memory was looked at last, milliseconds of the loop */
-  bool heavy;          /* main has been told that it is above */
+  bool worked;         /* it has started a job */
+  bool heavy;          /* main has been told that it is above its limit */
   bool ready;          /* set up: jobs may start */
   bool leaving;        /* told to exit, or broken */
   bool stopped;        /* nothing is left to do */
@@ -71,15 +74,42 @@ static size_t resident(void) {
   return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Between tasks: above its limit the worker asks to be replaced. */
-static void weigh(worker *w) {
+/* Gives back up to so many jobs that are not started. */
+static void give_back(worker *w, uint32_t most) {
+  lp_buf *out = lp_channel_out(&w->channel);
+  check(lp_buf_reserve(out, LP_FRAME_HEAD + most * sizeof(uint64_t)));
+  long start = lp_frame_begin(out, LP_SAY_RETURNED);
+  uint64_t number;
+  while (most-- > 0 && (number = lp_job_give_back(&w->jobs)))
+    lp_buf_append(out, &number, sizeof number);
+  lp_frame_end(out, start);
+  lp_loop_flush(&w->state, &w->flush);
+}
+
+/* What Lua holds is known at any time; what libraries hold is only looked at now and then. */
+static bool too_heavy(worker *w) {
   enum { EVERY = 20 }; /* milliseconds */
+  size_t limit = w->memory_limit;
+  if (w->state.heap.used > limit) {
+    lua_gc(w->state.L, LUA_GCCOLLECT);
+    if (w->state.heap.used > limit) return true;
+  }
   uint64_t now = uv_now(w->state.loop);
-  if (!w->memory_limit || w->heavy || now < w->weighed + EVERY) return;
+  if (now < w->weighed + EVERY) return false;
   w->weighed = now;
-  if (resident() <= w->memory_limit) return;
-  w->heavy = true;
-  say(w, LP_SAY_RETIRE, NULL, 0);
+  return resident() > limit;
+}
+
+/* Between tasks, when there has been one: above its limit the worker asks to be replaced, and
+ * what it has not started is for others. Says whether it may start a further one. */
+static bool weigh(worker *w) {
+  if (!w->memory_limit || !w->worked) return true;
+  if (!w->heavy && too_heavy(w)) {
+    w->heavy = true;
+    say(w, LP_SAY_RETIRE, NULL, 0);
+  }
+  while (w->heavy && !lp_list_empty(&w->jobs.waiting)) give_back(w, AT_ONCE);
+  return !w->heavy;
 }
 
 /* Returns 0 or LP_ETOO_LARGE: then nothing is said. */
@@ -99,7 +129,6 @@ static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *
   worker *w = jobs->st->host;
   if (say_parts(w, type, &number, sizeof number, values, len) < 0) /* too large a result */
     check(say_parts(w, LP_SAY_FAILED, &number, sizeof number, NULL, 0));
-  weigh(w);
 }
 
 /* The wire bounds what is asked, so that it fits into a frame. */
@@ -258,14 +287,7 @@ static void hear_recall(worker *w, const lp_frame *frame) {
   uint32_t most;
   if (frame->len < sizeof most) return;
   memcpy(&most, frame->payload, sizeof most);
-  lp_buf *out = lp_channel_out(&w->channel);
-  check(lp_buf_reserve(out, LP_FRAME_HEAD + most * sizeof(uint64_t)));
-  long start = lp_frame_begin(out, LP_SAY_RETURNED);
-  uint64_t number;
-  while (most-- > 0 && (number = lp_job_give_back(&w->jobs)))
-    lp_buf_append(out, &number, sizeof number);
-  lp_frame_end(out, start);
-  lp_loop_flush(&w->state, &w->flush);
+  give_back(w, most);
 }
 
 static void hear_answer(worker *w, const lp_frame *frame) {
@@ -317,7 +339,8 @@ static void on_main_gone(lp_channel *c, int status) {
 
 static bool start_more(lp_state *st) {
   worker *w = st->host;
-  bool started = w->ready && lp_job_start(&w->jobs);
+  bool started = w->ready && weigh(w) && lp_job_start(&w->jobs);
+  w->worked = w->worked || started;
   if (!started) check_stopped(w);
   return started;
 }

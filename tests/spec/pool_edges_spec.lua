@@ -90,6 +90,28 @@ describe("max_tasks = 1", function()
   end)
 end)
 
+describe("memory_limit", function()
+  it("never has more than two workers for each id, though each task is too much", function()
+    local p <close> = pool.new { processes = 2, memory_limit = "16M", concurrency = 1 }
+    local function eat(i)
+      local kept = {}
+      for k = 1, 20 do kept[k] = ("x"):rep(1 << 20) end
+      require("luapool.task").sleep(0.1)
+      return #kept == 20 and i
+    end
+    local most, n = 0, 0
+    for i, result in p:map(eat, range(20)) do
+      assert.are.equal(i, result)
+      n = n + 1
+      most = math.max(most, #p:stats().workers)
+    end
+    assert.are.equal(20, n)
+    assert.is_true(most <= 4, most .. " workers at once")
+    task.sleep(0.05)
+    assert.are.equal(1, p:apply(nap, 1))
+  end)
+end)
+
 describe("debug.sethook", function()
   it("in one task is nothing to the next one", function()
     local p <close> = pool.new { processes = 1 }

@@ -129,6 +129,21 @@ describe("memory_limit", function()
     assert.are.equal(0, p:stats().failed)
   end)
 
+  it("replaces one that leaks before the tasks that wait in it fail", function()
+    local p <close> = pool.new { processes = 2, memory_limit = "16M" }
+    local function leak()
+      local kept = rawget(_G, "kept") or {}
+      rawset(_G, "kept", kept)
+      kept[#kept + 1] = ("x"):rep(1 << 20)
+      return #kept
+    end
+    local items, most = {}, 0
+    for i = 1, 200 do items[i] = i end
+    for _, kept in p:map(leak, items) do most = math.max(most, kept) end
+    assert.is_true(most <= 24, most)
+    assert.are.equal(0, p:stats().restarts)
+  end)
+
   it("raises kind memory beyond twice the limit, in that task alone", function()
     local p <close> = pool.new { processes = 1, memory_limit = "16M" }
     local other = p:submit(sleep, 0.1)
