@@ -318,18 +318,26 @@ static void push_function_name(lua_State *L, const char *otherwise) {
   if (lua_isnil(L, best)) lua_pushstring(L, otherwise ? otherwise : "?");
 }
 
+/* One of ours that is the obstacle itself: it closes a coroutine that has died in it. */
+static bool closes(lua_State *co, int level, lua_CFunction f) {
+  return level == 0 && f == call_wrapped && lua_isyieldable(co);
+}
+
 /* The frame of `co` that cannot be suspended, when it can be told. Pushes what it is on L. */
 static bool push_frame(lua_State *L, lua_State *co, int level) {
   lua_Debug frame;
   for (; lua_getstack(co, level, &frame); level++) {
     lua_getinfo(co, "Snf", &frame);
+    lua_CFunction f = lua_tocfunction(co, -1);
+    bool wrap = closes(co, level, f);
     lua_xmove(co, L, 1);
-    if (frame.name && strcmp(frame.name, "__gc") == 0) {
-      lua_pushliteral(L, "the garbage collector");
+    bool collector = frame.name && strcmp(frame.name, "__gc") == 0;
+    if (collector || strcmp(frame.namewhat, "hook") == 0) {
+      lua_pushstring(L, collector ? "the garbage collector" : "a hook");
       return true;
     }
-    if (*frame.what == 'C' && !lets_pass(lua_tocfunction(L, -1))) {
-      push_function_name(L, frame.name);
+    if (*frame.what == 'C' && (wrap || !lets_pass(f))) {
+      push_function_name(L, wrap ? "coroutine.wrap" : frame.name);
       lua_pushfstring(L, "the C function '%s'", lua_tostring(L, -1));
       return true;
     }
