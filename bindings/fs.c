@@ -244,10 +244,7 @@ static int start(lua_State *L, fs_op *f, int rc) {
 /* A path is a string, or a table with one in its field `path`, as fs.tempdir returns. */
 static const char *check_path(lua_State *L, int arg) {
   size_t len;
-  if (lua_istable(L, arg)) {
-    lua_getfield(L, arg, "path");
-    lua_replace(L, arg);
-  }
+  if (lua_istable(L, arg) && lua_getfield(L, arg, "path") == LUA_TSTRING) lua_replace(L, arg);
   const char *path = luaL_checklstring(L, arg, &len);
   luaL_argcheck(L, strlen(path) == len, arg, "a path cannot hold a zero byte");
   return path;

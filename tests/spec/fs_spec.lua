@@ -206,4 +206,12 @@ describe("luapool.fs", function()
     assert.is_true(errors.is(e, "fs"))
     assert.are.equal("ENOENT", e.code)
   end)
+
+  it("say what they were given in place of a path", function()
+    for wrong, got in pairs { [true] = "boolean", [{}] = "table", [print] = "function" } do
+      local ok, e = pcall(function() fs.read(wrong) end)
+      assert.is_false(ok)
+      assert.matches("bad argument #1 to 'read' %(string expected, got " .. got .. "%)", e)
+    end
+  end)
 end)
