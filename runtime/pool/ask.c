@@ -4,6 +4,7 @@
 #include "runtime/pool/ask.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
@@ -18,6 +19,7 @@ typedef struct ask_op {
   lp_list link; /* in asker->asked; the asker holds the op as long */
   lp_asker *asker;
   lp_answer_head head;
+  const char *method; /* of the waiting function's arguments */
   char *values;
   size_t len;
   int why; /* the code that it was stopped with, or 0 */
@@ -71,7 +73,12 @@ static void ask_close(lp_op *op) {
   lp_alloc_free(((ask_op *)op)->values);
 }
 
+static void ask_which(const lp_op *op, char *text, size_t size) {
+  snprintf(text, size, "(%s)", ((const ask_op *)op)->method);
+}
+
 static const lp_op_class ask_class = {.name = "object of the main process",
+                                      .which = ask_which,
                                       .cancel = ask_cancel,
                                       .results = ask_results,
                                       .close = ask_close};
@@ -81,11 +88,13 @@ int lp_ask(lua_State *L) {
   if (!a || a->closed) return lp_raise_code(L, LP_ECLOSED, "the main process");
   lp_ask_head head = {.object = (uint32_t)luaL_checkinteger(L, 1),
                       .holder = (uint32_t)luaL_checkinteger(L, 2)};
+  const char *method = luaL_checkstring(L, 3);
   lp_wire wire = {.noun = "argument"};
   a->scratch.len = 0;
   lp_wire_encode(L, &wire, 3, lua_gettop(L) - 2, &a->scratch);
   ask_op *ask = lp_op_new(L, &ask_class, sizeof *ask);
   ask->asker = a;
+  ask->method = method;
   lp_list_push(&a->asked, &ask->link);
   lp_op_hold(&ask->op);
   head.request = (uintptr_t)ask;

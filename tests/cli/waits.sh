@@ -140,6 +140,29 @@ expect_err_like '^	.*busy.lua:5: in '
 expect_err_like '^	.*busy.lua:6: in '
 expect [ "$(grep -c 'not seen' "$work/err")" -eq 0 ]
 
+it "shows which method of a shared object a worker's task waits for, and main on its behalf"
+cat >"$work/ask.lua" <<'END'
+local pool, sync, task = require "luapool.pool", require "luapool.sync", require "luapool.task"
+local p = pool.new { processes = 1 }
+local queue = sync.queue()
+p:apply(function() end)
+p:submit(function(q)
+  require("luapool.task").current():name "consumer"
+  q:get()
+end, queue)
+task.sleep(0.2)
+print "ready"
+io.stdout:flush()
+task.sleep(1000)
+END
+start "$work/ask.lua"
+kill -USR2 $!
+await_err 'worker 1 \(process'
+await_err 'ask.lua:7: '
+stop $!
+expect_err_like "^task [0-9]+ 'worker 1 \(pid [0-9]+\)' waits for queue get for [0-9.]+ s\$"
+expect_err_like "^task [0-9]+ 'consumer' waits for object of the main process \(get\) for [0-9.]+ s\$"
+
 it "goes on after a dump"
 cat >"$work/on.lua" <<'END'
 local task = require "luapool.task"
