@@ -81,6 +81,7 @@ static int serve(void) {
 }
 
 int main(int argc, char **argv) {
+  signal(SIGUSR2, SIG_IGN); /* first: who sends it does not wait. Until cli.stop listens */
   keep_heap();
   if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) return serve();
   if (!raise_limit()) return cannot_start();
@@ -90,7 +91,6 @@ int main(int argc, char **argv) {
                              .output = output,
                              .program = "/proc/self/exe"};
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGUSR2, SIG_IGN); /* until cli.stop listens */
   luapool *rt = luapool_open(&options);
   if (!rt) return cannot_start();
   const char *const *args = (const char *const *)argv + 1;
