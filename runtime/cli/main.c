@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "runtime/luapool.h"
 
@@ -18,12 +19,15 @@ static void report(void *user, const char *text) {
   fprintf(stderr, "luapool: %s\n", text);
 }
 
-/* What workers print. Our own stdout may hold earlier text. */
+/* What workers print. Our own stdout may hold earlier text. The run ends with the reader;
+ * `user` keeps why nothing more could be written. */
 static void output(void *user, int fd, const char *text, size_t len) {
   FILE *stream = fd == 1 ? stdout : stderr;
-  (void)user;
+  int *refused = user;
   fwrite(text, 1, len, stream);
-  fflush(stream);
+  if (fflush(stream) == 0 || fd != 1) return;
+  if (errno == EPIPE) _exit(0);
+  *refused = errno;
 }
 
 /* The slice must be known before a runtime is opened, so it is looked for here: seconds. */
@@ -65,12 +69,13 @@ static int cannot_start(void) {
 
 /* What stands in stdio's buffer is written at the very end. A reader that has gone is no
  * failure. */
-static int flush(int status) {
+static int flush(int status, int refused) {
   errno = 0;
   bool failed = fflush(stdout) != 0 || ferror(stdout);
   if (!failed || errno == EPIPE) return status;
-  fprintf(stderr, "luapool: cannot write to stdout%s%s\n", errno ? ": " : "",
-          errno ? strerror(errno) : "");
+  int why = errno ? errno : refused;
+  fprintf(stderr, "luapool: cannot write to stdout%s%s\n", why ? ": " : "",
+          why ? strerror(why) : "");
   return status ? status : 1;
 }
 
@@ -85,10 +90,12 @@ int main(int argc, char **argv) {
   keep_heap();
   if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) return serve();
   if (!raise_limit()) return cannot_start();
+  int refused = 0;
   luapool_options options = {.forkserver = luapool_fork(),
                              .slice = find_slice(argc, argv),
                              .report = report,
                              .output = output,
+                             .user = &refused,
                              .program = "/proc/self/exe"};
   signal(SIGPIPE, SIG_IGN);
   luapool *rt = luapool_open(&options);
@@ -99,5 +106,5 @@ int main(int argc, char **argv) {
   if (rc < 0) fprintf(stderr, "luapool: %s\n", luapool_error(rt));
   int status = rc < 0 ? 1 : (int)luapool_result(rt, 0);
   luapool_close(rt);
-  return flush(status);
+  return flush(status, refused);
 }

@@ -106,3 +106,28 @@ END
 run luapool run "$work/large.lua"
 expect_status 0
 expect_out 40001640
+
+it "ends quietly when nobody reads what workers print"
+cat >"$work/endless.lua" <<'END'
+local p = require("luapool.pool").new { processes = 2 }
+local function say()
+  require("luapool.task").sleep(0.001)
+  print "a line"
+end
+for _ in p:map(say, function() return 1 end) do end
+END
+{ status=0; timeout -s KILL 20 "$LUAPOOL" run "$work/endless.lua" 2>"$work/err" || status=$?
+  echo "$status" >"$work/status"; } | head -n 1 >"$work/out"
+status=$(cat "$work/status")
+expect_status 0
+expect_out "a line"
+expect_err ""
+
+it "says why what workers print could not be written"
+cat >"$work/lines.lua" <<'END'
+local p <close> = require("luapool.pool").new { processes = 2 }
+p:map(print, { 1, 2, 3 }):drain()
+END
+run sh -c "exec '$LUAPOOL' run '$work/lines.lua' >/dev/full"
+expect_status 1
+expect_err "luapool: cannot write to stdout: No space left on device"
