@@ -19,8 +19,9 @@ enum { SIGNAL = SIGVTALRM };
 /* The runtime whose tasks this thread runs. */
 static _Thread_local lp_state *here;
 
-static void arm(lp_state *st) {
-  st->interrupt.resumes = st->resumes;
+/* For a slice of the task that was resumed last, or that will be `next`. */
+static void arm(lp_state *st, bool next) {
+  st->interrupt.resumes = st->resumes + next;
   timer_settime(st->interrupt.timer, 0, &st->interrupt.slice, NULL);
 }
 
@@ -82,7 +83,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
     in->hooked = NULL;
   else
     release(in, L);
-  arm(st);
+  arm(st, suspends);
   if (!suspends) return;
   st->current->inner = L;
   st->yielding = LP_YIELD_SLICE;
@@ -113,7 +114,7 @@ static void on_signal(int signum) {
       hook(&st->interrupt, L, false);
     } else {
       st->overdue = true;
-      arm(st);
+      arm(st, false);
     }
   }
   errno = saved_errno;
@@ -133,7 +134,7 @@ void lp_interrupt_settle(lp_state *st) {
   lp_interrupt *in = &st->interrupt;
   if (!in->hooked) return;
   release(in, in->hooked);
-  arm(st);
+  arm(st, true);
 }
 
 int lp_interrupt_open(lp_state *st, double slice) {
@@ -148,7 +149,7 @@ int lp_interrupt_open(lp_state *st, double slice) {
   in->slice.it_value.tv_nsec = (long)((slice - whole) * 1e9);
   in->open = true;
   here = st;
-  arm(st);
+  arm(st, true);
   return 0;
 }
 

@@ -128,3 +128,24 @@ END
 run luapool run --slice 1 "$work/calls.lua"
 expect_status 0
 expect_out 2400
+
+it "takes turns of a slice, not of two"
+cat >"$work/turns.lua" <<'END'
+local task = require "luapool.task"
+local turns, last, over = 0, nil, false
+local function compute(me)
+  while not over do
+    if last ~= me then
+      turns, last = turns + 1, me
+      over = os.clock() > 0.8
+    end
+  end
+end
+local tasks = {}
+for i = 1, 5 do tasks[i] = task.spawn(compute, i) end
+task.wait(tasks)
+print(turns)
+END
+run luapool run "$work/turns.lua"
+expect_status 0
+expect [ "$(cat "$work/out")" -ge 42 ]
