@@ -112,6 +112,22 @@ describe("memory_limit", function()
   end)
 end)
 
+describe("stats", function()
+  it("may be asked for while a worker dies", function()
+    local p <close> = pool.new { processes = 1 }
+    p:apply(nap, 1)
+    local open = io.open
+    finally(function() io.open = open end)
+    io.open = function(path) -- the worker dies between this and the reading
+      local file, pid = open(path), path:match "%d+"
+      os.execute("kill -9 " .. pid)
+      while open("/proc/" .. pid) do task.sleep(0.005) end
+      return file
+    end
+    assert.is_nil(p:stats().workers[1].rss)
+  end)
+end)
+
 describe("debug.sethook", function()
   it("in one task is nothing to the next one", function()
     local p <close> = pool.new { processes = 1 }
