@@ -71,20 +71,20 @@ static void check_function(lua_State *L, int arg) {
   lp_raise_text(L, lua_tostring(L, -1));
 }
 
-/* Stack: the pool, fn, arguments. Leaves a graph in their place, submits the call and returns
- * it, held. */
-static lp_call *submit(lua_State *L) {
+/* Stack: the pool at 1, fn at `first`, its arguments. Leaves a graph in place of these, submits
+ * the call and returns it, held. */
+static lp_call *submit(lua_State *L, int first) {
   lp_pool *pool = lp_pool_check(L, 1);
   lp_buf *bytes, *protos;
-  check_function(L, 2);
+  check_function(L, first);
   lp_pool_check_open(L, pool);
   check_pending(L, pool);
-  int n = lua_gettop(L) - 1;
+  int n = lua_gettop(L) - first + 1;
   lp_wire_graph(L);
   int graph = lua_gettop(L);
-  lp_pool_encode(L, pool, graph, 1, 2, n, &bytes, &protos);
-  lua_replace(L, 2);
-  lua_settop(L, 2);
+  lp_pool_encode(L, pool, graph, 1, first, n, &bytes, &protos);
+  lua_replace(L, first);
+  lua_settop(L, first);
   uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
   lp_call *call =
       lp_call_new(NULL, (const uint32_t *)protos->data, nprotos, bytes->data, bytes->len);
@@ -144,7 +144,7 @@ static int await_call(lua_State *L, call_op *c, lp_call *call) {
 /* pool:apply(fn, ...) -> results of fn(...), run in a worker. Waits; raises its error. */
 static int pool_apply(lua_State *L) {
   call_op *c = lp_op_new(L, &call_class, sizeof *c);
-  return await_call(L, c, submit(L));
+  return await_call(L, c, submit(L, 2));
 }
 
 /* A call that the pool has cancelled makes its future a cancelled task. */
@@ -174,9 +174,8 @@ static void future_ended(lp_task *t, lua_State *co, int nres) {
   lp_call_release(call);
 }
 
-/* pool:submit(fn, ...) -> Future: a Task; its `args` are the arguments. Raises at once when
- * they cannot travel. */
-static int pool_submit(lua_State *L) {
+/* Pushes a list of the arguments from 3 on, with `n`. */
+static void push_args(lua_State *L) {
   int n = lua_gettop(L) - 2;
   lua_createtable(L, n > 0 ? n : 0, 1);
   for (int i = 1; i <= n; i++) {
@@ -185,19 +184,24 @@ static int pool_submit(lua_State *L) {
   }
   lua_pushinteger(L, n);
   lua_setfield(L, -2, "n");
-  int args = luaL_ref(L, LUA_REGISTRYINDEX);
-  lp_call *call = submit(L);
+}
+
+/* pool:submit(fn, ...) -> Future: a Task; its `args` are the arguments. Raises at once when
+ * they cannot travel. */
+static int pool_submit(lua_State *L) {
+  push_args(L);
+  lua_insert(L, 2);
+  lp_call *call = submit(L, 3);
   lua_pushcfunction(L, run_future);
   lua_pushlightuserdata(L, call);
-  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
   lua_pushvalue(L, 1);
   lp_task *t = lp_task_spawn(L, 3);
   t->owner = call;
   t->on_end = future_ended;
   lp_task_push(L, t);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, args);
+  lua_pushvalue(L, 2);
   lp_task_set_field(L, -2, LP_TASK_ARGS);
-  luaL_unref(L, LUA_REGISTRYINDEX, args);
   return 1;
 }
 

@@ -112,6 +112,21 @@ describe("memory_limit", function()
   end)
 end)
 
+describe("submit", function()
+  it("keeps nothing of what it refuses", function()
+    local p <close> = pool.new { processes = 1, max_pending = 1, concurrency = 1 }
+    local kept = #debug.getregistry()
+    for _ = 1, 100 do
+      assert.are.equal("cannot_send", kind_of(p.submit, p, nap, coroutine.create(nap)))
+    end
+    local first, second = p:submit(nap, 1), p:submit(nap, 2)
+    for _ = 1, 100 do assert.are.equal("rejected", kind_of(p.submit, p, nap, 3)) end
+    first:await()
+    second:await()
+    assert.is_true(#debug.getregistry() < kept + 50)
+  end)
+end)
+
 describe("stats", function()
   it("may be asked for while a worker dies", function()
     local p <close> = pool.new { processes = 1 }
