@@ -205,6 +205,9 @@ function Pool:map(fn, items, opts) return new_map(self, "pool:map", fn, items, o
 function Pool:starmap(fn, lists, opts)
   return new_map(self, "pool:starmap", fn, lists, opts, function(handle, list)
     if list == nil then return false end
+    if type(list) ~= "table" then
+      error(("pool:starmap: each item is a list of arguments, got %s"):format(type(list)), 0)
+    end
     return handle:send(table.unpack(list, 1, list.n or #list))
   end)
 end

@@ -416,6 +416,13 @@ it("starmap gives each list as arguments", function()
   local function second(_, b) return b end
   lists = { { nil, 2, n = 2 }, { nil, 3, n = 2 } }
   assert.are.same({ { 2, 3 }, 2 }, { p:starmap(second, lists):collect() })
+  local seen = {}
+  local ok, e = pcall(function()
+    for i, result in p:starmap(add, { { 1 }, 2 }) do seen[i] = result end
+  end)
+  assert.is_false(ok)
+  assert.matches("pool:starmap: each item is a list of arguments, got number", e)
+  assert.are.same({ 1 }, seen)
 end)
 
 describe("a closure travels", function()
