@@ -30,6 +30,7 @@ typedef struct map {
   uint64_t bytes;   /* of results not taken */
   bool ordered;
   bool fed;                 /* no more input */
+  bool sending;             /* an item is being encoded, or that has failed */
   bool closed;              /* nobody takes any more */
   lp_op *feeder, *consumer; /* who waits, or NULL */
 } map;
@@ -137,8 +138,28 @@ static const lp_op_class consumer_class = {
 
 /* ---- feeding ---- */
 
+static void add(map *m, lp_call *call) {
+  call->place = ++m->places;
+  call->owner = m;
+  call->ended = on_ended;
+  lp_list_push(m->ordered ? &m->calls : &m->running, &call->user);
+  m->waiting++;
+  m->held++;
+}
+
+/* Returns true, when there is room for the next call. */
+static int await_room(lua_State *L, map *m) {
+  lua_pushboolean(L, 1);
+  if (has_room(m)) return 1;
+  end_op *e = lp_op_new(L, &feeder_class, sizeof *e);
+  e->map = m;
+  m->feeder = &e->op;
+  return lp_op_await(L, &e->op, -1);
+}
+
 /* map:send(...) -> true. One call with these arguments. Waits until there is room for the next
- * one. Returns false, and sends nothing, when the map is cancelled or has all its input. */
+ * one. Returns false, and sends nothing, when the map is cancelled or has all its input. Raises
+ * what map:refuse is for when they cannot travel. */
 static int map_send(lua_State *L) {
   map *m = check(L);
   lp_buf *bytes, *protos;
@@ -147,28 +168,43 @@ static int map_send(lua_State *L) {
     return 1;
   }
   int n = lua_gettop(L) - 1, graph = push_graph(L);
+  m->sending = true;
   lp_pool_encode(L, m->pool, graph, 0, 2, n, &bytes, &protos);
+  m->sending = false;
   uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
   const uint32_t *numbers = (const uint32_t *)protos->data;
   lp_call *call = lp_call_new(m->snapshot, numbers, nprotos, bytes->data, bytes->len);
   if (!call) return lp_raise_code(L, LP_EMEMORY, "cannot send the task");
-  call->place = ++m->places;
-  call->owner = m;
-  call->ended = on_ended;
-  lp_list_push(m->ordered ? &m->calls : &m->running, &call->user);
-  m->waiting++;
-  m->held++;
+  add(m, call);
   int rc = lp_pool_submit(m->pool, call);
   if (rc < 0) { /* the pool was terminated meanwhile, or has no room for it */
     call->state = rc == LP_ECLOSED ? LP_CALL_CANCELLED : LP_CALL_LOST;
     on_ended(call);
   }
-  lua_pushboolean(L, 1);
-  if (has_room(m)) return 1;
-  end_op *e = lp_op_new(L, &feeder_class, sizeof *e);
-  e->map = m;
-  m->feeder = &e->op;
-  return lp_op_await(L, &e->op, -1);
+  return await_room(L, m);
+}
+
+/* map:refuse(err) -> true. An item could not be sent, because of this error: it has failed in
+ * its place. False when the error came from somewhere else. Waits as map:send does. */
+static int map_refuse(lua_State *L) {
+  map *m = check(L);
+  lp_buf *bytes, *protos;
+  bool ours = m->sending && !m->fed;
+  m->sending = false;
+  if (!ours) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  lua_settop(L, 2);
+  lua_pushnil(L); /* its traceback */
+  lp_pool_encode(L, m->pool, push_graph(L), 0, 2, 2, &bytes, &protos);
+  lp_call *call = lp_call_new(NULL, NULL, 0, bytes->data, bytes->len);
+  if (!call) return lp_raise_code(L, LP_EMEMORY, "cannot send the task");
+  call->result = lp_call_bytes(call);
+  call->result_len = call->len;
+  add(m, call);
+  lp_pool_refuse(m->pool, call);
+  return await_room(L, m);
 }
 
 /* map:put(item, ...) -> true. The same; false when the item is nil, which is the end of the
@@ -309,10 +345,11 @@ static int core_map(lua_State *L) {
 }
 
 void lp_pool_open_map(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"put", map_put},       {"send", map_send},     {"fed", map_fed},
-      {"next", map_next},     {"cancel", map_cancel}, {"close", map_close},
-      {"counts", map_counts}, {"__gc", map_close},    {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"put", map_put},       {"send", map_send},
+                                     {"refuse", map_refuse}, {"fed", map_fed},
+                                     {"next", map_next},     {"cancel", map_cancel},
+                                     {"close", map_close},   {"counts", map_counts},
+                                     {"__gc", map_close},    {NULL, NULL}};
   luaL_newmetatable(L, CLASS);
   lua_pushvalue(L, -1);
   luaL_setfuncs(L, methods, 1);

@@ -324,6 +324,14 @@ int lp_pool_submit(lp_pool *pool, lp_call *call) {
   return 0;
 }
 
+void lp_pool_refuse(lp_pool *pool, lp_call *call) {
+  call->pool = pool;
+  call->state = LP_CALL_FAILED;
+  pool->counts.submitted++;
+  pool->counts.failed++;
+  if (call->ended) call->ended(call);
+}
+
 /* Its worker has a place more; one that was retired or lent to a dangerous call may leave or
  * open again. */
 void lp_pool_leave_slot(lp_call *call) {

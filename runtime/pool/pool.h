@@ -82,6 +82,9 @@ lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf 
  * has ended. Returns 0, LP_EMEMORY, or LP_ECLOSED. */
 int lp_pool_submit(lp_pool *pool, lp_call *call);
 
+/* Counts a call that cannot be sent: it has failed, its result is the error. */
+void lp_pool_refuse(lp_pool *pool, lp_call *call);
+
 /* Asks for the end of a call: it ends as cancelled, at once when it has not been sent, else
  * when its worker says so (it may also end otherwise before). */
 void lp_pool_cancel(lp_call *call);

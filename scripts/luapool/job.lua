@@ -85,9 +85,9 @@ local function settle(self, entry, reply, e)
   if not reply then
     local runs = errors.is(e, "worker_died") and e.attempts or 1
     failed(self, entry, e, (entry.attempts or 0) + runs)
-  elseif reply.fatal ~= nil then
+  elseif reply.fatal then
     self.trace = reply.traceback
-    error(reply.fatal, 0)
+    error(reply.error, 0)
   elseif reply.again then
     entry.attempts = reply.attempts
     entry.elapsed = reply.elapsed + reply.again

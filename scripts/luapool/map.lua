@@ -1,8 +1,9 @@
 -- luapool.map: running a function over items: the iterator that pool:map and task.map return.
 -- The work is done behind a handle, in other processes (bindings/pool_map.c) or in this one
 -- (luapool.task_map): `put` takes the next item, waits for room and returns true, or false when
--- there is none; `fed` says that there are no more, `next` gives place, done, value; `cancel`
--- and `close` end it. What stands here is run for each item: it is written to be short.
+-- there is none; where items have to travel, `refuse` takes the error of a `put`, as the outcome of
+-- its item; `fed` says that there are no more, `next` gives place, done, value; `cancel` and
+-- `close` end it. What stands here is run for each item: it is written to be short.
 
 local core = require "luapool.task.core"
 local err = require "luapool.error"
@@ -46,10 +47,19 @@ local function pull(handle, items, put)
   while put(handle, items()) do end
 end
 
+-- An item that cannot be sent fails alone.
+local function pull_all(handle, items, put)
+  local ok, e
+  repeat
+    ok, e = pcall(pull, handle, items, put)
+  until ok or not (handle.refuse and handle:refuse(e))
+  if not ok then error(e, 0) end
+end
+
 -- The feeding task: pulls items as fast as they are taken.
 local function feed(map, items, put)
   local handle = map.handle
-  local ok, e = pcall(pull, handle, items, map.items and keeper(map.items, put) or put)
+  local ok, e = pcall(pull_all, handle, items, map.items and keeper(map.items, put) or put)
   if not ok then map.input_error = { e } end
   handle:fed()
 end

@@ -557,15 +557,52 @@ describe("what cannot travel", function()
     assert.are.equal(1, p:apply(function() return 1 end))
   end)
 
-  it("in an item ends the map by the input's error", function()
+  it("in an item is the first error of the map, at its place", function()
     local p <close> = pool.new { processes = 1 }
     local file <close> = io.tmpfile()
     local got = {}
-    local e = fails(nil, function()
+    local e = fails("cannot_send", function()
       for i, result in p:map(function(x) return x end, { 1, file, 3 }) do got[i] = result end
     end)
-    assert.is_truthy(tostring(e):find("file (FILE*)", 1, true), tostring(e))
+    assert.is_truthy(tostring(e):find("argument: file (FILE*)", 1, true), tostring(e))
     assert.are.same({ 1 }, got)
+    fails("cannot_send", function() p:starmap(pid, { { 1 }, { 2, file } }):drain() end)
+  end)
+
+  it("in some items fails these alone, with return_errors", function()
+    local seen = {}
+    local p <close> = pool.new { processes = 2, on_error = function(_, x) seen[x] = true end }
+    local items, bad = {}, {}
+    for i = 1, 900 do
+      items[i] = i % 3 == 0 and coroutine.create(print) or i
+      if i % 3 == 0 then bad[items[i]] = true end
+    end
+    for _, ordered in ipairs { true, false } do
+      local latest, n = 0, 0
+      local opts = { return_errors = true, ordered = ordered }
+      for i, result, e, item in p:map(function(x) return x end, items, opts) do
+        assert.are.equal(items[i], item)
+        assert.is_true(not ordered or i == latest + 1)
+        if bad[item] then assert.are.equal("cannot_send", e.kind) else assert.are.equal(i, result) end
+        latest, n = i, n + 1
+      end
+      assert.are.equal(900, n)
+    end
+    assert.are.same(bad, seen)
+    local s = p:stats()
+    assert.are.same({ 1800, 1200, 600 }, { s.submitted, s.done, s.failed })
+  end)
+
+  it("holds up nobody when there is no end of it", function()
+    local p <close> = pool.new { processes = 1 }
+    local n = 0
+    local endless = p:map(pid, function() return coroutine.create(print) end, { return_errors = true })
+    for _, _, e in endless, nil, nil, endless do
+      assert.are.equal("cannot_send", e.kind)
+      n = n + 1
+      if n == 5000 then break end
+    end
+    assert.are.equal(1, p:apply(function() return 1 end))
   end)
 
   it("is nested too deep: the error says the limit", function()

@@ -3,7 +3,7 @@
 -- one snapshot and share their upvalues; what is done with them stands here and travels by name.
 -- An entry's reply is a table with `attempts`, and { value=, added= } (what ctx:add was given), or
 -- { failed=true, error= }, or { again=seconds, elapsed=, waited= }, or, when init has failed,
--- { fatal=, traceback= }.
+-- { fatal=true, error=, traceback= }.
 
 local errors = require "luapool.error"
 local json = require "luapool.json"
@@ -54,7 +54,7 @@ local function ready(self)
   local ok, e = starting:result()
   self.started = ok
   if ok then return nil end
-  return { fatal = e, traceback = errors.traceback(e) }
+  return { fatal = true, error = e, traceback = errors.traceback(e) }
 end
 
 local function new_ctx(self, entry)
