@@ -132,13 +132,13 @@ describe("stats", function()
     local p <close> = pool.new { processes = 1 }
     p:apply(nap, 1)
     local open = io.open
-    finally(function() io.open = open end)
-    io.open = function(path) -- the worker dies between this and the reading
+    finally(function() rawset(io, "open", open) end)
+    rawset(io, "open", function(path) -- the worker dies between this and the reading
       local file, pid = open(path), path:match "%d+"
       os.execute("kill -9 " .. pid)
       while open("/proc/" .. pid) do task.sleep(0.005) end
       return file
-    end
+    end)
     assert.is_nil(p:stats().workers[1].rss)
   end)
 end)
