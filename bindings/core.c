@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bindings/bindings.h"
@@ -48,9 +49,33 @@ static void watch_closed(uv_handle_t *handle) {
   watch_release(handle->data);
 }
 
+/* A main that is stuck in a C function, or in Lua code that one calls, hears no signal. So
+ * libuv's handler is called through this one: who asks again, a second after a signal that is
+ * still unheard, ends the process. The forkserver sees to the workers. */
+static void (*pass_on)(int signum);
+static volatile sig_atomic_t unheard; /* a time in seconds, or 0 */
+
+static void on_raw_signal(int signum) {
+  int saved_errno = errno;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (unheard && now.tv_sec > unheard) _exit(128 + signum);
+  if (!unheard) unheard = (sig_atomic_t)now.tv_sec + 1;
+  errno = saved_errno;
+  pass_on(signum);
+}
+
+static void watch_over(int signum) {
+  struct sigaction action;
+  if (signum == SIGUSR2 || sigaction(signum, NULL, &action) < 0) return;
+  if (action.sa_handler != on_raw_signal) pass_on = action.sa_handler;
+  action.sa_handler = on_raw_signal;
+  sigaction(signum, &action, NULL);
+}
+
 static void on_signal(uv_signal_t *handle, int signum) {
   watch *w = handle->data;
-  (void)signum;
+  if (signum != SIGUSR2) unheard = 0;
   w->caught[handle - w->handles]++;
   if (w->waiting) lp_op_finish(w->waiting, 0);
 }
@@ -77,6 +102,7 @@ static int core_signals(lua_State *L) {
     int rc = uv_signal_start(&w->handles[i], on_signal, signals[i].number);
     uv_unref((uv_handle_t *)&w->handles[i]);
     if (rc < 0) return lp_raise_code(L, rc, "signals");
+    watch_over(signals[i].number);
   }
   return 1;
 }

@@ -133,6 +133,24 @@ signal_script TERM
 expect_status 143
 expect_out_like '^closed$'
 
+it "ends a script that hears no signal when it is asked again"
+cat >"$work/wait.lua" <<'LUA'
+print("begun")
+io.stdout:flush()
+table.sort({ 1, 2, 3 }, function() while true do end end)
+LUA
+"$LUAPOOL" run "$work/wait.lua" >"$work/out" 2>"$work/err" &
+pid=$! tap_command="luapool run wait.lua"
+until [ -s "$work/out" ]; do sleep 0.02; done
+for _ in $(seq 40); do
+  kill -INT "$pid" 2>/dev/null || break
+  sleep 0.5
+done
+kill -KILL "$pid" 2>/dev/null
+status=0
+wait "$pid" || status=$?
+expect_status 130
+
 it "checks a job"
 cat >"$work/good.lua" <<'LUA'
 local json = require "luapool.json"
