@@ -1,0 +1,44 @@
+# Tasks: what one costs that sleeps for a second among many, beside bare C and Lua; what time slices cost a script
+# that only computes. Both are the best of some runs by turns, less a run of nothing, against the noise of the machine.
+. tests/support/bench.sh
+
+# least NAME COMMAND... keeps the cheapest run in $NAME (cpu_us) and its memory in $NAME_kb.
+least() {
+  name=$1
+  shift
+  cost "$@"
+  eval "before=\${$name:-}"
+  [ -n "$before" ] && [ "$before" -le "$cpu_us" ] || eval "$name=$cpu_us ${name}_kb=$rss_kb"
+}
+
+# Sets $ours, $floor and their memory, for $1 tasks in $2 turns.
+sleepers() {
+  ours='' floor=''
+  for _ in $(seq "$2"); do
+    least floor "$BUILD/tests/bench/task_floor" "$1"
+    least ours luapool run tests/bench/task_sleep.lua -- "$1" "$way"
+  done
+}
+
+for way in list gather nobody; do
+  sleepers 0 5
+  ours_base=$ours floor_base=$floor ours_base_kb=$ours_kb floor_base_kb=$floor_kb
+  for n in 100000 1000000; do
+    sleepers $n $((n > 100000 ? 3 : 7))
+    row "$n tasks that sleep, $way, CPU a task" \
+      "$(per "$ours" $n "$ours_base")" "$(per "$floor" $n "$floor_base")" 1.8 us
+    row "$n tasks that sleep, $way, memory a task" \
+      "$(per "$ours_kb" $n "$ours_base_kb")" "$(per "$floor_kb" $n "$floor_base_kb")" 1.3 KiB
+  done
+done
+
+for work in numbers values calls; do
+  for tasks in 1 4; do
+    sliced='' whole=''
+    for _ in 1 2 3 4 5 6 7; do
+      least whole luapool run --slice 0 tests/bench/task_slice.lua -- $work $tasks
+      least sliced luapool run tests/bench/task_slice.lua -- $work $tasks
+    done
+    row "time slices, $tasks computing with $work" "$(per "$((sliced * 100))" "$whole" "$((whole * 100))")" - 1 %
+  done
+done
