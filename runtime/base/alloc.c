@@ -2,7 +2,6 @@
  */
 #include "runtime/base/alloc.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +19,14 @@ static inline bool fails(void) {
 #endif
 
 /* glibc's calloc passes the thread's cache of small blocks by, which makes it several times
- * slower there; for large ones it knows that fresh pages are zero. realloc: of malloc and
+ * slower there; for large ones it knows that fresh pages are zero. `volatile`: of malloc and
  * memset the compiler would make calloc again. */
+static void *(*const volatile plain)(size_t) = malloc;
+
 void *lp_alloc_new(size_t n) {
   if (fails()) return NULL;
   if (n > 4096) return calloc(1, n);
-  void *p = realloc(NULL, n);
+  void *p = plain(n);
   return p ? memset(p, 0, n) : NULL;
 }
 
@@ -37,17 +38,6 @@ void lp_alloc_free(void *p) {
   free(p);
 }
 
-void *lp_alloc_lua(void *ud, void *p, size_t old_size, size_t new_size) {
-  lp_alloc_count *count = ud;
-  size_t old = p ? old_size : 0;
-  if (new_size == 0) {
-    free(p);
-    count->used -= old;
-    return NULL;
-  }
-  bool grows = new_size > old; /* Lua relies on shrinking never to fail */
-  if (grows && count->limit && count->used - old + new_size > count->limit) return NULL;
-  void *fresh = grows && fails() ? NULL : realloc(p, new_size);
-  if (fresh) count->used += new_size - old;
-  return fresh;
+void *lp_alloc_block(void *p, bool grows, size_t n) {
+  return grows && fails() ? NULL : realloc(p, n);
 }

@@ -6,6 +6,7 @@
 #ifndef LP_BASE_ALLOC_H
 #define LP_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* n zeroed bytes, or NULL. Free with lp_alloc_free. */
@@ -17,12 +18,7 @@ void *lp_alloc_resize(void *p, size_t n);
 /* Gives memory back; NULL is fine. */
 void lp_alloc_free(void *p);
 
-/* What lp_alloc_lua counts: bytes in use, and how many may be; a limit of 0: all. */
-typedef struct lp_alloc_count {
-  size_t used, limit;
-} lp_alloc_count;
-
-/* An allocator for lua_newstate, over the same door. `ud` is a lp_alloc_count. */
-void *lp_alloc_lua(void *ud, void *p, size_t old_size, size_t new_size);
+/* The same for a block of Lua's: those that do not grow are never made to fail. */
+void *lp_alloc_block(void *p, bool grows, size_t n);
 
 #endif

@@ -5,7 +5,6 @@
 #include <lualib.h>
 #include <string.h>
 
-#include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/loop.h"
@@ -31,7 +30,7 @@ static int open_libraries(lua_State *L) {
 }
 
 static int open_lua(lp_state *st, lua_CFunction open) {
-  st->L = lua_newstate(lp_alloc_lua, &st->heap);
+  st->L = lua_newstate(lp_heap_alloc, &st->heap);
   if (!st->L) return LP_EMEMORY;
   *(lp_state **)lua_getextraspace(st->L) = st;
   lua_pushcfunction(st->L, open_libraries);
@@ -46,6 +45,7 @@ static int open_lua(lp_state *st, lua_CFunction open) {
 
 int lp_state_open(lp_state *st, uv_loop_t *loop, lua_CFunction open) {
   memset(st, 0, sizeof *st);
+  lp_heap_open(&st->heap);
   lp_list_init(&st->tasks);
   lp_list_init(&st->idle);
   if (!loop) {
@@ -96,8 +96,10 @@ void lp_state_close(lp_state *st) {
   if (st->L) end_tasks(st);
   if (st->fleet) st->fleet_close(st);
   if (st->http_close) st->http_close(st);
+  lp_heap_leave(&st->heap);
   if (st->L) lua_close(st->L);
   st->L = NULL;
+  lp_heap_close(&st->heap);
   lp_interrupt_close(st);
   lp_loop_close(st);
   if (st->loop == &st->own_loop) {

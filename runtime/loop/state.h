@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "runtime/base/alloc.h"
+#include "runtime/base/heap.h"
 #include "runtime/base/list.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/timer.h"
@@ -30,9 +30,9 @@ typedef struct lp_flush {
 } lp_flush;
 
 typedef struct lp_state {
-  lp_alloc_count heap; /* what Lua uses */
-  lua_State *L;        /* the main thread: for set-up, never suspended */
-  uv_loop_t *loop;     /* own_loop, or the host's */
+  lp_heap heap;    /* what Lua uses */
+  lua_State *L;    /* the main thread: for set-up, never suspended */
+  uv_loop_t *loop; /* own_loop, or the host's */
   uv_loop_t own_loop;
 
   lp_list ready;     /* tasks to resume, first come first served */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -11,6 +12,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/error.h"
+#include "runtime/base/heap.h"
 #include "runtime/base/list.h"
 
 /* ---- buf ---- */
@@ -162,38 +164,103 @@ static void test_alloc_is_zeroed(void **state) {
   lp_alloc_free(NULL);
 }
 
-static void test_alloc_for_lua(void **state) {
+/* ---- heap ---- */
+
+static void test_heap_for_lua(void **state) {
   (void)state;
-  lp_alloc_count count = {0};
-  char *p =
-      lp_alloc_lua(&count, NULL, 5, 10); /* the old size is a type when there is no block */
+  lp_heap h;
+  lp_heap_open(&h);
+  char *p = lp_heap_alloc(&h, NULL, 5, 10); /* the old size is a type when there is no block */
   memcpy(p, "123456789", 10);
-  p = lp_alloc_lua(&count, p, 10, 100);
+  for (size_t size = 10; size < 5000; size = size * 3 / 2) {
+    p = lp_heap_alloc(&h, p, size, size * 3 / 2);
+    assert_string_equal(p, "123456789");
+    assert_int_equal(h.used, size * 3 / 2);
+  }
+  p = lp_heap_alloc(&h, p, h.used, 10);
   assert_string_equal(p, "123456789");
-  assert_int_equal(count.used, 100);
-  p = lp_alloc_lua(&count, p, 100, 10);
-  assert_string_equal(p, "123456789");
-  assert_int_equal(count.used, 10);
-  assert_null(lp_alloc_lua(&count, p, 10, 0));
-  assert_null(lp_alloc_lua(&count, NULL, 0, 0));
-  assert_int_equal(count.used, 0);
+  assert_int_equal(h.used, 10);
+  assert_null(lp_heap_alloc(&h, p, 10, 0));
+  assert_null(lp_heap_alloc(&h, NULL, 0, 0));
+  assert_int_equal(h.used, 0);
+  lp_heap_close(&h);
+  lp_heap_close(&h);
 }
 
-static void test_alloc_has_a_limit(void **state) {
+static void test_heap_has_a_limit(void **state) {
   (void)state;
-  lp_alloc_count count = {.limit = 100};
-  void *p = lp_alloc_lua(&count, NULL, 0, 60), *q = lp_alloc_lua(&count, NULL, 0, 40);
+  lp_heap h;
+  lp_heap_open(&h);
+  h.limit = 100;
+  void *p = lp_heap_alloc(&h, NULL, 0, 60), *q = lp_heap_alloc(&h, NULL, 0, 40);
   assert_non_null(q);
-  assert_null(lp_alloc_lua(&count, NULL, 0, 1));
-  assert_null(lp_alloc_lua(&count, p, 60, 61));
-  assert_int_equal(count.used, 100);
-  p = lp_alloc_lua(&count, p, 60, 50);
-  q = lp_alloc_lua(&count, q, 40, 50);
+  assert_null(lp_heap_alloc(&h, NULL, 0, 1));
+  assert_null(lp_heap_alloc(&h, p, 60, 61));
+  assert_int_equal(h.used, 100);
+  p = lp_heap_alloc(&h, p, 60, 50);
+  q = lp_heap_alloc(&h, q, 40, 50);
   assert_non_null(q);
-  lp_alloc_lua(&count, p, 50, 0);
-  lp_alloc_lua(&count, q, 50, 0);
-  assert_int_equal(count.used, 0);
+  lp_heap_alloc(&h, p, 50, 0);
+  lp_heap_alloc(&h, q, 50, 0);
+  assert_int_equal(h.used, 0);
+  lp_heap_close(&h);
 }
+
+/* Blocks of changing sizes, each full of its own number. */
+static void test_heap_keeps_what_is_in_it(void **state) {
+  (void)state;
+  enum { BLOCKS = 5000, STEPS = 300000, LARGEST = 1500 };
+  static struct {
+    unsigned char *p;
+    size_t size;
+  } blocks[BLOCKS];
+  lp_heap h;
+  lp_heap_open(&h);
+  uint32_t random = 1;
+  for (int step = 0; step < STEPS; step++) {
+    random = random * 1664525 + 1013904223;
+    unsigned i = (random >> 8) % BLOCKS;
+    size_t size = (random >> 20) % 4 ? (random >> 10) % LARGEST : 0, old = blocks[i].size;
+    unsigned char *p = lp_heap_alloc(&h, blocks[i].p, old, size);
+    for (size_t at = 0; at < old && at < size; at++) assert_int_equal(p[at], i & 0xff);
+    if (p) memset(p, (int)(i & 0xff), size);
+    blocks[i].p = p;
+    blocks[i].size = size;
+  }
+  for (int i = 0; i < BLOCKS; i++) lp_heap_alloc(&h, blocks[i].p, blocks[i].size, 0);
+  assert_int_equal(h.used, 0);
+  lp_heap_close(&h);
+}
+
+#ifndef LP_FAIL_ALLOC /* there each block is malloc's */
+static size_t resident(void) {
+  size_t pages = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  assert_non_null(f);
+  assert_int_equal(fscanf(f, "%*u %zu", &pages), 1);
+  fclose(f);
+  return pages * 4096;
+}
+
+/* Memory that one size does not need any more serves another, or goes back. */
+static void test_heap_gives_back(void **state) {
+  (void)state;
+  enum { BLOCKS = 1 << 16, SIZE = 500, OTHER = 400 };
+  static void *blocks[BLOCKS];
+  lp_heap h;
+  lp_heap_open(&h);
+  size_t before = resident();
+  for (size_t size = SIZE; size >= OTHER; size -= SIZE - OTHER) {
+    for (int i = 0; i < BLOCKS; i++)
+      memset(blocks[i] = lp_heap_alloc(&h, NULL, 0, size), 1, size);
+    assert_true(resident() - before > BLOCKS * OTHER);
+    assert_true(resident() - before < BLOCKS * (SIZE + 50));
+    for (int i = 0; i < BLOCKS; i++) lp_heap_alloc(&h, blocks[i], size, 0);
+  }
+  assert_true(resident() - before < BLOCKS * SIZE / 3);
+  lp_heap_close(&h);
+}
+#endif
 
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -206,8 +273,12 @@ int main(void) {
       cmocka_unit_test(test_error_kinds),
       cmocka_unit_test(test_error_codes_are_no_errno),
       cmocka_unit_test(test_alloc_is_zeroed),
-      cmocka_unit_test(test_alloc_for_lua),
-      cmocka_unit_test(test_alloc_has_a_limit),
+      cmocka_unit_test(test_heap_for_lua),
+      cmocka_unit_test(test_heap_has_a_limit),
+      cmocka_unit_test(test_heap_keeps_what_is_in_it),
+#ifndef LP_FAIL_ALLOC
+      cmocka_unit_test(test_heap_gives_back),
+#endif
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
