@@ -7,6 +7,7 @@ local fs = require "luapool.fs"
 local pool = require "luapool.pool"
 local process = require "luapool.process"
 local states = require "tests.support.cancel_states"
+local sync = require "luapool.sync"
 local task = require "luapool.task"
 local task_core = require "luapool.task.core"
 
@@ -125,9 +126,13 @@ describe("a task that has not started", function()
   it("runs once elsewhere, when its worker is gone", function()
     local p <close> = pool.new { processes = 1, concurrency = 1, crash_retries = 0 }
     p:apply(function() end)
-    local first = p:submit(function() require "luapool.task".sleep(1000) end)
+    local begun = sync.event()
+    local first = p:submit(function()
+      begun:set()
+      require "luapool.task".sleep(1000)
+    end)
     local second = p:submit(function() return require "luapool.task".current().attempt end)
-    while p:stats().running == 0 do task.sleep(0.002) end
+    begun:wait()
     kill_worker(p)
     assert.is_false(first:result())
     assert.are.equal("number", type(second:await()))
@@ -136,11 +141,17 @@ end)
 
 describe("a worker that is gone", function()
   -- In the worker; objects that travel are those of main.
-  local function remote(name, home)
+  local function remote(begun, name, home)
+    begun:set()
     local own = require "tests.support.cancel_states"
     own.home = home
     local s <close> = own.open(name)
     s.wait()
+  end
+
+  local function wait_there(begun, wait)
+    begun:set()
+    wait()
   end
 
   for _, name in ipairs(states.names) do
@@ -151,11 +162,12 @@ describe("a worker that is gone", function()
       do
         local p <close> = pool.new { processes = 1, crash_retries = 0 }
         p:apply(function() end)
-        local future = s.travels and p:submit(s.wait) or p:submit(remote, name, home.path)
-        states.enter(s.travels and {} or { ready = function()
-          return s.done or p:stats().running == 1
-        end })
+        local begun = sync.event()
+        local future = s.travels and p:submit(wait_there, begun, s.wait)
+          or p:submit(remote, begun, name, home.path)
+        begun:wait()
         task.sleep(0.02)
+        if s.done then future:result() end
         kill_worker(p)
         local ok, e = future:result()
         assert.are.equal(s.done or false, ok)
