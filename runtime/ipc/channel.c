@@ -25,7 +25,7 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void arm(lp_channel *c) {
   int mask = c->ended ? 0 : UV_READABLE;
-  if (!c->ended && (lp_channel_pending(c) || c->failed)) mask |= UV_WRITABLE;
+  if (!c->ended && (c->full || c->failed)) mask |= UV_WRITABLE;
   if (mask == c->mask) return;
   c->mask = mask;
   int rc = mask ? uv_poll_start(&c->poll, mask, on_poll) : uv_poll_stop(&c->poll);
@@ -100,13 +100,15 @@ static void sent(lp_channel *c, size_t n) {
 /* Returns 0 when the socket took something or all is written, else a negative errno. */
 static int write_once(lp_channel *c) {
   size_t len = lp_channel_pending(c);
+  c->full = false;
   if (!len) return 0;
   ssize_t n;
   do n = send(c->fd, c->out.data + c->out_start, len, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (n < 0 && errno == EINTR);
-  if (n < 0) return -errno;
-  sent(c, (size_t)n);
-  return 0;
+  int rc = n < 0 ? -errno : 0;
+  c->full = rc == 0 ? (size_t)n < len : rc == -EAGAIN;
+  if (rc == 0) sent(c, (size_t)n);
+  return rc;
 }
 
 static void writable(lp_channel *c) {

@@ -37,6 +37,7 @@ struct lp_channel {
   lp_buf in, out;
   size_t out_start; /* bytes of `out` that are written already */
   int failed;       /* of a write: what `ended` will say */
+  bool full;        /* the socket has refused bytes: they go when it has room */
   bool ended;       /* `ended` has been called */
   bool open;        /* between open and close */
 };

@@ -172,6 +172,27 @@ static void test_memory_and_mask(void **state) {
   free(bytes);
 }
 
+/* What is answered while frames are read waits for the flush; it does not touch the poll. */
+static void test_answer_waits_for_flush(void **state) {
+  static const lp_channel_events no_batch = {.frame = on_frame, .ended = on_ended};
+  clean *t = *state;
+  end a, b;
+  open_both(t, &a, &b);
+  b.channel.events = &no_batch;
+  b.echo = true;
+  lp_frame_append(lp_channel_out(&a.channel), 9, "x", 1);
+  lp_channel_flush(&a.channel);
+  while (b.frames == 0) uv_run(&t->loop, UV_RUN_ONCE);
+  assert_int_equal(b.channel.mask, UV_READABLE);
+  assert_true(lp_channel_pending(&b.channel) > 0);
+  lp_channel_flush(&b.channel);
+  assert_int_equal(b.channel.mask, UV_READABLE);
+  while (a.frames == 0) uv_run(&t->loop, UV_RUN_ONCE);
+  lp_channel_close(&a.channel, NULL);
+  lp_channel_close(&b.channel, NULL);
+  run(t);
+}
+
 /* A reader that is always a little behind: what waits does not grow by what was written before.
  */
 static void test_backlog(void **state) {
@@ -391,14 +412,23 @@ static void test_open_fails(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      clean_test(test_echo),           clean_test(test_one_byte),
-      clean_test(test_large),          clean_test(test_memory_and_mask),
-      clean_test(test_backlog),        clean_test(test_batch),
-      clean_test(test_corrupt),        clean_test(test_pieces_then_end),
-      clean_test(test_close_in_frame), clean_test(test_reset),
-      clean_test(test_write_refused),  clean_test(test_write_to_nobody),
-      clean_test(test_drain),          clean_test(test_drain_to_nobody),
-      clean_test(test_ref_and_close),  clean_test(test_open_fails),
+      clean_test(test_echo),
+      clean_test(test_one_byte),
+      clean_test(test_large),
+      clean_test(test_memory_and_mask),
+      clean_test(test_backlog),
+      clean_test(test_batch),
+      clean_test(test_corrupt),
+      clean_test(test_pieces_then_end),
+      clean_test(test_close_in_frame),
+      clean_test(test_reset),
+      clean_test(test_write_refused),
+      clean_test(test_write_to_nobody),
+      clean_test(test_drain),
+      clean_test(test_drain_to_nobody),
+      clean_test(test_ref_and_close),
+      clean_test(test_open_fails),
+      clean_test(test_answer_waits_for_flush),
   };
   return cmocka_run_group_tests(tests, clean_group, NULL);
 }
