@@ -1,5 +1,5 @@
 /* loop/coroutine.c: the coroutine library, pcall and xpcall, made so that waits pass through
- * them.
+ * them; assert and error, of which cancelling must know.
  *
  * The invariant: when a coroutine has yielded with st->yielding other than LP_YIELD_PLAIN,
  * every level above it yields too, up to the scheduler. Behaviour is otherwise that of the
@@ -23,6 +23,19 @@ static bool marked(lua_State *co) {
   return *(uintptr_t *)lua_getextraspace(co) & 1;
 }
 
+/* How many shields a coroutine that has yielded to its resumer is inside of. More than so many
+ * count as that. */
+enum { MOST_SHIELDS = 3 };
+
+static int shields_of(lua_State *co) {
+  return (int)(*(uintptr_t *)lua_getextraspace(co) >> 1 & MOST_SHIELDS);
+}
+
+static void set_shields(lua_State *co, int n) {
+  uintptr_t *word = lua_getextraspace(co), kept = n < MOST_SHIELDS ? n : MOST_SHIELDS;
+  *word = (*word & ~((uintptr_t)MOST_SHIELDS << 1)) | kept << 1;
+}
+
 bool lp_coroutine_suspendable(lua_State *L) {
   return !lp_state_of(L)->blocked && lua_isyieldable(L);
 }
@@ -34,7 +47,8 @@ static bool is_root(lua_State *L, lua_State *co) {
   return co == st->L || (st->current && st->current->co == co);
 }
 
-/* The cancel error's way up ends where it is caught: the catcher puts back what was before. */
+/* The cancel error's way up ends where it is caught: the catcher puts back what was before. So
+ * does who resumes a coroutine, when that one gives control back. */
 static bool unwinding(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   return t && t->unwinding;
@@ -102,12 +116,34 @@ static int start_relay(lua_State *L, lua_State *co, int nargs, lua_KFunction k) 
     return ERROR;
   }
   lua_xmove(L, co, nargs);
+  lp_task *t = lp_state_of(L)->current;
+  if (t) t->shield += shields_of(co);
+  set_shields(co, 0);
   return relay(L, co, nargs, k);
 }
 
-/* L's stack: the coroutine, whether the task was unwinding, then results or an error. */
+/* Puts what is of L and not of the coroutines that it resumes at `index` of its stack: in how
+ * many shields it is, and whether the task is unwinding. */
+static void note_own(lua_State *L, int index) {
+  lp_task *t = lp_state_of(L)->current;
+  lua_pushinteger(L, t ? t->shield * 2 + t->unwinding : 0);
+  lua_insert(L, index);
+}
+
+/* `co` has given control back to L. An error that passes through L goes on unwinding. */
+static void put_back(lua_State *L, lua_State *co, int index, bool yielded, bool passes) {
+  lp_task *t = lp_state_of(L)->current;
+  int own = (int)lua_tointeger(L, index);
+  if (!t) return;
+  if (yielded) set_shields(co, t->shield - own / 2);
+  t->shield = own / 2;
+  if (!passes) t->unwinding = own & 1;
+}
+
+/* L's stack: the coroutine, what is its own, then results or an error. */
 static int finish_resume(lua_State *L, int count) {
-  set_unwinding(L, lua_toboolean(L, 2));
+  lua_State *co = lua_tothread(L, 1);
+  put_back(L, co, 2, count != ERROR && lua_status(co) == LUA_YIELD, false);
   lua_pushboolean(L, count != ERROR);
   if (count == ERROR) count = 1;
   lua_insert(L, -(count + 1));
@@ -122,8 +158,7 @@ static int continue_resume(lua_State *L, int status, lua_KContext co) {
 static int coroutine_resume(lua_State *L) {
   lua_State *co = check_coroutine(L);
   int nargs = lua_gettop(L) - 1;
-  lua_pushboolean(L, unwinding(L));
-  lua_insert(L, 2);
+  note_own(L, 2);
   return finish_resume(L, start_relay(L, co, nargs, continue_resume));
 }
 
@@ -131,14 +166,18 @@ static int coroutine_resume(lua_State *L) {
 static int reset(lua_State *L, lua_State *co) {
   lp_state *st = lp_state_of(L);
   lua_State *blocked = st->blocked;
+  int shield = st->current ? st->current->shield : 0;
   st->blocked = L;
   int status = lua_resetthread(co);
   st->blocked = blocked;
+  if (st->current) st->current->shield = shield;
   return status;
 }
 
-/* An error passes through: the dead coroutine is closed, and a message gets the position. */
+/* L's stack: what is its own, then results or an error. An error passes through: the dead
+ * coroutine is closed, and a message gets the position. */
 static int finish_wrap(lua_State *L, lua_State *co, int count) {
+  put_back(L, co, 1, count != ERROR && lua_status(co) == LUA_YIELD, count == ERROR);
   if (count != ERROR) return count;
   int status = lua_status(co);
   if (status != LUA_OK && status != LUA_YIELD) {
@@ -160,7 +199,9 @@ static int continue_wrap(lua_State *L, int status, lua_KContext co) {
 
 static int call_wrapped(lua_State *L) {
   lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-  return finish_wrap(L, co, start_relay(L, co, lua_gettop(L), continue_wrap));
+  int nargs = lua_gettop(L);
+  note_own(L, 1);
+  return finish_wrap(L, co, start_relay(L, co, nargs, continue_wrap));
 }
 
 lua_State *lp_coroutine_resumed(lua_State *co) {
@@ -283,6 +324,16 @@ static int base_error(lua_State *L) {
   return lua_error(L);
 }
 
+/* The standard one, over ours: `assert(pcall(f))` raises again. */
+static int base_assert(lua_State *L) {
+  if (lua_toboolean(L, 1)) return lua_gettop(L);
+  luaL_checkany(L, 1);
+  lua_remove(L, 1);
+  lua_pushliteral(L, "assertion failed!");
+  lua_settop(L, 1);
+  return base_error(L);
+}
+
 /* Functions of ours in C that a wait passes through: never the obstacle. */
 static bool lets_pass(lua_CFunction f) {
   return f == base_pcall || f == base_xpcall || f == coroutine_resume || f == call_wrapped;
@@ -365,8 +416,11 @@ void lp_coroutine_open(lua_State *L) {
                                        {"yield", coroutine_yield},
                                        {"isyieldable", coroutine_isyieldable},
                                        {NULL, NULL}};
-  static const luaL_Reg base[] = {
-      {"error", base_error}, {"pcall", base_pcall}, {"xpcall", base_xpcall}, {NULL, NULL}};
+  static const luaL_Reg base[] = {{"assert", base_assert},
+                                  {"error", base_error},
+                                  {"pcall", base_pcall},
+                                  {"xpcall", base_xpcall},
+                                  {NULL, NULL}};
   lua_getglobal(L, "coroutine");
   luaL_setfuncs(L, coroutine, 0);
   lua_pop(L, 1);

@@ -3,7 +3,8 @@
  * Every lua_State of the runtime (the main thread and all coroutines) finds it in its extra
  * space. The lowest bit of that word is set while a coroutine is suspended by a wait or by a
  * time slice, not by coroutine.yield: such a coroutine belongs to its task and nobody may
- * resume it. Layer: loop. Owner: luapool.c or worker.c, which open and close it. */
+ * resume it; the next two are coroutine.c's. Layer: loop. Owner: luapool.c or worker.c, which
+ * open and close it. */
 #ifndef LP_LOOP_STATE_H
 #define LP_LOOP_STATE_H
 
@@ -80,7 +81,8 @@ typedef struct lp_state {
 
 /* The runtime of any of its coroutines. */
 static inline lp_state *lp_state_of(lua_State *L) {
-  return (lp_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1);
+  _Static_assert(_Alignof(lp_state) >= 8, "the three lowest bits are free");
+  return (lp_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)7);
 }
 
 /* Opens a runtime on `loop`, or on a loop of its own when that is NULL: a Lua state with the

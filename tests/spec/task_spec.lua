@@ -32,6 +32,13 @@ local function kind_of(f, ...)
   return not ok and type(e) == "table" and e.kind or nil
 end
 
+-- What becomes of a task that is cancelled. Its own cancellation, when a test takes too long, raises.
+local function outcome_of_cancel(t)
+  t:cancel()
+  t:result()
+  return t:status()
+end
+
 describe("a task", function()
   it("first runs when the caller waits", function()
     local ran = false
@@ -224,13 +231,15 @@ end)
 
 describe("await", function()
   it("with a timeout leaves the task running", function()
+    local gate = task.promise()
     local t = task.spawn(function()
-      task.sleep(0.02)
+      gate:await()
       return "late"
     end)
     assert.are.equal("timeout", kind_of(t.await, t, 0.001))
     assert.are.equal("timeout", kind_of(t.await, t, 0))
     assert.are.equal("running", t:status())
+    gate:resolve()
     assert.are.equal("late", t:await(10))
     assert.are.equal("late", t:await(0))
   end)
@@ -364,6 +373,32 @@ describe("cancel", function()
     assert.are.same({ "slept", "cancelled", "cancelled", "cancelled" }, kinds)
   end)
 
+  it("lets <close> handlers wait also when assert raises it again", function()
+    local list = {}
+    local t = task.spawn(function()
+      local _ <close> = closer(list, "closed", true)
+      _G.assert(pcall(forever))
+    end)
+    task.yield()
+    assert.are.equal("cancelled", outcome_of_cancel(t))
+    assert.are.same({ "closed" }, { table.unpack(list) })
+  end)
+
+  it("raises again at the wait of a consumer, to which a <close> handler has yielded", function()
+    local t = task.spawn(function()
+      local next = coroutine.wrap(function()
+        pcall(function()
+          local _ <close> = setmetatable({}, { __close = function() coroutine.yield "closing" end })
+          forever()
+        end)
+      end)
+      assert.are.equal("closing", next())
+      forever()
+    end)
+    task.yield()
+    assert.are.equal("cancelled", outcome_of_cancel(t))
+  end)
+
   it("fails a task that makes another error of it", function()
     local t = task.spawn(function()
       if not pcall(forever) then error("made of it", 0) end
@@ -432,14 +467,55 @@ describe("shield", function()
     assert.are.equal("cancelled", kind_of(t.await, t))
   end)
 
-  it("is left by an error of a coroutine inside", function()
+  it("is left by an error of a coroutine inside, whoever catches it", function()
+    local function work() task.shield(function() coroutine.wrap(fail)("oh") end) end
+    for _, call in ipairs { pcall, coroutine.resume } do
+      local t = task.spawn(function()
+        assert.is_false(call(call == pcall and coroutine.wrap(work) or coroutine.create(work)))
+        forever()
+      end)
+      task.sleep(0.001)
+      assert.are.equal("cancelled", outcome_of_cancel(t))
+    end
+  end)
+
+  it("of a generator is not that of its consumer", function()
+    local saved = 0
+    local function generate()
+      task.shield(function()
+        coroutine.yield(1)
+        task.shield(coroutine.yield, 2)
+        task.sleep(0)
+        task.shield(task.sleep, 0)
+        task.sleep(0)
+        saved = saved + 1
+      end)
+      saved = saved + 1
+      task.sleep(0)
+      saved = saved + 1
+    end
+    local function consume(n)
+      local next = coroutine.wrap(generate)
+      for i = 1, n do assert.are.equal(i, next()) end
+      forever()
+    end
+    for n = 1, 2 do
+      local t = task.spawn(consume, n)
+      task.yield()
+      assert.are.equal("cancelled", outcome_of_cancel(t))
+    end
     local t = task.spawn(function()
-      pcall(coroutine.wrap(function() task.shield(function() coroutine.wrap(fail)("oh") end) end))
-      task.sleep(1000)
+      local next = coroutine.wrap(generate)
+      task.shield(function()
+        next()
+        next()
+      end)
+      task.current():cancel()
+      next()
     end)
-    task.sleep(0.001)
-    t:cancel()
-    assert.are.equal("cancelled", kind_of(t.await, t))
+    t:result()
+    assert.are.equal("cancelled", t:status())
+    assert.are.equal(2, saved)
   end)
 end)
 
