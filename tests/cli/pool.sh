@@ -131,3 +131,41 @@ END
 run sh -c "exec '$LUAPOOL' run '$work/lines.lua' >/dev/full"
 expect_status 1
 expect_err "luapool: cannot write to stdout: No space left on device"
+
+it "has the processes of -p, with the tasks at once of -c"
+cat >"$work/defaults.lua" <<'END'
+local pool, sync = require "luapool.pool", require "luapool.sync"
+local p <close> = pool.new()
+local now, six = sync.counter(), sync.barrier(6)
+local function work()
+  local n = now:add(1)
+  six:wait()
+  now:add(-1)
+  return n
+end
+local items, most = {}, 0
+for i = 1, 30 do items[i] = i end
+for _, n in p:map(work, items) do most = math.max(most, n) end
+local q <close> = pool.new { processes = 1 }
+print(p:stats().processes, most, q:stats().processes)
+END
+run luapool run -p 3 -c 2 "$work/defaults.lua"
+expect_status 0
+expect_out "3	6	1"
+
+it "loads a worker's modules from the script's folder and along main's package.path"
+mkdir "$work/lib" "$work/elsewhere"
+echo 'return { name = "beside", state = 0 }' >"$work/beside.lua"
+echo 'return { name = "lib" }' >"$work/lib/far.lua"
+cat >"$work/modules.lua" <<'END'
+package.path = arg[1] .. "/lib/?.lua;" .. package.path
+local beside = require "beside"
+beside.state = 5
+local p <close> = require("luapool.pool").new { processes = 1 }
+print(p:apply(function() return beside.name, beside.state, require("far").name end))
+print(beside.state)
+END
+run sh -c "cd '$work/elsewhere' && exec '$LUAPOOL' run ../modules.lua '$work'"
+expect_status 0
+expect_out "beside	0	lib
+5"

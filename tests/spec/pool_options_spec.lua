@@ -75,6 +75,18 @@ describe("init", function()
     assert.are.equal(0, #p:stats().workers)
   end)
 
+  it("that never ends does not keep the pool from being terminated", function()
+    for _, init in ipairs { function() require("luapool.task").sleep(1000) end, forever } do
+      local p = pool.new { processes = 2, init = init }
+      local future = p:submit(pid)
+      fails("timeout", future.await, future, 0.05)
+      p:terminate()
+      p:join()
+      fails("cancelled", future.await, future)
+      assert.are.equal(0, #p:stats().workers)
+    end
+  end)
+
   it("cannot be given what cannot travel", function()
     local file <close> = io.tmpfile()
     local text = message(pool.new, { init = function() return file end })
@@ -191,7 +203,7 @@ describe("task_timeout", function()
     assert.are.equal(0, p:stats().restarts)
   end)
 
-  it("closes what an endless loop has open, in each of its coroutines, whatever that raises", function()
+  it("closes what an endless loop has open, in each coroutine, whatever that raises", function()
     local p <close> = pool.new { processes = 1, task_timeout = 0.1 }
     fails("timeout", p.apply, p, function()
       local closed = {}
@@ -209,7 +221,8 @@ describe("task_timeout", function()
       rawset(_G, "closed", closed)
       nest("task", function() nest("outer", function() nest("inner", forever) end) end)
     end)
-    assert.are.same({ "inner", "outer", "task" }, p:apply(function() return rawget(_G, "closed") end))
+    local closed = p:apply(function() return rawget(_G, "closed") end)
+    assert.are.same({ "inner", "outer", "task" }, closed)
     assert.are.equal(0, p:stats().restarts)
   end)
 
