@@ -214,7 +214,7 @@ static int check_tasks(lua_State *L, int arg) {
   int n = (int)lua_rawlen(L, arg);
   for (int i = 1; i <= n; i++) {
     lua_rawgeti(L, arg, i);
-    if (!luaL_testudata(L, -1, "luapool.Task")) raise_item(L, i);
+    if (!lp_task_test(L, -1)) raise_item(L, i);
     lua_pop(L, 1);
   }
   return n;
@@ -340,7 +340,7 @@ static int task_trace(lua_State *L) {
 
 /* core.check(value) -> bool: is it a Task? */
 static int task_check(lua_State *L) {
-  lua_pushboolean(L, luaL_testudata(L, 1, "luapool.Task") != NULL);
+  lua_pushboolean(L, lp_task_test(L, 1) != NULL);
   return 1;
 }
 

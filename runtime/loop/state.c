@@ -91,11 +91,16 @@ static void end_tasks(lp_state *st) {
   uv_run(st->loop, UV_RUN_NOWAIT);
 }
 
+static void drop_tasks(lp_state *st) {
+  lp_list_each (link, &st->tasks) lp_task_drop(lp_list_of(link, lp_task, all));
+}
+
 void lp_state_close(lp_state *st) {
   if (!st->loop) return;
   if (st->L) end_tasks(st);
   if (st->fleet) st->fleet_close(st);
   if (st->http_close) st->http_close(st);
+  drop_tasks(st);
   lp_heap_leave(&st->heap);
   if (st->L) lua_close(st->L);
   st->L = NULL;

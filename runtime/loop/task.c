@@ -16,7 +16,7 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 
-static const char CLASS[] = "luapool.Task";
+static const char CLASS[] = "luapool.Task"; /* its address is the metatable's registry key */
 
 /* Ended tasks that no script has seen, kept with their coroutines. */
 enum { MOST_IDLE = 256 };
@@ -34,32 +34,55 @@ void lp_task_push(lua_State *L, lp_task *t) {
 
 int lp_task_field(lua_State *L, int index, int field) {
   lp_task *t = lua_touserdata(L, index);
-  if (!t->more) {
+  if (!t->more && field != LP_TASK_VALUE) {
     lua_pushnil(L);
     return LUA_TNIL;
   }
-  lua_getiuservalue(L, index, LP_TASK_MORE);
-  int type = lua_rawgeti(L, -1, field);
+  int type = lua_getiuservalue(L, index, 1);
+  if (!t->more) return type;
+  type = lua_rawgeti(L, -1, field);
   lua_remove(L, -2);
   return type;
+}
+
+/* Stack: a table for all fields of the Task object at `index`. Popped. */
+static void give_more(lua_State *L, int index) {
+  lua_getiuservalue(L, index, 1);
+  lua_rawseti(L, -2, LP_TASK_VALUE);
+  lua_setiuservalue(L, index, 1);
+  ((lp_task *)lua_touserdata(L, index))->more = true;
 }
 
 void lp_task_set_field(lua_State *L, int index, int field) {
   lp_task *t = lua_touserdata(L, index);
   index = lua_absindex(L, index);
-  if (!t->more) {
-    lua_createtable(L, LP_TASK_LOCALS, 0);
-    lua_setiuservalue(L, index, LP_TASK_MORE);
-    t->more = true;
+  if (!t->more && field == LP_TASK_VALUE) {
+    lua_setiuservalue(L, index, 1);
+    return;
   }
-  lua_getiuservalue(L, index, LP_TASK_MORE);
+  if (!t->more) {
+    lua_createtable(L, LP_TASK_FIELDS, 0);
+    give_more(L, index);
+  }
+  lua_getiuservalue(L, index, 1);
   lua_insert(L, -2);
   lua_rawseti(L, -2, field);
   lua_pop(L, 1);
 }
 
+lp_task *lp_task_test(lua_State *L, int index) {
+  lp_task *t = lua_touserdata(L, index);
+  if (!t || !lua_getmetatable(L, index)) return NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, CLASS);
+  bool is_task = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return is_task ? t : NULL;
+}
+
 lp_task *lp_task_check(lua_State *L, int arg) {
-  return luaL_checkudata(L, arg, CLASS);
+  lp_task *t = lp_task_test(L, arg);
+  if (!t) luaL_typeerror(L, arg, CLASS);
+  return t;
 }
 
 /* ---- making ---- */
@@ -67,13 +90,14 @@ lp_task *lp_task_check(lua_State *L, int arg) {
 /* Pushes a Task object that is anchored, with no coroutine. */
 static lp_task *make(lua_State *L) {
   lp_state *st = lp_state_of(L);
-  lp_task *t = lua_newuserdatauv(L, sizeof *t, LP_TASK_MORE);
+  lp_task *t = lua_newuserdatauv(L, sizeof *t, 1);
   memset(t, 0, sizeof *t);
   t->st = st;
   lp_list_init(&t->link);
   lp_list_init(&t->all);
   lp_list_init(&t->watchers);
-  luaL_setmetatable(L, CLASS);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, CLASS);
+  lua_setmetatable(L, -2);
   lua_rawgeti(L, LUA_REGISTRYINDEX, st->anchors);
   lua_pushvalue(L, -2);
   t->anchor = luaL_ref(L, -2);
@@ -88,7 +112,7 @@ static lp_task *make_with_coroutine(lua_State *L) {
   lp_task *t = make(L);        /* the last thing that may raise: from here on it is alive */
   t->co = co;
   lua_insert(L, -2);
-  lua_setiuservalue(L, -2, LP_TASK_VALUE);
+  lp_task_set_field(L, -2, LP_TASK_VALUE);
   lua_pop(L, 1);
   return t;
 }
@@ -131,10 +155,10 @@ static int finish_body(lua_State *L, int status, lua_KContext context) {
   return 1;
 }
 
-/* Pushes what a task has from the start (LP_TASK_MORE) when `from` spawns it; true: pushed. */
+/* Pushes the fields that a task has from the start when `from` spawns it; true: pushed. */
 static bool push_inherited(lua_State *L, lp_task *from) {
   if (!from || !from->locals) return false;
-  lua_createtable(L, LP_TASK_LOCALS, 0);
+  lua_createtable(L, LP_TASK_FIELDS, 0);
   lp_task_object(L, from);
   lp_task_field(L, -1, LP_TASK_LOCALS);
   lua_rawseti(L, -3, LP_TASK_LOCALS);
@@ -143,13 +167,13 @@ static bool push_inherited(lua_State *L, lp_task *from) {
   return true;
 }
 
-/* Stack: what is to be LP_TASK_MORE. Popped. */
+/* Stack: those fields. Popped. */
 static void inherit(lua_State *L, lp_task *t) {
   lp_task_object(L, t);
   lua_insert(L, -2);
-  lua_setiuservalue(L, -2, LP_TASK_MORE);
+  give_more(L, lua_absindex(L, -2));
   lua_pop(L, 1);
-  t->more = t->locals = true;
+  t->locals = true;
 }
 
 lp_task *lp_task_spawn(lua_State *L, int nargs) {
@@ -182,20 +206,28 @@ lp_task *lp_task_promise(lua_State *L) {
 
 /* ---- ending ---- */
 
+/* Stack of the main thread: what the task has come to, one value. Popped. */
+static void store_value(lp_task *t) {
+  lua_State *L = t->st->L;
+  lp_task_object(L, t);
+  lua_insert(L, -2);
+  lp_task_set_field(L, -2, LP_TASK_VALUE);
+  lua_pop(L, 1);
+}
+
 /* Runs protected on the main thread. Stack: the task (light) and `nresults` values, which go
  * into the Task object. */
 static int store(lua_State *L) {
   lp_task *t = lua_touserdata(L, 1);
   int n = t->nresults;
   if (lua_gettop(L) != n + 1) return luaL_error(L, "too many results");
-  lp_task_object(L, t);
-  lua_replace(L, 1);
   if (n != 1) {
     lua_createtable(L, n, 0);
     lua_insert(L, 2);
     for (int i = n; i >= 1; i--) lua_rawseti(L, 2, i);
   }
-  lua_setiuservalue(L, 1, LP_TASK_VALUE);
+  store_value(t);
+  if (t->status == LP_TASK_FAILED && !t->awaited) lp_task_error_witness(L, t);
   return 0;
 }
 
@@ -203,6 +235,11 @@ static int store(lua_State *L) {
 static void store_results(lp_task *t, lua_State *from, int n) {
   lua_State *L = t->st->L;
   t->nresults = n;
+  if (n == 0) { /* as most have: it needs no memory */
+    lua_pushnil(L);
+    store_value(t);
+    return;
+  }
   if (!lua_checkstack(L, n + 4)) {
     lua_pop(from, n);
     n = 0;
@@ -216,10 +253,7 @@ static void store_results(lp_task *t, lua_State *from, int n) {
   if (lua_pcall(L, n + 1, 0, 0) == LUA_OK) return;
   t->status = LP_TASK_FAILED;
   t->nresults = 1;
-  lp_task_object(L, t);
-  lua_insert(L, -2);
-  lua_setiuservalue(L, -2, LP_TASK_VALUE);
-  lua_pop(L, 1);
+  store_value(t);
 }
 
 static void call_watchers(lp_task *t) {
@@ -250,8 +284,8 @@ void lp_task_abandon(lp_task *t) {
 static void forget_more(lp_task *t) {
   lua_State *L = t->st->L;
   lp_task_object(L, t);
-  lua_pushnil(L);
-  lua_setiuservalue(L, -2, LP_TASK_MORE);
+  lp_task_field(L, -1, LP_TASK_VALUE);
+  lua_setiuservalue(L, -2, 1);
   lua_pop(L, 1);
   t->more = t->locals = t->owns_locals = false;
 }
@@ -436,7 +470,7 @@ int lp_task_push_outcome(lua_State *L, int index) {
   int n = t->nresults;
   t->awaited = true;
   luaL_checkstack(L, n + 6, "too many results");
-  lua_getiuservalue(L, index, LP_TASK_VALUE);
+  lp_task_field(L, index, LP_TASK_VALUE);
   if (t->status != LP_TASK_DONE) lp_task_error_caught(L, index);
   if (n == 1) return 1;
   int list = lua_gettop(L);
@@ -445,26 +479,18 @@ int lp_task_push_outcome(lua_State *L, int index) {
   return n;
 }
 
-/* ---- the class ---- */
-
-static int task_gc(lua_State *L) {
-  lp_task *t = lua_touserdata(L, 1);
-  lp_task_error_report(L, 1);
-  if (lp_task_ended(t)) return 0;
-  if (t->op) { /* the state is being closed under a waiting task */
-    t->op->task = NULL;
-    lp_op_stop(t->op, LP_ECANCELLED);
-    lp_op_release(t->op);
-    t->op = NULL;
-  }
+void lp_task_drop(lp_task *t) {
+  lp_op *op = t->op;
+  t->op = NULL;
   lp_list_remove(&t->link);
   lp_list_remove(&t->all);
-  return 0;
+  if (!op) return;
+  op->task = NULL;
+  lp_op_stop(op, LP_ECANCELLED);
+  lp_op_release(op);
 }
 
 void lp_task_open(lua_State *L) {
   luaL_newmetatable(L, CLASS);
-  lua_pushcfunction(L, task_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, CLASS);
 }

@@ -33,7 +33,7 @@ struct lp_task {
   lp_op *op;        /* what it waits for, kept until its results are pushed */
   lp_task_status status;
   int anchor;       /* reference in the table of st->anchors */
-  int nresults;     /* once done: values in the user value LP_TASK_VALUE */
+  int nresults;     /* once done: values in LP_TASK_VALUE */
   int nargs;        /* on the coroutine's stack for the first resume */
   int shield;       /* > 0: inside task.shield */
   uint64_t number;  /* for the dump, and for a worker's shared word */
@@ -45,7 +45,7 @@ struct lp_task {
   bool unwinding; /* the cancel error is on its way up: <close> handlers may wait */
   bool exposed;   /* a script has seen the Task object or its coroutine: no reuse */
   bool awaited;   /* somebody has seen how it ended */
-  bool more;      /* it has the user value LP_TASK_MORE */
+  bool more;      /* it has other fields than LP_TASK_VALUE */
   bool locals;    /* it has LP_TASK_LOCALS: */
   bool owns_locals; /* and no other task has the same table */
   /* Called once at its end, before the results are stored; the top of `co` holds `nres`
@@ -54,19 +54,17 @@ struct lp_task {
   void *owner; /* for on_end */
 };
 
-/* User values of a Task object. */
+/* Fields of a Task object. Its user value is the first, or a table of all when it has `more`.
+ */
 enum {
   LP_TASK_VALUE = 1, /* its coroutine; once ended its error, its result, or a list of results */
-  LP_TASK_MORE,      /* nil, or a table of: */
-};
-
-/* What few tasks have. */
-enum {
-  LP_TASK_TRACE = 1, /* {error, traceback}: the latest error that this task raised or caught */
+  LP_TASK_TRACE,     /* {error, traceback}: the latest error that this task raised or caught */
   LP_TASK_REASON,    /* of its cancellation */
   LP_TASK_NAME,
-  LP_TASK_ARGS,   /* of a future */
-  LP_TASK_LOCALS, /* the table behind task.locals: see bindings/task_locals.c */
+  LP_TASK_ARGS,    /* of a future */
+  LP_TASK_LOCALS,  /* the table behind task.locals: see bindings/task_locals.c */
+  LP_TASK_WITNESS, /* of a failed one, until somebody awaits it: see task_error.c */
+  LP_TASK_FIELDS = LP_TASK_WITNESS
 };
 
 /* One who waits for the end of a task: embedded in an operation, linked in task->watchers. */
@@ -124,6 +122,9 @@ lp_task *lp_task_promise(lua_State *L);
  * Returns false when it had ended already. */
 bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n);
 
+/* The state is about to be closed under a task that has not ended. */
+void lp_task_drop(lp_task *t);
+
 /* Puts the Task class into the registry. Once, when a state is opened. */
 void lp_task_open(lua_State *L);
 
@@ -131,6 +132,9 @@ void lp_task_open(lua_State *L);
 static inline bool lp_task_ended(const lp_task *t) {
   return t->status >= LP_TASK_DONE;
 }
+
+/* The value at `index` if it is a Task, else NULL. */
+lp_task *lp_task_test(lua_State *L, int index);
 
 /* The argument at `arg`, a Task; raises when it is something else. */
 lp_task *lp_task_check(lua_State *L, int arg);
@@ -141,8 +145,9 @@ lp_task *lp_task_check(lua_State *L, int arg);
  * traceback. */
 void lp_task_error_describe(lua_State *L, int index);
 
-/* Tells the host of the error of the task at `index`, unless somebody has awaited it. */
-void lp_task_error_report(lua_State *L, int index);
+/* The host will be told of the error of this failed task when it is collected, unless somebody
+ * has awaited it. May raise for want of memory. */
+void lp_task_error_witness(lua_State *L, lp_task *t);
 
 /* Stack: error, traceback. Notes them as the latest that the current task has caught; pops the
  * traceback. */

@@ -92,15 +92,32 @@ void lp_task_error_describe(lua_State *L, int index) {
   lua_pop(L, 2);
 }
 
-void lp_task_error_report(lua_State *L, int index) {
-  lp_task *t = lua_touserdata(L, index);
-  if (t->awaited || t->status != LP_TASK_FAILED) return;
+/* Tells the host of the error of a task that is collected. */
+static int witness_gc(lua_State *L) {
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  lp_task *t = lua_touserdata(L, 2);
+  if (!t || t->awaited || !t->st->report) return 0;
   t->awaited = true;
-  if (!t->st->report) return;
-  index = lua_absindex(L, index);
-  lua_getiuservalue(L, index, LP_TASK_VALUE);
-  lp_task_error_describe(L, index);
+  lp_task_field(L, 2, LP_TASK_VALUE);
+  lp_task_error_describe(L, 2);
   t->st->report(t->st, lua_tostring(L, -1));
+  return 0;
+}
+
+/* The witness and its task hold each other, so they are collected together. A finalizer of each
+ * Task would make the end of all others twice as dear. */
+void lp_task_error_witness(lua_State *L, lp_task *t) {
+  lp_task_object(L, t);
+  lua_newuserdatauv(L, 0, 1);
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, 1);
+  if (luaL_newmetatable(L, "luapool.task.witness")) {
+    lua_pushcfunction(L, witness_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  lp_task_set_field(L, -2, LP_TASK_WITNESS);
   lua_pop(L, 1);
 }
 

@@ -278,7 +278,6 @@ static void test_task_fails_and_is_reported_once(void **state) {
   spawn(f, "t = task.spawn(function() error('oh no', 0) end); t = nil");
   turn(f);
   lua_gc(f->st.L, LUA_GCCOLLECT);
-  lua_gc(f->st.L, LUA_GCCOLLECT);
   assert_int_equal(seen.reports, 1);
   assert_memory_equal(seen.reported, "oh no\nstack traceback:", 22);
 }
@@ -291,6 +290,17 @@ static void test_task_awaited_is_not_reported(void **state) {
   expect_global(f, "e", "oh no");
   lua_gc(f->st.L, LUA_GCCOLLECT);
   assert_int_equal(seen.reports, 0);
+}
+
+/* Nobody can await the task in which the function runs. */
+static void test_task_failed_on_done_is_reported(void **state) {
+  fixture *f = *state;
+  spawn(f, "local t = task.spawn(function() end)"
+           "task.methods.on_done(t, function() error('oh no', 0) end)");
+  for (int i = 0; i < 3; i++) turn(f);
+  lua_gc(f->st.L, LUA_GCCOLLECT);
+  assert_int_equal(seen.reports, 1);
+  assert_memory_equal(seen.reported, "oh no\nstack traceback:", 22);
 }
 
 static void test_task_is_reused(void **state) {
@@ -479,6 +489,7 @@ int main(void) {
       task_test(test_task_cancelled_before_it_runs),
       task_test(test_task_fails_and_is_reported_once),
       task_test(test_task_awaited_is_not_reported),
+      task_test(test_task_failed_on_done_is_reported),
       task_test(test_task_is_reused),
       task_test(test_task_runs_many),
       task_test(test_promise_is_settled_outside_of_tasks),
