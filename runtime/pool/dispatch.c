@@ -3,6 +3,7 @@
  * Process: main. */
 #include "runtime/pool/dispatch.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "runtime/pool/protocol.h"
@@ -13,27 +14,26 @@ static bool used_up(const lp_pool *pool, const lp_slot *slot) {
   return pool->options.max_tasks && slot->sent >= pool->options.max_tasks;
 }
 
-/* Has it a place for this call? One that has killed a worker before runs alone. */
-static bool takes(const lp_pool *pool, const lp_slot *slot, const lp_call *call) {
-  if (!slot || slot->reserved || slot->leaving || slot->exited || slot->ended) return false;
-  if (used_up(pool, slot)) return false;
-  return slot->load < (call->crashes ? 1 : pool->options.concurrency);
+/* Has it a place for a call? */
+static bool takes(const lp_pool *pool, const lp_slot *slot) {
+  if (!slot || slot->leaving || slot->exited || slot->ended) return false;
+  return !used_up(pool, slot) && slot->load < pool->options.concurrency;
 }
 
-static lp_slot *least_loaded(const lp_pool *pool, const lp_call *call) {
+static lp_slot *least_loaded(const lp_pool *pool) {
   lp_slot *best = NULL;
   for (uint32_t i = 0; i < pool->options.processes; i++) {
     lp_slot *slot = pool->slots[i];
-    if (takes(pool, slot, call) && (!best || slot->load < best->load)) best = slot;
+    if (takes(pool, slot) && (!best || slot->load < best->load)) best = slot;
   }
   return best;
 }
 
-static lp_slot *next_in_turn(lp_pool *pool, const lp_call *call) {
+static lp_slot *next_in_turn(lp_pool *pool) {
   uint32_t n = pool->options.processes;
   for (uint32_t i = 0; i < n; i++) {
     lp_slot *slot = pool->slots[(pool->turn + i) % n];
-    if (!takes(pool, slot, call)) continue;
+    if (!takes(pool, slot)) continue;
     pool->turn = (pool->turn + i + 1) % n;
     return slot;
   }
@@ -43,21 +43,23 @@ static lp_slot *next_in_turn(lp_pool *pool, const lp_call *call) {
 static lp_slot *choose(lp_pool *pool, const lp_call *call) {
   if (call->wanted) {
     lp_slot *slot = pool->slots[call->wanted - 1];
-    return takes(pool, slot, call) ? slot : NULL;
+    return takes(pool, slot) ? slot : NULL;
   }
-  return pool->options.round_robin ? next_in_turn(pool, call) : least_loaded(pool, call);
+  return pool->options.round_robin ? next_in_turn(pool) : least_loaded(pool);
 }
 
-static void give(lp_pool *pool, lp_slot *slot, lp_call *call) {
+/* False: there was no memory for it, it is lost. */
+static bool give(lp_pool *pool, lp_slot *slot, lp_call *call) {
   lp_list_remove(&call->link);
   if (lp_slot_send(slot, call) < 0) {
     lp_pool_finish(call, LP_CALL_LOST);
-    return;
+    return false;
   }
   slot->dry = false;
   slot->sent++;
   pool->counts.pending--;
   pool->counts.running++;
+  return true;
 }
 
 /* Returns true when there are new workers, so that more can be sent. While too many are leaving
@@ -78,7 +80,7 @@ static void share(lp_pool *pool) {
   lp_slot *idle = NULL, *busiest = NULL;
   for (uint32_t i = 0; i < pool->options.processes; i++) {
     lp_slot *slot = pool->slots[i];
-    if (!slot || slot->leaving || slot->exited || slot->reserved) continue;
+    if (!slot || slot->leaving || slot->exited) continue;
     if (slot->load == 0) idle = slot;
     bool asked = slot->asked || slot->dry || slot->load < 2;
     if (!asked && (!busiest || slot->load > busiest->load)) busiest = slot;
@@ -100,7 +102,19 @@ static void send_pending(lp_pool *pool) {
   }
 }
 
+/* One that has killed a worker runs alone, in a worker of its own: so it neither has to wait for
+ * those who run, nor they for it, who may need each other. */
+static void send_charged(lp_pool *pool) {
+  while (!lp_list_empty(&pool->charged) && pool->alone < pool->options.processes) {
+    lp_call *call = lp_list_of(pool->charged.next, lp_call, link);
+    lp_slot *slot = pool->backoff.place ? NULL : lp_pool_start_alone(pool, call->wanted);
+    if (!slot) return;
+    if (!give(pool, slot, call)) lp_fleet_kill(pool->fleet, slot->spawn_id, SIGKILL);
+  }
+}
+
 void lp_dispatch_run(lp_pool *pool) {
+  send_charged(pool);
   do send_pending(pool);
   while (retire_used(pool));
   bool ours = !pool->options.round_robin; /* to choose; else each stays where its turn was */
@@ -110,7 +124,7 @@ void lp_dispatch_run(lp_pool *pool) {
 void lp_dispatch_requeue(lp_call *call) {
   lp_pool *pool = call->pool;
   lp_list_remove(&call->link);
-  lp_list_unshift(&pool->pending, &call->link);
+  lp_list_unshift(call->crashes ? &pool->charged : &pool->pending, &call->link);
   lp_pool_leave_slot(call);
   call->state = LP_CALL_PENDING;
   pool->counts.running--;

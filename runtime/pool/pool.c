@@ -129,6 +129,7 @@ static void check_leaving(lp_pool *pool) {
 }
 
 static void end_pending(lp_pool *pool, lp_call_state state) {
+  lp_list_join(&pool->pending, &pool->charged);
   while (!lp_list_empty(&pool->pending))
     lp_pool_finish(lp_list_of(pool->pending.next, lp_call, link), state);
 }
@@ -171,8 +172,20 @@ static bool start_slot(lp_pool *pool, uint32_t index) {
   return false;
 }
 
-/* At no time are there more than two workers for each id: one that is leaving, one that works.
- */
+lp_slot *lp_pool_start_alone(lp_pool *pool, uint32_t id) {
+  int error;
+  lp_slot *slot = lp_slot_start(pool, id, &error);
+  if (slot) {
+    slot->alone = slot->retiring = true;
+    pool->alone++;
+  } else {
+    retry_later(pool, error);
+  }
+  return slot;
+}
+
+/* At no time are there more than two workers for each id, beside those that are there for one
+ * call: one that is leaving, one that works. */
 static void start_missing(lp_pool *pool) {
   uint32_t n = pool->options.processes;
   uint32_t over = pool->retiring > n ? pool->retiring - n : 0;
@@ -206,8 +219,8 @@ static void replace_late(lp_pool *pool) {
     lp_dispatch_run(pool);
 }
 
-/* Its worker is dead: the call goes first in line again, unless it has had its chances. One
- * that was not started may run at any rate: that is its first time. */
+/* Its worker is dead: the call goes first in line again, or is to run alone, unless it has had
+ * its chances. One that was not started may run at any rate: that is its first time. */
 static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool charged) {
   uint32_t *count = charged ? &call->crashes : &call->reruns;
   uint32_t retries = pool->options.crash_retries;
@@ -216,6 +229,7 @@ static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool charged) {
   if (pool->single) most = 0;
   ++*count;
   if (!started) call->attempt--;
+  if (charged) call->wanted = slot->id;
   if (pool->killed || call->cancelling)
     lp_pool_finish(call, LP_CALL_CANCELLED);
   else if (pool->broken)
@@ -239,7 +253,10 @@ static void note_death(lp_pool *pool, lp_slot *slot) {
 void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
   uint64_t guilty = slot->frozen ? 0 : slot->shared->on_cpu;
   lp_list_remove(&slot->member);
-  if (slot->retiring) pool->retiring--;
+  if (slot->alone)
+    pool->alone--;
+  else if (slot->retiring)
+    pool->retiring--;
   bool active = pool->slots[slot->id - 1] == slot;
   if (active) pool->slots[slot->id - 1] = NULL;
   while (!lp_list_empty(&slot->calls)) { /* from the last, so that the first ends up in front */
@@ -249,12 +266,11 @@ void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
   note_death(pool, slot);
   lp_pool_tell(&pool->starts);
   check_leaving(pool);
-  if (slot->leaving || !active || pool->ended || pool->single) {
+  bool expected = slot->leaving || pool->ended || pool->single;
+  if (!expected && (active || slot->alone)) pool->counts.restarts++;
+  if (expected || !active)
     replace_late(pool);
-    return;
-  }
-  pool->counts.restarts++;
-  if (slot->ready)
+  else if (slot->ready)
     start_missing(pool);
   else
     retry_later(pool, pool->last.error);
@@ -332,14 +348,12 @@ void lp_pool_refuse(lp_pool *pool, lp_call *call) {
   if (call->ended) call->ended(call);
 }
 
-/* Its worker has a place more; one that was retired or lent to a dangerous call may leave or
- * open again. */
+/* Its worker has a place more; one that was retired may leave. */
 void lp_pool_leave_slot(lp_call *call) {
   lp_slot *slot = call->slot;
   if (!slot) return;
   call->slot = NULL;
   slot->load--;
-  if (call->crashes) slot->reserved = false;
   if (slot->retiring && slot->load == 0 && !slot->gone) tell_exit(slot);
 }
 
@@ -439,6 +453,7 @@ lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf 
   lp_list_init(&pool->link);
   lp_list_init(&pool->members);
   lp_list_init(&pool->pending);
+  lp_list_init(&pool->charged);
   lp_list_init(&pool->ends);
   lp_list_init(&pool->starts);
   pool->fleet = f;

@@ -47,7 +47,9 @@ struct lp_pool {
   uint32_t turn;     /* for round_robin: the slot after the latest one */
   lp_buf setup;      /* what each worker is told first */
   lp_buf objects;    /* and the numbers of objects in it, pinned */
-  lp_list pending;   /* calls, first in line first */
+  lp_list pending;   /* calls, first in line first, */
+  lp_list charged;   /* but those that have killed a worker: each runs in a worker of its own */
+  uint32_t alone;    /* such workers */
   lp_call **table;   /* calls by index */
   uint32_t *vacant;  /* unused indices of the table */
   uint32_t table_size, nvacant;
@@ -116,6 +118,10 @@ void lp_pool_release(lp_pool *pool);
 /* The slot gets no further work; a replacement is started, and it leaves when its calls have
  * ended. */
 void lp_pool_retire(lp_pool *pool, lp_slot *slot);
+
+/* A worker for a single call, which leaves after it, beside those that share an id. NULL when
+ * none can be started now. */
+lp_slot *lp_pool_start_alone(lp_pool *pool, uint32_t id);
 
 /* For slots. */
 lp_call *lp_pool_find(lp_pool *pool, uint64_t number);

@@ -293,7 +293,6 @@ int lp_slot_send(lp_slot *slot, lp_call *call) {
   call->state = LP_CALL_SENT;
   lp_list_push(&slot->calls, &call->link);
   slot->load++;
-  if (call->crashes) slot->reserved = true;
   lp_loop_flush(slot->pool->fleet->st, &slot->flush);
   return 0;
 }

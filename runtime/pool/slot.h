@@ -46,7 +46,7 @@ struct lp_slot {
   bool frozen;       /* it is stopped by a signal: */
   bool doubted;      /* and was still so after two seconds */
   lp_shared *shared; /* memory */
-  bool reserved;     /* a call runs alone in it */
+  bool alone;        /* it is there for one call, which has killed a worker before */
   bool leaving;      /* it was told to exit */
   bool exited;       /* reaped, or never forked */
   bool ended;        /* the channel has */

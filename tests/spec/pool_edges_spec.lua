@@ -2,6 +2,7 @@
 -- the time, calls in every state, verbs in every order.
 
 local pool = require "luapool.pool"
+local sync = require "luapool.sync"
 local task = require "luapool.task"
 
 local function nap(i)
@@ -109,6 +110,52 @@ describe("memory_limit", function()
     assert.is_true(most <= 4, most .. " workers at once")
     task.sleep(0.05)
     assert.are.equal(1, p:apply(nap, 1))
+  end)
+end)
+
+describe("a task that has ended its worker", function()
+  it("does not wait for those who run, nor they for it", function()
+    local p <close> = pool.new { processes = 1 }
+    local here, there = sync.event(), sync.event()
+    local function meet()
+      there:wait()
+      here:set()
+      return "met"
+    end
+    local function crash()
+      local task = require "luapool.task"
+      task.sleep(0.01)
+      if task.current().attempt == 1 then os.exit(3) end
+      there:set()
+      here:wait()
+      return "crashed"
+    end
+    for _, order in ipairs { { meet, crash }, { crash, meet } } do
+      local first, second = p:submit(order[1]), p:submit(order[2])
+      local results = { [first:await(20)] = true, [second:await(20)] = true }
+      assert.are.same({ met = true, crashed = true }, results)
+      here:clear()
+      there:clear()
+    end
+    assert.are.equal(2, p:stats().restarts)
+  end)
+
+  it("runs again alone", function()
+    local p <close> = pool.new { processes = 2, concurrency = 10, crash_retries = 2 }
+    local others = sync.map()
+    local list = {}
+    for i = 1, 20 do
+      list[i] = p:submit(function()
+        local task = require "luapool.task"
+        local pid, attempt = require("luapool").worker.pid, task.current().attempt
+        local mates = others:add(pid, 1)
+        task.sleep(0.05)
+        if i % 10 == 0 and attempt < 3 then os.exit(3) end
+        return { mates = mates, attempt = attempt }
+      end)
+    end
+    for i = 10, 20, 10 do assert.are.same({ mates = 1, attempt = 3 }, list[i]:await()) end
+    for i = 1, 20 do list[i]:await() end
   end)
 end)
 
