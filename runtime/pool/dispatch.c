@@ -63,12 +63,14 @@ static bool give(lp_pool *pool, lp_slot *slot, lp_call *call) {
 }
 
 /* Returns true when there are new workers, so that more can be sent. While too many are leaving
- * the used ones wait. */
+ * the used ones wait until they are done with what they have: those that leave may wait for
+ * what is in line. */
 static bool retire_used(lp_pool *pool) {
   bool any = false;
   for (uint32_t i = 0; pool->options.max_tasks && i < pool->options.processes; i++) {
     lp_slot *slot = pool->slots[i];
-    if (!slot || !used_up(pool, slot) || pool->retiring >= pool->options.processes) continue;
+    if (!slot || !used_up(pool, slot)) continue;
+    if (slot->load && pool->retiring >= pool->options.processes) continue;
     lp_pool_retire(pool, slot);
     any = true;
   }

@@ -78,6 +78,18 @@ describe("max_tasks = 1", function()
     assert.is_true(most <= 4, most .. " workers at once")
   end)
 
+  it("does not wait for a task that waits for what is in line", function()
+    local p <close> = pool.new { processes = 2, max_tasks = 1 }
+    local queue = sync.queue()
+    local function take(n)
+      for _ = 1, n do queue:get() end
+      return n
+    end
+    local takers = { p:submit(take, 5), p:submit(take, 5) }
+    for i = 1, 10 do p:submit(function() queue:put(i) end) end
+    assert.are.same({ 5, 5 }, { takers[1]:await(20), takers[2]:await(20) })
+  end)
+
   it("gives all results while workers are killed", function()
     local p <close> = pool.new { processes = 2, max_tasks = 1, crash_retries = 20 }
     local n = 0
