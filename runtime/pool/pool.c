@@ -178,6 +178,8 @@ lp_slot *lp_pool_start_alone(lp_pool *pool, uint32_t id) {
   if (slot) {
     slot->alone = slot->retiring = true;
     pool->alone++;
+    lp_list_remove(&slot->member); /* of an id the one that gets work is listed last */
+    lp_list_unshift(&pool->members, &slot->member);
   } else {
     retry_later(pool, error);
   }

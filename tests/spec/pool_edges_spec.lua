@@ -152,6 +152,28 @@ describe("a task that has ended its worker", function()
     assert.are.equal(2, p:stats().restarts)
   end)
 
+  it("is no load of the worker that gets the others", function()
+    local loads
+    local p <close> = pool.new {
+      processes = 1,
+      scheduler = function(_, all)
+        loads = all
+        return 1
+      end,
+    }
+    local here, over = sync.event(), sync.event()
+    local crash = p:submit(function()
+      if require("luapool.task").current().attempt == 1 then os.exit(3) end
+      here:set()
+      over:wait()
+    end)
+    here:wait()
+    p:apply(nap, 1)
+    assert.are.same({ 0 }, loads)
+    over:set()
+    crash:await()
+  end)
+
   it("runs again alone", function()
     local p <close> = pool.new { processes = 2, concurrency = 10, crash_retries = 2 }
     local others = sync.map()
