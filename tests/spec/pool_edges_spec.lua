@@ -135,7 +135,6 @@ describe("a task that has ended its worker", function()
       return "met"
     end
     local function crash()
-      local task = require "luapool.task"
       task.sleep(0.01)
       if task.current().attempt == 1 then os.exit(3) end
       there:set()
@@ -180,7 +179,6 @@ describe("a task that has ended its worker", function()
     local list = {}
     for i = 1, 20 do
       list[i] = p:submit(function()
-        local task = require "luapool.task"
         local pid, attempt = require("luapool").worker.pid, task.current().attempt
         local mates = others:add(pid, 1)
         task.sleep(0.05)
