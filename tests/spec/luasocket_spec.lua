@@ -1,9 +1,10 @@
 -- Libraries written for LuaSocket, unmodified, from many tasks of one process: LuaSocket's own
--- socket.http and smtp, and redis-lua.
+-- socket.http, smtp and ftp, and redis-lua.
 
 local nginx = require "tests.support.nginx"
 local pool = require "luapool.pool"
 local redis_server = require "tests.support.redis_server"
+local ftp = require "socket.ftp"
 local http = require "socket.http"
 local ltn12 = require "ltn12"
 local smtp = require "socket.smtp"
@@ -90,6 +91,57 @@ describe("socket.smtp", function()
     local mail = receiver:await()
     assert.is_truthy(mail:find("MAIL FROM:<a@example.com>", 1, true), mail)
     assert.is_truthy(mail:find("\ntext\n", 1, true), mail)
+    server:close()
+  end)
+end)
+
+describe("socket.ftp", function()
+  -- Takes the connection of a transfer, which the client makes.
+  local function transfer(peer, data, files, verb, name)
+    peer:send "150 begin\r\n"
+    local other = data:accept()
+    if verb == "RETR" then other:send(files[name]) else files[name] = other:receive "*a" end
+    other:close()
+    data:close()
+    return "226 done\r\n"
+  end
+
+  local answers = { USER = "331 and?\r\n", PASS = "230 in\r\n", QUIT = "221 bye\r\n" }
+
+  local function serve(peer, files)
+    local data
+    peer:send "220 here\r\n"
+    for line in function() return peer:receive() end do
+      local verb, argument = line:match "^(%a+) ?(.*)"
+      verb = verb:upper()
+      local answer = answers[verb] or "200 yes\r\n"
+      if verb == "EPSV" then
+        data = socket.bind("127.0.0.1", 0)
+        answer = ("229 there (|||%d|)\r\n"):format((select(2, data:getsockname())))
+      elseif verb == "RETR" or verb == "STOR" then
+        answer = transfer(peer, data, files, verb, argument)
+      end
+      peer:send(answer)
+      if verb == "QUIT" then break end
+    end
+    peer:close()
+  end
+
+  it("gets and puts files, many at once, with a server in the same process", function()
+    local files = { a = "of a", b = ("b"):rep(300000) }
+    local server = socket.bind("127.0.0.1", 0)
+    local _, port = server:getsockname()
+    local acceptor = task.spawn(function()
+      while true do task.spawn(serve, server:accept(), files) end
+    end)
+    local url = ("ftp://127.0.0.1:%d/"):format(port)
+    local results = times(10, function(i)
+      assert(ftp.put(url .. i, "of " .. i))
+      return assert(ftp.get(url .. i)) .. #assert(ftp.get(url .. "b"))
+    end)
+    for i = 1, 10 do assert.are.equal(("of %d300000"):format(i), results[i]) end
+    acceptor:cancel()
+    acceptor:result()
     server:close()
   end)
 end)
