@@ -17,6 +17,7 @@
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
 #include "runtime/luapool_modules.h"
+#include "runtime/pool/stall.h"
 #include "runtime/pool/worker.h"
 
 struct luapool {
@@ -154,6 +155,7 @@ static int list_waits(lua_State *L) {
 /* No timer, no handle, no child is left that could end a wait. */
 static int deadlocked(luapool *rt) {
   lua_State *L = rt->state.L;
+  lp_stall_show(&rt->state);
   lua_pushcfunction(L, list_waits);
   int rc = lua_pcall(L, 0, 1, 0), len = (int)lua_rawlen(L, -1);
   bool listed = rc == LUA_OK && lua_type(L, -1) == LUA_TSTRING;

@@ -12,6 +12,7 @@
 #include "runtime/pool/protocol.h"
 #include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
+#include "runtime/pool/stall.h"
 
 enum { MOST_EARLY_DEATHS = 5, MOST_RERUNS = 20 };
 
@@ -23,8 +24,13 @@ static const double WATCH_EVERY = 0.25;
 
 /* ---- whether the loop must go on ---- */
 
+enum { IDLE = 1000 }; /* milliseconds without a task in main: who is to go on? */
+
 static void on_hold(uv_timer_t *timer) {
-  (void)timer;
+  lp_pool *pool = timer->data;
+  uint64_t resumes = pool->fleet->st->resumes;
+  if (pool->resumes == resumes) lp_stall_ask(pool);
+  pool->resumes = resumes;
 }
 
 /* A closed pool goes on to its end, but for one that only waits for a map to be iterated. */
@@ -33,11 +39,11 @@ static bool busy(const lp_pool *pool) {
   return !pool->ended && (work || (pool->closed && (pool->killed || !pool->users)));
 }
 
-static void hold(lp_pool *pool) {
+void lp_pool_hold(lp_pool *pool) {
   if (!pool->opened) return;
-  bool on = busy(pool);
+  bool on = busy(pool) && !lp_stall_all(pool);
   if (on && !uv_is_active((uv_handle_t *)&pool->hold))
-    uv_timer_start(&pool->hold, on_hold, UINT32_MAX, UINT32_MAX);
+    uv_timer_start(&pool->hold, on_hold, IDLE, IDLE);
   if (!on) uv_timer_stop(&pool->hold);
   if (on && pool->options.task_timeout > 0 && !pool->watchdog.place)
     lp_loop_after(pool->fleet->st, &pool->watchdog, WATCH_EVERY);
@@ -98,7 +104,7 @@ static void end_if_empty(lp_pool *pool) {
   if (!lp_list_empty(&pool->members) || !pool->closed || pool->ended) return;
   pool->ended = true;
   check_balance(pool);
-  hold(pool);
+  lp_pool_hold(pool);
   close_handles(pool);
   lp_pool_tell(&pool->ends);
 }
@@ -125,7 +131,7 @@ static void check_leaving(lp_pool *pool) {
     lp_list_each (link, &pool->members) tell_exit(lp_list_of(link, lp_slot, member));
     end_if_empty(pool);
   }
-  hold(pool);
+  lp_pool_hold(pool);
 }
 
 static void end_pending(lp_pool *pool, lp_call_state state) {
@@ -293,7 +299,7 @@ static void on_watchdog(lp_timer *t) {
       lp_fleet_kill(pool->fleet, slot->spawn_id, SIGKILL);
     }
   }
-  hold(pool);
+  lp_pool_hold(pool);
 }
 
 /* ---- calls ---- */
@@ -338,7 +344,7 @@ int lp_pool_submit(lp_pool *pool, lp_call *call) {
     lp_pool_finish(call, LP_CALL_LOST);
   else
     lp_dispatch_run(pool);
-  hold(pool);
+  lp_pool_hold(pool);
   return 0;
 }
 

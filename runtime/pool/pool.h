@@ -69,7 +69,8 @@ struct lp_pool {
   int start_error;   /* a code; or, when it is 0, `last` */
   lp_death last;     /* the latest */
   bool opened;       /* the handles below are */
-  uv_timer_t hold;   /* keeps the loop alive while there is work */
+  uv_timer_t hold;   /* keeps the loop alive while there is work that can be done */
+  uint64_t resumes;  /* of the state, when `hold` fired last */
   lp_timer backoff;  /* until missing workers are started again */
   lp_timer grace;    /* until those that do not leave are killed */
   lp_timer watchdog; /* looks for calls stuck where no timeout reaches them */
@@ -124,6 +125,7 @@ void lp_pool_retire(lp_pool *pool, lp_slot *slot);
 lp_slot *lp_pool_start_alone(lp_pool *pool, uint32_t id);
 
 /* For slots. */
+void lp_pool_hold(lp_pool *pool);
 lp_call *lp_pool_find(lp_pool *pool, uint64_t number);
 void lp_pool_finish(lp_call *call, lp_call_state state);
 void lp_pool_leave_slot(lp_call *call);

@@ -20,6 +20,7 @@ enum {
   LP_SAY_RECALL, /* uint32_t: give back up to so many tasks that are not started */
   LP_SAY_EXIT,   /* cancel what is left, then end */
   LP_SAY_DUMP,   /* write what every task waits for to stderr */
+  LP_SAY_PROBE,  /* say so once nothing but main can wake a task here */
   LP_SAY_ANSWER, /* lp_answer_head; values: the results, or kind or nil, and message */
 
   /* worker to main */
@@ -36,6 +37,7 @@ enum {
   LP_SAY_LET_GO,    /* the same: and now there is one less */
   LP_SAY_TOOK,      /* uint64_t request: the objects in its answer are held now */
   LP_SAY_ENDED,     /* uint32_t holder, uint32_t: 1 when it ended normally */
+  LP_SAY_STALLED,   /* uint64_t: frames heard when nothing but main could wake a task */
 };
 
 /* The memory that main shares with a worker; only the worker writes it. It outlives the worker.

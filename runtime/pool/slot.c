@@ -19,6 +19,7 @@
 #include "runtime/pool/pool.h"
 #include "runtime/pool/protocol.h"
 #include "runtime/pool/remote.h"
+#include "runtime/pool/stall.h"
 
 static const double PATIENCE = 2; /* seconds with one that is stopped, or does not end, */
 static const double SECOND_LOOK = 0.2;
@@ -194,7 +195,7 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_RETIRE] = heard_retire,       [LP_SAY_ASK] = heard_remote,
       [LP_SAY_WITHDRAW] = heard_remote,     [LP_SAY_HOLD] = heard_remote,
       [LP_SAY_LET_GO] = heard_remote,       [LP_SAY_TOOK] = heard_remote,
-      [LP_SAY_ENDED] = heard_remote,
+      [LP_SAY_ENDED] = heard_remote,        [LP_SAY_STALLED] = lp_stall_heard,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);
@@ -212,12 +213,19 @@ static const lp_channel_events events = {
 /* ---- what is said to it ---- */
 
 static void on_flush(lp_flush *f) {
-  lp_channel_flush(&lp_list_of(f, lp_slot, flush)->channel);
+  lp_slot *slot = lp_list_of(f, lp_slot, flush);
+  lp_channel_flush(&slot->channel);
+  if (slot->stalled) lp_pool_hold(slot->pool);
+}
+
+static int said(lp_slot *slot, int rc) {
+  lp_loop_flush(slot->pool->fleet->st, &slot->flush);
+  if (rc == 0) slot->said++;
+  return rc;
 }
 
 static int say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
-  lp_loop_flush(slot->pool->fleet->st, &slot->flush);
-  return lp_frame_append(lp_channel_out(&slot->channel), type, payload, len);
+  return said(slot, lp_frame_append(lp_channel_out(&slot->channel), type, payload, len));
 }
 
 /* One that could not be told what it must know would never do it. */
@@ -234,8 +242,7 @@ int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head
   long start = lp_frame_begin(out, type);
   lp_buf_append(out, head, head_len);
   lp_buf_append(out, bytes, len);
-  lp_loop_flush(slot->pool->fleet->st, &slot->flush);
-  return lp_frame_end(out, start);
+  return said(slot, lp_frame_end(out, start));
 }
 
 static int teach(lp_slot *slot, const uint32_t *numbers, uint32_t n) {

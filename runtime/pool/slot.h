@@ -32,6 +32,9 @@ struct lp_slot {
   lp_flush flush;
   lp_list calls;     /* sent to it and not answered */
   uint32_t load;     /* their number */
+  uint64_t said;     /* frames to it */
+  uint64_t stalled;  /* how many it had heard when it told that it was at a standstill; or 0 */
+  bool probed;       /* it was asked whether it is, and has not answered */
   uint32_t sent;     /* calls that it was sent and has not given back */
   uint64_t turns;    /* calls that it was sent */
   bool ready;        /* it has said so */

@@ -36,6 +36,8 @@ typedef struct worker {
   bool worked;         /* it has started a job */
   bool heavy;          /* main has been told that it is above its limit */
   bool ready;          /* set up: jobs may start */
+  uint64_t heard;      /* frames of main */
+  bool probed;         /* main wants to know when nothing but it can wake a task */
   bool leaving;        /* told to exit, or broken */
   bool stopped;        /* nothing is left to do */
 } worker;
@@ -290,6 +292,11 @@ static void hear_recall(worker *w, const lp_frame *frame) {
   give_back(w, most);
 }
 
+static void hear_probe(worker *w, const lp_frame *frame) {
+  (void)frame;
+  w->probed = true;
+}
+
 static void hear_answer(worker *w, const lp_frame *frame) {
   (void)w;
   check(lp_ask_answered(frame));
@@ -326,9 +333,12 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_TASK] = hear_task,         [LP_SAY_CANCEL] = hear_cancel,
       [LP_SAY_RECALL] = hear_recall,     [LP_SAY_EXIT] = hear_exit,
       [LP_SAY_ANSWER] = hear_answer,     [LP_SAY_DUMP] = hear_dump,
+      [LP_SAY_PROBE] = hear_probe,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
-  if (known) hear[frame->type](c->owner, frame);
+  worker *w = c->owner;
+  w->heard++;
+  if (known) hear[frame->type](w, frame);
 }
 
 /* Main is gone: nobody wants what is being done here. */
@@ -391,13 +401,32 @@ static void close_worker(worker *w) {
   lp_buf_close(&w->setup);
 }
 
+/* The channel alone does not keep the loop alive: then all tasks wait for main. */
+static void tell_stalled(worker *w) {
+  bool startable = w->ready && !lp_list_empty(&w->jobs.waiting);
+  if (!w->probed || startable) return;
+  w->probed = false;
+  say(w, LP_SAY_STALLED, &w->heard, sizeof w->heard);
+}
+
+static void serve(worker *w) {
+  uv_loop_t *loop = w->state.loop;
+  lp_channel_ref(&w->channel, false);
+  while (!w->stopped) {
+    if (uv_run(loop, UV_RUN_DEFAULT)) continue;
+    tell_stalled(w);
+    lp_channel_ref(&w->channel, true);
+    if (!w->stopped) uv_run(loop, UV_RUN_ONCE);
+    lp_channel_ref(&w->channel, false);
+  }
+}
+
 int lp_worker_run(const lp_spawn *spawn, lua_CFunction modules) {
   static worker w; /* one a process; not on the stack, whose depth is Lua's */
   w.spawn = spawn;
   setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
   check(open_worker(&w, modules));
-  while (!w.stopped && uv_run(w.state.loop, UV_RUN_DEFAULT)) {
-  }
+  serve(&w);
   close_worker(&w);
   return fflush(stdout) == 0 ? 0 : 1;
 }

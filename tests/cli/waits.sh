@@ -85,6 +85,77 @@ expect_err_like '^luapool: nothing can wake any task any more:$'
 expect_err_like '^task [0-9]+ waits for pool \(a map of it is not iterated to its end\)'
 expect_err_like "'map' waits for place in a pool \([0-9]+ results of its map are to be taken\)"
 
+it "does so when workers wait for what nobody can give them any more, and shows their tasks"
+cat >"$work/dead.lua" <<'END'
+local pool, sync, task = require "luapool.pool", require "luapool.sync", require "luapool.task"
+local p = pool.new { processes = 2 }
+local queue = sync.queue()
+task.spawn(function() task.sleep(1.5) end)
+local waiting = p:submit(function(q) q:get() end, queue)
+p:submit(function() require("luapool.task").promise():await() end)
+waiting:await()
+END
+run timeout -s KILL 30 "$LUAPOOL" run "$work/dead.lua"
+expect_status 1
+expect_err_like '^luapool: nothing can wake any task any more:$'
+expect_err_like "^task [0-9]+ 'worker . .pid [0-9]+.' waits for queue get for "
+expect_err_like 'dead.lua:7: in main chunk$'
+expect_err_like '^luapool: worker 1 \(process [0-9]+\):$'
+expect_err_like '^luapool: worker 2 \(process [0-9]+\):$'
+expect_err_like 'dead.lua:5: in function <'
+expect_err_like 'dead.lua:6: in function <'
+
+it "does so when two workers have locked each other out"
+cat >"$work/dead.lua" <<'END'
+local pool, sync = require "luapool.pool", require "luapool.sync"
+local p <close> = pool.new { processes = 2 }
+local function both(first, second)
+  first:acquire()
+  require("luapool.task").sleep(0.2)
+  second:acquire()
+end
+local a, b = sync.lock(), sync.lock()
+p:submit(both, a, b)
+p:submit(both, b, a)
+END
+run timeout -s KILL 30 "$LUAPOOL" run "$work/dead.lua"
+expect_status 1
+expect_err_like '^luapool: nothing can wake any task any more:$'
+expect [ "$(grep -c 'waits for lock for ' "$work/err")" -eq 2 ]
+
+it "does so when init waits for ever"
+cat >"$work/dead.lua" <<'END'
+local p <close> = require("luapool.pool").new { processes = 1, init = function()
+  require("luapool.task").promise():await()
+end }
+p:apply(function() end)
+END
+run timeout -s KILL 30 "$LUAPOOL" run "$work/dead.lua"
+expect_status 1
+expect_err_like '^luapool: nothing can wake any task any more:$'
+
+it "does not while one worker waits for another, or for main"
+cat >"$work/alive.lua" <<'END'
+local pool, sync, task = require "luapool.pool", require "luapool.sync", require "luapool.task"
+local p <close> = pool.new { processes = 2 }
+local function get(q) return q:get() end
+local function put(q)
+  require("luapool.task").sleep(2.5)
+  q:put "of a worker"
+end
+local queue = sync.queue()
+p:submit(put, queue)
+print(p:apply(get, queue))
+local waiting = p:submit(get, queue)
+task.sleep(2.5)
+queue:put "of main"
+print(waiting:await())
+END
+run timeout -s KILL 60 "$LUAPOOL" run "$work/alive.lua"
+expect_status 0
+expect_out "of a worker
+of main"
+
 it "does not while a timer, a program or a worker may wake one"
 cat >"$work/alive.lua" <<'END'
 local task, pool = require "luapool.task", require "luapool.pool"
