@@ -59,6 +59,15 @@ static int mask_of(int event) {
   return event == LUA_HOOKTAILCALL ? LUA_MASKCALL : 1 << event;
 }
 
+/* Where it cannot be suspended a task that has had its time gets the error, at each tick. */
+static void check_time(lua_State *L) {
+  lp_state *st = lp_state_of(L);
+  if (!st->current || !st->late || !st->late(st)) return;
+  st->current->unwinding = true;
+  lp_task_error_push_cancelled(L, st->current);
+  lua_error(L);
+}
+
 /* A slice ends where a line begins or a loop turns, so that `sum = sum + x` on a line of its
  * own is never cut in two. The first event tells only where L is: Lua compares with the line
  * before, which it has not kept up to now. Nor does one at a function's first instruction when
@@ -84,7 +93,10 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   else
     release(in, L);
   arm(st, suspends);
-  if (!suspends) return;
+  if (!suspends) {
+    check_time(L);
+    return;
+  }
   st->current->inner = L;
   st->yielding = LP_YIELD_SLICE;
   lua_yield(L, 0);

@@ -52,7 +52,7 @@ typedef struct lp_state {
   uint64_t numbers;            /* the number of the latest task made */
   bool fresh;                  /* `ready` may have tasks that have not started */
   volatile bool overdue;       /* tasks have run for a slice: the loop must poll */
-  bool owed;                   /* ready tasks alone have: the next turn begins with `preempted` */
+  bool owed; /* ready tasks alone have: the next turn begins with `preempted` */
   lp_interrupt interrupt;
   lp_yield yielding;
   lua_State *blocked; /* the innermost resumer that cannot be suspended, or NULL */
@@ -71,6 +71,7 @@ typedef struct lp_state {
   void (*fleet_close)(struct lp_state *st); /* kills them, begins to close its handles */
   void (*fleet_free)(struct lp_state *st);  /* once the loop is empty */
   bool (*more)(struct lp_state *st); /* a worker: starts a further task when none is ready */
+  bool (*late)(struct lp_state *st); /* a worker: has the current task had its time? */
   int forkserver;                    /* its control socket, when forkserver_pid is not 0: */
   pid_t forkserver_pid;              /* forked by the program and not yet taken over */
   const char *program;               /* what to start one with otherwise */

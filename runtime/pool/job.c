@@ -249,6 +249,15 @@ static void on_timeout(lp_timer *t) {
   lp_task_expire(lp_list_of(t, lp_job, timer)->task);
 }
 
+bool lp_job_late(lp_state *st) {
+  lp_task *t = st->current;
+  if (t->on_end != on_end || t->expired) return t->expired;
+  const lp_job *job = t->owner;
+  if (!job->timer.place || job->timer.due > uv_hrtime()) return false;
+  lp_task_expire(t);
+  return true;
+}
+
 static int spawn(lua_State *L) {
   lp_job *job = lua_touserdata(L, 1);
   lua_pushcfunction(L, run);

@@ -72,6 +72,10 @@ bool lp_job_start(lp_jobs *jobs);
 /* Forgets the waiting job that came last and returns its number, or 0. */
 uint64_t lp_job_give_back(lp_jobs *jobs);
 
+/* Is the current task a job that has had its time? Then it is told, in place of its timer: the
+ * loop may not turn again before it ends. */
+bool lp_job_late(lp_state *st);
+
 void lp_job_cancel(lp_jobs *jobs, uint64_t number);
 void lp_job_cancel_all(lp_jobs *jobs);
 

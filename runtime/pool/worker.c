@@ -386,6 +386,7 @@ static int open_worker(worker *w, lua_CFunction modules) {
   w->state.host = w;
   w->state.report = report;
   w->state.more = start_more;
+  w->state.late = lp_job_late;
   lp_list_init(&w->flush.link);
   w->flush.run = on_flush;
   if ((rc = open_page(w)) < 0) return rc;

@@ -23,7 +23,7 @@ start=$least
 best luapool run tests/bench/pool_map.lua -- 1000 2 1000
 few=$(per "$least" 1000000 "$start")
 few_kb=$rss_kb
-RUNS=1 best luapool run tests/bench/pool_map.lua -- 10000000 2
+RUNS=2 best luapool run tests/bench/pool_map.lua -- 10000000 2
 many=$(per "$least" 10000000 "$start")
 row "pool:map, maps of 1,000 items" "$few" - - us
 row "pool:map, a map of 10,000,000 items" "$many" - "$(per "$few" 1 "-$(per "$few" 5)")" us

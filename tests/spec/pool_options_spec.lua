@@ -237,6 +237,20 @@ describe("task_timeout", function()
     assert.is_true(p:apply(function() return rawget(_G, "lock"):try_acquire() end))
   end)
 
+  it("ends a loop where a task cannot be suspended", function()
+    local p <close> = pool.new { processes = 1, task_timeout = 0.1 }
+    local e = fails("timeout", p.apply, p, function()
+      local _ <close> = setmetatable({}, { __close = function()
+        require("luapool.task").sleep(0.001)
+        rawset(_G, "closed", true)
+      end })
+      table.sort({ 1, 2, 3 }, forever)
+    end)
+    assert.matches("pool_options_spec.lua:%d+: in function", e.traceback)
+    assert.is_true(p:apply(function() return rawget(_G, "closed") end))
+    assert.are.equal(0, p:stats().restarts)
+  end)
+
   it("ends a C function that nothing else can end; the neighbours run again", function()
     local p <close> = pool.new { processes = 1, task_timeout = 0.2 }
     local other = p:submit(function()
@@ -387,6 +401,21 @@ describe("a death's report", function()
     assert.is_true(e.peak_memory > 1 << 20)
     assert.is_nil(tostring(e):find "\n")
     assert.is_truthy(tostring(e):find "worker 1 %(pid %d+%) was killed by signal 6")
+  end)
+
+  it("says that it had stayed stopped", function()
+    local p <close> = pool.new { processes = 1, crash_retries = 0 }
+    local worker, begun = p:apply(pid), require("luapool.sync").event()
+    local future = p:submit(function()
+      begun:set()
+      require("luapool.task").sleep(100)
+    end)
+    begun:wait()
+    process.exec { "kill", "-s", "STOP", tostring(worker) }
+    local e = fails("worker_died", future.await, future)
+    assert.are.equal(9, e.signal)
+    assert.matches("it stayed stopped for two seconds", tostring(e))
+    assert.are.equal(1, p:apply(function() return 1 end))
   end)
 
   it("of a map tells the item's place", function()
