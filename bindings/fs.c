@@ -1,25 +1,18 @@
-/* bindings/fs.c: luapool.fs.core: files and folders. Each call is one job of libuv's thread
- * pool that works on copies, so a cancelled task goes on at once and the job, when it ends,
- * only gives its memory back. What had begun is done to the end, except that nobody's thread
- * stays behind waiting for the other end of a pipe. Layer: bindings. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
+/* bindings/fs.c: luapool.fs.core: files and folders. Each call is a job of libuv's thread pool
+ * that works on copies, so a cancelled task goes on at once and the job, when it ends, only
+ * gives its memory back. What had begun is done to the end, except that nobody stays behind
+ * waiting for the other end of a pipe: that is waited for in the loop, between two turns in a
+ * thread. Layer: bindings. */
 #include <lauxlib.h>
 #include <poll.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "bindings/bindings.h"
+#include "bindings/fs_work.h"
 #include "runtime/base/alloc.h"
-#include "runtime/base/buf.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
@@ -28,194 +21,112 @@ typedef struct fs_op fs_op;
 
 typedef struct fs_verb {
   const char *name;                    /* in messages: "cannot read" */
-  int (*work)(fs_op *f);               /* in a thread; 0 or a negative code */
+  int (*work)(lp_fs_work *w);          /* in a thread */
   int (*push)(lua_State *L, fs_op *f); /* the results; NULL: none */
 } fs_verb;
 
 struct fs_op {
   lp_op op;
-  uv_work_t work;
   const fs_verb *verb;
-  char *path, *other; /* `other` is where a rename goes, in the same allocation */
-  lp_buf data; /* what is written, or was read; the names of a list, each with its zero */
-  struct stat stat;
-  bool whole;           /* mkdir: with its parents; remove: with what is in it */
-  atomic_bool given_up; /* read by the thread */
-  int rc;
+  lp_fs_work w;   /* a thread's while `working` */
+  uv_work_t job;  /* while `working`, */
+  uv_poll_t poll; /* while `polling`, */
+  lp_timer pause; /* else what is waited for before the next turn in a thread */
+  bool working, polling;
+  bool given_up; /* nobody waits for it any more */
+  int rc;        /* of the latest turn */
 };
 
-enum {
-  CHUNK = 64 << 10, /* bytes that a read asks for when the file does not say its size */
-  PATIENCE = 50,    /* milliseconds until a thread that waits looks whether anybody cares */
-};
-
-/* ---- in a thread ---- */
-
-/* Opens without blocking; a pipe is written to once somebody reads it. When it is removed
- * before that, no file is made in its place. */
-static int open_file(fs_op *f, int flags) {
-  for (;;) {
-    int fd = open(f->path, flags | O_NONBLOCK | O_CLOEXEC, 0666);
-    if (fd >= 0) return fd;
-    if (errno != ENXIO || stat(f->path, &f->stat) < 0) return -errno;
-    if (!S_ISFIFO(f->stat.st_mode)) return -ENXIO;
-    poll(NULL, 0, PATIENCE);
-    if (f->given_up) return -ECANCELED;
-    flags &= ~O_CREAT;
-  }
-}
-
-/* Waits until what is no plain file has something, or has room. */
-static int wait_ready(const fs_op *f, int fd, short events) {
-  struct pollfd ready = {.fd = fd, .events = events};
-  while (poll(&ready, 1, PATIENCE) <= 0)
-    if (f->given_up) return -ECANCELED;
-  return 0;
-}
-
-static int read_all(fs_op *f, int fd) {
-  lp_buf *data = &f->data;
-  bool plain = S_ISREG(f->stat.st_mode);
-  if (lp_buf_reserve(data, (size_t)f->stat.st_size + 1) < 0) return LP_EMEMORY;
-  for (;;) {
-    int rc = plain ? 0 : wait_ready(f, fd, POLLIN);
-    if (rc < 0) return rc;
-    if (data->len == data->cap && lp_buf_reserve(data, CHUNK) < 0) return LP_EMEMORY;
-    ssize_t n = read(fd, data->data + data->len, data->cap - data->len);
-    if (n == 0) return 0;
-    if (n < 0 && errno != EINTR && errno != EAGAIN) return -errno;
-    if (n > 0) data->len += (size_t)n;
-  }
-}
-
-static int work_read(fs_op *f) {
-  int fd = open_file(f, O_RDONLY);
-  if (fd < 0) return fd;
-  int rc = fstat(fd, &f->stat) < 0 ? -errno : 0;
-  if (rc == 0) rc = read_all(f, fd);
-  close(fd);
-  return rc;
-}
-
-static int write_all(fs_op *f, int flag) {
-  int fd = open_file(f, O_WRONLY | O_CREAT | flag), rc = 0;
-  if (fd < 0) return fd;
-  for (size_t done = 0; done < f->data.len && rc == 0;) {
-    ssize_t n = write(fd, f->data.data + done, f->data.len - done);
-    if (n >= 0)
-      done += (size_t)n;
-    else if (errno == EAGAIN)
-      rc = wait_ready(f, fd, POLLOUT);
-    else if (errno != EINTR)
-      rc = -errno;
-  }
-  if (close(fd) < 0 && rc == 0) rc = -errno;
-  return rc;
-}
-
-static int work_write(fs_op *f) {
-  return write_all(f, O_TRUNC);
-}
-
-static int work_append(fs_op *f) {
-  return write_all(f, O_APPEND);
-}
-
-static int is_name(const struct dirent *entry) {
-  return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-}
-
-static int by_bytes(const struct dirent **a, const struct dirent **b) {
-  return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int work_list(fs_op *f) {
-  struct dirent **entries;
-  int n = scandir(f->path, &entries, is_name, by_bytes), rc = n < 0 ? -errno : 0;
-  for (int i = 0; i < n; i++) {
-    if (rc == 0)
-      rc = lp_buf_append(&f->data, entries[i]->d_name, strlen(entries[i]->d_name) + 1);
-    free(entries[i]);
-  }
-  if (n >= 0) free(entries);
-  return rc;
-}
-
-static int work_stat(fs_op *f) {
-  return stat(f->path, &f->stat) < 0 ? -errno : 0;
-}
-
-static int make_folder(fs_op *f) {
-  if (mkdir(f->path, 0777) == 0) return 0;
-  int rc = -errno;
-  bool there = f->whole && rc == -EEXIST && stat(f->path, &f->stat) == 0;
-  return there && S_ISDIR(f->stat.st_mode) ? 0 : rc;
-}
-
-static int work_mkdir(fs_op *f) {
-  char *slash = f->whole && *f->path ? strchr(f->path + 1, '/') : NULL;
-  for (; slash; slash = strchr(slash + 1, '/')) {
-    *slash = 0;
-    int rc = make_folder(f);
-    *slash = '/';
-    if (rc < 0 && rc != -EEXIST) return rc;
-  }
-  return make_folder(f);
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
-  (void)st, (void)flag, (void)ftw;
-  return remove(path) < 0 ? -errno : 0;
-}
-
-static int work_remove(fs_op *f) {
-  enum { FOLDERS = 16 }; /* open at once */
-  if (!f->whole) return remove(f->path) < 0 ? -errno : 0;
-  int rc = nftw(f->path, remove_one, FOLDERS, FTW_DEPTH | FTW_PHYS);
-  return rc == -1 ? -errno : rc;
-}
-
-static int work_rename(fs_op *f) {
-  return rename(f->path, f->other) < 0 ? -errno : 0;
-}
-
-static int work_tempdir(fs_op *f) {
-  return mkdtemp(f->path) ? 0 : -errno;
-}
+static const double PATIENCE = 0.05; /* seconds until a pipe is looked at again */
 
 /* ---- waiting ---- */
 
-static void run(uv_work_t *work) {
-  fs_op *f = lp_list_of(work, fs_op, work);
-  f->rc = f->verb->work(f);
-}
-
-static void ran(uv_work_t *work, int status) {
-  fs_op *f = lp_list_of(work, fs_op, work);
-  lp_op_finish(&f->op, status < 0 ? status : f->rc);
+static void end(fs_op *f, int rc) {
+  lp_fs_work_close(&f->w);
+  lp_op_finish(&f->op, rc);
   lp_op_release(&f->op);
 }
 
+static void run(uv_work_t *job) {
+  fs_op *f = lp_list_of(job, fs_op, job);
+  f->rc = f->verb->work(&f->w);
+}
+
+static void ran(uv_work_t *job, int status);
+
+static void go_on(fs_op *f) {
+  int rc = f->given_up ? LP_ECANCELLED : uv_queue_work(f->op.st->loop, &f->job, run, ran);
+  f->working = rc == 0;
+  if (rc < 0) end(f, rc);
+}
+
+static void on_pause(lp_timer *t) {
+  go_on(lp_list_of(t, fs_op, pause));
+}
+
+static void on_poll_closed(uv_handle_t *handle) {
+  fs_op *f = lp_list_of(handle, fs_op, poll);
+  f->polling = false;
+  go_on(f);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  (void)status, (void)events; /* an error shows in the thread */
+  uv_close((uv_handle_t *)poll, on_poll_closed);
+}
+
+/* What cannot be polled is looked at again. */
+static int wait_before_next(fs_op *f) {
+  int events = f->w.events == POLLIN ? UV_READABLE : UV_WRITABLE;
+  f->polling = f->w.events && uv_poll_init(f->op.st->loop, &f->poll, f->w.fd) == 0;
+  if (f->polling) {
+    uv_poll_start(&f->poll, events, on_poll); /* never fails */
+    return 0;
+  }
+  f->pause.fire = on_pause;
+  return lp_loop_after(f->op.st, &f->pause, PATIENCE);
+}
+
+static void ran(uv_work_t *job, int status) {
+  fs_op *f = lp_list_of(job, fs_op, job);
+  int rc = status < 0 ? status : f->rc;
+  f->working = false;
+  if (rc == LP_FS_WORK_AGAIN) {
+    rc = f->given_up ? LP_ECANCELLED : wait_before_next(f);
+    if (rc == 0) return;
+  }
+  end(f, rc);
+}
+
 static void fs_cancel(lp_op *op, int why) {
-  ((fs_op *)op)->given_up = true;
-  uv_cancel((uv_req_t *)&((fs_op *)op)->work); /* when no thread has begun it, none will */
+  fs_op *f = (fs_op *)op;
+  f->given_up = true;
   lp_op_finish(op, why);
+  if (f->working) {
+    uv_cancel((uv_req_t *)&f->job); /* when no thread has begun it, none will */
+  } else if (f->polling) {
+    if (!uv_is_closing((uv_handle_t *)&f->poll))
+      uv_close((uv_handle_t *)&f->poll, on_poll_closed);
+  } else {
+    lp_timer_stop(&op->st->timers, &f->pause);
+    end(f, why);
+  }
 }
 
 static void fs_close(lp_op *op) {
   fs_op *f = (fs_op *)op;
-  lp_alloc_free(f->path);
-  lp_buf_close(&f->data);
+  lp_alloc_free(f->w.path);
+  lp_buf_close(&f->w.data);
 }
 
 static int raise_failed(lua_State *L, fs_op *f) {
   int code = f->op.status;
-  if (f->other)
-    lp_raise_push(L, "fs", "cannot %s '%s' to '%s': %s", f->verb->name, f->path, f->other,
+  if (f->w.other)
+    lp_raise_push(L, "fs", "cannot %s '%s' to '%s': %s", f->verb->name, f->w.path, f->w.other,
                   strerror(-code));
   else
-    lp_raise_push(L, "fs", "cannot %s '%s': %s", f->verb->name, f->path, strerror(-code));
-  lua_pushstring(L, f->path);
+    lp_raise_push(L, "fs", "cannot %s '%s': %s", f->verb->name, f->w.path, strerror(-code));
+  lua_pushstring(L, f->w.path);
   lua_setfield(L, -2, "path");
   lua_pushstring(L, uv_err_name(code));
   lua_setfield(L, -2, "code");
@@ -233,11 +144,12 @@ static const lp_op_class fs_class = {
     .name = "fs", .cancel = fs_cancel, .results = fs_results, .close = fs_close};
 
 static int start(lua_State *L, fs_op *f, int rc) {
-  if (rc == 0) rc = uv_queue_work(f->op.st->loop, &f->work, run, ran);
-  if (rc == 0)
+  if (rc == 0) {
     lp_op_hold(&f->op);
-  else
+    go_on(f);
+  } else {
     lp_op_finish(&f->op, rc);
+  }
   return lp_op_await(L, &f->op, -1);
 }
 
@@ -253,37 +165,38 @@ static const char *check_path(lua_State *L, int arg) {
 static fs_op *make(lua_State *L, const fs_verb *verb) {
   fs_op *f = lp_op_new(L, &fs_class, sizeof *f);
   f->verb = verb;
+  f->w.fd = -1;
   return f;
 }
 
 /* Copies the paths; `to` may be NULL. */
 static int copy_paths(fs_op *f, const char *path, const char *to) {
   size_t len = strlen(path) + 1, more = to ? strlen(to) + 1 : 0;
-  f->path = lp_alloc_new(len + more);
-  if (!f->path) return LP_EMEMORY;
-  memcpy(f->path, path, len);
+  f->w.path = lp_alloc_new(len + more);
+  if (!f->w.path) return LP_EMEMORY;
+  memcpy(f->w.path, path, len);
   if (!to) return 0;
-  f->other = memcpy(f->path + len, to, more);
+  f->w.other = memcpy(f->w.path + len, to, more);
   return 0;
 }
 
 static int on_path(lua_State *L, const fs_verb *verb, bool whole) {
   const char *path = check_path(L, 1);
   fs_op *f = make(L, verb);
-  f->whole = whole;
+  f->w.whole = whole;
   return start(L, f, copy_paths(f, path, NULL));
 }
 
 /* ---- the functions ---- */
 
 static int push_data(lua_State *L, fs_op *f) {
-  lua_pushlstring(L, f->data.data, f->data.len);
+  lua_pushlstring(L, f->w.data.data, f->w.data.len);
   return 1;
 }
 
 /* fs.read(path) -> all bytes of a file. */
 static int fs_read(lua_State *L) {
-  static const fs_verb reads = {"read", work_read, push_data};
+  static const fs_verb reads = {"read", lp_fs_work_read, push_data};
   return on_path(L, &reads, false);
 }
 
@@ -292,24 +205,24 @@ static int write_data(lua_State *L, const fs_verb *verb) {
   const char *path = check_path(L, 1), *bytes = luaL_checklstring(L, 2, &len);
   fs_op *f = make(L, verb);
   int rc = copy_paths(f, path, NULL);
-  if (rc == 0) rc = lp_buf_append(&f->data, bytes, len);
+  if (rc == 0) rc = lp_buf_append(&f->w.data, bytes, len);
   return start(L, f, rc);
 }
 
 /* fs.write(path, bytes). Begins the file anew. */
 static int fs_write(lua_State *L) {
-  static const fs_verb writes = {"write", work_write, NULL};
+  static const fs_verb writes = {"write", lp_fs_work_write, NULL};
   return write_data(L, &writes);
 }
 
 /* fs.append(path, bytes). Writes behind what the file holds; makes it when there is none. */
 static int fs_append(lua_State *L) {
-  static const fs_verb appends = {"append to", work_append, NULL};
+  static const fs_verb appends = {"append to", lp_fs_work_append, NULL};
   return write_data(L, &appends);
 }
 
 static int push_names(lua_State *L, fs_op *f) {
-  const char *name = f->data.data, *end = name + f->data.len;
+  const char *name = f->w.data.data, *end = name + f->w.data.len;
   lua_newtable(L);
   for (lua_Integer i = 1; name < end; i++, name += strlen(name) + 1) {
     lua_pushstring(L, name);
@@ -320,7 +233,7 @@ static int push_names(lua_State *L, fs_op *f) {
 
 /* fs.list(path) -> the names in a folder, sorted by their bytes, without "." and "..". */
 static int fs_list(lua_State *L) {
-  static const fs_verb lists = {"list", work_list, push_names};
+  static const fs_verb lists = {"list", lp_fs_work_list, push_names};
   return on_path(L, &lists, false);
 }
 
@@ -336,7 +249,7 @@ static const char *type_name(mode_t mode) {
 }
 
 static int push_stat(lua_State *L, fs_op *f) {
-  const struct stat *s = &f->stat;
+  const struct stat *s = &f->w.stat;
   lua_createtable(L, 0, 4);
   lua_pushinteger(L, s->st_size);
   lua_setfield(L, -2, "size");
@@ -352,38 +265,38 @@ static int push_stat(lua_State *L, fs_op *f) {
 /* fs.stat(path) -> {size, mtime, type, mode}: bytes, seconds since 1970 with their fraction,
  * "file", "directory" ... as LuaFileSystem calls them, permission bits. Follows links. */
 static int fs_stat(lua_State *L) {
-  static const fs_verb stats = {"stat", work_stat, push_stat};
+  static const fs_verb stats = {"stat", lp_fs_work_stat, push_stat};
   return on_path(L, &stats, false);
 }
 
 /* core.mkdir(path, parents). See fs.lua. */
 static int fs_mkdir(lua_State *L) {
-  static const fs_verb makes = {"make the folder", work_mkdir, NULL};
+  static const fs_verb makes = {"make the folder", lp_fs_work_mkdir, NULL};
   return on_path(L, &makes, lua_toboolean(L, 2));
 }
 
 /* core.remove(path, recursive). See fs.lua. */
 static int fs_remove(lua_State *L) {
-  static const fs_verb removes = {"remove", work_remove, NULL};
+  static const fs_verb removes = {"remove", lp_fs_work_remove, NULL};
   return on_path(L, &removes, lua_toboolean(L, 2));
 }
 
 /* fs.rename(from, to). In place of what `to` was, in one step. */
 static int fs_rename(lua_State *L) {
-  static const fs_verb renames = {"rename", work_rename, NULL};
+  static const fs_verb renames = {"rename", lp_fs_work_rename, NULL};
   const char *from = check_path(L, 1), *to = check_path(L, 2);
   fs_op *f = make(L, &renames);
   return start(L, f, copy_paths(f, from, to));
 }
 
 static int push_path(lua_State *L, fs_op *f) {
-  lua_pushstring(L, f->path);
+  lua_pushstring(L, f->w.path);
   return 1;
 }
 
 /* core.tempdir(template) -> path of a new folder that only this user can enter. */
 static int fs_tempdir(lua_State *L) {
-  static const fs_verb makes = {"make the folder", work_tempdir, push_path};
+  static const fs_verb makes = {"make the folder", lp_fs_work_tempdir, push_path};
   return on_path(L, &makes, false);
 }
 

@@ -188,6 +188,24 @@ describe("luapool.fs", function()
     end
   end)
 
+  it("holds up nobody by pipes without another end", function()
+    local waiting = {}
+    for i = 1, 10 do
+      local pipe = ("%s/pipe%d"):format(dir, i)
+      assert.is_true(os.execute(("mkfifo '%s'"):format(pipe)))
+      waiting[i] = i % 2 == 0 and task.spawn(fs.read, pipe) or task.spawn(fs.write, pipe, "x")
+    end
+    task.sleep(0.01)
+    fs.write(dir .. "/a", "works")
+    assert.are.equal("works", task.timeout(10, fs.read, dir .. "/a"))
+    for i = 1, 10 do
+      assert.are.equal("running", waiting[i]:status())
+      local pipe = ("%s/pipe%d"):format(dir, i)
+      if i % 2 == 0 then fs.write(pipe, "for " .. i) else assert.are.equal("x", fs.read(pipe)) end
+      assert.are.equal(i % 2 == 0 and "for " .. i or nil, (waiting[i]:await(10)))
+    end
+  end)
+
   it("cancels those that no thread has begun", function()
     assert.is_true(os.execute(("mkfifo '%s/pipe'"):format(dir)))
     local readers = {}

@@ -32,7 +32,8 @@ local function kind_of(f, ...)
   return not ok and type(e) == "table" and e.kind or nil
 end
 
--- What becomes of a task that is cancelled. Its own cancellation, when a test takes too long, raises.
+-- What becomes of a task that is cancelled. Its own cancellation, when a test takes too long,
+-- raises.
 local function outcome_of_cancel(t)
   t:cancel()
   t:result()
