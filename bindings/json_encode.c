@@ -267,17 +267,30 @@ static int compare_keys(const void *a, const void *b) {
   return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Pushes a userdata with the keys in order of their bytes. They live as long as the table. */
-static const lua_key *push_sorted_keys(encoder *e, int table, size_t *n) {
+/* Pushes a list of the keys, which keeps them: the next allocation may let a finalizer change the
+ * table. Returns how many. */
+static size_t push_keys(encoder *e, int table) {
   lua_State *L = e->L;
-  *n = 0;
+  lua_Integer n = 0;
+  lua_newtable(L);
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
     check_key(e, -2);
-    ++*n;
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -4, ++n);
   }
-  lua_key *keys = lua_newuserdatauv(L, *n * sizeof *keys, 0), *key = keys;
-  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1), key++)
-    key->s = lua_tolstring(L, -2, &key->len);
+  return (size_t)n;
+}
+
+/* Pushes that list, and a userdata with the keys in order of their bytes. */
+static const lua_key *push_sorted_keys(encoder *e, int table, size_t *n) {
+  lua_State *L = e->L;
+  *n = push_keys(e, table);
+  lua_key *keys = lua_newuserdatauv(L, *n * sizeof *keys, 0);
+  for (size_t i = 0; i < *n; i++) {
+    lua_rawgeti(L, -2, (lua_Integer)i + 1);
+    keys[i].s = lua_tolstring(L, -1, &keys[i].len);
+    lua_pop(L, 1);
+  }
   qsort(keys, *n, sizeof *keys, compare_keys);
   return keys;
 }
@@ -292,7 +305,7 @@ static void put_sorted_fields(encoder *e, int table) {
     put_field(e, i == 0);
     lua_pop(e->L, 2);
   }
-  lua_pop(e->L, 1);
+  lua_pop(e->L, 2);
 }
 
 static void put_object(encoder *e, int table) {

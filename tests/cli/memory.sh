@@ -88,3 +88,17 @@ it "ends in good order when allocations fail in any part"
 for n in 31 130 211 351 404 419 436 545 701 946 1320 1334 1999 -1500 -3500 -5500 -6500 -6696; do
   fail_allocations "$n" parts
 done
+
+it "encodes a table that a finalizer changes meanwhile"
+cat >"$work/sorted.lua" <<'END'
+local core = require "luapool.json.core"
+local list = {}
+for i = 1, 60000 do list["k" .. i] = i end
+collectgarbage("incremental", 100, 1000)
+collectgarbage()
+setmetatable({}, { __gc = function() for i = 1, 60000 do list["x" .. i] = i end end })
+print(#core.encode(list, nil, true) > 60000)
+END
+run luapool run "$work/sorted.lua"
+expect_status 0
+expect_out true
