@@ -104,8 +104,8 @@ static void send_pending(lp_pool *pool) {
   }
 }
 
-/* One that has killed a worker runs alone, in a worker of its own: so it neither has to wait for
- * those who run, nor they for it, who may need each other. */
+/* One that has killed a worker runs alone, in a worker of its own: so it neither has to wait
+ * for those who run, nor they for it, who may need each other. */
 static void send_charged(lp_pool *pool) {
   while (!lp_list_empty(&pool->charged) && pool->alone < pool->options.processes) {
     lp_call *call = lp_list_of(pool->charged.next, lp_call, link);
