@@ -154,6 +154,7 @@ function Run:drive(job, values, path, args)
     config = settings_of(values, path),
     print = stdout.write,
     report = report,
+    exit = exit_now,
   })
   if self.job then return self.job:run() end
   complain(message)

@@ -15,7 +15,7 @@ local spec = require "luapool.job.spec"
 local summary = require "luapool.job.summary"
 local task = require "luapool.task"
 
--- How long running tasks may go on after the first Ctrl-C.
+-- How long running tasks may go on after the first Ctrl-C, then `done`, and what is cancelled.
 local GRACE = 5
 
 local M = {}
@@ -126,11 +126,24 @@ local function consume(self)
   end
 end
 
--- Stops what runs, also tasks that never wait.
+-- Stops what runs, also tasks that never wait; a hook in main that never does ends the process.
 local function halt(self, what)
+  local last = self.last
   self.halted = true
   if self.workers then self.workers:terminate() end
   self.consumer:cancel(what)
+  if last then last:cancel(what) end
+  task.sleep(GRACE)
+  if self.last == last then self.options.exit(self.status) end
+end
+
+-- The same in a while, unless `done` begins meanwhile: it has a while of its own.
+local function halt_later(self, what)
+  local last = self.last
+  task.spawn(function()
+    task.sleep(GRACE)
+    if self.last == last then halt(self, what) end
+  end):name "grace"
 end
 
 --- Stops the job: the first time it pulls no more items and lets running ones finish, for a while;
@@ -142,19 +155,25 @@ function Job:stop(status, what)
   self.status, self.stopped = self.status or status, self.stopped or what
   if again or not self.source then return halt(self, what) end
   self.source:stop()
-  screen.print(("luapool: %s: running items have %d s to finish\n"):format(what, GRACE))
-  task.spawn(function()
-    task.sleep(GRACE)
-    halt(self, what)
-  end):name "grace"
+  local who = self.last and "'done' has" or "running items have"
+  screen.print(("luapool: %s: %s %d s to finish\n"):format(what, who, GRACE))
+  halt_later(self, what)
 end
 
--- The error that ended the job, if one did: of a hook, of the pool, of the iterator.
+-- The error that a task of the job has ended by, if it did: being stopped is none.
 local function fault(self, ok, e)
-  local puller = self.source and self.source.puller
-  if ok and puller and puller:status() == "failed" then ok, e = puller:result() end
   if ok or self.stopped and errors.is(e, "cancelled") then return false end
   return true, e
+end
+
+-- Works on the items. Returns whether an error has ended that, and which: of a hook, of the pool,
+-- of the iterator.
+local function work(self)
+  self.consumer = task.spawn(consume, self)
+  local ok, e = self.consumer:result()
+  local puller = self.source and self.source.puller
+  if ok and puller and puller:status() == "failed" then ok, e = puller:result() end
+  return fault(self, ok, e)
 end
 
 local function close(self)
@@ -168,22 +187,25 @@ end
 local function finish(self)
   local s = self.summary
   s:finish(self.source and self.source.totals or {}, task.now() - self.began, self.stopped)
-  local ok, e = true, nil
-  if self.spec.done then ok, e = task.spawn(self.spec.done, s, self.ctx):result() end
-  if not ok then self.options.report(e) end
+  local wrong, e = false, nil
+  if self.spec.done then
+    self.last = task.spawn(self.spec.done, s, self.ctx)
+    if self.stopped then halt_later(self, self.stopped) end
+    wrong, e = fault(self, self.last:result())
+  end
+  if wrong then self.options.report(e) end
   if s:any_failed() then
     io.stderr:write("luapool: the failed items are listed in ", self.failed.path, "\n")
   end
   io.stderr:write(s:line(), "\n")
-  return ok
+  return not wrong
 end
 
 --- Runs the job to its end. Returns the exit status.
 ---@return integer
 function Job:run()
   self.began = task.now()
-  self.consumer = task.spawn(consume, self)
-  local wrong, e = fault(self, self.consumer:result())
+  local wrong, e = work(self)
   close(self)
   if wrong then self.options.report(e, self.trace) end
   local done = finish(self)
@@ -198,7 +220,8 @@ local function base_name(path) return path:match("([^/]*)$"):gsub("%.lua$", "") 
 --- wrong: nil, one line, the exit status.
 ---@param job any what the job file returned
 ---@param opts { path: string, args: string[], output: string?, config: function, print: function,
----  report: function } print writes lines to stdout, report an error to stderr
+---  report: function, exit: function } print writes lines to stdout, report an error to stderr;
+---  exit ends the process with a status
 ---@return luapool.job|nil
 ---@return string? message
 ---@return integer? status
