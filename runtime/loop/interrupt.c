@@ -48,7 +48,7 @@ static void release(lp_interrupt *in, lua_State *L) {
  * have returned. They are short, and wait only in C. */
 static bool is_step(lua_State *L, lua_Debug *ar) {
   static const char *const parts[] = {"=luapool/sync", "=luapool/task", "=luapool/pool",
-                                      "=luapool/require"};
+                                      "=luapool/require", "=luapool/job/source"};
   lua_getinfo(L, "S", ar);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     if (strncmp(ar->source, parts[i], strlen(parts[i])) == 0) return true;

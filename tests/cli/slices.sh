@@ -20,6 +20,11 @@ for order in fifo lifo priority; do
   expect_err ""
 done
 
+it "does not cut a method of a job's source in two"
+run luapool run --slice 0.05 tests/cli/slices/source.lua
+expect_status 0
+expect_err ""
+
 it "does not cut a line in two"
 run luapool run --slice 0.05 tests/cli/slices/lines.lua
 expect_status 0
