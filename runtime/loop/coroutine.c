@@ -219,7 +219,7 @@ lua_State *lp_coroutine_resumed(lua_State *co) {
 static int coroutine_create(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_State *co = lua_newthread(L);
-  if (lp_state_of(L)->interrupt.hooked == L) lua_sethook(co, NULL, 0, 0);
+  lp_interrupt_inherit(L, co);
   lua_pushvalue(L, 1);
   lua_xmove(L, co, 1);
   return 1;

@@ -4,6 +4,8 @@
 #include "runtime/loop/interrupt.h"
 
 #include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include <math.h>
 #include <signal.h>
 #include <string.h>
@@ -44,6 +46,37 @@ static void release(lp_interrupt *in, lua_State *L) {
   in->hooked = NULL;
 }
 
+/* The events that the script waits for go on: on_hook hands them over. */
+static void hook(lp_interrupt *in, lua_State *L, bool primed) {
+  lua_Hook old = lua_gethook(L);
+  if (old && old != on_hook) {
+    in->saved_mask = lua_gethookmask(L);
+    in->saved_count = lua_gethookcount(L);
+    in->saved = old;
+  }
+  in->primed = primed;
+  in->hooked = L;
+  int mask = in->saved ? in->saved_mask : 0;
+  lua_sethook(L, on_hook, LUA_MASKLINE | mask, in->saved ? in->saved_count : 0);
+}
+
+static bool end_aside(lp_interrupt *in) {
+  in->aside = false;
+  bool missed = in->missed;
+  in->missed = false;
+  return missed;
+}
+
+/* Ours, when it is left from the last slice or inherited by a new thread, goes away. A signal
+ * must not put it back in the middle of that. */
+static bool drop_left(lp_interrupt *in, lua_State *L) {
+  in->aside = true;
+  bool left = in->hooked != L;
+  if (left) lua_sethook(L, NULL, 0, 0);
+  if (end_aside(in) && !in->hooked) hook(in, L, false);
+  return left;
+}
+
 /* The functions of these parts are steps between which no task comes: a slice ends when they
  * have returned. They are short, and wait only in C. */
 static bool is_step(lua_State *L, lua_Debug *ar) {
@@ -77,10 +110,7 @@ static void check_time(lua_State *L) {
 static void on_hook(lua_State *L, lua_Debug *ar) {
   lp_state *st = lp_state_of(L);
   lp_interrupt *in = &st->interrupt;
-  if (in->hooked != L) { /* left from the last slice, or inherited by a new thread */
-    lua_sethook(L, NULL, 0, 0);
-    return;
-  }
+  if (drop_left(in, L)) return;
   if (in->saved && in->saved_mask & mask_of(ar->event)) in->saved(L, ar);
   if (in->hooked != L) return; /* the script's hook may resume others */
   bool line = ar->event == LUA_HOOKLINE, call = mask_of(ar->event) == LUA_MASKCALL;
@@ -102,25 +132,13 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   lua_yield(L, 0);
 }
 
-/* The events that the script waits for go on: on_hook hands them over. */
-static void hook(lp_interrupt *in, lua_State *L, bool primed) {
-  lua_Hook old = lua_gethook(L);
-  if (old && old != on_hook) {
-    in->saved_mask = lua_gethookmask(L);
-    in->saved_count = lua_gethookcount(L);
-    in->saved = old;
-  }
-  in->primed = primed;
-  in->hooked = L;
-  int mask = in->saved ? in->saved_mask : 0;
-  lua_sethook(L, on_hook, LUA_MASKLINE | mask, in->saved ? in->saved_count : 0);
-}
-
 static void on_signal(int signum) {
   (void)signum;
   int saved_errno = errno;
   lp_state *st = here;
-  if (st && st->interrupt.open && !st->interrupt.hooked) {
+  if (st && st->interrupt.aside) {
+    st->interrupt.missed = true;
+  } else if (st && st->interrupt.open && !st->interrupt.hooked) {
     lua_State *L = st->running;
     if (L && st->interrupt.resumes == st->resumes) {
       hook(&st->interrupt, L, false);
@@ -144,9 +162,64 @@ void lp_interrupt_pass(lp_state *st, lua_State *from, lua_State *to) {
 
 void lp_interrupt_settle(lp_state *st) {
   lp_interrupt *in = &st->interrupt;
-  if (!in->hooked) return;
-  release(in, in->hooked);
+  bool missed = in->aside && end_aside(in); /* a function of debug ran out of memory */
+  if (!in->hooked && !missed) return;
+  if (in->hooked) release(in, in->hooked);
   arm(st, true);
+}
+
+void lp_interrupt_inherit(lua_State *L, lua_State *co) {
+  lp_interrupt *in = &lp_state_of(L)->interrupt;
+  lua_Hook f = lua_gethook(co); /* a signal may have come while it was copied */
+  if (f != on_hook && (f || !lua_gethookmask(co))) return;
+  lua_Hook saved = in->hooked == L ? in->saved : NULL;
+  lua_sethook(co, saved, saved ? in->saved_mask : 0, saved ? in->saved_count : 0);
+}
+
+/* Calls a function of debug, in the frame of the one that stands in its place, so that its
+ * errors tell of that. Our hook, pending or left from the last slice, is meanwhile away from
+ * the coroutine in question. */
+static int call_aside(lua_State *L, lua_CFunction standard) {
+  lp_interrupt *in = &lp_state_of(L)->interrupt;
+  lua_State *co = lua_isthread(L, 1) ? lua_tothread(L, 1) : L;
+  in->aside = true;
+  bool pending = in->hooked == co, left = !pending && lua_gethook(co) == on_hook;
+  if (pending) unhook(in, co);
+  if (left) lua_sethook(co, NULL, 0, 0);
+  int results = standard(L);
+  if (pending) hook(in, co, true);
+  if (left && !lua_gethook(co)) lua_sethook(co, on_hook, LUA_MASKLINE, 0);
+  if (end_aside(in) && !in->hooked) hook(in, L, true);
+  return results;
+}
+
+/* Wrong arguments are found here: the standard function must not raise with our hook away. */
+static int debug_sethook(lua_State *L) {
+  int arg = lua_isthread(L, 1);
+  if (!lua_isnoneornil(L, arg + 1)) {
+    luaL_checkstring(L, arg + 2);
+    luaL_checktype(L, arg + 1, LUA_TFUNCTION);
+    luaL_optinteger(L, arg + 3, 0);
+  }
+  return call_aside(L, lp_state_of(L)->interrupt.sethook);
+}
+
+static int debug_gethook(lua_State *L) {
+  return call_aside(L, lp_state_of(L)->interrupt.gethook);
+}
+
+void lp_interrupt_hide(lua_State *L) {
+  lp_interrupt *in = &lp_state_of(L)->interrupt;
+  static const luaL_Reg functions[] = {
+      {"sethook", debug_sethook}, {"gethook", debug_gethook}, {NULL, NULL}};
+  lua_getglobal(L, LUA_DBLIBNAME);
+  lua_getfield(L, -1, "sethook");
+  lua_getfield(L, -2, "gethook");
+  in->sethook = lua_tocfunction(L, -2);
+  in->gethook = lua_tocfunction(L, -1);
+  lua_pop(L, 2);
+  luaL_setfuncs(L, functions, 0);
+  lua_pop(L, 1);
 }
 
 int lp_interrupt_open(lp_state *st, double slice) {

@@ -23,6 +23,9 @@ typedef struct lp_interrupt {
   uint64_t resumes;           /* st->resumes when the timer was armed */
   lua_Hook saved;             /* a hook of the script that ours has displaced */
   int saved_mask, saved_count;
+  volatile bool aside; /* ours is taken away: the handler only notes that it was missed */
+  volatile bool missed;
+  lua_CFunction sethook, gethook; /* the standard ones of debug */
 } lp_interrupt;
 
 /* Begins to slice tasks of this runtime, which must be run by the calling thread; `slice` in
@@ -31,6 +34,13 @@ int lp_interrupt_open(lp_state *st, double slice);
 
 /* No slices any more. Safe on a zeroed struct, safe twice. */
 void lp_interrupt_close(lp_state *st);
+
+/* From now on debug.sethook and debug.gethook know nothing of our hook: the one may not
+ * displace it, or no tick would come any more, the other not tell of it. */
+void lp_interrupt_hide(lua_State *L);
+
+/* `co` was just made by L: it has the hook of L's script, but not ours. */
+void lp_interrupt_inherit(lua_State *L, lua_State *co);
 
 /* `from` gave control back to its resumer `to`: a pending hook goes along, or the tick is lost.
  */

@@ -19,6 +19,7 @@ static int open_libraries(lua_State *L) {
   lp_state *st = lp_state_of(L);
   luaL_openlibs(L);
   lp_coroutine_open(L);
+  lp_interrupt_hide(L);
   lp_task_open(L);
   luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
   lua_newtable(L);

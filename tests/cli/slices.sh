@@ -38,7 +38,11 @@ local function nested() coroutine.wrap(function() coroutine.wrap(forever)() end)
 local function caught() while true do pcall(forever) end end
 local function yields() while true do coroutine.yield(1) end end
 local function to_and_fro() for _ in coroutine.wrap(yields) do end end
-for _, f in ipairs { to_and_fro, forever, nested, caught } do task.spawn(f) end
+local function rehooks() while true do debug.sethook() end end
+local function unhooks() while true do pcall(debug.sethook, 1) end end
+local function asks() while true do debug.gethook() end end
+local functions = { to_and_fro, forever, nested, caught, rehooks, unhooks, asks }
+for _, f in ipairs(functions) do task.spawn(f) end
 for _ = 1, 3 do task.sleep(0.001) end
 print "awake"
 os.exit(0, false)

@@ -50,3 +50,23 @@ print(pcall(function()
 end))
 debug.sethook()
 print(debug.traceback("trace", 1):match("in main chunk"))
+
+-- luapool's own is none that a script can see, neither here nor on a new coroutine
+local strange = 0
+for _ = 1, 500000 do
+  if debug.gethook() or debug.gethook(coroutine.create(print)) then strange = strange + 1 end
+end
+print(strange)
+
+-- nor does it come back in the place of the script's, or keep that from coming back
+local swapped, other = 0, 0
+local function count() swapped = swapped + 1 end
+local function count_other() other = other + 1 end
+for i = 1, 200000 do
+  local mine = i % 2 == 0 and count or count_other
+  debug.sethook(mine, "l")
+  local hook, mask, step = debug.gethook()
+  if hook ~= mine or mask ~= "l" or step ~= 0 then print(hook, mask, step) end
+end
+debug.sethook()
+print(swapped, other, debug.gethook())
