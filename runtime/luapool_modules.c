@@ -21,6 +21,7 @@ static const luaL_Reg modules[] = {
     {"luapool.process.core", luaopen_luapool_process_core},
     {"luapool.screen.core", luaopen_luapool_screen_core},
     {"luapool.socket.core", luaopen_luapool_socket_core},
+    {"luapool.stdout.core", luaopen_luapool_stdout_core},
     {"luapool.sync.core", luaopen_luapool_sync_core},
     {"luapool.sync.wire", luaopen_luapool_sync_wire},
     {"luapool.task.core", luaopen_luapool_task_core},

@@ -9,40 +9,18 @@ local screen = require "luapool.screen.core"
 local M = {}
 
 local EPIPE = 32
-local stdout, write = io.stdout, io.write
+local stdout = io.stdout
 local on_terminal = core.isatty(1) and core.isatty(2)
 
--- Hands back what a write returned, unless the reader has gone.
-local function checked(result, message, code)
-  if not result and code == EPIPE then core.exit(0) end
-  return result, message, code
-end
-
--- Writes by `writer`, above the bars; they stay away until a line is whole.
-local function above(whole, writer, ...)
-  if not on_terminal then return checked(writer(...)) end
-  screen.hold()
-  local result, message, code = writer(...)
-  stdout:flush()
-  if whole then screen.release() end
-  return checked(result, message, code)
-end
-
-rawset(io, "write", function(...)
-  local last = select("#", ...) > 0 and select(-1, ...)
-  return above(type(last) == "string" and last:sub(-1) == "\n", write, ...)
-end)
-
-rawset(_G, "print", function(...)
-  local words = table.pack(...)
-  for i = 1, words.n do words[i] = tostring(words[i]) end
-  above(true, stdout.write, stdout, table.concat(words, "\t") .. "\n")
-end)
+require("luapool.stdout.core").take(on_terminal and screen or nil)
 
 local function write_lines(text)
   local ok, message, code = stdout:flush()
-  if not ok then return ok, message, code end
-  return core.write(1, text)
+  if ok then
+    ok, message, code = core.write(1, text)
+  end
+  if not ok and code == EPIPE then core.exit(0) end
+  return ok, message
 end
 
 --- Writes whole lines to stdout, behind what `print` has written; they are visible at once.
@@ -50,7 +28,11 @@ end
 ---@return true|nil ok
 ---@return string? message
 function M.write(text)
-  return above(true, write_lines, text)
+  if not on_terminal then return write_lines(text) end
+  screen.hold()
+  local ok, message = write_lines(text)
+  screen.release()
+  return ok, message
 end
 
 return M

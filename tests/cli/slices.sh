@@ -2,7 +2,7 @@
 # wherever a task is suspended and resumed. 0.1 ms slices it at every tick of the CPU clock.
 . tests/support/cli.sh
 
-for program in coroutines generators work hooks; do
+for program in coroutines generators work hooks standard; do
   lua5.4 "tests/cli/slices/$program.lua" >"$tap_dir/$program"
   for slice in 0.1 10 0; do
     it "runs $program as stock Lua does, in slices of $slice ms"
