@@ -1,5 +1,5 @@
--- cli.run: luapool run FILE: a file that returns a table is a job (luapool.job drives it), one that
--- returns nothing is a script and has run.
+-- cli.run: luapool run FILE: a file that returns a table is a job (luapool.job drives it), any
+-- other is a script and has run; what it returned is dropped, as by lua.
 
 local cli = require "cli.options"
 local core = require "luapool.core"
@@ -124,7 +124,7 @@ function Run:stop(status, what, count)
   exit_now(status)
 end
 
--- Runs the file as a task. Returns false and the exit status, or true and what it returned.
+-- Runs the file as a task. Returns false and the exit status, or true and the job.
 function Run:load(chunk, args)
   self.file = task.spawn(chunk, table.unpack(args))
   local result = table.pack(self.file:result())
@@ -133,7 +133,7 @@ function Run:load(chunk, args)
     if stopped and errors.is(result[2], "cancelled") then return false, stopped end
     return false, report(result[2])
   end
-  if stopped or result.n == 1 then return false, stopped or 0 end
+  if stopped or type(result[2]) ~= "table" then return false, stopped or 0 end
   return true, result[2]
 end
 

@@ -38,11 +38,18 @@ wrong 'items = {}, kinds = { page = { fetch = print }, image = { fetch = print }
   "field 'start' expected, the kind of the first items: image, page"
 wrong 'items = {}, fetch = print, retry = { attmpts = 3 }' \
   "field 'retry': unknown option 'attmpts' (did you mean 'attempts'?)"
+
+it "takes a file that returns something else for a script, as lua does; check tells of it"
 job <<LUA
-return 5
+print "ran"
+return 5, print
 LUA
+expect_status 0
+expect_out ran
+expect_err ""
+run here luapool check job.lua
 expect_status 1
-expect_err "luapool: job.lua: a job file returns a table (a script nothing), got a number"
+expect_err "job.lua: a job file returns a table (a script nothing), got a number"
 
 it "finds an unwritable output before any work begins"
 job -o nowhere/out.jsonl <<'LUA'
