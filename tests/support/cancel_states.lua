@@ -18,6 +18,7 @@ local process = require "luapool.process"
 local socket = require "socket"
 local sync = require "luapool.sync"
 local task = require "luapool.task"
+local threads = require "tests.support.threads"
 
 local LONG = 1000
 
@@ -161,24 +162,14 @@ local function own_name()
 end
 
 state("http: resolving", function()
-  local blocked = {}
-  for i = 1, 8 do -- more than libuv has threads
-    local path, dir = fifo()
-    blocked[i] = { path = path, dir = dir }
-  end
   local s = server "HTTP/1.1 204 No Content\r\n\r\n"
-  for _, b in ipairs(blocked) do b.task = task.spawn(fs.write, b.path, "x") end
-  task.sleep(0.01)
+  local held = threads.hold()
   local client = http.client {}
   return {
     wait = function() client:get(("http://%s:%d/"):format(own_name(), s.port)) end,
     late = function()
-      for _, b in ipairs(blocked) do
-        b.task:cancel()
-        b.task:result()
-      end
+      held:close()
       pcall(dns.lookup, own_name()) -- behind that of the client
-      for _, b in ipairs(blocked) do b.dir:close() end
     end,
     check = function() assert(#s.connections == 0) end,
     close = function()
@@ -263,9 +254,19 @@ state("socket write", function()
   }
 end)
 
-state("fs", function()
+state("fs: no thread", function()
+  local held = threads.hold()
+  return { wait = function() fs.read "/dev/null" end, late = function() held:close() end }
+end)
+
+state("fs: waiting for a reader", function()
   local path, dir = fifo()
   return { wait = function() fs.write(path, "x") end, close = function() dir:close() end }
+end)
+
+state("fs: waiting for a writer", function()
+  local path, dir = fifo()
+  return { wait = function() fs.read(path) end, close = function() dir:close() end }
 end)
 
 state("process.exec", function()
@@ -275,7 +276,10 @@ state("process.exec", function()
     local file <close> = io.open(path)
     return file and file:read "n"
   end
-  local function lives() return io.open(("/proc/%d/fd"):format(pid())) ~= nil end
+  local function lives()
+    local id = pid() -- none, when it was killed before it could tell
+    return id and io.open(("/proc/%d/fd"):format(id)) ~= nil
+  end
   return {
     wait = function()
       process.exec { "sh", "-c", 'echo $$ >"$0"; exec sleep 1000', path }
