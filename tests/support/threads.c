@@ -1,5 +1,5 @@
-/* support/threads.c: a Lua module in C that keeps threads of libuv's pool busy, for tests of what
- * waits for one. They are those of the whole process, whichever loop a job is of. */
+/* support/threads.c: a Lua module in C that keeps threads of libuv's pool busy, for tests of
+ * what waits for one. They are those of the whole process, whichever loop a job is of. */
 #include <lauxlib.h>
 #include <uv.h>
 
