@@ -14,9 +14,30 @@
 /* How long cancelled tasks may take to unwind before they are dropped, in milliseconds. */
 enum { GRACE = 5000 };
 
+static void drop_tasks(lp_state *st) {
+  lp_list_each (link, &st->tasks) lp_task_drop(lp_list_of(link, lp_task, all));
+}
+
+static int on_lua_close(lua_State *L) {
+  drop_tasks(lp_state_of(L));
+  return 0;
+}
+
+/* os.exit(code, true) closes the Lua state under tasks that wait. The first object with a
+ * finalizer is the last that is finalized. */
+static void watch_close(lua_State *L) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, on_lua_close);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 /* Protected. Argument: what the caller wants opened besides, or nil. */
 static int open_libraries(lua_State *L) {
   lp_state *st = lp_state_of(L);
+  watch_close(L);
   luaL_openlibs(L);
   lp_coroutine_open(L);
   lp_interrupt_hide(L);
@@ -90,10 +111,6 @@ static void end_tasks(lp_state *st) {
   }
   uv_close((uv_handle_t *)&grace, NULL);
   uv_run(st->loop, UV_RUN_NOWAIT);
-}
-
-static void drop_tasks(lp_state *st) {
-  lp_list_each (link, &st->tasks) lp_task_drop(lp_list_of(link, lp_task, all));
 }
 
 void lp_state_close(lp_state *st) {
