@@ -50,8 +50,8 @@ static CURLcode set_proxy(lua_State *L, lp_http_transfer *t, CURLoption id) {
 }
 
 static CURLcode set_auth(lua_State *L, lp_http_transfer *t, CURLoption id) {
-  bool digest = strcmp(lua_tostring(L, -1), "digest") == 0;
-  return curl_easy_setopt(t->easy, id, digest ? CURLAUTH_DIGEST : CURLAUTH_BASIC);
+  t->digest = strcmp(lua_tostring(L, -1), "digest") == 0;
+  return curl_easy_setopt(t->easy, id, t->digest ? CURLAUTH_DIGEST : CURLAUTH_BASIC);
 }
 
 static CURLcode set_bearer(lua_State *L, lp_http_transfer *t, CURLoption id) {

@@ -43,11 +43,13 @@ static size_t refuse(lp_http_transfer *t, int failure) {
 
 /* --- the header --- */
 
-/* The blank line: it was the last header unless the status says that another one follows. */
+/* The blank line: it was the last header unless the status says that another one follows, or may
+ * follow; then the body, or the end, tells. */
 static void head_ended(lp_http_transfer *t) {
   long status = 0;
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
   if (status < 200 || (t->follows && status >= 300 && status < 400)) return;
+  if (t->digest && status == 401) return;
   t->headed = true;
   if (t->stream) wake(t);
 }
@@ -153,7 +155,7 @@ void lp_http_transfer_end(lp_http_transfer *t, CURLcode code, int failure) {
 /* --- the handle --- */
 
 static void set_defaults(lp_http_transfer *t) {
-  t->set = t->once = t->stream = false;
+  t->set = t->once = t->stream = t->digest = false;
   t->follows = true;
   t->proxied = t->client->http->proxied;
   t->timeout = TIMEOUT_S;

@@ -51,6 +51,7 @@ typedef struct lp_http_transfer {
   bool follows;                 /* redirections */
   bool once;                    /* the method may not be sent twice */
   bool stream;                  /* wake the task for each piece */
+  bool digest;                  /* the first answer is a challenge */
   bool proxied;                 /* a proxy looks the name up */
   double timeout;               /* seconds, negative for none */
   double connect_timeout;       /* seconds, for the message */

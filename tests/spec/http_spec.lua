@@ -207,6 +207,12 @@ describe("luapool.http", function()
       assert.are.equal(200, get("/auth/basic/me/secret", { auth = "me:secret" }).status)
       assert.are.equal(401, get("/auth/basic/me/secret").status)
       assert.are.equal(200, get("/auth/bearer/t0ken", { bearer = "t0ken" }).status)
+      for _, stream in ipairs { true, false } do
+        local auth, wrong = { "me", "secret", type = "digest" }, { "me", "?", type = "digest" }
+        local res = get("/auth/digest/me/secret", { auth = auth, stream = stream })
+        assert.are.equal("200 welcome\n", res.status .. " " .. (res.body or res:read()))
+        assert.are.equal(401, get("/auth/digest/me/secret", { auth = wrong, stream = stream }).status)
+      end
     end)
 
     it("decodes what is compressed unless told not to", function()

@@ -138,8 +138,31 @@ function M.cookie(rest)
   answer(object(all), "application/json")
 end
 
--- /auth/basic/USER/PASSWORD and /auth/bearer/TOKEN: 200 to who brings that, else 401.
+-- What a client that knows the password answers to the challenge, as RFC 7616 has it.
+local function digest(user, password)
+  local given = ngx.var.http_authorization or ""
+  local function field(name)
+    return given:match("[ ,]" .. name .. '="([^"]*)"') or given:match("[ ,]" .. name .. "=([^, ]*)")
+  end
+  local ha1 = ngx.md5(user .. ":tests:" .. password)
+  local ha2 = ngx.md5(ngx.req.get_method() .. ":" .. ngx.var.request_uri)
+  local parts = { ha1, "once", field "nc" or "", field "cnonce" or "", "auth", ha2 }
+  return field "response" == ngx.md5(table.concat(parts, ":"))
+end
+
+-- /auth/basic/USER/PASSWORD, /auth/bearer/TOKEN and /auth/digest/USER/PASSWORD: 200 to who brings
+-- that, else 401.
 function M.auth(rest)
+  local who, secret = rest:match("^digest/([^/]+)/(.*)$")
+  if who then
+    if digest(who, secret) then
+      ngx.sleep(0.05) -- the client sees the challenge before the answer
+      return answer("welcome\n")
+    end
+    ngx.status = 401
+    ngx.header.www_authenticate = 'Digest realm="tests", nonce="once", qop="auth"'
+    return answer("who is there?\n")
+  end
   local user, password = rest:match("^basic/([^/]+)/(.*)$")
   local want = user and "Basic " .. ngx.encode_base64(user .. ":" .. password)
     or "Bearer " .. (rest:match("^bearer/(.*)$") or "")
