@@ -14,6 +14,10 @@
 
 lp_socket *lp_socket_push(lua_State *L, const char *class, int family, int type) {
   lp_socket **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  lua_pushfstring(L, "luapool.%s", class);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_setmetatable(L, -2);
   lp_socket *s = *box = lp_alloc_new(sizeof *s);
   if (!s) lp_raise_code(L, LP_EMEMORY, class);
   s->st = lp_state_of(L);
@@ -24,9 +28,6 @@ lp_socket *lp_socket_push(lua_State *L, const char *class, int family, int type)
   s->block = s->total = -1;
   s->born = lp_loop_now();
   for (int d = 0; d < LP_DIRECTIONS; d++) lp_list_init(&s->waiting[d]);
-  lua_pushfstring(L, "luapool.%s", class);
-  lua_rawget(L, LUA_REGISTRYINDEX);
-  lua_setmetatable(L, -2);
   return s;
 }
 

@@ -301,10 +301,15 @@ static int step_accept(lp_socket *s, lp_want *w) {
   return errno == EAGAIN ? UV_EAGAIN : -errno;
 }
 
+/* The client at index 2 gets the descriptor: here nothing may raise. */
 static int push_accepted(lua_State *L, lp_socket *s, lp_want *w, int status) {
+  (void)s;
   if (status < 0) return lp_socket_fail(L, status);
-  lp_socket_push(L, CLIENT, s->family, SOCK_STREAM)->fd = w->fd;
+  lp_socket *client = *(lp_socket **)lua_touserdata(L, 2);
+  client->born = lp_loop_now();
+  client->fd = w->fd;
   w->fd = -1;
+  lua_pushvalue(L, 2);
   return 1;
 }
 
@@ -312,7 +317,10 @@ static int push_accepted(lua_State *L, lp_socket *s, lp_want *w, int status) {
 static int tcp_accept(lua_State *L) {
   static const lp_op_class class = LP_SOCKET_CLASS("socket accept");
   lp_want w = {.class = &class, .step = step_accept, .push = push_accepted};
-  return lp_socket_do(L, lp_socket_check(L, SERVER), &w);
+  lp_socket *s = lp_socket_check(L, SERVER);
+  lua_settop(L, 1);
+  lp_socket_push(L, CLIENT, s->family, SOCK_STREAM);
+  return lp_socket_do(L, s, &w);
 }
 
 /* ---- the rest ---- */

@@ -419,6 +419,36 @@ describe("socket", function()
     assert.are.same({ nil, "closed", "" }, { open[#open]:receive() })
   end)
 
+  it("leaves nothing open when there is no memory for what it accepts", function()
+    local p <close> = require("luapool.pool").new { processes = 1, memory_limit = "64M" }
+    local before, after, failed = p:apply(function()
+      local core, fs = require "socket.core", require "luapool.fs"
+      local server, clients, hog, misses = core.tcp4(), {}, {}, 0
+      server:bind("127.0.0.1", 0)
+      server:listen(100)
+      server:settimeout(0)
+      for i = 1, 20 do
+        clients[i] = core.tcp4()
+        clients[i]:connect(server:getsockname())
+      end
+      local open_before = #fs.list "/proc/self/fd"
+      collectgarbage "stop"
+      local size = 1 << 20
+      while size >= 16 do
+        local ok, bytes = pcall(string.rep, "x", size + #hog)
+        if ok then hog[#hog + 1] = bytes else size = size // 2 end
+      end
+      for _ = 1, 20 do misses = misses + (pcall(server.accept, server) and 0 or 1) end
+      hog = nil -- luacheck: ignore
+      collectgarbage "restart"
+      collectgarbage()
+      collectgarbage()
+      return open_before, #fs.list "/proc/self/fd", misses
+    end)
+    assert.is_true(failed > 0)
+    assert.are.equal(before, after)
+  end)
+
   it("needs no task to be suspended when there is nothing to wait for", function()
     local c, a = pair()
     a:send "a\nb\n"
