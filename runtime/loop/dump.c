@@ -93,16 +93,33 @@ static void add_rest(luaL_Buffer *b, unsigned left_out) {
   if (left_out) luaL_addstring(b, text);
 }
 
-void lp_dump_push(lua_State *L) {
-  lp_state *st = lp_state_of(L);
+/* Pushes a list of the first MOST tasks that are shown, and returns how many there are. Writing
+ * the text allocates, and so may run finalizers that end some of them. */
+static unsigned push_tasks(lua_State *L, const lp_state *st) {
   unsigned n = 0;
-  luaL_Buffer b;
-  luaL_checkstack(L, LUA_MINSTACK, NULL);
-  luaL_buffinit(L, &b);
+  lua_createtable(L, MOST, 0);
   lp_list_each (link, &st->tasks) {
     lp_task *t = lp_list_of(link, lp_task, all);
-    if (!hidden(t) && ++n <= MOST) add_task(L, &b, t);
+    if (hidden(t) || ++n > MOST) continue;
+    lp_task_object(L, t);
+    lua_rawseti(L, -2, n);
+  }
+  return n;
+}
+
+void lp_dump_push(lua_State *L) {
+  luaL_Buffer b;
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  unsigned n = push_tasks(L, lp_state_of(L));
+  int list = lua_gettop(L);
+  luaL_buffinit(L, &b);
+  for (unsigned i = 1; i <= n && i <= MOST; i++) {
+    lua_rawgeti(L, list, i);
+    lp_task *t = lua_touserdata(L, -1);
+    lua_pop(L, 1); /* the list keeps it */
+    if (!hidden(t)) add_task(L, &b, t);
   }
   add_rest(&b, n > MOST ? n - MOST : 0);
   luaL_pushresult(&b);
+  lua_remove(L, list);
 }

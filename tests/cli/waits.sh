@@ -251,3 +251,29 @@ expect_status 0
 expect_out "ready
 done"
 expect_err_like '^task [0-9]+ waits for sleep for '
+
+it "shows tasks while finalizers end others"
+cat >"$work/ends.lua" <<'END'
+local core, task = require "luapool.core", require "luapool.task"
+for round = 1, 20 do
+  local promises, sleepers, ended = {}, {}, false
+  for i = 1, 500 do
+    sleepers[i] = task.spawn(task.sleep, 1000)
+    sleepers[i]:name(("n"):rep(40 + round))
+    promises[i] = task.promise()
+  end
+  task.yield()
+  collectgarbage()
+  collectgarbage()
+  setmetatable({}, { __gc = function()
+    for i = 1, 500 do promises[i]:resolve() end
+    ended = true
+  end })
+  repeat assert(core.dump():find "nnn") until ended
+  for i = 1, 500 do sleepers[i]:cancel() end
+end
+print "shown"
+END
+run timeout -s KILL 60 "$LUAPOOL" run "$work/ends.lua"
+expect_status 0
+expect_out shown
