@@ -3,6 +3,7 @@
 local errors = require "luapool.error"
 local luapool = require "luapool"
 local pool = require "luapool.pool"
+local sync = require "luapool.sync"
 local task = require "luapool.task"
 
 local function double(x) return 2 * x end
@@ -214,8 +215,9 @@ end)
 describe("map", function()
   it("keeps the order, or does not", function()
     local p <close> = pool.new { processes = 2 }
+    local gate, others = sync.event(), sync.counter()
     local function slow_first(x)
-      require("luapool.task").sleep(x == 1 and 0.02 or 0)
+      if x == 1 then gate:wait() elseif others:add() == 4 then gate:set() end
       return x * x
     end
     local places = {}
@@ -224,10 +226,12 @@ describe("map", function()
       places[#places + 1] = i
     end
     assert.are.same({ 1, 2, 3, 4, 5 }, places)
+    gate:clear()
     places = {}
     for i, result in p:map(slow_first, { 1, 2, 3, 4, 5 }, { ordered = false }) do
       assert.are.equal(i * i, result)
       places[#places + 1] = i
+      if #places == 4 then gate:set() end
     end
     assert.are.equal(1, places[5])
     table.sort(places)
