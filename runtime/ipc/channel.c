@@ -88,6 +88,12 @@ static void readable(lp_channel *c) {
     end(c, c->failed);
 }
 
+void lp_channel_finish(lp_channel *c) {
+  ssize_t n = 0;
+  while (c->open && !c->ended && (n = receive(c)) > 0) take(c, (size_t)n);
+  if (c->open && !c->ended) end(c, n == -EAGAIN ? 0 : (int)n);
+}
+
 /* The rest moves to the front when it is the smaller half, so a byte is moved at most once. */
 static void sent(lp_channel *c, size_t n) {
   c->out_start += n;

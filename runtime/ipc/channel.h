@@ -60,6 +60,10 @@ void lp_channel_flush(lp_channel *c);
 /* Writes everything, blocking, before a process ends. Returns 0 or a negative code. */
 int lp_channel_drain(lp_channel *c);
 
+/* The other end is dead, though some other process may keep its socket: gives what it has sent,
+ * then `ended` is called at once. */
+void lp_channel_finish(lp_channel *c);
+
 /* Bytes not yet written. */
 size_t lp_channel_pending(const lp_channel *c);
 

@@ -93,7 +93,10 @@ void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause 
   slot->death.error = end->error;
   slot->death.peak = end->peak;
   slot->death.cause = cause_of(slot, cause);
-  check_gone(slot);
+  if (end->pid && !slot->ended)
+    lp_channel_finish(&slot->channel); /* a child of it may keep that open */
+  else
+    check_gone(slot);
 }
 
 /* Kills it after a while; without memory for the timer at once. */

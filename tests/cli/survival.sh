@@ -151,6 +151,25 @@ expect_out_like '^500	true	11	2	about to crash	500$'
 expect_out_like ' worker [12] .pid PID. was killed by signal 11 .Segmentation fault.'
 expect_out_like '^999	2$'
 
+it "does not wait for a child of a dead worker that keeps its channel open"
+cat >"$work/job.lua" <<'END'
+package.cpath = arg[1] .. "/?.so;" .. package.cpath
+local p = require("luapool.pool").new { processes = 1, crash_retries = 0 }
+print(p:apply(function() return require("crash").fork() end))
+local ok, e = pcall(p.apply, p, function()
+  print(require("crash").fork())
+  os.exit(3)
+end)
+print(ok, e.exitcode)
+p:close()
+p:join()
+END
+run timeout 20 "$LUAPOOL" run "$work/job.lua" "${LUAPOOL%/*}/tests"
+expect_status 0
+expect_out_like '^false	3$'
+expect_out_lines 3
+for child in $(grep '^[0-9]*$' "$work/out"); do expect kill "$child"; done
+
 it "ends a worker that sends garbage, and no other"
 cat >"$work/job.lua" <<'END'
 local luapool = require "luapool"
