@@ -55,7 +55,6 @@ static bool give(lp_pool *pool, lp_slot *slot, lp_call *call) {
     lp_pool_finish(call, LP_CALL_LOST);
     return false;
   }
-  slot->dry = false;
   slot->sent++;
   pool->counts.pending--;
   pool->counts.running++;
@@ -77,15 +76,23 @@ static bool retire_used(lp_pool *pool) {
   return any && !lp_list_empty(&pool->pending);
 }
 
-/* A worker with nothing to do, and one with more than it can have started. */
+/* Has it calls that it has not started, and that may as well run elsewhere? They are its latest.
+ */
+static bool has_spare(const lp_slot *slot) {
+  if (slot->load < 2) return false;
+  const lp_call *last = lp_list_of(slot->calls.prev, lp_call, link);
+  return last->turn > slot->shared->started && !last->wanted;
+}
+
+/* A worker with nothing to do, and the busiest one that could give it something. */
 static void share(lp_pool *pool) {
   lp_slot *idle = NULL, *busiest = NULL;
   for (uint32_t i = 0; i < pool->options.processes; i++) {
     lp_slot *slot = pool->slots[i];
     if (!slot || slot->leaving || slot->exited) continue;
-    if (slot->load == 0) idle = slot;
-    bool asked = slot->asked || slot->dry || slot->load < 2;
-    if (!asked && (!busiest || slot->load > busiest->load)) busiest = slot;
+    if (slot->load == 0 && takes(pool, slot)) idle = slot;
+    if (slot->asked || !has_spare(slot)) continue;
+    if (!busiest || slot->load > busiest->load) busiest = slot;
   }
   if (!idle || !busiest) return;
   uint32_t half = busiest->load / 2;
@@ -135,10 +142,9 @@ void lp_dispatch_requeue(lp_call *call) {
 
 void lp_dispatch_returned(lp_slot *slot, const char *numbers, size_t n) {
   slot->asked = false;
-  slot->dry = n == 0;
-  while (n-- > 0) {
+  for (size_t i = 0; i < n; i++) { /* from the latest, so that the first ends up in front */
     uint64_t number;
-    memcpy(&number, numbers + n * sizeof number, sizeof number);
+    memcpy(&number, numbers + i * sizeof number, sizeof number);
     lp_call *call = lp_pool_find(slot->pool, number);
     if (!call || call->slot != slot) continue;
     call->attempt--;

@@ -40,7 +40,6 @@ struct lp_slot {
   bool ready;        /* it has said so */
   bool retiring;     /* a replacement has its place; it leaves when its calls have ended */
   bool asked;        /* to give back calls; no answer yet */
-  bool dry;          /* it had none to give back, and has been sent none since */
   bool stuck;        /* it was killed for a call that no timeout reached, */
   bool garbled;      /* or for having sent garbage */
   uint64_t seen;     /* what the watchdog saw on its CPU, */

@@ -66,6 +66,44 @@ describe("a finalizer", function()
   end)
 end)
 
+describe("a worker that waits in a C function", function()
+  it("tells of each task as it ends", function()
+    local p <close> = pool.new { processes = 1, concurrency = 100 }
+    local first, last
+    local function block() io.popen("sleep 0.05"):close() end
+    for _ in p:map(block, range(10)) do
+      last = task.now()
+      first = first or last
+    end
+    assert.is_true(last - first > 0.2, "all at once")
+  end)
+
+  it("gets little done of what it was sent: the other takes that over", function()
+    local p <close> = pool.new { processes = 2, concurrency = 100 }
+    local function work(seconds)
+      local id = require("luapool").worker.id
+      if id == 1 then io.popen("sleep " .. seconds):close() end
+      return id
+    end
+    p:map(work, { 0, 0, 0, 0 }, { ordered = false }):drain() -- both are there
+    local list, by, order = {}, { 0, 0 }, {}
+    for i = 1, 4 do list[i] = p:submit(work, 0.3) end
+    repeat task.sleep(0.01) until p:stats().done >= 6 -- now 2 has nothing left, and 1 was asked
+    for i = 5, 44 do
+      list[i] = p:submit(work, 0.1)
+      list[i]:on_done(function() order[#order + 1] = i end)
+    end
+    for _, future in ipairs(list) do
+      local id = future:await()
+      by[id] = by[id] + 1
+    end
+    assert.is_true(by[1] < 12, by[1] .. " of 44 by the slow one")
+    local back = 0 -- each time that 2 takes over, it begins with the oldest of what it gets
+    for k = 2, #order do back = back + (order[k] < order[k - 1] and 1 or 0) end
+    assert.is_true(back < 12, back .. " steps back")
+  end)
+end)
+
 describe("max_tasks = 1", function()
   it("never has more than two workers for each id", function()
     local p <close> = pool.new { processes = 2, max_tasks = 1, concurrency = 30 }
