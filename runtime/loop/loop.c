@@ -13,8 +13,8 @@
  * late. */
 enum { BATCH = 512 };
 
-/* And for so long at most, in milliseconds: they may be few, but block in C functions, where the
- * CPU clock of slices stands still. */
+/* And for so long at most, in milliseconds: they may be few, but block in C functions, where
+ * the CPU clock of slices stands still. */
 enum { LONGEST = 10 };
 
 /* An active idle handle is what keeps the poll from blocking; it has nothing to do itself. */

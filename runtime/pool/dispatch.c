@@ -76,7 +76,8 @@ static bool retire_used(lp_pool *pool) {
   return any && !lp_list_empty(&pool->pending);
 }
 
-/* Has it calls that it has not started, and that may as well run elsewhere? They are its latest.
+/* Has it calls that it has not started, and that may as well run elsewhere? They are its
+ * latest.
  */
 static bool has_spare(const lp_slot *slot) {
   if (slot->load < 2) return false;

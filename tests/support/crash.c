@@ -24,8 +24,7 @@ static int crash_fork(lua_State *L) {
 }
 
 int luaopen_crash(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"now", crash_now}, {"fork", crash_fork}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"now", crash_now}, {"fork", crash_fork}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
