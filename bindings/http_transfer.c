@@ -43,8 +43,8 @@ static size_t refuse(lp_http_transfer *t, int failure) {
 
 /* --- the header --- */
 
-/* The blank line: it was the last header unless the status says that another one follows, or may
- * follow; then the body, or the end, tells. */
+/* The blank line: it was the last header unless the status says that another one follows, or
+ * may follow; then the body, or the end, tells. */
 static void head_ended(lp_http_transfer *t) {
   long status = 0;
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);

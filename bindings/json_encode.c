@@ -267,8 +267,8 @@ static int compare_keys(const void *a, const void *b) {
   return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Pushes a list of the keys, which keeps them: the next allocation may let a finalizer change the
- * table. Returns how many. */
+/* Pushes a list of the keys, which keeps them: the next allocation may let a finalizer change
+ * the table. Returns how many. */
 static size_t push_keys(encoder *e, int table) {
   lua_State *L = e->L;
   lua_Integer n = 0;

@@ -178,7 +178,7 @@ describe("socket.dns and the rest", function()
     assert.are.equal("localhost", (socket.dns.tohostname "127.0.0.1"))
     local names, service = socket.dns.getnameinfo("127.0.0.1", 49151) -- a port without a name
     assert.are.same({ { "localhost" }, "49151" }, { names, service })
-    local held <close> = threads.hold()
+    local _ <close> = threads.hold()
     local t = task.spawn(socket.dns.toip, "localhost")
     task.yield()
     t:cancel()
