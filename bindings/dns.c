@@ -51,7 +51,7 @@ int lp_dns_await(lua_State *L, const char *name, const char *service,
   dns_op *d = lp_op_new(L, &dns_class, sizeof *d);
   d->name = name;
   d->push = push;
-  int rc = uv_getaddrinfo(d->op.st->loop, &d->request, found, name, service, hints);
+  int rc = uv_getaddrinfo(lp_op_loop(&d->op), &d->request, found, name, service, hints);
   if (rc == 0)
     lp_op_hold(&d->op);
   else

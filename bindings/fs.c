@@ -27,6 +27,7 @@ typedef struct fs_verb {
 
 struct fs_op {
   lp_op op;
+  lp_state *st;
   const fs_verb *verb;
   lp_fs_work w;   /* a thread's while `working` */
   uv_work_t job;  /* while `working`, */
@@ -55,7 +56,7 @@ static void run(uv_work_t *job) {
 static void ran(uv_work_t *job, int status);
 
 static void go_on(fs_op *f) {
-  int rc = f->given_up ? LP_ECANCELLED : uv_queue_work(f->op.st->loop, &f->job, run, ran);
+  int rc = f->given_up ? LP_ECANCELLED : uv_queue_work(f->st->loop, &f->job, run, ran);
   f->working = rc == 0;
   if (rc < 0) end(f, rc);
 }
@@ -78,13 +79,13 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 /* What cannot be polled is looked at again. */
 static int wait_before_next(fs_op *f) {
   int events = f->w.events == POLLIN ? UV_READABLE : UV_WRITABLE;
-  f->polling = f->w.events && uv_poll_init(f->op.st->loop, &f->poll, f->w.fd) == 0;
+  f->polling = f->w.events && uv_poll_init(f->st->loop, &f->poll, f->w.fd) == 0;
   if (f->polling) {
     uv_poll_start(&f->poll, events, on_poll); /* never fails */
     return 0;
   }
   f->pause.fire = on_pause;
-  return lp_loop_after(f->op.st, &f->pause, PATIENCE);
+  return lp_loop_after(f->st, &f->pause, PATIENCE);
 }
 
 static void ran(uv_work_t *job, int status) {
@@ -108,7 +109,7 @@ static void fs_cancel(lp_op *op, int why) {
     if (!uv_is_closing((uv_handle_t *)&f->poll))
       uv_close((uv_handle_t *)&f->poll, on_poll_closed);
   } else {
-    lp_timer_stop(&op->st->timers, &f->pause);
+    lp_timer_stop(&f->st->timers, &f->pause);
     end(f, why);
   }
 }
@@ -164,6 +165,7 @@ static const char *check_path(lua_State *L, int arg) {
 
 static fs_op *make(lua_State *L, const fs_verb *verb) {
   fs_op *f = lp_op_new(L, &fs_class, sizeof *f);
+  f->st = lp_state_of(L);
   f->verb = verb;
   f->w.fd = -1;
   return f;

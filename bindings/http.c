@@ -82,7 +82,7 @@ static const lp_op_class request_class = {
 static int begin(lua_State *L, lp_http_client *c, lp_http_wait *w) {
   size_t len;
   const char *url = lua_tolstring(L, 3, &len);
-  lp_http_transfer *t = lp_http_client_take(c, w->op.st);
+  lp_http_transfer *t = lp_http_client_take(c, lp_state_of(L));
   if (!t) return c->closed ? LP_ECLOSED : LP_EMEMORY;
   w->transfer = t;
   t->began = uv_hrtime();

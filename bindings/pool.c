@@ -149,7 +149,7 @@ static int pool_apply(lua_State *L) {
 
 /* A call that the pool has cancelled makes its future a cancelled task. */
 static int future_results(lua_State *L, lp_op *op) {
-  if (((call_op *)op)->call->state == LP_CALL_CANCELLED) op->st->current->cancelled = true;
+  if (((call_op *)op)->call->state == LP_CALL_CANCELLED) op->task->cancelled = true;
   return call_results(L, op);
 }
 
@@ -169,7 +169,7 @@ static int run_future(lua_State *L) {
 
 static void future_ended(lp_task *t, lua_State *co, int nres) {
   (void)co, (void)nres;
-  lp_call *call = t->owner;
+  lp_call *call = lp_task_owner(t, future_ended);
   lp_pool_cancel(call);
   lp_call_release(call);
 }
@@ -197,8 +197,7 @@ static int pool_submit(lua_State *L) {
   lua_pushvalue(L, 3);
   lua_pushvalue(L, 1);
   lp_task *t = lp_task_spawn(L, 3);
-  t->owner = call;
-  t->on_end = future_ended;
+  lp_task_own(t, future_ended, call);
   lp_task_push(L, t);
   lua_pushvalue(L, 2);
   lp_task_set_field(L, -2, LP_TASK_ARGS);

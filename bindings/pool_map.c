@@ -254,7 +254,7 @@ static int map_next(lua_State *L) {
   map *m = check(L);
   lua_settop(L, 1);
   lp_task *t = lp_state_of(L)->current;
-  if (m->consumer && (!t || t->op != m->consumer))
+  if (m->consumer && (!t || lp_task_op(t) != m->consumer))
     return lp_raise(L, "usage", "another task waits for results of this map");
   if (next_call(m)) return take(L, m);
   end_op *e = lp_op_new(L, &consumer_class, sizeof *e);

@@ -127,7 +127,7 @@ static int open_pipe(exec_op *e, int stream, uv_stdio_container_t *to) {
   int ours = stream == IN, fds[2];
   int rc = uv_pipe(fds, ours ? 0 : UV_NONBLOCK_PIPE, ours ? UV_NONBLOCK_PIPE : 0);
   if (rc < 0) return rc;
-  uv_pipe_init(e->op.st->loop, &e->pipes[stream], 0);
+  uv_pipe_init(lp_op_loop(&e->op), &e->pipes[stream], 0);
   e->pipes[stream].data = e;
   lp_op_hold(&e->op);
   *to = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = fds[!ours]};
@@ -152,7 +152,7 @@ static int spawn(exec_op *e, uv_process_options_t *options) {
   options->stdio_count = STREAMS;
   e->child.data = e;
   lp_op_hold(&e->op);
-  int rc = uv_spawn(e->op.st->loop, &e->child, options);
+  int rc = uv_spawn(lp_op_loop(&e->op), &e->child, options);
   if (rc < 0) {
     close_handle((uv_handle_t *)&e->child);
     return rc;

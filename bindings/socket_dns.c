@@ -100,7 +100,7 @@ static int await_name(lua_State *L, const struct sockaddr *address, int flags,
   name_op *o = lp_op_new(L, &name_class, sizeof *o);
   o->push = push;
   int rc =
-      uv_getnameinfo(o->op.st->loop, &o->request, on_name, (struct sockaddr *)&copy, flags);
+      uv_getnameinfo(lp_op_loop(&o->op), &o->request, on_name, (struct sockaddr *)&copy, flags);
   if (rc == 0)
     lp_op_hold(&o->op);
   else

@@ -173,7 +173,7 @@ static int start(select_op *o) {
   o->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (o->epoll < 0) return -errno;
   int rc = watch(o);
-  if (rc == 0) rc = uv_poll_init(o->op.st->loop, &o->poll, o->epoll);
+  if (rc == 0) rc = uv_poll_init(lp_op_loop(&o->op), &o->poll, o->epoll);
   if (rc < 0) return rc;
   o->polled = true;
   lp_op_hold(&o->op);

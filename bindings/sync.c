@@ -215,8 +215,8 @@ static void watch_task(lua_State *L, lp_task *t) {
   holding *h = lua_newuserdatauv(L, sizeof *h, 0);
   lua_setfield(L, -2, "watch");
   h->st = t->st;
-  h->watch.ended = holder_ended;
-  lp_list_push(&t->watchers, &h->watch.link);
+  h->watch = (lp_watch){.ended = holder_ended};
+  lp_watch_add(&h->watch, &t->watchers);
 }
 
 /* core.holder() -> the current task's holder. */

@@ -25,14 +25,13 @@ double lp_task_opt_timeout(lua_State *L, int arg) {
  * waits. */
 static int task_spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  lp_task *t = lp_task_spawn(L, lua_gettop(L) - 1);
-  lp_task_push(L, t);
+  lp_task_spawn_exposed(L, lua_gettop(L) - 1);
   return 1;
 }
 
 /* task.promise() -> Promise. A Task without a function: it ends by resolve or reject. */
 static int task_promise(lua_State *L) {
-  lp_task_promise(L);
+  lp_task_spawn_promise(L);
   return 1;
 }
 
@@ -89,7 +88,7 @@ static void await_ended(lp_watch *w, lp_task *t) {
 }
 
 static void await_close(lp_op *op) {
-  lp_list_remove(&((await_op *)op)->watch.link);
+  lp_watch_remove(&((await_op *)op)->watch);
 }
 
 /* Stack of the waiting function: the Task at 1. */
@@ -123,13 +122,12 @@ static int wait_for(lua_State *L, const lp_op_class *class) {
   double timeout = lp_task_opt_timeout(L, 2);
   if (t == lp_state_of(L)->current) return luaL_error(L, "a task cannot wait for itself");
   await_op *a = lp_op_new(L, class, sizeof *a);
-  lp_list_init(&a->watch.link);
   a->watch.ended = await_ended;
   a->number = t->number;
   if (lp_task_ended(t))
     lp_op_finish(&a->op, 0);
   else
-    lp_list_push(&t->watchers, &a->watch.link);
+    lp_watch_add(&a->watch, &t->watchers);
   return lp_op_await(L, &a->op, timeout);
 }
 
@@ -173,7 +171,7 @@ static void wait_ended(lp_watch *watch, lp_task *t) {
 
 static void wait_close(lp_op *op) {
   wait_op *w = (wait_op *)op;
-  for (int i = 0; i < w->n; i++) lp_list_remove(&w->links[i].watch.link);
+  for (int i = 0; i < w->n; i++) lp_watch_remove(&w->links[i].watch);
   lp_alloc_free(w->links);
 }
 
@@ -194,11 +192,10 @@ static void watch_all(lua_State *L, wait_op *w, int n) {
     wait_link *link = &w->links[w->n++];
     link->op = w;
     link->watch.ended = wait_ended;
-    lp_list_init(&link->watch.link);
     if (lp_task_ended(t))
       wait_count(w, t);
     else
-      lp_list_push(&t->watchers, &link->watch.link);
+      lp_watch_add(&link->watch, &t->watchers);
   }
 }
 
@@ -354,7 +351,7 @@ static int task_mark_awaited(lua_State *L) {
  */
 static int task_count(lua_State *L) {
   lua_Integer n = 0;
-  lp_list_each (link, &lp_state_of(L)->tasks) n++;
+  for (int place = 0; lp_task_next(lp_state_of(L), &place);) n++;
   lua_pushinteger(L, n);
   return 1;
 }
@@ -362,9 +359,9 @@ static int task_count(lua_State *L) {
 /* Methods, and the fields `args` (of a future) and `attempt` (of a pool's task: counts its
  * runs). */
 static int task_index(lua_State *L) {
-  lp_task *t = lp_task_check(L, 1);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  lp_task *t = lp_task_check(L, 1);
   const char *key = lua_tostring(L, 2);
   if (key && strcmp(key, "args") == 0)
     lp_task_field(L, 1, LP_TASK_ARGS);

@@ -17,11 +17,10 @@ typedef struct done {
 static int call_follower(lua_State *L) {
   done *d = lua_touserdata(L, 1);
   lp_task *t = lua_touserdata(L, 2);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
-  lua_rawgeti(L, 3, d->anchor);
-  luaL_unref(L, 3, d->anchor);
-  lua_getiuservalue(L, 4, 1);
-  lua_getiuservalue(L, 4, 2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, d->anchor);
+  luaL_unref(L, LUA_REGISTRYINDEX, d->anchor);
+  lua_getiuservalue(L, 3, 1);
+  lua_getiuservalue(L, 3, 2);
   lp_task_spawn(L, 1)->number = t->number;
   return 0;
 }
@@ -45,14 +44,13 @@ int lp_task_on_done(lua_State *L) {
     lp_task_spawn(L, 1);
     return 0;
   }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
   done *d = lua_newuserdatauv(L, sizeof *d, 2);
-  d->watch.ended = on_ended;
+  d->watch = (lp_watch){.ended = on_ended};
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 2);
-  d->anchor = luaL_ref(L, 3);
-  lp_list_push(&t->watchers, &d->watch.link);
+  d->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+  lp_watch_add(&d->watch, &t->watchers);
   return 0;
 }

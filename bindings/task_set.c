@@ -74,7 +74,6 @@ static int set_add(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   member *m = lua_newuserdatauv(L, sizeof *m, 1);
   *m = (member){.set = s, .task = t, .place = ++s->places, .watch.ended = on_ended};
-  lp_list_init(&m->watch.link);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, 1);
   lua_rawsetp(L, -2, m);
@@ -83,7 +82,7 @@ static int set_add(lua_State *L) {
   lp_list_push(s->ordered || ended ? &s->members : &s->running, &m->link);
   if (!ended) {
     s->running_count++;
-    lp_list_push(&t->watchers, &m->watch.link);
+    lp_watch_add(&m->watch, &t->watchers);
   }
   wake(s);
   lua_pushinteger(L, m->place);
@@ -185,7 +184,7 @@ static int set_tasks(lua_State *L) {
 
 static void forget(lp_list *members) {
   for (lp_list *link; (link = lp_list_shift(members));)
-    lp_list_remove(&lp_list_of(link, member, link)->watch.link);
+    lp_watch_remove(&lp_list_of(link, member, link)->watch);
 }
 
 static int set_gc(lua_State *L) {

@@ -88,7 +88,7 @@ static void main_failed(luapool *rt, lp_task *t, lua_State *co) {
 
 /* Called at the main task's end. */
 static void main_ended(lp_task *t, lua_State *co, int nres) {
-  luapool *rt = t->owner;
+  luapool *rt = lp_task_owner(t, main_ended);
   rt->main = NULL;
   if (t->status == LP_TASK_DONE) {
     int is_integer = 0;
@@ -118,8 +118,7 @@ static int start_protected(lua_State *L) {
   luaL_checkstack(L, s->n, "too many arguments");
   for (int i = 0; i < s->n; i++) lua_pushstring(L, s->args[i]);
   lp_task *t = lp_task_spawn(L, s->n);
-  t->on_end = main_ended;
-  t->owner = s->rt;
+  lp_task_own(t, main_ended, s->rt);
   s->rt->main = t;
   return 0;
 }

@@ -12,16 +12,16 @@
 
 #include "runtime/base/list.h"
 
-enum { LP_HEAP_CLASSES = 64 }; /* sizes of small blocks: 16, 32, 48 … bytes */
+enum { LP_HEAP_RANKS = 64 }; /* sizes of small blocks: 16, 32, 48 … bytes */
 
 typedef struct lp_heap_chunk lp_heap_chunk;
 
 typedef struct lp_heap {
-  size_t used, limit;             /* bytes in use, and how many may be; a limit of 0: all */
-  lp_list rooms[LP_HEAP_CLASSES]; /* of each size the pages that have a free block */
-  lp_list held, cold;             /* empty pages; the system has the memory of cold ones */
-  size_t busy_count, held_count;  /* pages: in use, held */
-  lp_heap_chunk *chunks;          /* where pages come from, the latest first */
+  size_t used, limit;            /* bytes in use, and how many may be; a limit of 0: all */
+  lp_list rooms[LP_HEAP_RANKS];  /* of each size the pages that have a free block */
+  lp_list held, cold;            /* empty pages; the system has the memory of cold ones */
+  size_t busy_count, held_count; /* pages: in use, held */
+  lp_heap_chunk *chunks;         /* of many pages each, the latest first */
   size_t strays; /* small blocks of malloc's, when there was no page to shrink into */
   bool leaving;  /* all goes at once: small blocks are not collected */
 } lp_heap;

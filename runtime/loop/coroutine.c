@@ -266,7 +266,7 @@ static int coroutine_close(lua_State *L) {
 static int coroutine_running(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   bool root = is_root(L, L);
-  if (root && t) t->exposed = true;
+  if (root && t) t->entered = true;
   lua_pushthread(L);
   lua_pushboolean(L, root);
   return 2;

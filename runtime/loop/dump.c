@@ -13,14 +13,15 @@
 /* More would not be read. */
 enum { MOST = 1000 };
 
-static bool waits(const lp_task *t) {
-  return t->op && t->op->task == t;
+static bool waits(lp_task *t) {
+  lp_op *op = lp_task_op(t);
+  return op && op->waiting;
 }
 
 /* Promises, and the program's own: who asks for the dump, who waits for the signal to do so. */
-static bool hidden(const lp_task *t) {
+static bool hidden(lp_task *t) {
   if (!t->co || t == t->st->current) return true;
-  return waits(t) && strcmp(t->op->class->name, "signal") == 0;
+  return waits(t) && strcmp(lp_task_op(t)->class->name, "signal") == 0;
 }
 
 /* A call of a pool is named by its place among the calls, the upper half of its number. */
@@ -42,22 +43,23 @@ static void add_name(lua_State *L, luaL_Buffer *b, lp_task *t) {
   luaL_addvalue(b);
 }
 
-static void add_wait(luaL_Buffer *b, const lp_op *op) {
+static void add_wait(luaL_Buffer *b, lp_task *t) {
   char which[64] = "", text[160];
-  double seconds = (double)uv_now(op->st->loop) / 1e3 - op->since;
+  const lp_op *op = lp_task_op(t);
+  double seconds = ((uint32_t)uv_now(t->st->loop) - t->since) / 1e3;
   if (op->class->which) op->class->which(op, which, sizeof which);
   snprintf(text, sizeof text, "waits for %s%s%s for %.3f s", op->class->name, *which ? " " : "",
-           which, seconds > 0 ? seconds : 0);
+           which, seconds);
   luaL_addstring(b, text);
 }
 
-static void add_state(luaL_Buffer *b, const lp_task *t) {
+static void add_state(luaL_Buffer *b, lp_task *t) {
   if (t->status == LP_TASK_PENDING)
     luaL_addstring(b, "has not started");
   else if (t->preempted)
     luaL_addstring(b, "has used up its slice");
   else if (waits(t))
-    add_wait(b, t->op);
+    add_wait(b, t);
   else
     luaL_addstring(b, "is ready to run");
   luaL_addstring(b, t->cancelled ? ", is cancelled\n" : "\n");
@@ -95,11 +97,11 @@ static void add_rest(luaL_Buffer *b, unsigned left_out) {
 
 /* Pushes a list of the first MOST tasks that are shown, and returns how many there are. Writing
  * the text allocates, and so may run finalizers that end some of them. */
-static unsigned push_tasks(lua_State *L, const lp_state *st) {
+static unsigned push_tasks(lua_State *L, lp_state *st) {
   unsigned n = 0;
   lua_createtable(L, MOST, 0);
-  lp_list_each (link, &st->tasks) {
-    lp_task *t = lp_list_of(link, lp_task, all);
+  lp_task *t;
+  for (int place = 0; (t = lp_task_next(st, &place));) {
     if (hidden(t) || ++n > MOST) continue;
     lp_task_object(L, t);
     lua_rawseti(L, -2, n);

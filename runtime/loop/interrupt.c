@@ -127,7 +127,6 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
     check_time(L);
     return;
   }
-  st->current->inner = L;
   st->yielding = LP_YIELD_SLICE;
   lua_yield(L, 0);
 }

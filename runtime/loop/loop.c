@@ -83,7 +83,7 @@ static void on_prepare(uv_prepare_t *handle) {
 static void on_clock(uv_timer_t *handle) {
   lp_state *st = handle->data;
   uint64_t now = uv_hrtime();
-  for (lp_timer *t; (t = lp_timer_first(&st->timers)) && t->due <= now;) {
+  for (lp_timer *t; lp_timer_due(&st->timers, t = lp_timer_first(&st->timers)) <= now;) {
     lp_timer_stop(&st->timers, t);
     t->fire(t);
   }
@@ -96,7 +96,8 @@ void lp_loop_rearm(lp_state *st) {
     uv_timer_stop(&st->clock);
     return;
   }
-  uint64_t due = (first->due + 999999) / 1000000, now = uv_now(st->loop); /* milliseconds */
+  uint64_t due = (lp_timer_due(&st->timers, first) + 999999) / 1000000,
+           now = uv_now(st->loop); /* milliseconds */
   uv_timer_start(&st->clock, on_clock, due > now ? due - now : 0, 0);
 }
 

@@ -2,7 +2,7 @@
 #include "runtime/loop/op.h"
 
 #include <lauxlib.h>
-#include <math.h>
+#include <stdlib.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -13,8 +13,8 @@
 
 /* The results of the last wait have been pushed, or raising them failed: the task lets go. */
 static void drop(lp_task *t) {
-  lp_op *op = t->op;
-  t->op = NULL;
+  lp_op *op = lp_task_op(t);
+  t->has_op = LP_TASK_NO_OP;
   if (op) lp_op_release(op);
 }
 
@@ -44,17 +44,21 @@ void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size) {
 #ifdef LP_GCSTRESS
   lua_gc(L, LUA_GCCOLLECT);
 #endif
-  lp_op *op = lp_alloc_new(size);
+  bool kept = size == sizeof(lp_op);
+  lp_op *op = kept ? &t->own : lp_alloc_new(size);
   if (!op) lp_raise_code(L, LP_EMEMORY, class->name);
-  op->class = class;
-  op->st = st;
-  op->holders = 1;
-  t->op = op;
+  *op = (lp_op){.class = class, .task = t, .holders = 1, .kept = kept};
+  if (!kept) t->other = op;
+  t->has_op = kept ? LP_TASK_OWN_OP : LP_TASK_OTHER_OP;
   return op;
 }
 
+uv_loop_t *lp_op_loop(const lp_op *op) {
+  return op->task->st->loop;
+}
+
 static int complete(lua_State *L, lp_op *op) {
-  lp_task *t = op->st->current;
+  lp_task *t = lp_state_of(L)->current;
   int count = 0;
   if (op->class->results)
     count = op->class->results(L, op);
@@ -70,26 +74,30 @@ static int resumed(lua_State *L, int status, lua_KContext op) {
 }
 
 static void on_deadline(lp_timer *t) {
-  lp_op_stop(lp_list_of(t, lp_op, timer), LP_ETIMEOUT);
+  lp_op_stop(lp_task_op(lp_list_of(t, lp_task, deadline)), LP_ETIMEOUT);
 }
 
 static int suspend(lua_State *L, lp_op *op) {
-  op->since = (double)uv_now(op->st->loop) / 1e3;
-  op->st->yielding = LP_YIELD_WAIT;
+  lp_state *st = op->task->st;
+  op->task->since = (uint32_t)uv_now(st->loop);
+  st->yielding = LP_YIELD_WAIT;
   return lua_yieldk(L, 0, (lua_KContext)op, resumed);
 }
 
 int lp_op_await(lua_State *L, lp_op *op, double timeout) {
-  op->timer.fire = on_deadline;
-  if (!op->finished && timeout >= 0 && lp_loop_after(op->st, &op->timer, timeout) < 0)
+  if (op->finished) return complete(L, op);
+  lp_task *t = op->task;
+  t->deadline = (lp_timer){.fire = on_deadline};
+  if (timeout >= 0 && lp_loop_after(t->st, &t->deadline, timeout) < 0)
     lp_op_stop(op, LP_EMEMORY);
   if (op->finished) return complete(L, op);
-  op->task = op->st->current;
+  op->waiting = true;
   return suspend(L, op);
 }
 
 int lp_op_yield(lua_State *L, lp_op *op) {
-  op->task = op->st->current;
+  op->task->deadline = (lp_timer){0};
+  op->waiting = true;
   lp_op_finish(op, 0);
   return suspend(L, op);
 }
@@ -98,21 +106,21 @@ void lp_op_finish(lp_op *op, int status) {
   if (op->finished) return;
   op->finished = true;
   op->status = status;
-  lp_timer_stop(&op->st->timers, &op->timer);
-  lp_task *t = op->task;
-  op->task = NULL;
-  if (t) lp_task_wake(t);
+  if (!op->waiting) return;
+  op->waiting = false;
+  lp_timer_stop(&op->task->st->timers, &op->task->deadline);
+  lp_task_wake(op->task);
 }
 
 void lp_op_hold(lp_op *op) {
+  if (op->kept) abort();
   op->holders++;
 }
 
 void lp_op_release(lp_op *op) {
   if (--op->holders > 0) return;
-  lp_timer_stop(&op->st->timers, &op->timer);
   if (op->class->close) op->class->close(op);
-  lp_alloc_free(op);
+  if (!op->kept) lp_alloc_free(op);
 }
 
 void lp_op_stop(lp_op *op, int why) {
@@ -126,11 +134,12 @@ void lp_op_stop(lp_op *op, int why) {
 
 void lp_op_extend(lp_op *op, double timeout) {
   op->stopping = false;
-  if (lp_loop_after(op->st, &op->timer, timeout) < 0) lp_op_stop(op, LP_EMEMORY);
+  lp_task *t = op->task;
+  if (lp_loop_after(t->st, &t->deadline, timeout) < 0) lp_op_stop(op, LP_EMEMORY);
 }
 
 int lp_op_raise(lua_State *L, lp_op *op) {
-  lp_task *t = op->st->current;
+  lp_task *t = lp_state_of(L)->current;
   int status = op->status;
   const char *name = op->class->name;
   drop(t); /* what it waited for may be collected once its stack is unwound */

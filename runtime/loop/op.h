@@ -17,11 +17,11 @@
 #include <lua.h>
 #include <stdbool.h>
 
-#include "runtime/base/list.h"
-#include "runtime/loop/timer.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
 
 typedef struct lp_op lp_op;
-typedef struct lp_state lp_state;
 typedef struct lp_task lp_task;
 
 typedef struct lp_op_class {
@@ -44,23 +44,26 @@ typedef struct lp_op_class {
   void (*which)(const lp_op *op, char *text, size_t size);
 } lp_op_class;
 
-/* Embed it as the first member of the operation's own struct. */
+/* Embed it as the first member of the operation's own struct. One that needs no more than this
+ * is kept in the task, and cannot be held from outside. */
 struct lp_op {
   const lp_op_class *class;
-  lp_state *st;
-  lp_task *task;  /* who waits; NULL once woken */
-  lp_timer timer; /* the deadline */
-  int status;     /* 0 or a negative code, valid once finished */
-  int holders;
-  bool finished;
-  bool stopping; /* cancel was called */
-  double since;  /* when the wait began, seconds of the loop's clock */
+  lp_task *task; /* who made it; alive while it waits */
+  int status;    /* 0 or a negative code, valid once finished */
+  uint16_t holders;
+  bool kept : 1;    /* in the task */
+  bool waiting : 1; /* the task sleeps until it is finished */
+  bool finished : 1;
+  bool stopping : 1; /* cancel was called */
 };
 
 /* Makes an operation of `size` zeroed bytes (sizeof the embedding struct) for the current task.
  * Raises where the task may not be suspended, when it has been cancelled, and for want of
  * memory. L may be any coroutine of the current task. */
 void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size);
+
+/* The loop to start it on. */
+uv_loop_t *lp_op_loop(const lp_op *op);
 
 /* Suspends the current task until `op` is finished; `timeout` in seconds, negative for none.
  * Use it as `return lp_op_await(L, op, -1)`: nothing of the calling function runs afterwards.

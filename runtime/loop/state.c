@@ -15,7 +15,8 @@
 enum { GRACE = 5000 };
 
 static void drop_tasks(lp_state *st) {
-  lp_list_each (link, &st->tasks) lp_task_drop(lp_list_of(link, lp_task, all));
+  lp_task *t;
+  for (int place = 0; (t = lp_task_next(st, &place));) lp_task_drop(t);
 }
 
 static int on_lua_close(lua_State *L) {
@@ -36,15 +37,12 @@ static void watch_close(lua_State *L) {
 
 /* Protected. Argument: what the caller wants opened besides, or nil. */
 static int open_libraries(lua_State *L) {
-  lp_state *st = lp_state_of(L);
   watch_close(L);
   luaL_openlibs(L);
   lp_coroutine_open(L);
   lp_interrupt_hide(L);
   lp_task_open(L);
   luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
-  lua_newtable(L);
-  st->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
   if (lua_isnil(L, 1)) return 0;
   lua_pushvalue(L, 1);
   lua_call(L, 0, 0);
@@ -68,7 +66,6 @@ static int open_lua(lp_state *st, lua_CFunction open) {
 int lp_state_open(lp_state *st, uv_loop_t *loop, lua_CFunction open) {
   memset(st, 0, sizeof *st);
   lp_heap_open(&st->heap);
-  lp_list_init(&st->tasks);
   lp_list_init(&st->idle);
   if (!loop) {
     int rc = uv_loop_init(&st->own_loop);
@@ -82,12 +79,14 @@ int lp_state_open(lp_state *st, uv_loop_t *loop, lua_CFunction open) {
 }
 
 static void cancel_tasks(lp_state *st) {
-  lp_list_each (link, &st->tasks) lp_task_stop(lp_list_of(link, lp_task, all));
+  lp_task *t;
+  for (int place = 0; (t = lp_task_next(st, &place));) lp_task_stop(t);
 }
 
 static bool has_coroutines(lp_state *st) {
-  lp_list_each (link, &st->tasks)
-    if (lp_list_of(link, lp_task, all)->co) return true;
+  lp_task *t;
+  for (int place = 0; (t = lp_task_next(st, &place));)
+    if (t->co) return true;
   return false;
 }
 
@@ -118,7 +117,7 @@ void lp_state_close(lp_state *st) {
   if (st->L) end_tasks(st);
   if (st->fleet) st->fleet_close(st);
   if (st->http_close) st->http_close(st);
-  drop_tasks(st);
+  if (st->L) drop_tasks(st);
   lp_heap_leave(&st->heap);
   if (st->L) lua_close(st->L);
   st->L = NULL;

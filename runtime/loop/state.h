@@ -15,6 +15,7 @@
 
 #include "runtime/base/heap.h"
 #include "runtime/base/list.h"
+#include "runtime/loop/anchor.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/timer.h"
 
@@ -40,7 +41,6 @@ typedef struct lp_state {
   lp_list preempted; /* tasks that used up a slice, and those that had not started by then:
                         after all ready ones */
   lp_list flushes;   /* asked for with lp_loop_flush */
-  lp_list tasks;     /* every task that exists and has not ended */
   lp_timers timers;
   uv_prepare_t prepare; /* runs the ready tasks before each poll */
   uv_idle_t spin;       /* active while there is something to do: the poll does not block */
@@ -55,10 +55,14 @@ typedef struct lp_state {
   bool owed; /* ready tasks alone have: the next turn begins with `preempted` */
   lp_interrupt interrupt;
   lp_yield yielding;
-  lua_State *blocked; /* the innermost resumer that cannot be suspended, or NULL */
-  int anchors;        /* registry reference of a table: the Task objects of live tasks */
-  lp_list idle;       /* ended tasks kept for reuse */
+  lua_State *blocked;     /* the innermost resumer that cannot be suspended, or NULL */
+  const void *task_class; /* the metatable of Task objects */
+  lp_anchors anchors;     /* the Task objects of live and of idle tasks */
+  int live_count;         /* tasks that have not ended */
+  lp_list idle;           /* ended tasks kept for reuse */
   int idle_count;
+  int spares; /* registry reference of a table: coroutines of ended tasks, kept for reuse */
+  int spare_count;
   volatile uint64_t *on_cpu; /* the shared word of a worker, or NULL */
   void (*report)(struct lp_state *st, const char *text); /* an error nobody awaited; or NULL */
   void *host; /* the luapool of luapool.h, or the worker */

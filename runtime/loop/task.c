@@ -1,15 +1,10 @@
-/* loop/task.c: the life of a task: spawned, resumed, ended; who owns its coroutine and its
- * results.
- *
- * A task's function runs below a pcall of ours, so that <close> variables may wait while an
- * error unwinds it, and so that the traceback is taken where the error was raised. Layer: loop.
- */
+/* loop/task.c: the life of a task: resumed, stopped, ended; who owns its coroutine and its
+ * results. Layer: loop. */
 #include "runtime/loop/task.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
-#include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/loop.h"
@@ -18,13 +13,19 @@
 
 static const char CLASS[] = "luapool.Task"; /* its address is the metatable's registry key */
 
-/* Ended tasks that no script has seen, kept with their coroutines. */
-enum { MOST_IDLE = 256 };
+void lp_task_own(lp_task *t, lp_task_end on_end, void *owner) {
+  ((lp_task_owned *)t)->on_end = on_end;
+  ((lp_task_owned *)t)->owner = owner;
+}
+
+void *lp_task_owner(lp_task *t, lp_task_end on_end) {
+  return t->owned && ((lp_task_owned *)t)->on_end == on_end ? ((lp_task_owned *)t)->owner : NULL;
+}
+
+/* ---- the object ---- */
 
 void lp_task_object(lua_State *L, lp_task *t) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
-  lua_rawgeti(L, -1, t->anchor);
-  lua_remove(L, -2);
+  lp_anchor_push(L, t->anchor);
 }
 
 void lp_task_push(lua_State *L, lp_task *t) {
@@ -45,8 +46,7 @@ int lp_task_field(lua_State *L, int index, int field) {
   return type;
 }
 
-/* Stack: a table for all fields of the Task object at `index`. Popped. */
-static void give_more(lua_State *L, int index) {
+void lp_task_give_more(lua_State *L, int index) {
   lua_getiuservalue(L, index, 1);
   lua_rawseti(L, -2, LP_TASK_VALUE);
   lua_setiuservalue(L, index, 1);
@@ -62,7 +62,7 @@ void lp_task_set_field(lua_State *L, int index, int field) {
   }
   if (!t->more) {
     lua_createtable(L, LP_TASK_FIELDS, 0);
-    give_more(L, index);
+    lp_task_give_more(L, index);
   }
   lua_getiuservalue(L, index, 1);
   lua_insert(L, -2);
@@ -70,12 +70,16 @@ void lp_task_set_field(lua_State *L, int index, int field) {
   lua_pop(L, 1);
 }
 
+void lp_task_give_class(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, CLASS);
+  lua_setmetatable(L, -2);
+}
+
 lp_task *lp_task_test(lua_State *L, int index) {
   lp_task *t = lua_touserdata(L, index);
   if (!t || !lua_getmetatable(L, index)) return NULL;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, CLASS);
-  bool is_task = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
+  bool is_task = lua_topointer(L, -1) == lp_state_of(L)->task_class;
+  lua_pop(L, 1);
   return is_task ? t : NULL;
 }
 
@@ -85,122 +89,18 @@ lp_task *lp_task_check(lua_State *L, int arg) {
   return t;
 }
 
-/* ---- making ---- */
+/* ---- the tasks that live ---- */
 
-/* Pushes a Task object that is anchored, with no coroutine. */
-static lp_task *make(lua_State *L) {
-  lp_state *st = lp_state_of(L);
-  lp_task *t = lua_newuserdatauv(L, sizeof *t, 1);
-  memset(t, 0, sizeof *t);
-  t->st = st;
-  lp_list_init(&t->link);
-  lp_list_init(&t->all);
-  lp_list_init(&t->watchers);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, CLASS);
-  lua_setmetatable(L, -2);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, st->anchors);
-  lua_pushvalue(L, -2);
-  t->anchor = luaL_ref(L, -2);
-  lua_pop(L, 1);
-  lp_list_push(&st->tasks, &t->all);
-  return t;
+void lp_task_unanchor(lp_task *t) {
+  lp_anchor_remove(t->st->L, &t->st->anchors, t->anchor);
+  t->st->live_count--;
 }
 
-static lp_task *make_with_coroutine(lua_State *L) {
-  lua_State *co = lua_newthread(L);
-  lua_sethook(co, NULL, 0, 0); /* a pending one is inherited */
-  lp_task *t = make(L);        /* the last thing that may raise: from here on it is alive */
-  t->co = co;
-  lua_insert(L, -2);
-  lp_task_set_field(L, -2, LP_TASK_VALUE);
-  lua_pop(L, 1);
-  return t;
-}
-
-static lp_task *reuse(lp_state *st, lp_task *t) {
-  st->idle_count--;
-  lp_list_push(&st->tasks, &t->all);
-  t->status = LP_TASK_PENDING;
-  t->cancelled = t->expired = t->unwinding = t->awaited = false;
-  t->shield = 0, t->attempt = 0;
-  t->on_end = NULL;
-  t->owner = NULL;
-  return t;
-}
-
-static int finish_body(lua_State *L, int status, lua_KContext context);
-
-/* The bottom of every task's coroutine. Stack: the function and its arguments. */
-static int body(lua_State *L) {
-  lp_task *t = lp_state_of(L)->current;
-  lua_pushcfunction(L, lp_task_error_handler);
-  lua_insert(L, 1);
-  if (t->cancelled) {
-    lua_settop(L, 1);
-    lp_task_error_push_cancelled(L, t);
-    return finish_body(L, LUA_ERRRUN, 0);
-  }
-  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, finish_body);
-  return finish_body(L, status, 0);
-}
-
-static int finish_body(lua_State *L, int status, lua_KContext context) {
-  (void)context;
-  lp_task *t = lp_state_of(L)->current;
-  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 1;
-  if (status == LUA_ERRMEM) lp_raise_push(L, "memory", "not enough memory");
-  const char *kind = lp_raise_kind(L, -1);
-  bool cancelled = t->cancelled && kind && strcmp(kind, "cancelled") == 0;
-  t->status = cancelled ? LP_TASK_CANCELLED : LP_TASK_FAILED;
-  return 1;
-}
-
-/* Pushes the fields that a task has from the start when `from` spawns it; true: pushed. */
-static bool push_inherited(lua_State *L, lp_task *from) {
-  if (!from || !from->locals) return false;
-  lua_createtable(L, LP_TASK_FIELDS, 0);
-  lp_task_object(L, from);
-  lp_task_field(L, -1, LP_TASK_LOCALS);
-  lua_rawseti(L, -3, LP_TASK_LOCALS);
-  lua_pop(L, 1);
-  from->owns_locals = false;
-  return true;
-}
-
-/* Stack: those fields. Popped. */
-static void inherit(lua_State *L, lp_task *t) {
-  lp_task_object(L, t);
-  lua_insert(L, -2);
-  give_more(L, lua_absindex(L, -2));
-  lua_pop(L, 1);
-  t->locals = true;
-}
-
-lp_task *lp_task_spawn(lua_State *L, int nargs) {
-  lp_state *st = lp_state_of(L);
-  bool inherits = push_inherited(L, st->current);
-  lp_list *link = lp_list_shift(&st->idle);
-  lp_task *t = link ? reuse(st, lp_list_of(link, lp_task, link)) : make_with_coroutine(L);
-  if (inherits) inherit(L, t);
-  if (!lua_checkstack(t->co, nargs + LUA_MINSTACK)) {
-    lua_pushliteral(L, "too many arguments");
-    lp_task_abandon(t);
-    lua_error(L);
-  }
-  lua_pushcfunction(t->co, body);
-  lua_xmove(L, t->co, nargs + 1);
-  t->nargs = nargs + 1;
-  bool charged = st->on_cpu && st->current; /* in a worker, to the call that spawns it */
-  t->number = charged ? st->current->number : ++st->numbers;
-  lp_task_wake(t);
-  st->fresh = true;
-  return t;
-}
-
-lp_task *lp_task_promise(lua_State *L) {
-  lp_task *t = make(L);
-  t->exposed = true;
-  t->status = LP_TASK_RUNNING;
+lp_task *lp_task_next(lp_state *st, int *place) {
+  if (!st->live_count) return NULL;
+  lp_task *t;
+  do t = lp_anchor_next(st->L, &st->anchors, place);
+  while (t && lp_task_ended(t)); /* an idle one */
   return t;
 }
 
@@ -256,31 +156,6 @@ static void store_results(lp_task *t, lua_State *from, int n) {
   store_value(t);
 }
 
-static void call_watchers(lp_task *t) {
-  lp_list asked;
-  lp_list_init(&asked);
-  lp_list_join(&asked, &t->watchers);
-  for (lp_list *link; (link = lp_list_shift(&asked));) {
-    lp_watch *w = lp_list_of(link, lp_watch, link);
-    w->ended(w, t);
-  }
-}
-
-static void unanchor(lp_task *t) {
-  lua_State *L = t->st->L;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->st->anchors);
-  luaL_unref(L, -1, t->anchor);
-  lua_pop(L, 1);
-}
-
-void lp_task_abandon(lp_task *t) {
-  lp_list_remove(&t->link);
-  lp_list_remove(&t->all);
-  t->co = NULL;
-  t->status = LP_TASK_CANCELLED;
-  unanchor(t);
-}
-
 static void forget_more(lp_task *t) {
   lua_State *L = t->st->L;
   lp_task_object(L, t);
@@ -290,33 +165,48 @@ static void forget_more(lp_task *t) {
   t->more = t->locals = t->owns_locals = false;
 }
 
-/* The results are on top of the coroutine, which may be used again when no script knows of it.
- */
+/* The table has room. */
+static void keep_coroutine(lp_state *st, lua_State *co) {
+  lua_rawgeti(st->L, LUA_REGISTRYINDEX, st->spares);
+  lua_pushthread(co);
+  lua_xmove(co, st->L, 1);
+  lua_rawseti(st->L, -2, ++st->spare_count);
+  lua_pop(st->L, 1);
+}
+
+/* The results are on top of the coroutine, which is used again when no script knows of it, and
+ * so is the task. */
 static void put_away(lp_task *t) {
   lp_state *st = t->st;
-  lp_list_remove(&t->all);
-  if (!t->exposed && lua_status(t->co) == LUA_OK && st->idle_count < MOST_IDLE) {
-    lua_settop(t->co, 0);
+  lua_State *co = t->co;
+  bool clean = lua_status(co) == LUA_OK && !t->entered;
+  if (clean) {
+    lua_settop(co, 0);
+    lua_sethook(co, NULL, 0, 0); /* of debug.sethook */
+  }
+  if (clean && !t->exposed && st->idle_count < LP_TASK_MOST_IDLE) {
     if (t->more) forget_more(t);
-    lua_sethook(t->co, NULL, 0, 0); /* of debug.sethook */
     lp_list_unshift(&st->idle, &t->link);
     st->idle_count++;
+    st->live_count--;
     return;
   }
+  if (clean && st->spare_count < LP_TASK_MOST_IDLE) keep_coroutine(st, co);
   t->co = NULL;
-  unanchor(t);
+  lp_task_unanchor(t);
 }
 
 static void end(lp_task *t, int nres) {
   if (t->status == LP_TASK_RUNNING) t->status = LP_TASK_DONE;
-  lp_op *op = t->op;
-  t->op = NULL;
+  lp_op *op = lp_task_op(t);
+  t->has_op = LP_TASK_NO_OP;
   if (op) lp_op_release(op);
+  lp_task_end on_end = t->owned ? ((lp_task_owned *)t)->on_end : NULL;
   bool failed = t->status == LP_TASK_FAILED && !t->awaited;
-  if (failed && !t->on_end) t->exposed = true; /* its error is kept, to be reported */
-  if (t->on_end) t->on_end(t, t->co, nres);
+  if (failed && !on_end) t->exposed = true; /* its error is kept, to be reported */
+  if (on_end) on_end(t, t->co, nres);
   if (t->exposed) store_results(t, t->co, nres);
-  call_watchers(t);
+  lp_watch_call(&t->watchers, t);
   put_away(t);
 }
 
@@ -327,9 +217,8 @@ bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n) {
   }
   p->status = ok ? LP_TASK_DONE : p->cancelled ? LP_TASK_CANCELLED : LP_TASK_FAILED;
   store_results(p, L, n);
-  lp_list_remove(&p->all);
-  call_watchers(p);
-  unanchor(p);
+  lp_watch_call(&p->watchers, p);
+  lp_task_unanchor(p);
   return true;
 }
 
@@ -338,6 +227,11 @@ bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n) {
 void lp_task_wake(lp_task *t) {
   lp_list_push(&t->st->ready, &t->link);
   lp_loop_spin(t->st);
+}
+
+static lua_State *innermost(lua_State *co) {
+  lua_State *inner = lp_coroutine_resumed(co);
+  return inner ? innermost(inner) : co;
 }
 
 /* Closes what the coroutine has resumed, then itself. */
@@ -356,7 +250,7 @@ static void close_expired(lp_task *t) {
   lua_State *L = st->L;
   lua_pushcfunction(L, lp_task_error_expired);
   lua_pushlightuserdata(L, t);
-  lua_pushlightuserdata(L, t->inner);
+  lua_pushlightuserdata(L, innermost(t->co));
   lua_pcall(L, 2, 1, 0); /* the error, whichever */
   st->current = t;
   close_levels(t->co);
@@ -413,9 +307,8 @@ static void suspended(lp_task *t, int nres) {
 
 void lp_task_resume(lp_task *t) {
   lp_state *st = t->st;
-  int nargs = t->nargs, nres;
-  t->nargs = 0;
-  if (t->status == LP_TASK_PENDING) t->status = LP_TASK_RUNNING;
+  int nargs = t->status == LP_TASK_PENDING ? lua_gettop(t->co) - 1 : 0, nres;
+  t->status = LP_TASK_RUNNING;
   if (st->on_cpu) *st->on_cpu = t->number;
   lp_coroutine_mark(t->co, false);
   st->resumes++;
@@ -445,8 +338,8 @@ void lp_task_resume(lp_task *t) {
 bool lp_task_stop(lp_task *t) {
   if (lp_task_ended(t)) return false;
   t->cancelled = true;
-  lp_op *op = t->op;
-  if (op && op->task == t && !t->shield && !t->unwinding) lp_op_stop(op, LP_ECANCELLED);
+  lp_op *op = lp_task_op(t);
+  if (op && op->waiting && !t->shield && !t->unwinding) lp_op_stop(op, LP_ECANCELLED);
   return true;
 }
 
@@ -480,17 +373,25 @@ int lp_task_push_outcome(lua_State *L, int index) {
 }
 
 void lp_task_drop(lp_task *t) {
-  lp_op *op = t->op;
-  t->op = NULL;
-  lp_list_remove(&t->link);
-  lp_list_remove(&t->all);
+  lp_op *op = lp_task_op(t);
+  if (op && op->waiting)
+    lp_timer_stop(&t->st->timers, &t->deadline);
+  else
+    lp_list_remove(&t->link);
+  lp_list_init(&t->link); /* it may be called twice */
+  t->has_op = LP_TASK_NO_OP;
   if (!op) return;
-  op->task = NULL;
+  op->waiting = false;
   lp_op_stop(op, LP_ECANCELLED);
   lp_op_release(op);
 }
 
 void lp_task_open(lua_State *L) {
+  lp_state *st = lp_state_of(L);
   luaL_newmetatable(L, CLASS);
+  st->task_class = lua_topointer(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, CLASS);
+  lp_anchor_open(L, &st->anchors);
+  lua_createtable(L, LP_TASK_MOST_IDLE, 0);
+  st->spares = luaL_ref(L, LUA_REGISTRYINDEX);
 }

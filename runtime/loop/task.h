@@ -11,9 +11,10 @@
 #include <stdbool.h>
 
 #include "runtime/base/list.h"
+#include "runtime/loop/op.h"
 #include "runtime/loop/state.h"
-
-typedef struct lp_op lp_op;
+#include "runtime/loop/timer.h"
+#include "runtime/loop/watch.h"
 
 typedef enum {
   LP_TASK_PENDING, /* not yet started */
@@ -23,36 +24,56 @@ typedef enum {
   LP_TASK_CANCELLED,
 } lp_task_status;
 
+/* There may be a million: what cannot be needed at the same time shares its place. */
 struct lp_task {
   lp_state *st;
-  lua_State *inner; /* where it was suspended by a slice; valid while it is preempted */
-  lua_State *co;    /* NULL for a promise, and once ended */
-  lp_list link;     /* in st->ready, st->preempted or st->idle */
-  lp_list all;      /* in st->tasks */
-  lp_list watchers; /* who waits for its end: lp_watch */
-  lp_op *op;        /* what it waits for, kept until its results are pushed */
-  lp_task_status status;
-  int anchor;       /* reference in the table of st->anchors */
-  int nresults;     /* once done: values in LP_TASK_VALUE */
-  int nargs;        /* on the coroutine's stack for the first resume */
-  int shield;       /* > 0: inside task.shield */
-  uint64_t number;  /* for the dump, and for a worker's shared word */
-  uint32_t attempt; /* of a task of a pool: counts its runs */
-  bool cancelled;   /* cancel was asked for: each wait raises */
-  bool expired;   /* it has had its time: its waits raise kind `timeout`, and it gets no further
-                     slice */
-  bool preempted; /* in st->preempted */
-  bool unwinding; /* the cancel error is on its way up: <close> handlers may wait */
-  bool exposed;   /* a script has seen the Task object or its coroutine: no reuse */
-  bool awaited;   /* somebody has seen how it ended */
-  bool more;      /* it has other fields than LP_TASK_VALUE */
-  bool locals;    /* it has LP_TASK_LOCALS: */
-  bool owns_locals; /* and no other task has the same table */
-  /* Called once at its end, before the results are stored; the top of `co` holds `nres`
-   * results, or one error when status is not LP_TASK_DONE. May be NULL. Never raises. */
-  void (*on_end)(lp_task *t, lua_State *co, int nres);
-  void *owner; /* for on_end */
+  lua_State *co; /* NULL for a promise, and once ended */
+  union {
+    lp_list link;      /* in st->ready, st->preempted or st->idle; */
+    lp_timer deadline; /* while it waits */
+  };
+  lp_watch *watchers; /* who waits for its end, the latest first */
+  union {             /* what it waits for, until its results are pushed: see lp_task_op */
+    lp_op own;
+    lp_op *other;
+  };
+  uint64_t number; /* for the dump, and for a worker's shared word */
+  int anchor;      /* where the runtime holds the Task object */
+  union {
+    uint32_t since; /* when its wait began: milliseconds of the loop's clock */
+    int nresults;   /* once done: values in LP_TASK_VALUE */
+  };
+  uint16_t attempt; /* of a task of a pool: counts its runs */
+  uint16_t shield;  /* > 0: inside task.shield */
+  lp_task_status status : 8;
+  enum { LP_TASK_NO_OP, LP_TASK_OWN_OP, LP_TASK_OTHER_OP } has_op : 2;
+  bool owned : 1;       /* lp_task_own may be called */
+  bool cancelled : 1;   /* cancel was asked for: each wait raises */
+  bool expired : 1;     /* it has had its time: its waits raise kind `timeout`, and it gets no
+                           further slice */
+  bool preempted : 1;   /* in st->preempted */
+  bool unwinding : 1;   /* the cancel error is on its way up: <close> handlers may wait */
+  bool exposed : 1;     /* a script has seen the Task object: no reuse */
+  bool entered : 1;     /* a script has seen the coroutine: no reuse of that either */
+  bool awaited : 1;     /* somebody has seen how it ended */
+  bool more : 1;        /* it has other fields than LP_TASK_VALUE */
+  bool locals : 1;      /* it has LP_TASK_LOCALS: */
+  bool owns_locals : 1; /* and no other task has the same table */
 };
+
+/* Called once at the end of a task, before the results are stored; the top of `co` holds `nres`
+ * results, or one error when status is not LP_TASK_DONE. Never raises. */
+typedef void (*lp_task_end)(lp_task *t, lua_State *co, int nres);
+
+/* One that lp_task_spawn makes. */
+typedef struct lp_task_owned {
+  lp_task task;
+  lp_task_end on_end; /* may be NULL */
+  void *owner;
+} lp_task_owned;
+
+/* Ended tasks that no script has seen, kept with their coroutines; and coroutines of others. */
+enum { LP_TASK_MOST_IDLE = 256 };
 
 /* Fields of a Task object. Its user value is the first, or a table of all when it has `more`.
  */
@@ -67,16 +88,27 @@ enum {
   LP_TASK_FIELDS = LP_TASK_WITNESS
 };
 
-/* One who waits for the end of a task: embedded in an operation, linked in task->watchers. */
-typedef struct lp_watch {
-  lp_list link;
-  void (*ended)(struct lp_watch *w, lp_task *t);
-} lp_watch;
+/* ---- task_spawn.c ---- */
 
 /* Makes a task that will call the function and the `nargs` arguments on top of L's stack, pops
  * them, and makes it ready. Pushes nothing. Raises for want of memory. The task is alive until
  * it has run; keep the pointer no longer than that. */
 lp_task *lp_task_spawn(lua_State *L, int nargs);
+
+/* The same for a script: the Task object is pushed, the rest of the stack is of no use then. */
+lp_task *lp_task_spawn_exposed(lua_State *L, int nargs);
+
+/* Makes a promise, a task without a coroutine, and pushes its Task object. */
+lp_task *lp_task_spawn_promise(lua_State *L);
+
+/* ---- task.c: the Task object ---- */
+
+/* Puts the Task class and the tables of tasks into the registry. Once, when a state is opened.
+ */
+void lp_task_open(lua_State *L);
+
+/* Stack: a new Task object, which gets its class. */
+void lp_task_give_class(lua_State *L);
 
 /* Pushes the Task object; it is `exposed` from then on. */
 void lp_task_push(lua_State *L, lp_task *t);
@@ -84,11 +116,39 @@ void lp_task_push(lua_State *L, lp_task *t);
 /* The same for ourselves, of a live task: it may be reused. */
 void lp_task_object(lua_State *L, lp_task *t);
 
+/* The value at `index` if it is a Task, else NULL. */
+lp_task *lp_task_test(lua_State *L, int index);
+
+/* The argument at `arg`, a Task; raises when it is something else. */
+lp_task *lp_task_check(lua_State *L, int arg);
+
 /* Pushes a field of the Task object at `index`, or nil. Returns its type. */
 int lp_task_field(lua_State *L, int index, int field);
 
 /* Pops a value into a field of the Task object at `index`. */
 void lp_task_set_field(lua_State *L, int index, int field);
+
+/* Pops a table of all fields but LP_TASK_VALUE for the Task object at `index`, which has none
+ * but that. Never raises. */
+void lp_task_give_more(lua_State *L, int index);
+
+/* ---- task.c: its life ---- */
+
+/* Walks the tasks that have not ended: from `*place` 0 on, NULL at the end. */
+lp_task *lp_task_next(lp_state *st, int *place);
+
+/* What happens at the end of a task that was made by lp_task_spawn. */
+void lp_task_own(lp_task *t, lp_task_end on_end, void *owner);
+
+/* What lp_task_own was told with this `on_end`; NULL for all other tasks. */
+void *lp_task_owner(lp_task *t, lp_task_end on_end);
+
+/* What the task waits for, or waited for and has not yet taken the results of; or NULL. */
+static inline lp_op *lp_task_op(lp_task *t) {
+  return t->has_op == LP_TASK_OWN_OP     ? &t->own
+         : t->has_op == LP_TASK_OTHER_OP ? t->other
+                                         : NULL;
+}
 
 /* Asks a task to end. Returns false when it had ended already. The reason, any Lua value, is on
  * top of L's stack and is popped; it becomes `reason` of the error that the task gets. */
@@ -96,9 +156,6 @@ bool lp_task_cancel(lua_State *L, lp_task *t);
 
 /* The same without a reason, from C callbacks: touches no Lua value. */
 bool lp_task_stop(lp_task *t);
-
-/* Forgets a task that has not been started. */
-void lp_task_abandon(lp_task *t);
 
 /* The task has had its time: its waits raise kind `timeout`, and when it does not wait it is
  * closed after its slice, so that no pcall loop eats the error. */
@@ -115,9 +172,6 @@ void lp_task_resume(lp_task *t);
  * the current task caught, and counts as awaited. */
 int lp_task_push_outcome(lua_State *L, int index);
 
-/* Makes a promise, a task without a coroutine, and pushes its Task object. */
-lp_task *lp_task_promise(lua_State *L);
-
 /* Ends a promise with the `n` values on top of L's stack, popped: results (ok) or one error.
  * Returns false when it had ended already. */
 bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n);
@@ -125,19 +179,13 @@ bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n);
 /* The state is about to be closed under a task that has not ended. */
 void lp_task_drop(lp_task *t);
 
-/* Puts the Task class into the registry. Once, when a state is opened. */
-void lp_task_open(lua_State *L);
+/* It is not among the live ones any more. */
+void lp_task_unanchor(lp_task *t);
 
 /* True once it is done, failed or cancelled. */
 static inline bool lp_task_ended(const lp_task *t) {
   return t->status >= LP_TASK_DONE;
 }
-
-/* The value at `index` if it is a Task, else NULL. */
-lp_task *lp_task_test(lua_State *L, int index);
-
-/* The argument at `arg`, a Task; raises when it is something else. */
-lp_task *lp_task_check(lua_State *L, int arg);
 
 /* ---- task_error.c ---- */
 

@@ -1,37 +1,41 @@
-/* loop/timer.c: a binary heap of deadlines; each timer knows its place. Layer: loop. */
+/* loop/timer.c: a heap of deadlines, four below each, so that those which are compared share a
+ * cache line; each timer knows its place. Layer: loop. */
 #include "runtime/loop/timer.h"
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 
-static void put(lp_timers *h, size_t i, lp_timer *t) {
-  h->heap[i] = t;
-  t->place = i + 1;
+enum { WAYS = 4 };
+
+static void put(lp_timers *h, uint32_t i, lp_deadline d) {
+  h->heap[i] = d;
+  d.timer->place = i + 1;
 }
 
-static void sift_up(lp_timers *h, size_t i, lp_timer *t) {
-  while (i > 0 && h->heap[(i - 1) / 2]->due > t->due) {
-    put(h, i, h->heap[(i - 1) / 2]);
-    i = (i - 1) / 2;
+static void sift_up(lp_timers *h, uint32_t i, lp_deadline d) {
+  for (uint32_t parent; i > 0; i = parent) {
+    parent = (i - 1) / WAYS;
+    if (h->heap[parent].due <= d.due) break;
+    put(h, i, h->heap[parent]);
   }
-  put(h, i, t);
+  put(h, i, d);
 }
 
-static void sift_down(lp_timers *h, size_t i, lp_timer *t) {
-  for (;;) {
-    size_t child = 2 * i + 1;
-    if (child >= h->len) break;
-    if (child + 1 < h->len && h->heap[child + 1]->due < h->heap[child]->due) child++;
-    if (h->heap[child]->due >= t->due) break;
-    put(h, i, h->heap[child]);
-    i = child;
+static void sift_down(lp_timers *h, uint32_t i, lp_deadline d) {
+  for (uint32_t least; (least = WAYS * i + 1) < h->len; i = least) {
+    uint32_t end = h->len - least < WAYS ? h->len : least + WAYS;
+    for (uint32_t child = least + 1; child < end; child++)
+      if (h->heap[child].due < h->heap[least].due) least = child;
+    if (h->heap[least].due >= d.due) break;
+    put(h, i, h->heap[least]);
   }
-  put(h, i, t);
+  put(h, i, d);
 }
 
 static int grow(lp_timers *h) {
-  size_t cap = h->cap ? h->cap * 2 : 16;
-  lp_timer **heap = lp_alloc_resize(h->heap, cap * sizeof *heap);
+  if (h->cap > UINT32_MAX / WAYS / 2) return LP_EMEMORY;
+  uint32_t cap = h->cap ? h->cap * 2 : 16;
+  lp_deadline *heap = lp_alloc_resize(h->heap, cap * sizeof *heap);
   if (!heap) return LP_EMEMORY;
   h->heap = heap;
   h->cap = cap;
@@ -40,18 +44,17 @@ static int grow(lp_timers *h) {
 
 int lp_timer_start(lp_timers *h, lp_timer *t, uint64_t due) {
   if (h->len == h->cap && grow(h) < 0) return LP_EMEMORY;
-  t->due = due;
-  sift_up(h, h->len++, t);
+  sift_up(h, h->len++, (lp_deadline){due, t});
   return 0;
 }
 
 void lp_timer_stop(lp_timers *h, lp_timer *t) {
   if (!t->place) return;
-  size_t i = t->place - 1;
+  uint32_t i = t->place - 1;
   t->place = 0;
-  lp_timer *last = h->heap[--h->len];
-  if (last == t) return;
-  if (i > 0 && h->heap[(i - 1) / 2]->due > last->due)
+  lp_deadline last = h->heap[--h->len];
+  if (last.timer == t) return;
+  if (i > 0 && h->heap[(i - 1) / WAYS].due > last.due)
     sift_up(h, i, last);
   else
     sift_down(h, i, last);

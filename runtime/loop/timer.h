@@ -10,13 +10,18 @@
 
 typedef struct lp_timer {
   void (*fire)(struct lp_timer *t); /* called once when due, the timer being out of the heap */
-  uint64_t due;
-  size_t place; /* 1 + index in the heap; 0: not in it, as in a zeroed struct */
+  uint32_t place; /* 1 + index in the heap; 0: not in it, as in a zeroed struct */
 } lp_timer;
 
+/* The time stands beside the timer, so that looking for the earliest touches no timer. */
+typedef struct lp_deadline {
+  uint64_t due;
+  lp_timer *timer;
+} lp_deadline;
+
 typedef struct lp_timers {
-  lp_timer **heap;
-  size_t len, cap;
+  lp_deadline *heap;
+  uint32_t len, cap;
 } lp_timers;
 
 /* Adds a timer that is not in the heap. Returns 0 or LP_EMEMORY. */
@@ -27,7 +32,12 @@ void lp_timer_stop(lp_timers *h, lp_timer *t);
 
 /* The earliest timer, or NULL. */
 static inline lp_timer *lp_timer_first(const lp_timers *h) {
-  return h->len ? h->heap[0] : NULL;
+  return h->len ? h->heap[0].timer : NULL;
+}
+
+/* When a timer is due; UINT64_MAX when it is not in the heap, or NULL. */
+static inline uint64_t lp_timer_due(const lp_timers *h, const lp_timer *t) {
+  return t && t->place ? h->heap[t->place - 1].due : UINT64_MAX;
 }
 
 void lp_timer_close(lp_timers *h);

@@ -231,7 +231,7 @@ static void answer_cancelled(lp_job *job) {
 
 static void on_end(lp_task *t, lua_State *co, int nres) {
   (void)nres;
-  lp_job *job = t->owner;
+  lp_job *job = lp_task_owner(t, on_end);
   lp_jobs *jobs = job->jobs;
   if (t->status == LP_TASK_CANCELLED || (job->cancelled && t->status == LP_TASK_FAILED)) {
     answer_cancelled(job);
@@ -251,9 +251,9 @@ static void on_timeout(lp_timer *t) {
 
 bool lp_job_late(lp_state *st) {
   lp_task *t = st->current;
-  if (t->on_end != on_end || t->expired) return t->expired;
-  const lp_job *job = t->owner;
-  if (!job->timer.place || job->timer.due > uv_hrtime()) return false;
+  const lp_job *job = lp_task_owner(t, on_end);
+  if (!job || t->expired) return t->expired;
+  if (lp_timer_due(&st->timers, &job->timer) > uv_hrtime()) return false;
   lp_task_expire(t);
   return true;
 }
@@ -265,8 +265,7 @@ static int spawn(lua_State *L) {
   job->task = lp_task_spawn(L, 1);
   job->task->number = job->head.number;
   job->task->attempt = job->head.attempt;
-  job->task->owner = job;
-  job->task->on_end = on_end;
+  lp_task_own(job->task, on_end, job);
   job->timer.fire = on_timeout;
   double timeout = job->jobs->timeout;
   if (timeout > 0) lp_loop_after(job->jobs->st, &job->timer, timeout);

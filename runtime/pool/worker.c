@@ -224,7 +224,7 @@ static int run_setup(lua_State *L) {
 /* Main hears of it before the first job begins: a worker that this one ends at once has not
  * died at start. */
 static void set_up(lp_task *t, lua_State *co, int nres) {
-  worker *w = t->owner;
+  worker *w = lp_task_owner(t, set_up);
   (void)nres;
   if (t->status == LP_TASK_DONE) {
     w->ready = true;
@@ -244,8 +244,7 @@ static int spawn_setup(lua_State *L) {
   worker *w = lua_touserdata(L, 1);
   lua_pushcfunction(L, run_setup);
   lp_task *t = lp_task_spawn(L, 0);
-  t->on_end = set_up;
-  t->owner = w;
+  lp_task_own(t, set_up, w);
   return 0;
 }
 

@@ -135,7 +135,7 @@ static lp_task *spawn(fixture *f, const char *source) {
   seen.ended_as = -1;
   assert_int_equal(luaL_loadstring(f->st.L, source), LUA_OK);
   lp_task *t = lp_task_spawn(f->st.L, 0);
-  t->on_end = on_end;
+  lp_task_own(t, on_end, NULL);
   uv_run(f->st.loop, UV_RUN_NOWAIT);
   return t;
 }
@@ -266,7 +266,7 @@ static void test_task_cancelled_before_it_runs(void **state) {
   fixture *f = *state;
   luaL_loadstring(f->st.L, "ran = true");
   lp_task *t = lp_task_spawn(f->st.L, 0);
-  t->on_end = on_end;
+  lp_task_own(t, on_end, NULL);
   assert_true(lp_task_stop(t));
   turn(f);
   assert_int_equal(seen.ended_as, LP_TASK_CANCELLED);
@@ -316,13 +316,33 @@ static void test_task_is_reused(void **state) {
   assert_int_equal(f->st.idle_count, 1);
 }
 
+/* That of a task that a script has spawned is used again, unless the script has it. */
+static void test_task_coroutine_is_reused(void **state) {
+  fixture *f = *state;
+  for (int i = 0; i < 3; i++) {
+    spawn(f, "task.spawn(function(...)"
+             "  seen, hook = select('#', ...), debug.gethook()"
+             "  debug.sethook(function() end, 'l')"
+             "  return 1, 2 end)");
+    turn(f);
+    assert_int_equal(f->st.spare_count, 1);
+    expect_global(f, "seen", "0");
+    expect_global(f, "hook", "nil");
+  }
+  spawn(f, "task.spawn(function() kept = coroutine.running() end)");
+  turn(f);
+  assert_int_equal(f->st.spare_count, 0);
+  spawn(f, "status = coroutine.status(kept)");
+  expect_global(f, "status", "dead");
+}
+
 static void test_task_runs_many(void **state) {
   fixture *f = *state;
   spawn(f, "n = 0; for i = 1, 5000 do task.spawn(function()"
            " task.yield(); task.sleep(i % 3 * 0.001); n = n + 1 end) end");
   uv_run(f->st.loop, UV_RUN_DEFAULT);
   expect_global(f, "n", "5000");
-  assert_true(lp_list_empty(&f->st.tasks));
+  assert_null(lp_task_next(&f->st, &(int){0}));
 }
 
 /* Set-up code and finalizers may run on the state's main thread. */
@@ -491,6 +511,7 @@ int main(void) {
       task_test(test_task_awaited_is_not_reported),
       task_test(test_task_failed_on_done_is_reported),
       task_test(test_task_is_reused),
+      task_test(test_task_coroutine_is_reused),
       task_test(test_task_runs_many),
       task_test(test_promise_is_settled_outside_of_tasks),
       task_test(test_flush_is_run_when_nothing_else_is_left),

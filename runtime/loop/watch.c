@@ -1,0 +1,29 @@
+/* loop/watch.c: a list with one pointer at its head, as a task has, from which anything can be
+ * taken out. Layer: loop. */
+#include "runtime/loop/watch.h"
+
+#include <stddef.h>
+
+void lp_watch_add(lp_watch *w, lp_watch **list) {
+  if ((w->next = *list)) w->next->at = &w->next;
+  w->at = list;
+  *list = w;
+}
+
+void lp_watch_remove(lp_watch *w) {
+  if (!w->at) return;
+  if ((*w->at = w->next)) w->next->at = w->at;
+  w->at = NULL;
+}
+
+void lp_watch_call(lp_watch **list, lp_task *t) {
+  lp_watch *asked = NULL; /* the other way round */
+  for (lp_watch *w; (w = *list);) {
+    lp_watch_remove(w);
+    lp_watch_add(w, &asked);
+  }
+  for (lp_watch *w; (w = asked);) {
+    lp_watch_remove(w);
+    w->ended(w, t);
+  }
+}
