@@ -144,97 +144,6 @@ static int task_result(lua_State *L) {
   return wait_for(L, &result_class);
 }
 
-/* ---- waiting for several tasks ---- */
-
-typedef struct wait_op wait_op;
-
-typedef struct wait_link {
-  lp_watch watch;
-  wait_op *op;
-} wait_link;
-
-struct wait_op {
-  lp_op op;
-  wait_link *links;
-  int n, left; /* links in use; ends still needed */
-  bool first_error;
-};
-
-static void wait_count(wait_op *w, lp_task *t) {
-  bool error = w->first_error && t->status != LP_TASK_DONE;
-  if (--w->left == 0 || error) lp_op_finish(&w->op, 0);
-}
-
-static void wait_ended(lp_watch *watch, lp_task *t) {
-  wait_count(lp_list_of(watch, wait_link, watch)->op, t);
-}
-
-static void wait_close(lp_op *op) {
-  wait_op *w = (wait_op *)op;
-  for (int i = 0; i < w->n; i++) lp_watch_remove(&w->links[i].watch);
-  lp_alloc_free(w->links);
-}
-
-static int wait_results(lua_State *L, lp_op *op) {
-  if (op->status < 0 && op->status != LP_ETIMEOUT) return lp_op_raise(L, op);
-  lua_pushboolean(L, op->status == 0);
-  return 1;
-}
-
-static const lp_op_class wait_class = {
-    .name = "tasks", .results = wait_results, .close = wait_close};
-
-static void watch_all(lua_State *L, wait_op *w, int n) {
-  for (int i = 0; i < n; i++) {
-    lua_rawgeti(L, 1, i + 1);
-    lp_task *t = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    wait_link *link = &w->links[w->n++];
-    link->op = w;
-    link->watch.ended = wait_ended;
-    if (lp_task_ended(t))
-      wait_count(w, t);
-    else
-      lp_watch_add(&link->watch, &t->watchers);
-  }
-}
-
-/* Stack: item i of the list. */
-static int raise_item(lua_State *L, int i) {
-  const char *type = luaL_typename(L, -1);
-  return lp_raise_text(L,
-                       lua_pushfstring(L, "item %d of the list is not a task (a %s)", i, type));
-}
-
-static int check_tasks(lua_State *L, int arg) {
-  luaL_checktype(L, arg, LUA_TTABLE);
-  int n = (int)lua_rawlen(L, arg);
-  for (int i = 1; i <= n; i++) {
-    lua_rawgeti(L, arg, i);
-    if (!lp_task_test(L, -1)) raise_item(L, i);
-    lua_pop(L, 1);
-  }
-  return n;
-}
-
-/* core.wait(tasks, mode [, timeout]) -> bool. Waits until all tasks of the list have ended
- * ("all_completed"), or one has ("first_completed"), or one has failed or all have ended
- * ("first_error"). False when `timeout` seconds passed before. */
-static int task_wait(lua_State *L) {
-  static const char *const modes[] = {"all_completed", "first_completed", "first_error", NULL};
-  int n = check_tasks(L, 1), mode = luaL_checkoption(L, 2, "all_completed", modes);
-  double timeout = lp_task_opt_timeout(L, 3);
-  wait_op *w = lp_op_new(L, &wait_class, sizeof *w);
-  w->left = mode == 1 ? 1 : n;
-  w->first_error = mode == 2;
-  w->links = n ? lp_alloc_new((size_t)n * sizeof *w->links) : NULL;
-  if (w->links)
-    watch_all(L, w, n);
-  else
-    lp_op_finish(&w->op, n ? LP_EMEMORY : 0);
-  return lp_op_await(L, &w->op, timeout);
-}
-
 /* ---- the rest of a Task ---- */
 
 /* Task:cancel([reason]) -> bool. Its wait raises kind `cancelled`. False when it had ended
@@ -335,12 +244,6 @@ static int task_trace(lua_State *L) {
   return 1;
 }
 
-/* core.check(value) -> bool: is it a Task? */
-static int task_check(lua_State *L) {
-  lua_pushboolean(L, lp_task_test(L, 1) != NULL);
-  return 1;
-}
-
 /* core.mark_awaited(task): its error will be seen to by the caller. */
 static int task_mark_awaited(lua_State *L) {
   lp_task_check(L, 1)->awaited = true;
@@ -391,14 +294,13 @@ int luaopen_luapool_task_core(lua_State *L) {
                                        {"now", task_now},
                                        {"sleep", task_sleep},
                                        {"yield", task_yield},
-                                       {"wait", task_wait},
                                        {"trace", task_trace},
                                        {"count", task_count},
                                        {"mark_awaited", task_mark_awaited},
                                        {"set", lp_task_set},
-                                       {"check", task_check},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
+  lp_task_open_list(L);
   lp_task_open_set(L);
   lp_task_push_locals(L);
   lua_setfield(L, -2, "locals");

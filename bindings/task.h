@@ -7,6 +7,9 @@
 /* The optional number of seconds at `arg`: -1 for none. Raises. */
 double lp_task_opt_timeout(lua_State *L, int arg);
 
+/* task_list.c: puts the functions of lists into the table on top. */
+void lp_task_open_list(lua_State *L);
+
 /* task_set.c: the Lua function core.set, and its class. */
 int lp_task_set(lua_State *L);
 void lp_task_open_set(lua_State *L);

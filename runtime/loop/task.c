@@ -19,7 +19,8 @@ void lp_task_own(lp_task *t, lp_task_end on_end, void *owner) {
 }
 
 void *lp_task_owner(lp_task *t, lp_task_end on_end) {
-  return t->owned && ((lp_task_owned *)t)->on_end == on_end ? ((lp_task_owned *)t)->owner : NULL;
+  return t->owned && ((lp_task_owned *)t)->on_end == on_end ? ((lp_task_owned *)t)->owner
+                                                            : NULL;
 }
 
 /* ---- the object ---- */

@@ -1,5 +1,5 @@
-/* loop/watch.h: who waits for the end of a task. Layer: loop. Owner of a lp_watch: the operation
- * that embeds it. */
+/* loop/watch.h: who waits for the end of a task. Layer: loop. Owner of a lp_watch: the
+ * operation that embeds it. */
 #ifndef LP_LOOP_WATCH_H
 #define LP_LOOP_WATCH_H
 

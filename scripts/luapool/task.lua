@@ -36,27 +36,15 @@ local function wait_or_cancel(tasks, mode, timeout)
   error(result, 0)
 end
 
-local function first_failed(tasks)
-  for i = 1, #tasks do
-    if tasks[i]:status() == "failed" then return tasks[i] end
-  end
-  for i = 1, #tasks do
-    if tasks[i]:status() == "cancelled" then return tasks[i] end
-  end
-  return nil
-end
-
-local function is_task(value) return core.check(value) end
-
 -- Raises at the user's line unless the first n items of `list` may be waited for.
-local function check_items(list, n, what, passes)
-  local me = core.current()
-  for i = 1, n do
-    if not passes(list[i]) then
-      err.wrong("bad item %d of the list (%s expected, got %s)", i, what, type(list[i]))
-    end
-    if list[i] == me then err.wrong("item %d of the list: a task cannot wait for itself", i) end
+local function check_items(list, n, functions)
+  local i = core.bad_item(list, n, functions)
+  if not i then return end
+  if list[i] == core.current() then
+    err.wrong("item %d of the list: a task cannot wait for itself", i)
   end
+  local what = functions and "a task or a function" or "a task"
+  err.wrong("bad item %d of the list (%s expected, got %s)", i, what, type(list[i]))
 end
 
 local function check_list(where, list)
@@ -66,7 +54,7 @@ end
 
 local function check_tasks(where, list)
   check_list(where, list)
-  check_items(list, #list, "a task", is_task)
+  check_items(list, #list, false)
 end
 
 local function check_seconds(where, seconds)
@@ -80,40 +68,25 @@ local function check_function(where, n, fn)
   err.wrong("bad argument #%d to '%s' (function expected, got %s)", n, where, type(fn))
 end
 
-local function is_task_or_function(value) return type(value) == "function" or is_task(value) end
-
 -- A list of tasks out of a list of n tasks and functions.
 local function to_tasks(list, n)
-  check_items(list, n, "a task or a function", is_task_or_function)
-  local tasks = {}
-  for i = 1, n do
-    tasks[i] = type(list[i]) == "function" and core.spawn(list[i]) or list[i]
-  end
-  return tasks
+  check_items(list, n, true)
+  return core.tasks(list, n)
 end
 
 local function collect_all(tasks)
-  local results, errors, n = { n = #tasks }, {}, #tasks
   wait_or_cancel(tasks, "all_completed")
-  for i = 1, n do
-    local ok, value = tasks[i]:result()
-    if ok then results[i] = value else errors[i] = value end
-  end
-  return results, errors
+  return core.results(tasks)
 end
 
 local function collect(tasks)
   wait_or_cancel(tasks, "first_error")
-  local failed = first_failed(tasks)
+  local failed = core.first_failed(tasks)
   if failed then
     cancel_all(tasks, "another task of the group failed")
     failed:await()
   end
-  local results = { n = #tasks }
-  for i = 1, #tasks do
-    results[i] = tasks[i]:await()
-  end
-  return results
+  return (core.results(tasks))
 end
 
 --- Runs tasks and functions together; returns the first value of each, in order, with `n`. On
