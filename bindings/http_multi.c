@@ -6,6 +6,7 @@
  * CURL_POLL_REMOVE, so their polls go at once. Layer: bindings. */
 #include "bindings/http_multi.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -169,13 +170,16 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, v
   return poll_arm(p) < 0 ? -1 : 0;
 }
 
-static curl_socket_t socket_open(void *polls, curlsocktype purpose, struct curl_sockaddr *a) {
+static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_sockaddr *a) {
   (void)purpose;
+  lp_http_opener *o = of;
   int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+  o->error = fd < 0 ? -errno : 0;
   if (fd < 0) return CURL_SOCKET_BAD;
-  polls_drop(polls, fd); /* of a socket that curl gave up before it was polled */
-  if (polls_add(polls, fd, true)) return fd;
+  polls_drop(o->polls, fd); /* of a socket that curl gave up before it was polled */
+  if (polls_add(o->polls, fd, true)) return fd;
   close(fd);
+  o->error = LP_EMEMORY;
   return CURL_SOCKET_BAD;
 }
 
@@ -236,11 +240,11 @@ lp_http_multi *lp_http_multi_open(lp_state *st, lp_http_polls *polls, long keep,
   return m;
 }
 
-void lp_http_multi_prepare(lp_http_polls *polls, CURL *easy) {
+void lp_http_multi_prepare(lp_http_opener *opener, CURL *easy) {
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, polls);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, opener);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, socket_close);
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, polls);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, opener->polls); /* outlives the opener */
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 }
 

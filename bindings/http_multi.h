@@ -35,8 +35,14 @@ typedef struct lp_http_multi {
 lp_http_multi *lp_http_multi_open(lp_state *st, lp_http_polls *polls, long keep,
                                   void (*done)(CURL *easy, CURLcode code));
 
-/* Sets the options of an easy handle that tie its sockets to `polls`. */
-void lp_http_multi_prepare(lp_http_polls *polls, CURL *easy);
+/* What a transfer needs to make its sockets. */
+typedef struct lp_http_opener {
+  lp_http_polls *polls;
+  int error; /* a negative code: why the latest one could not be made */
+} lp_http_opener;
+
+/* Sets the options of an easy handle that tie its sockets to the opener's polls. */
+void lp_http_multi_prepare(lp_http_opener *opener, CURL *easy);
 
 /* Begins a transfer; its first bytes leave before the loop polls. Returns 0 or LP_EMEMORY. */
 int lp_http_multi_start(lp_http_multi *m, CURL *easy);

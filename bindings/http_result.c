@@ -107,6 +107,9 @@ static void push_failure(lua_State *L, lp_http_transfer *t, int failure) {
                   m, url);
   else if (failure == LP_EMEMORY)
     lp_raise_push(L, "memory", "%s %s: not enough memory", m, url);
+  else if (t->code == CURLE_COULDNT_CONNECT)
+    lp_raise_push(L, "connect", "%s %s: cannot make a socket: %s", m, url,
+                  lp_error_text(failure));
   else if (t->code == CURLE_COULDNT_RESOLVE_HOST)
     lp_raise_push(L, "dns", "%s %s: cannot look up %s: %s; check the host's name", m, url,
                   t->url->host->name, uv_strerror(failure));

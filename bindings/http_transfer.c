@@ -145,6 +145,7 @@ double lp_http_transfer_age(const lp_http_transfer *t) {
 
 void lp_http_transfer_end(lp_http_transfer *t, CURLcode code, int failure) {
   if (code == CURLE_OK && failure == 0 && t->file.path) failure = save(t);
+  if (code == CURLE_COULDNT_CONNECT && failure == 0) failure = t->opener.error;
   t->code = code;
   t->failure = failure;
   t->url->host->large = t->received > LARGE_BODY;
@@ -172,7 +173,8 @@ void lp_http_transfer_once(lp_http_transfer *t) {
 
 static void set_callbacks(lp_http_transfer *t) {
   CURL *e = t->easy;
-  lp_http_multi_prepare(&t->client->http->polls, e);
+  t->opener.polls = &t->client->http->polls;
+  lp_http_multi_prepare(&t->opener, e);
   curl_easy_setopt(e, CURLOPT_PRIVATE, t);
   curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
@@ -264,7 +266,7 @@ void lp_http_transfer_clear(lp_http_transfer *t) {
   t->owner = NULL;
   t->sent = t->answered = t->headed = t->begun = t->saves = t->paused = false;
   t->received = 0;
-  t->failure = 0;
+  t->failure = t->opener.error = 0;
   t->code = CURLE_OK;
   t->text[0] = 0;
   clear_buffer(&t->head);

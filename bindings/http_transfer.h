@@ -12,6 +12,7 @@
 
 #include "bindings/http_file.h"
 #include "bindings/http_host.h"
+#include "bindings/http_multi.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/list.h"
 #include "runtime/loop/op.h"
@@ -60,6 +61,7 @@ typedef struct lp_http_transfer {
   struct curl_slist *addresses; /* for CURLOPT_RESOLVE */
   curl_mime *form;
   lp_http_file file; /* save_to */
+  lp_http_opener opener;
 
   bool sent, answered; /* the request has left; some of its response came */
   bool headed;         /* the final header is complete */

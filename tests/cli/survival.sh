@@ -224,6 +224,23 @@ for files in 24 16 12 10 8 6 4; do
   esac
 done
 
+it "tells which requests had no descriptor, and goes on with the next"
+cat >"$work/few.lua" <<'END'
+local http, task = require "luapool.http", require "luapool.task"
+local url, jobs = os.getenv "NGINX_URL", {}
+for i = 1, 60 do jobs[i] = function() return http.get(url .. "/delay/0.2/" .. i).status end end
+local results, errors = task.gather(jobs, { return_errors = true })
+local last
+for i = 1, 60 do
+  assert(results[i] == 200 or errors[i].kind == "connect")
+  last = errors[i] or last
+end
+print(http.get(url .. "/bytes/1").status, (tostring(last):gsub("^.*: ", "")))
+END
+run tests/support/nginx run sh -c "ulimit -n 40; exec timeout 20 '$LUAPOOL' run '$work/few.lua'"
+expect_status 0
+expect_out "200	Too many open files"
+
 it "does its work under ulimit -v; what needs more fails, and the rest goes on"
 cat >"$work/job.lua" <<'END'
 local p = require("luapool.pool").new { processes = 2 }
