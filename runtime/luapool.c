@@ -125,6 +125,8 @@ static int start_protected(lua_State *L) {
 
 static int load(luapool *rt, const start *s) {
   lua_State *L = rt->state.L;
+  if (rt->main) return fail(rt, "the main task that was loaded before has not ended");
+  rt->has_result = false;
   lua_pushcfunction(L, start_protected);
   lua_pushlightuserdata(L, (void *)s);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return 0;
@@ -165,6 +167,7 @@ static int deadlocked(luapool *rt) {
 }
 
 int luapool_run(luapool *rt) {
+  if (rt->main) rt->failed = false; /* of what was loaded before, or could not be */
   while (rt->main && uv_run(rt->state.loop, UV_RUN_DEFAULT)) {
   }
   if (rt->main) return deadlocked(rt);

@@ -62,7 +62,7 @@ LUAPOOL_API luapool *luapool_open(const luapool_options *options);
 
 /* Loads a file of Lua source, which will be the main task when luapool_run is called; `args`
  * (may be NULL when n is 0) become its `...`. Returns 0, or a negative code: see luapool_error.
- */
+ * When one main task has ended another one may be loaded, not before. */
 LUAPOOL_API int luapool_load_file(luapool *rt, const char *path, int n,
                                   const char *const *args);
 

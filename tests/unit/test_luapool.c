@@ -49,6 +49,24 @@ static void test_errors(void **state) {
   luapool_close(NULL);
 }
 
+static void test_one_after_another(void **state) {
+  (void)state;
+  luapool *rt = luapool_open(NULL);
+  assert_int_equal(load(rt, "error 'boom'"), 0);
+  assert_true(luapool_run(rt) < 0);
+  assert_int_equal(load(rt, "n = 1 return n"), 0);
+  assert_int_equal(luapool_run(rt), 0);
+  assert_int_equal(luapool_result(rt, -1), 1);
+  assert_true(load(rt, "return = 1") < 0);
+  assert_int_equal(luapool_result(rt, -1), -1);
+  assert_int_equal(load(rt, "n = n + 1 return n"), 0);
+  assert_true(load(rt, "return 7") < 0);
+  assert_non_null(strstr(luapool_error(rt), "has not ended"));
+  assert_int_equal(luapool_run(rt), 0);
+  assert_int_equal(luapool_result(rt, -1), 2);
+  luapool_close(rt);
+}
+
 static void test_failed_main(void **state) {
   (void)state;
   luapool *rt = luapool_open(NULL);
@@ -130,6 +148,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_result, clean_setup, clean_teardown),
       cmocka_unit_test_setup_teardown(test_arguments, clean_setup, clean_teardown),
       cmocka_unit_test_setup_teardown(test_errors, clean_setup, clean_teardown),
+      cmocka_unit_test_setup_teardown(test_one_after_another, clean_setup, clean_teardown),
       cmocka_unit_test_setup_teardown(test_failed_main, clean_setup, clean_teardown),
       cmocka_unit_test_setup_teardown(test_unawaited_error_is_reported, clean_setup,
                                       clean_teardown),
