@@ -42,10 +42,11 @@ static void give_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room) {
   *room = ok ? uv_buf_init(o->partial.data + o->partial.len, CHUNK) : uv_buf_init(NULL, 0);
 }
 
+/* Without memory for what has come it is read later: the worker would wait for ever. */
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room) {
   lp_output *o = stream->data;
   (void)room;
-  if (n < 0) uv_read_stop(stream);
+  if (n < 0 && n != UV_ENOBUFS) uv_read_stop(stream);
   if (n <= 0) return;
   o->partial.len += (size_t)n;
   take(o, (size_t)n);

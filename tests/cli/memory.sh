@@ -49,6 +49,18 @@ print((pcall(p.apply, p, function() os.exit(3) end)))
 print((p:apply(function(x) return { x } end, 5))[1])
 END
 
+cat >"$tap_dir/output.lua" <<'END'
+local pool = require "luapool.pool"
+for _ = 1, 10 do
+  pcall(function()
+    local p <close> = pool.new { processes = 1 }
+    p:apply(function() -- more than a pipe holds
+      for _ = 1, 2000 do print(("x"):rep(100)) end
+    end)
+  end)
+end
+END
+
 # Runs a program with that setting; what it prints is right as far as it comes.
 fail_allocations() {
   run env LUAPOOL_FAIL_ALLOC="$1" timeout 30 "$LUAPOOL" run "$tap_dir/$2.lua"
@@ -102,3 +114,10 @@ END
 run luapool run "$work/sorted.lua"
 expect_status 0
 expect_out true
+
+it "reads what workers print, and ends, when allocations fail"
+for n in 59 61 67 71 73 79 83 89 97 101 103 107 109 113; do
+  run env LUAPOOL_FAIL_ALLOC="$n" timeout -k 1 30 "$LUAPOOL" run "$tap_dir/output.lua"
+  [ "$status" = 1 ] && expect_err_like 'memory' || expect_status 0
+  expect sh -c "! grep -E 'Sanitizer|runtime error' '$work/err'"
+done
