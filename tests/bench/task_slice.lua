@@ -1,4 +1,4 @@
--- Computes for about half a second of CPU and never waits: arguments are what kind of work, and how
+-- Computes for about a second of CPU and never waits: arguments are what kind of work, and how
 -- many tasks share it.
 local task = require "luapool.task"
 local kind, tasks = (...), math.tointeger((select(2, ...)))
@@ -6,7 +6,7 @@ local work = {}
 
 function work.numbers(share)
   local x, y = 0, 0.5
-  for i = 1, 30000000 // share do
+  for i = 1, 90000000 // share do
     x = x ~ i
     y = y * 0.999 + 1
   end
@@ -32,7 +32,7 @@ end
 function work.calls(share)
   local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end
   local sum = 0
-  for _ = 1, 16 // share do
+  for _ = 1, 160 // share do
     sum = sum + fib(25)
   end
   return sum
