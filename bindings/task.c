@@ -67,6 +67,39 @@ static int task_sleep(lua_State *L) {
   return lp_op_await(L, lp_op_new(L, &sleep_class, sizeof(lp_op)), seconds);
 }
 
+typedef struct unref_op {
+  lp_op op;
+  uv_timer_t timer; /* holds the operation until it is closed */
+} unref_op;
+
+static void on_timer_closed(uv_handle_t *timer) {
+  lp_op_release(timer->data);
+}
+
+static void unref_end(lp_op *op, int status) {
+  uv_close((uv_handle_t *)&((unref_op *)op)->timer, on_timer_closed);
+  lp_op_finish(op, status);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  unref_end(timer->data, 0);
+}
+
+static const lp_op_class unref_class = {.name = "sleep", .cancel = unref_end};
+
+/* core.sleep_unref(seconds). The same, but a task that sleeps so keeps no run from being found
+ * deadlocked: for what only shows how the others get on. */
+static int task_sleep_unref(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  unref_op *u = lp_op_new(L, &unref_class, sizeof *u);
+  uv_timer_init(lp_op_loop(&u->op), &u->timer); /* this and its start never fail */
+  u->timer.data = u;
+  lp_op_hold(&u->op);
+  uv_timer_start(&u->timer, on_timer, (uint64_t)(seconds * 1e3), 0);
+  uv_unref((uv_handle_t *)&u->timer);
+  return lp_op_await(L, &u->op, -1);
+}
+
 static const lp_op_class yield_class = {.name = "yield"};
 
 /* task.yield(). Lets all other ready tasks run first. */
@@ -293,6 +326,7 @@ int luaopen_luapool_task_core(lua_State *L) {
                                        {"current", task_current},
                                        {"now", task_now},
                                        {"sleep", task_sleep},
+                                       {"sleep_unref", task_sleep_unref},
                                        {"yield", task_yield},
                                        {"trace", task_trace},
                                        {"count", task_count},

@@ -145,8 +145,19 @@ int luapool_load_buffer(luapool *rt, const char *bytes, size_t len, const char *
       rt, &(start){.rt = rt, .bytes = bytes, .len = len, .name = name, .n = n, .args = args});
 }
 
+/* No bar stands on the terminal from now on. */
+static void hold_screen(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, "luapool.screen.core") == LUA_TTABLE) {
+    lua_getfield(L, -1, "hold");
+    lua_call(L, 0, 0);
+  }
+  lua_pop(L, 2);
+}
+
 /* Protected. Leaves a text. */
 static int list_waits(lua_State *L) {
+  hold_screen(L);
   lua_pushliteral(L, "nothing can wake any task any more:\n");
   lp_dump_push(L);
   lua_concat(L, 2);

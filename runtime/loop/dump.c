@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/loop/coroutine.h"
@@ -95,33 +96,48 @@ static void add_rest(luaL_Buffer *b, unsigned left_out) {
   if (left_out) luaL_addstring(b, text);
 }
 
-/* Pushes a list of the first MOST tasks that are shown, and returns how many there are. Writing
- * the text allocates, and so may run finalizers that end some of them. */
-static unsigned push_tasks(lua_State *L, lp_state *st) {
-  unsigned n = 0;
+typedef struct listing {
+  lp_task *tasks[MOST];
+  unsigned n, left_out;
+} listing;
+
+static int by_number(const void *a, const void *b) {
+  uint64_t x = (*(lp_task *const *)a)->number, y = (*(lp_task *const *)b)->number;
+  return (x > y) - (x < y);
+}
+
+/* Pushes a listing of up to MOST tasks that are shown, the oldest first, and a table that keeps
+ * them: writing the text allocates, and so may run finalizers that end some of them. */
+static listing *push_listing(lua_State *L, lp_state *st) {
+  listing *l = lua_newuserdatauv(L, sizeof *l, 0);
+  l->n = l->left_out = 0;
   lua_createtable(L, MOST, 0);
   lp_task *t;
   for (int place = 0; (t = lp_task_next(st, &place));) {
-    if (hidden(t) || ++n > MOST) continue;
+    if (hidden(t)) continue;
+    if (l->n == MOST) {
+      l->left_out++;
+      continue;
+    }
+    l->tasks[l->n++] = t;
     lp_task_object(L, t);
-    lua_rawseti(L, -2, n);
+    lua_rawseti(L, -2, l->n);
   }
-  return n;
+  qsort(l->tasks, l->n, sizeof *l->tasks, by_number);
+  return l;
 }
 
 void lp_dump_push(lua_State *L) {
   luaL_Buffer b;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
-  unsigned n = push_tasks(L, lp_state_of(L));
-  int list = lua_gettop(L);
+  const listing *l = push_listing(L, lp_state_of(L));
+  int at = lua_gettop(L) - 1;
   luaL_buffinit(L, &b);
-  for (unsigned i = 1; i <= n && i <= MOST; i++) {
-    lua_rawgeti(L, list, i);
-    lp_task *t = lua_touserdata(L, -1);
-    lua_pop(L, 1); /* the list keeps it */
-    if (!hidden(t)) add_task(L, &b, t);
-  }
-  add_rest(&b, n > MOST ? n - MOST : 0);
+  for (unsigned i = 0; i < l->n; i++)
+    if (!hidden(l->tasks[i])) add_task(L, &b, l->tasks[i]);
+  if (l->n == 0) luaL_addstring(&b, "no tasks\n");
+  add_rest(&b, l->left_out);
   luaL_pushresult(&b);
-  lua_remove(L, list);
+  lua_replace(L, at);
+  lua_settop(L, at);
 }

@@ -6,6 +6,7 @@ local core = require "luapool.core"
 local options = require "luapool.options"
 local screen = require "luapool.screen.core"
 local settings = require "luapool.settings"
+local sleep_unref = require("luapool.task.core").sleep_unref
 local task = require "luapool.task"
 
 local M = {}
@@ -145,7 +146,7 @@ end
 
 local function tick()
   while bars[1] do
-    task.sleep(bars[1].mode == "bar" and M.interval or M.plain_interval)
+    sleep_unref(bars[1].mode == "bar" and M.interval or M.plain_interval)
     if bars[1] then draw(task.now()) end
   end
 end

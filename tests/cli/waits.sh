@@ -134,6 +134,25 @@ run timeout -s KILL 30 "$LUAPOOL" run "$work/dead.lua"
 expect_status 1
 expect_err_like '^luapool: nothing can wake any task any more:$'
 
+it "does so in a job too, whether its bar is drawn or not"
+cat >"$work/job.lua" <<'END'
+local task = require "luapool.task"
+return {
+  items = function() return coroutine.wrap(function() coroutine.yield(1) task.promise():await() end) end,
+  process = function(x) return x end,
+  output = "dead.jsonl",
+}
+END
+run sh -c "cd '$work' && exec timeout -s KILL 30 '$LUAPOOL' run job.lua"
+expect_status 1
+expect_err_like '^luapool: nothing can wake any task any more:$'
+expect_err_like "^task [0-9]+ 'items' waits for task for "
+rm -f "$work"/dead.jsonl*
+run script -qec "stty cols 60 rows 20; cd '$work'; timeout -s KILL 30 '$LUAPOOL' run job.lua" /dev/null
+tr '\r' '\n' <"$work/out" >"$work/err"
+expect_err_like '^job: 0 item '
+expect_err_like '^.\[Jluapool: nothing can wake any task any more:$'
+
 it "does not while one worker waits for another, or for main"
 cat >"$work/alive.lua" <<'END'
 local pool, sync, task = require "luapool.pool", require "luapool.sync", require "luapool.task"
