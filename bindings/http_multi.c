@@ -246,7 +246,8 @@ void lp_http_multi_prepare(lp_http_opener *opener, CURL *easy) {
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, socket_close);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, opener->polls); /* outlives the opener */
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* to stop waits for no thread that resolves */
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+                   1L); /* to stop waits for no thread that resolves */
 }
 
 int lp_http_multi_start(lp_http_multi *m, CURL *easy) {

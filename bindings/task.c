@@ -321,18 +321,13 @@ static void open_methods(lua_State *L) {
 }
 
 int luaopen_luapool_task_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"spawn", task_spawn},
-                                       {"promise", task_promise},
-                                       {"current", task_current},
-                                       {"now", task_now},
-                                       {"sleep", task_sleep},
-                                       {"sleep_unref", task_sleep_unref},
-                                       {"yield", task_yield},
-                                       {"trace", task_trace},
-                                       {"count", task_count},
-                                       {"mark_awaited", task_mark_awaited},
-                                       {"set", lp_task_set},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"spawn", task_spawn},     {"promise", task_promise},
+      {"current", task_current}, {"now", task_now},
+      {"sleep", task_sleep},     {"sleep_unref", task_sleep_unref},
+      {"yield", task_yield},     {"trace", task_trace},
+      {"count", task_count},     {"mark_awaited", task_mark_awaited},
+      {"set", lp_task_set},      {NULL, NULL}};
   luaL_newlib(L, functions);
   lp_task_open_list(L);
   lp_task_open_set(L);
