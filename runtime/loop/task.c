@@ -197,7 +197,12 @@ static void put_away(lp_task *t) {
   lp_task_unanchor(t);
 }
 
+/* The results take the place of the coroutine in the Task object: until it is put away the main
+ * thread's stack holds it. */
 static void end(lp_task *t, int nres) {
+  lua_State *L = t->st->L;
+  lp_task_object(L, t);
+  lp_task_field(L, -1, LP_TASK_VALUE);
   if (t->status == LP_TASK_RUNNING) t->status = LP_TASK_DONE;
   lp_op *op = lp_task_op(t);
   t->has_op = LP_TASK_NO_OP;
@@ -209,6 +214,7 @@ static void end(lp_task *t, int nres) {
   if (t->exposed) store_results(t, t->co, nres);
   lp_watch_call(&t->watchers, t);
   put_away(t);
+  lua_pop(L, 2);
 }
 
 bool lp_task_settle(lua_State *L, lp_task *p, bool ok, int n) {
