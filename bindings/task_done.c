@@ -39,12 +39,13 @@ int lp_task_on_done(lua_State *L) {
   lp_task *t = lp_task_check(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
-  if (lp_task_ended(t)) {
+  done *d = lp_task_ended(t) ? NULL : lua_newuserdatauv(L, sizeof *d, 2);
+  if (lp_task_ended(t)) { /* a finalizer may have settled it just now */
+    lua_settop(L, 2);
     lua_insert(L, 1);
     lp_task_spawn(L, 1);
     return 0;
   }
-  done *d = lua_newuserdatauv(L, sizeof *d, 2);
   d->watch = (lp_watch){.ended = on_ended};
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, 1);

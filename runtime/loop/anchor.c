@@ -15,14 +15,15 @@ static void push_table(lua_State *L, int number) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, number / SIZE);
 }
 
-/* Each free number holds the next one, the last holds 0. */
+/* Each free number holds the next one, the last holds 0. A finalizer that runs when the table is
+ * made may have added one, too. */
 static void add_table(lua_State *L, lp_anchors *a) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, a->tables);
   lua_createtable(L, SIZE, 0);
   lua_pushvalue(L, -1);
   int first = luaL_ref(L, LUA_REGISTRYINDEX) * SIZE;
   for (int i = 1; i <= SIZE; i++) {
-    lua_pushinteger(L, i < SIZE ? first + i : 0);
+    lua_pushinteger(L, i < SIZE ? first + i : a->free);
     lua_rawseti(L, -2, i);
   }
   lua_pushinteger(L, first);

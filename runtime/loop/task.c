@@ -62,8 +62,11 @@ void lp_task_set_field(lua_State *L, int index, int field) {
     return;
   }
   if (!t->more) {
-    lua_createtable(L, LP_TASK_FIELDS, 0);
-    lp_task_give_more(L, index);
+    lua_createtable(L, LP_TASK_FIELDS, 0); /* finalizers may run, and do the same */
+    if (t->more)
+      lua_pop(L, 1);
+    else
+      lp_task_give_more(L, index);
   }
   lua_getiuservalue(L, index, 1);
   lua_insert(L, -2);
@@ -360,7 +363,8 @@ bool lp_task_cancel(lua_State *L, lp_task *t) {
   lp_task_set_field(L, -2, LP_TASK_REASON);
   lua_pop(L, 1);
   if (t->co) return lp_task_stop(t);
-  t->cancelled = true; /* a promise */
+  if (lp_task_ended(t)) return false; /* a promise: a finalizer may have settled it */
+  t->cancelled = true;
   lp_task_error_push_cancelled(L, t);
   return lp_task_settle(L, t, false, 1);
 }

@@ -12,6 +12,12 @@ local function collecting(f)
   assert(ok, e)
 end
 
+-- Returns a function; `fn` runs where memory is asked for next after it was called.
+local function finalizer(fn)
+  local mt = { __gc = fn }
+  return function() setmetatable({}, mt) end
+end
+
 describe("a collection at each allocation", function()
   it("leaves a task that ends its coroutine", function()
     collecting(function()
@@ -25,5 +31,46 @@ describe("a collection at each allocation", function()
         for i = 1, 5 do assert.is_false((tasks[i]:result())) end
       end
     end)
+  end)
+end)
+
+describe("a finalizer", function()
+  it("may settle the promise that is being cancelled", function()
+    local promise
+    local settle = finalizer(function() promise:resolve "first" end)
+    collecting(function()
+      promise = task.promise()
+      settle()
+      promise:cancel()
+    end)
+    assert.are.equal("first", promise:await())
+  end)
+
+  it("may settle the promise whose end is about to be followed", function()
+    local promise
+    local settle = finalizer(function() promise:resolve() end)
+    local seen
+    collecting(function()
+      promise = task.promise()
+      settle()
+      promise:on_done(function(p) seen = p end)
+    end)
+    task.sleep(0)
+    assert.are.equal(promise, seen)
+  end)
+
+  it("may give the task a field while it gets another", function()
+    local write = finalizer(function() task.locals.first = 1 end)
+    local me
+    local t = task.spawn(collecting, function()
+      me = task.current()
+      write()
+      me:name "me"
+      assert.are.equal("me", me:name())
+      assert.are.equal(1, task.locals.first)
+      task.locals.second = 2
+      assert.are.equal(2, task.locals.second)
+    end)
+    t:await()
   end)
 end)
