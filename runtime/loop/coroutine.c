@@ -37,7 +37,8 @@ static void set_shields(lua_State *co, int n) {
 }
 
 bool lp_coroutine_suspendable(lua_State *L) {
-  return !lp_state_of(L)->blocked && lua_isyieldable(L);
+  const lp_state *st = lp_state_of(L);
+  return L == st->running && !st->blocked && lua_isyieldable(L);
 }
 
 /* The root coroutine of the current task, or the main thread of the state: yielding makes no
@@ -86,14 +87,14 @@ static int move_results(lua_State *L, lua_State *co, int status, int count) {
  * results, or ERROR. */
 static int relay(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
   lp_state *st = lp_state_of(L);
-  lua_State *blocked = st->blocked;
+  lua_State *blocked = st->blocked, *running = st->running;
   int count;
-  if (!lua_isyieldable(L)) st->blocked = L;
+  if (!lua_isyieldable(L) || L != running) st->blocked = L;
   lp_coroutine_mark(co, false);
   st->running = co;
   lp_interrupt_pass(st, L, co); /* of a signal that came just before */
   int status = lua_resume(co, L, nargs, &count);
-  st->running = L;
+  st->running = running;
   st->blocked = blocked;
   bool plain = status != LUA_YIELD || st->yielding == LP_YIELD_PLAIN;
   if (plain) {

@@ -244,6 +244,13 @@ static lua_State *innermost(lua_State *co) {
   return inner ? innermost(inner) : co;
 }
 
+/* Closes the coroutine of a task without having run it to its end. It is not used again: who
+ * knows what its <close> handlers got hold of, and Lua leaves its message handler set. */
+static void reset(lp_task *t) {
+  t->entered = true;
+  lua_resetthread(t->co);
+}
+
 /* Closes what the coroutine has resumed, then itself. */
 static void close_levels(lua_State *co) {
   lua_State *inner = lp_coroutine_resumed(co);
@@ -264,6 +271,7 @@ static void close_expired(lp_task *t) {
   lua_pcall(L, 2, 1, 0); /* the error, whichever */
   st->current = t;
   close_levels(t->co);
+  t->entered = true; /* as in reset */
   st->current = NULL;
   st->running = NULL; /* handlers may have resumed coroutines */
   lua_xmove(L, t->co, 1);
@@ -307,7 +315,7 @@ static void suspended(lp_task *t, int nres) {
   if (st->yielding == LP_YIELD_SLICE) {
     preempt(t);
   } else if (st->yielding == LP_YIELD_PLAIN) { /* a C library yields out of any coroutine */
-    lua_resetthread(t->co);
+    reset(t);
     lua_settop(t->co, 0);
     lua_pushliteral(t->co, "attempt to yield from outside a coroutine");
     t->status = LP_TASK_FAILED;
@@ -336,7 +344,7 @@ void lp_task_resume(lp_task *t) {
   } else {
     if (status != LUA_OK) { /* an error that body could not catch */
       t->status = LP_TASK_FAILED;
-      lua_resetthread(t->co);
+      reset(t);
     }
     end(t, status == LUA_OK ? nres : 1);
   }
