@@ -15,8 +15,8 @@ static void push_table(lua_State *L, int number) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, number / SIZE);
 }
 
-/* Each free number holds the next one, the last holds 0. A finalizer that runs when the table is
- * made may have added one, too. */
+/* Each free number holds the next one, the last holds 0. A finalizer that runs when the table
+ * is made may have added one, too. */
 static void add_table(lua_State *L, lp_anchors *a) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, a->tables);
   lua_createtable(L, SIZE, 0);

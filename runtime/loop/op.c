@@ -90,7 +90,10 @@ int lp_op_await(lua_State *L, lp_op *op, double timeout) {
   t->deadline = (lp_timer){.fire = on_deadline};
   if (timeout >= 0 && lp_loop_after(t->st, &t->deadline, timeout) < 0)
     lp_op_stop(op, LP_EMEMORY);
-  if (op->finished) return complete(L, op);
+  if (op->finished) {
+    lp_list_init(&t->link); /* the deadline stood in its place */
+    return complete(L, op);
+  }
   op->waiting = true;
   return suspend(L, op);
 }

@@ -192,6 +192,27 @@ static void test_op_has_a_deadline(void **state) {
   expect_global(f, "kind", "timeout");
 }
 
+/* There is no memory for a deadline, until the task is dropped as by os.exit. */
+static int starve(lua_State *L) {
+  lp_state_of(L)->timers = (lp_timers){.len = UINT32_MAX, .cap = UINT32_MAX};
+  return 0;
+}
+
+static int drop_starved(lua_State *L) {
+  lp_state *st = lp_state_of(L);
+  st->timers = (lp_timers){0};
+  lp_task_drop(st->current);
+  return 0;
+}
+
+static void test_op_without_memory_for_its_deadline(void **state) {
+  fixture *f = *state;
+  lua_register(f->st.L, "starve", starve);
+  lua_register(f->st.L, "drop_starved", drop_starved);
+  spawn(f, "starve() ok, e = pcall(task.sleep, 1000) drop_starved() kind = e.kind");
+  expect_global(f, "kind", "memory");
+}
+
 static void test_op_that_beats_its_deadline(void **state) {
   fixture *f = *state;
   spawn(f, "got = wait(1000)");
@@ -501,6 +522,7 @@ int main(void) {
       task_test(test_op_gives_its_result),
       task_test(test_op_fails_to_start),
       task_test(test_op_has_a_deadline),
+      task_test(test_op_without_memory_for_its_deadline),
       task_test(test_op_that_beats_its_deadline),
       task_test(test_op_dropped_completes_late),
       task_test(test_op_finished_twice),
