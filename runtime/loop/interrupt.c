@@ -192,9 +192,12 @@ static int call_aside(lua_State *L, lua_CFunction standard) {
   return results;
 }
 
-/* Wrong arguments are found here: the standard function must not raise with our hook away. */
+/* Wrong arguments are found here: the standard function must not raise with our hook away. What
+ * the hook holds is kept as long as its coroutine, so that of a task is not used again. */
 static int debug_sethook(lua_State *L) {
   int arg = lua_isthread(L, 1);
+  lp_task *t = lp_state_of(L)->current;
+  if (t && t->co == (arg ? lua_tothread(L, 1) : L)) t->entered = true;
   if (!lua_isnoneornil(L, arg + 1)) {
     luaL_checkstring(L, arg + 2);
     luaL_checktype(L, arg + 1, LUA_TFUNCTION);

@@ -74,3 +74,18 @@ describe("a finalizer", function()
     t:await()
   end)
 end)
+
+describe("a coroutine that is used again", function()
+  it("holds nothing of the hook that the last task had", function()
+    local seen = setmetatable({}, { __mode = "k" })
+    local function hooked()
+      local held = {}
+      seen[held] = true
+      debug.sethook(function() return held end, "", 1000000)
+    end
+    task.spawn(hooked):await()
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil((next(seen)))
+  end)
+end)

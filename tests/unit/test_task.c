@@ -337,13 +337,24 @@ static void test_task_is_reused(void **state) {
   assert_int_equal(f->st.idle_count, 1);
 }
 
-/* That of a task that a script has spawned is used again, unless the script has it. */
+static void on_line(lua_State *L, lua_Debug *ar) {
+  (void)L, (void)ar;
+}
+
+/* As libraries in C do. */
+static int hook_lines(lua_State *L) {
+  lua_sethook(L, on_line, LUA_MASKLINE, 0);
+  return 0;
+}
+
+/* That of a task that a script has spawned is used again, unless the script or debug has it. */
 static void test_task_coroutine_is_reused(void **state) {
   fixture *f = *state;
+  lua_register(f->st.L, "hook_lines", hook_lines);
   for (int i = 0; i < 3; i++) {
     spawn(f, "task.spawn(function(...)"
              "  seen, hook = select('#', ...), debug.gethook()"
-             "  debug.sethook(function() end, 'l')"
+             "  hook_lines()"
              "  return 1, 2 end)");
     turn(f);
     assert_int_equal(f->st.spare_count, 1);
@@ -351,6 +362,9 @@ static void test_task_coroutine_is_reused(void **state) {
     expect_global(f, "hook", "nil");
   }
   spawn(f, "task.spawn(function() kept = coroutine.running() end)");
+  turn(f);
+  assert_int_equal(f->st.spare_count, 0);
+  spawn(f, "task.spawn(function() debug.sethook(function() end, 'l') end)");
   turn(f);
   assert_int_equal(f->st.spare_count, 0);
   spawn(f, "status = coroutine.status(kept)");
