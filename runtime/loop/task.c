@@ -273,7 +273,7 @@ static void close_expired(lp_task *t) {
   close_levels(t->co);
   t->entered = true; /* as in reset */
   st->current = NULL;
-  st->running = NULL; /* handlers may have resumed coroutines */
+  lp_interrupt_settle(st); /* of a signal while handlers resumed coroutines */
   lua_xmove(L, t->co, 1);
   lp_list_remove(&t->link);
   t->status = LP_TASK_FAILED;
