@@ -171,8 +171,7 @@ static void open_waiters(lua_State *L) {
 
 /* A task's holder is a table with a number, `id`; when the task has ended, `gone` says how and
  * the function given to core.on_end is called if it holds something (`held`) or main knows of
- * it
- * (`asked`). */
+ * it (`asked`). */
 typedef struct holding {
   lp_watch watch;
   lp_state *st;
@@ -180,12 +179,14 @@ typedef struct holding {
 
 static const char holders_key, on_end_key; /* their addresses are keys of the registry */
 
-/* Protected. Stack: the task (light), how it ended. */
+/* Protected. Stack: the task (light), was it done. */
 static int end_holder(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &holders_key);
   if (lua_rawgetp(L, 3, lua_touserdata(L, 1)) != LUA_TTABLE) return 0;
   lua_pushnil(L);
   lua_rawsetp(L, 3, lua_touserdata(L, 1));
+  lua_pushstring(L, lua_toboolean(L, 2) ? "done" : "failed");
+  lua_replace(L, 2);
   lua_pushvalue(L, 2);
   lua_setfield(L, 4, "gone");
   lua_getfield(L, 4, "held");
@@ -203,19 +204,21 @@ static void holder_ended(lp_watch *watch, lp_task *t) {
   lua_State *L = st->L;
   lua_pushcfunction(L, end_holder);
   lua_pushlightuserdata(L, t);
-  lua_pushstring(L, t->status == LP_TASK_DONE ? "done" : "failed");
+  lua_pushboolean(L, t->status == LP_TASK_DONE);
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
     if (st->report) st->report(st, luaL_tolstring(L, -1, NULL));
     lua_pop(L, st->report ? 2 : 1);
   }
 }
 
-/* Stack: the new holder, which keeps the watch alive. */
+/* Stack: the table of holders, the new one, which keeps the watch alive. Either it is in the
+ * table and is told of the task's end, or there is no memory. */
 static void watch_task(lua_State *L, lp_task *t) {
   holding *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (holding){.watch.ended = holder_ended, .st = t->st};
   lua_setfield(L, -2, "watch");
-  h->st = t->st;
-  h->watch = (lp_watch){.ended = holder_ended};
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, -3, t);
   lp_watch_add(&h->watch, &t->watchers);
 }
 
@@ -233,8 +236,7 @@ static int sync_holder(lua_State *L) {
   lua_pushinteger(L, id);
   lua_setfield(L, -3, "id");
   lua_pop(L, 1);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, -4, st->current);
+  lua_replace(L, -2); /* nil */
   watch_task(L, st->current);
   return 1;
 }
