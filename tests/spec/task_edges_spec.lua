@@ -1,5 +1,6 @@
 -- luapool.task: what its parts do with what is odd, wrong or late.
 
+local sync = require "luapool.sync"
 local task = require "luapool.task"
 
 local function raised(f, ...)
@@ -78,5 +79,23 @@ describe("close", function()
     map:close()
     assert.are.equal(3, cancelled)
     assert.is_nil((map()))
+  end)
+end)
+
+describe("a task that ends", function()
+  -- Each step of the collector is a whole cycle, so that whatever is not held goes at once.
+  before_each(function() collectgarbage("incremental", 10, 1000, 20) end)
+  after_each(function() collectgarbage("incremental", 200, 100, 13) end)
+
+  it("keeps its coroutine until all have been told", function()
+    local lock, told = sync.lock(), 0
+    for _ = 1, 5000 do
+      local one = task.spawn(function() lock:hold():close() end)
+      one:on_done(function() told = told + 1 end)
+      assert.is_true((one:result()))
+      assert.is_false((task.spawn(error, {}, 0):result()))
+    end
+    task.sleep(0)
+    assert.are.equal(5000, told)
   end)
 end)
