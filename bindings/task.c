@@ -265,6 +265,7 @@ static void open_shield(lua_State *L) {
   lua_setmetatable(L, -2);
   lua_pushcclosure(L, task_shield, 1);
   lua_setfield(L, -2, "shield");
+  lp_state_of(L)->shield = task_shield;
 }
 
 /* core.trace() -> {error, traceback} or nil: the latest error that this task raised or caught.

@@ -56,6 +56,8 @@ static int locals_index(lua_State *L) {
 static int locals_newindex(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   if (!t) return luaL_error(L, "task.locals outside any task");
+  bool is_key = !lua_isnil(L, 2) && lua_rawequal(L, 2, 2); /* NaN is not itself */
+  if (!is_key) return luaL_error(L, "task.locals: a key cannot be nil or NaN");
   push_own(L, t);
   lua_replace(L, 1);
   lua_settop(L, 3);

@@ -336,8 +336,9 @@ static int base_assert(lua_State *L) {
 }
 
 /* Functions of ours in C that a wait passes through: never the obstacle. */
-static bool lets_pass(lua_CFunction f) {
-  return f == base_pcall || f == base_xpcall || f == coroutine_resume || f == call_wrapped;
+static bool lets_pass(lua_State *L, lua_CFunction f) {
+  return f == base_pcall || f == base_xpcall || f == coroutine_resume || f == call_wrapped ||
+         f == lp_state_of(L)->shield;
 }
 
 /* True when the table on top has a field whose value is the one at `index`: then the name is
@@ -388,7 +389,7 @@ static bool push_frame(lua_State *L, lua_State *co, int level) {
       lua_pushstring(L, collector ? "the garbage collector" : "a hook");
       return true;
     }
-    if (*frame.what == 'C' && (wrap || !lets_pass(f))) {
+    if (*frame.what == 'C' && (wrap || !lets_pass(L, f))) {
       push_function_name(L, wrap ? "coroutine.wrap" : frame.name);
       lua_pushfstring(L, "the C function '%s'", lua_tostring(L, -1));
       return true;

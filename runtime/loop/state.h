@@ -56,6 +56,7 @@ typedef struct lp_state {
   lp_interrupt interrupt;
   lp_yield yielding;
   lua_State *blocked;     /* the innermost resumer that cannot be suspended, or NULL */
+  lua_CFunction shield;   /* task.shield: waits pass through it */
   const void *task_class; /* the metatable of Task objects */
   lp_anchors anchors;     /* the Task objects of live and of idle tasks */
   int live_count;         /* tasks that have not ended */

@@ -14,6 +14,27 @@ local M = {
 ---@param ... any as for string.format
 function M.wrong(fmt, ...) core.wrong(fmt:format(...)) end
 
+--- What a value is, for messages: the name of its class, or its type.
+---@param value any
+---@return string
+function M.type(value)
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name or type(value)
+end
+
+--- Raises at the user's line unless `self` is an object of `class`: it is not in `queue.close()`,
+--- which was to be `queue:close()`.
+---@param self any
+---@param class table
+---@param method string
+function M.check_self(self, class, method)
+  if getmetatable(self) == class then return end
+  local text = "'%s' was not called on a %s (but on %s): is it called with ':'?"
+  local got = self == nil and "nothing" or "a " .. M.type(self)
+  M.wrong(text, method, class.__name, got)
+end
+
 --- The traceback of an error that was caught: of an error object its own, of any other value
 --- that of the latest error that this task has caught from another one.
 ---@param err any

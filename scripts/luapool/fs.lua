@@ -4,6 +4,7 @@
 -- begun is still done. Lua's own `io.*` blocks the whole process, as in stock Lua.
 
 local core = require "luapool.fs.core"
+local err = require "luapool.error"
 local options = require "luapool.options"
 
 local M = {
@@ -15,6 +16,13 @@ local M = {
   rename = core.rename,
 }
 
+-- Raises at the user's line what bindings/fs.c would raise at ours.
+local function check_path(path, where)
+  if type(path) == "string" or type(path) == "number" then return end
+  if type(path) == "table" and type(path.path) == "string" then return end
+  err.wrong("bad argument #1 to '%s' (string expected, got %s)", where, err.type(path))
+end
+
 local MKDIR = { parents = "boolean" }
 local REMOVE = { recursive = "boolean" }
 
@@ -22,6 +30,7 @@ local REMOVE = { recursive = "boolean" }
 ---@param path string
 ---@param opts? { parents: boolean? }
 function M.mkdir(path, opts)
+  check_path(path, "mkdir")
   core.mkdir(path, options.check("fs.mkdir", opts, MKDIR).parents)
 end
 
@@ -30,6 +39,7 @@ end
 ---@param path string
 ---@param opts? { recursive: boolean? }
 function M.remove(path, opts)
+  check_path(path, "remove")
   core.remove(path, options.check("fs.remove", opts, REMOVE).recursive)
 end
 
@@ -40,6 +50,7 @@ Tempdir.__index = Tempdir
 
 --- Removes the folder with all that is in it. Safe twice, and when somebody has removed it before.
 function Tempdir:close()
+  err.check_self(self, Tempdir, "close")
   if self.closed then return end
   self.closed = true
   local ok, e = pcall(core.remove, self.path, true)

@@ -113,11 +113,15 @@ Map.__call = step
 Map.__close = stop
 
 --- Cancels what has not ended, as leaving the loop early does. Safe twice.
-function Map:close() stop(self) end
+function Map:close()
+  err.check_self(self, Map, "close")
+  stop(self)
+end
 
 --- All results: a list by place of the item, and how many items there were.
 ---@return table list, integer n
 function Map:collect()
+  err.check_self(self, Map, "collect")
   local list, n = {}, 0
   for i, result in self, nil, nil, self do
     list[i] = result
@@ -129,6 +133,7 @@ end
 --- Waits for all, drops the results.
 ---@return integer n
 function Map:drain()
+  err.check_self(self, Map, "drain")
   local n = 0
   for _ in self, nil, nil, self do
     n = n + 1

@@ -72,8 +72,10 @@ local function callable(v)
   return type(v) == "function" or type(meta) == "table" and meta.__call ~= nil
 end
 
+M.callable = callable
+
 local function is_count(least)
-  return function(v) return math.type(v) == "integer" and v >= least end
+  return function(v) return math.type(v) and math.tointeger(v) and v >= least or false end
 end
 
 local function not_negative(v) return type(v) == "number" and v >= 0 end

@@ -1,6 +1,7 @@
 -- luapool.periodic: task.every: a function called at regular times, one call at a time.
 
 local core = require "luapool.task.core"
+local err = require "luapool.error"
 
 ---@class luapool.Periodic
 local Periodic = { __name = "luapool.Periodic" }
@@ -8,12 +9,16 @@ Periodic.__index = Periodic
 
 --- No further call begins; one that runs now comes to its end.
 function Periodic:stop()
+  err.check_self(self, Periodic, "stop")
   self.stopped = true
   if self.sleeping then self.task:cancel "stopped" end
 end
 
 --- The same.
-function Periodic:close() self:stop() end
+function Periodic:close()
+  err.check_self(self, Periodic, "close")
+  self:stop()
+end
 
 Periodic.__close = Periodic.close
 

@@ -111,6 +111,7 @@ end
 
 --- Runs fn(...) in a worker and returns its results. Waits; raises its error.
 function Pool:apply(fn, ...)
+  errors.check_self(self, Pool, "apply")
   schedule(self, fn)
   if not self.on_error then return self.handle:apply(fn, ...) end
   local results = table.pack(pcall(self.handle.apply, self.handle, fn, ...))
@@ -122,6 +123,7 @@ end
 --- Runs fn(...) in a worker; a Future is a Task, its `args` are the arguments.
 ---@return table future
 function Pool:submit(fn, ...)
+  errors.check_self(self, Pool, "submit")
   schedule(self, fn)
   local future = self.handle:submit(fn, ...)
   if self.on_error then
@@ -134,14 +136,23 @@ function Pool:submit(fn, ...)
 end
 
 --- Takes no new work; maps begun before go on while somebody iterates them.
-function Pool:close() self.handle:close() end
+function Pool:close()
+  errors.check_self(self, Pool, "close")
+  self.handle:close()
+end
 
 --- Cancels everything.
-function Pool:terminate() self.handle:terminate() end
+function Pool:terminate()
+  errors.check_self(self, Pool, "terminate")
+  self.handle:terminate()
+end
 
 --- Waits until the workers of a closed pool have left.
 ---@param timeout? number seconds
-function Pool:join(timeout) self.handle:join(timeout) end
+function Pool:join(timeout)
+  errors.check_self(self, Pool, "join")
+  self.handle:join(timeout)
+end
 
 -- Resident bytes of a process, or nil when it is gone.
 local function rss(pid)
@@ -154,6 +165,7 @@ end
 --- Counts of tasks, and a list of workers.
 ---@return table
 function Pool:stats()
+  errors.check_self(self, Pool, "stats")
   local stats = self.handle:stats()
   for _, worker in ipairs(stats.workers) do
     worker.rss = worker.pid > 0 and rss(worker.pid) or nil
@@ -199,10 +211,14 @@ end
 ---@param items table|function a list, or a function that returns the next item, nil at the end
 ---@param opts? { ordered: boolean?, return_errors: boolean? }
 ---@return luapool.Map
-function Pool:map(fn, items, opts) return new_map(self, "pool:map", fn, items, opts) end
+function Pool:map(fn, items, opts)
+  errors.check_self(self, Pool, "map")
+  return new_map(self, "pool:map", fn, items, opts)
+end
 
 --- As map; each item is the list of arguments.
 function Pool:starmap(fn, lists, opts)
+  errors.check_self(self, Pool, "starmap")
   return new_map(self, "pool:starmap", fn, lists, opts, function(handle, list)
     if list == nil then return false end
     if type(list) ~= "table" then

@@ -26,6 +26,9 @@ local function split(command)
     error("process.exec: a program is missing: process.exec{\"cmd\", \"arg\"}", 3)
   end
   for key, value in pairs(command) do
+    if math.type(key) == "integer" and key > #args then
+      error(("process.exec: argument %d must be a string, got a nil"):format(#args + 1), 3)
+    end
     if not args[key] then opts[key] = value end
   end
   return args, opts
@@ -40,6 +43,10 @@ local function environment(env)
   for name, value in pairs(env) do
     if type(name) ~= "string" or name:find "[=\0]" or tostring(value):find("\0", 1, true) then
       error(("process.exec: %q is no name, or no value, for 'env'"):format(tostring(name)), 3)
+    end
+    if type(value) == "table" or type(value) == "function" then
+      local text = "process.exec: the value of '%s' in 'env' must be a string, got a %s"
+      error(text:format(name, type(value)), 3)
     end
     if value then list[#list + 1] = name .. "=" .. tostring(value) end
   end
@@ -61,7 +68,10 @@ end
 --- started.
 ---@param command table
 ---@return luapool.process.Result
-function M.exec(command)
+function M.exec(command, extra)
+  if extra ~= nil and type(command) == "table" then
+    error("process.exec: options stand in the one table, as {\"cmd\", \"arg\", timeout = 5}", 2)
+  end
   if type(command) ~= "table" then
     local text = "process.exec: a table expected, as {\"cmd\", \"arg\"}, got a %s"
     error(text:format(type(command)), 2)
@@ -105,6 +115,7 @@ end
 
 --- Starts it; it has its pid afterwards. Raises when the function or its arguments cannot travel.
 function Process:start()
+  errors.check_self(self, Process, "start")
   if self.pool then error(("%s was started before; make a new one"):format(self.name), 2) end
   local opts = self.opts
   local args = opts.args or {}
@@ -134,6 +145,7 @@ end
 ---@param timeout? number
 ---@return any ...
 function Process:join(timeout)
+  errors.check_self(self, Process, "join")
   local future, one = started(self)
   one:join(timeout)
   local result = table.pack(future:result())
@@ -144,10 +156,14 @@ function Process:join(timeout)
 end
 
 ---@return boolean
-function Process:is_alive() return self.future ~= nil and not self.pool.handle:ended() end
+function Process:is_alive()
+  errors.check_self(self, Process, "is_alive")
+  return self.future ~= nil and not self.pool.handle:ended()
+end
 
 --- Cancels fn; the process is killed when it has not ended two seconds later.
 function Process:terminate()
+  errors.check_self(self, Process, "terminate")
   local _, one = started(self)
   self.signal = self.signal or -15
   one:terminate()
@@ -155,6 +171,7 @@ end
 
 --- Kills it at once.
 function Process:kill()
+  errors.check_self(self, Process, "kill")
   local _, one = started(self)
   self.signal = -9
   one.handle:kill()

@@ -32,7 +32,7 @@ end
 local function wait_or_cancel(tasks, mode, timeout)
   local ok, result = pcall(core.wait, tasks, mode, timeout)
   if ok then return result end
-  cancel_all(tasks, "its caller was cancelled")
+  pcall(cancel_all, tasks, "its caller was cancelled") -- fails where nobody may wait, too
   error(result, 0)
 end
 
@@ -44,12 +44,22 @@ local function check_items(list, n, functions)
     err.wrong("item %d of the list: a task cannot wait for itself", i)
   end
   local what = functions and "a task or a function" or "a task"
-  err.wrong("bad item %d of the list (%s expected, got %s)", i, what, type(list[i]))
+  err.wrong("bad item %d of the list (%s expected, got %s)", i, what, err.type(list[i]))
 end
 
 local function check_list(where, list)
   if type(list) == "table" then return end
-  err.wrong("bad argument #1 to '%s' (a list expected, got %s)", where, type(list))
+  err.wrong("bad argument #1 to '%s' (a list expected, got %s)", where, err.type(list))
+end
+
+-- A list has no fields but the `n` of table.pack: what is written into it would be ignored.
+local function check_fields(where, list)
+  for key in pairs(list) do
+    if type(key) == "string" and key ~= "n" then
+      err.wrong("bad argument #1 to '%s' (a list expected, but it has a field '%s'%s)", where, key,
+        key == "return_errors" and ": options come in a table behind it" or "")
+    end
+  end
 end
 
 local function check_tasks(where, list)
@@ -65,7 +75,7 @@ end
 
 local function check_function(where, n, fn)
   if type(fn) == "function" then return end
-  err.wrong("bad argument #%d to '%s' (function expected, got %s)", n, where, type(fn))
+  err.wrong("bad argument #%d to '%s' (function expected, got %s)", n, where, err.type(fn))
 end
 
 -- A list of tasks out of a list of n tasks and functions.
@@ -98,6 +108,7 @@ end
 function M.gather(list, opts)
   local all = options.check("task.gather", opts, { return_errors = "boolean" }).return_errors
   check_list("gather", list)
+  check_fields("gather", list)
   local tasks = to_tasks(list, #list)
   if all then return collect_all(tasks) end
   return collect(tasks)
@@ -160,6 +171,7 @@ end
 ---@param fn function
 ---@return table task
 function Group:spawn(fn, ...)
+  err.check_self(self, Group, "spawn")
   check_function("spawn", 1, fn)
   if self.left then err.wrong "the group has been left" end
   local member = core.spawn(fn, ...)
@@ -190,7 +202,7 @@ local function leave(group, cause)
   end
   if not ok then
     cancel_members(group, why)
-    core.shield(join, group)
+    pcall(core.shield, join, group) -- fails where nobody may wait, as `join` has
   end
   group.left = true
   if cause ~= nil then return end
@@ -201,7 +213,10 @@ end
 Group.__close = leave
 
 --- Waits for all, as leaving the scope of `<close>` does; the first error is raised.
-function Group:close() leave(self) end
+function Group:close()
+  err.check_self(self, Group, "close")
+  leave(self)
+end
 
 --- A group of tasks: `local g <close> = task.group()`. Leaving the scope waits for all; the
 --- first error cancels the rest and is raised.
@@ -278,6 +293,10 @@ end
 ---@param step function
 ---@return fun(): any ...
 function M.iter(step, state, control)
+  if not options.callable(step) then
+    local text = "bad argument #1 to 'iter' (an iterator expected, as of pairs, got %s)"
+    err.wrong(text, err.type(step))
+  end
   local function advance(first, ...)
     control = first
     return first, ...

@@ -19,10 +19,11 @@ describe("options", function()
     }
     local function said(opts) return options.problem(opts, known) end
     assert.is_nil(said {})
+    assert.is_nil(said { n = 4 / 2, z = 0.0 })
     assert.is_nil(said { n = 1, z = 0, i = -3, s = 0.5, b = "64K", f = print, t = {}, w = "on" })
     assert.is_nil(said { f = setmetatable({}, { __call = print }), t = "x", b = 5 })
     assert.are.equal("option 'n' must be a whole number of at least 1, got 0", said { n = 0 })
-    assert.are.equal("option 'n' must be a whole number of at least 1, got 1.0", said { n = 1.0 })
+    assert.are.equal("option 'n' must be a whole number of at least 1, got 1.5", said { n = 1.5 })
     assert.are.equal("option 'z' must be a whole number of at least 0, got -1", said { z = -1 })
     assert.are.equal("option 's' must be a number of seconds, got \"1\"", said { s = "1" })
     assert.are.equal("option 'f' must be a function, got a table", said { f = {} })

@@ -14,6 +14,7 @@ local Barrier = class.new("barrier", { waits = { wait = incomplete } })
 --- Waits until n tasks wait here. Raises kind `timeout`.
 ---@param timeout? number seconds
 function Barrier:wait(timeout)
+  class.check_self(self, Barrier, "wait")
   class.check_timeout(timeout, "wait")
   if incomplete(self) then
     self.waiters:wait(timeout)

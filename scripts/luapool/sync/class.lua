@@ -9,9 +9,10 @@
 -- `who` is a holder: a table that stands for a task (core.holder), here or in a worker.
 
 local core = require "luapool.sync.core"
+local errors = require "luapool.error"
 local raise = core.raise
 
-local M = {}
+local M = { check_self = errors.check_self }
 
 M.info = {} -- class -> its description
 
@@ -106,6 +107,7 @@ Held.__index = Held
 
 --- Releases what is held; safe twice. Leaving the scope of `<close>` does it.
 function Held:close()
+  M.check_self(self, Held, "close")
   local object = self[1]
   self[1] = nil
   if object then object:release() end
@@ -118,6 +120,10 @@ Held.__close = Held.close
 ---@param timeout? number seconds
 ---@return luapool.sync.Held
 function M.held(object, timeout)
+  local class = getmetatable(object)
+  if type(class) ~= "table" or class.hold ~= M.held then
+    errors.wrong "'hold' was not called on a lock or semaphore: is it called with ':'?"
+  end
   object:acquire(timeout)
   return setmetatable({ object }, Held)
 end

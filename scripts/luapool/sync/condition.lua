@@ -30,18 +30,25 @@ local Condition = class.new("condition", {
 --- Waits to be notified. With a lock, the caller must hold it: it is released meanwhile and
 --- taken again before `wait` returns or raises. Raises kind `timeout`.
 ---@param timeout? number seconds
-function Condition:wait(timeout) wait(self, self.lock and mine(), timeout) end
+function Condition:wait(timeout)
+  class.check_self(self, Condition, "wait")
+  wait(self, self.lock and mine(), timeout)
+end
 
 --- Wakes the first n tasks that wait; one unless said.
 ---@param n? integer
 function Condition:notify(n)
+  class.check_self(self, Condition, "notify")
   for _ = 1, n == nil and 1 or class.check_count(n, 1, "notify") do
     if not self.waiters:wake() then return end
   end
 end
 
 --- Wakes all that wait.
-function Condition:notify_all() self.waiters:wake_all() end
+function Condition:notify_all()
+  class.check_self(self, Condition, "notify_all")
+  self.waiters:wake_all()
+end
 
 class.open(Condition, "notify", "notify_all")
 

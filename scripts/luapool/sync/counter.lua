@@ -2,6 +2,7 @@
 
 local class = require "luapool.sync.class"
 local core = require "luapool.sync.core"
+local getmetatable = getmetatable
 
 local M = {}
 
@@ -18,17 +19,24 @@ local Counter = class.new("counter", {})
 ---@param n? number
 ---@return number new
 function Counter:add(n)
+  if getmetatable(self) ~= Counter then class.check_self(self, Counter, "add") end
   self.value = self.value + (n == nil and 1 or check_number(n, "add"))
   return self.value
 end
 
 --- Its value.
 ---@return number
-function Counter:get() return self.value end
+function Counter:get()
+  class.check_self(self, Counter, "get")
+  return self.value
+end
 
 --- Sets it.
 ---@param n number
-function Counter:set(n) self.value = check_number(n, "set") end
+function Counter:set(n)
+  class.check_self(self, Counter, "set")
+  self.value = check_number(n, "set")
+end
 
 class.open(Counter, "add", "get", "set")
 

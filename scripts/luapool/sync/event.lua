@@ -2,6 +2,7 @@
 
 local class = require "luapool.sync.class"
 local core = require "luapool.sync.core"
+local getmetatable = getmetatable
 
 local M = {}
 
@@ -10,20 +11,28 @@ local Event = class.new("event", { waits = { wait = function(self) return not se
 
 --- Raises the flag; all who wait go on.
 function Event:set()
+  class.check_self(self, Event, "set")
   self.flag = true
   self.waiters:wake_all()
 end
 
 --- Lowers it.
-function Event:clear() self.flag = false end
+function Event:clear()
+  class.check_self(self, Event, "clear")
+  self.flag = false
+end
 
 --- Is it up?
 ---@return boolean
-function Event:is_set() return self.flag end
+function Event:is_set()
+  if getmetatable(self) ~= Event then class.check_self(self, Event, "is_set") end
+  return self.flag
+end
 
 --- Waits until it is up. Raises kind `timeout`.
 ---@param timeout? number seconds
 function Event:wait(timeout)
+  class.check_self(self, Event, "wait")
   class.check_timeout(timeout, "wait")
   if not self.flag then self.waiters:wait(timeout) end
 end

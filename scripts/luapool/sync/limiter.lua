@@ -35,6 +35,7 @@ local Limiter = class.new("limiter", { waits = { acquire = would_wait } })
 --- Waits until n (1 unless said) more may be done.
 ---@param n? number
 function Limiter:acquire(n)
+  class.check_self(self, Limiter, "acquire")
   n = n == nil and 1 or n
   if not (math.type(n) and n >= 0 and n < math.huge) then
     core.raise(nil, "bad argument #1 to 'acquire' (a finite number expected, not negative)")

@@ -4,6 +4,7 @@ local class = require "luapool.sync.class"
 local core = require "luapool.sync.core"
 local mine, raise = core.holder, core.raise
 local hold, drop, check_timeout = class.hold, class.drop, class.check_timeout
+local getmetatable = getmetatable
 
 local M = {}
 
@@ -75,14 +76,23 @@ M.class = Lock
 --- Waits until the lock is free and takes it. Raises kind `timeout`; kind `owner_gone`, once,
 --- when the task that held it has ended without releasing it.
 ---@param timeout? number seconds
-function Lock:acquire(timeout) M.acquire(self, mine(), timeout) end
+function Lock:acquire(timeout)
+  if getmetatable(self) ~= Lock then class.check_self(self, Lock, "acquire") end
+  M.acquire(self, mine(), timeout)
+end
 
 --- Takes the lock if it is free.
 ---@return boolean taken
-function Lock:try_acquire() return try_acquire(self, mine()) end
+function Lock:try_acquire()
+  if not self then class.check_self(self, Lock, "try_acquire") end
+  return try_acquire(self, mine())
+end
 
 --- Gives it back. Raises kind `not_held` when another task, or none, holds it.
-function Lock:release() M.release(self, mine()) end
+function Lock:release()
+  if not self then class.check_self(self, Lock, "release") end
+  M.release(self, mine())
+end
 
 Lock.hold = class.held
 

@@ -16,12 +16,16 @@ local Map = class.new("map", {})
 --- The value of a key, or nil.
 ---@param key any
 ---@return any
-function Map:get(key) return self.values[key] end
+function Map:get(key)
+  class.check_self(self, Map, "get")
+  return self.values[key]
+end
 
 --- Sets it; nil deletes it.
 ---@param key any
 ---@param value any
 function Map:set(key, value)
+  class.check_self(self, Map, "set")
   check_key(key, "set")
   self.values[key] = value
 end
@@ -30,6 +34,7 @@ end
 ---@param key any
 ---@return boolean was_there
 function Map:delete(key)
+  class.check_self(self, Map, "delete")
   local there = self.values[key] ~= nil
   if there then self.values[key] = nil end
   return there
@@ -40,6 +45,7 @@ end
 ---@param n? number
 ---@return number new
 function Map:add(key, n)
+  class.check_self(self, Map, "add")
   check_key(key, "add")
   local value = self.values[key] or 0
   if n == nil then n = 1 end
@@ -59,6 +65,7 @@ end
 ---@param new any
 ---@return boolean set
 function Map:cas(key, old, new)
+  class.check_self(self, Map, "cas")
   check_key(key, "cas")
   if self.values[key] ~= old then return false end
   self.values[key] = new
@@ -68,6 +75,7 @@ end
 --- All keys, in no order.
 ---@return any[]
 function Map:keys()
+  class.check_self(self, Map, "keys")
   local list = {}
   for key in pairs(self.values) do
     list[#list + 1] = key

@@ -8,6 +8,7 @@ local lending = require "luapool.sync.lending"
 local options = require "luapool.options"
 local order = require "luapool.sync.order"
 local mine, raise, check_timeout = core.holder, core.raise, class.check_timeout
+local getmetatable = getmetatable
 
 local M = {}
 
@@ -27,6 +28,7 @@ local function take_in(self, value, priority)
 end
 
 local function check_put(self, value, opts, where, known)
+  class.check_self(self, M.class, where)
   if value == nil then
     raise(nil, ("bad argument #1 to '%s' (nil cannot be put)"):format(where))
   end
@@ -146,6 +148,7 @@ local Queue = class.new("queue", {
   undo = { get = undo, next = undo, try_get = undo },
   proxy = {
     iter = function(self)
+      if not self then class.check_self(self, M.class, "iter") end
       return function() return self:next() end
     end,
   },
@@ -156,6 +159,7 @@ local Queue = class.new("queue", {
 ---@param value any not nil
 ---@param opts? { timeout: number?, priority: number? } the smallest priority goes first; 0
 function Queue:put(value, opts)
+  if not self then class.check_self(self, Queue, "put") end
   if value == nil or opts ~= nil or self.closed then check_put(self, value, opts, "put", PUT) end
   local priority = opts and opts.priority or 0
   if self.items.n < self.maxsize then return take_in(self, value, priority) end
@@ -167,6 +171,7 @@ end
 ---@param opts? { priority: number? }
 ---@return boolean put
 function Queue:try_put(value, opts)
+  if not self then class.check_self(self, Queue, "try_put") end
   check_put(self, value, opts, "try_put", TRY_PUT)
   if self.items.n >= self.maxsize then return false end
   take_in(self, value, opts and opts.priority or 0)
@@ -177,31 +182,43 @@ end
 --- closed and empty.
 ---@param timeout? number seconds
 ---@return any item
-function Queue:get(timeout) return (get(self, self.lent and mine(), timeout)) end
+function Queue:get(timeout)
+  if getmetatable(self) ~= Queue then class.check_self(self, Queue, "get") end
+  return (get(self, self.lent and mine(), timeout))
+end
 
 --- Takes the next item if there is one.
 ---@return any item or nil
-function Queue:try_get() return (try_get(self, self.lent and mine())) end
+function Queue:try_get()
+  if not self then class.check_self(self, Queue, "try_get") end
+  return (try_get(self, self.lent and mine()))
+end
 
 --- Iterates over items until the queue is closed and empty.
 ---@return fun(): any
 function Queue:iter()
+  class.check_self(self, Queue, "iter")
   return function() return (next_item(self, self.lent and mine())) end
 end
 
 --- Says that an item is finished: of a queue with `redeliver` the oldest that this task got.
 --- Raises kind `not_held`.
-function Queue:task_done() task_done(self, self.lent and mine()) end
+function Queue:task_done()
+  if not self then class.check_self(self, Queue, "task_done") end
+  task_done(self, self.lent and mine())
+end
 
 --- Waits until every item that was put is finished. Raises kind `timeout`.
 ---@param timeout? number seconds
 function Queue:join(timeout)
+  class.check_self(self, Queue, "join")
   check_timeout(timeout, "join")
   if self.unfinished > 0 then self.joiners:wait(timeout) end
 end
 
 --- Takes no more items. What is in it can still be got.
 function Queue:close()
+  class.check_self(self, Queue, "close")
   if self.closed then return end
   self.closed = true
   self.putters:wake_all(true)
@@ -209,6 +226,8 @@ function Queue:close()
 end
 
 function Queue:__len() return self.items.n end
+
+M.class = Queue
 
 class.open(Queue, "put", "try_put", "join", "close", "__len")
 

@@ -56,13 +56,17 @@ end
 
 -- ---- a worker: proxies ----
 
-local function ask(method)
-  return function(self, ...) return wire.ask(self.number, 0, method, ...) end
+local function ask(proxy, method)
+  return function(self, ...)
+    errors.check_self(self, proxy, method)
+    return wire.ask(self.number, 0, method, ...)
+  end
 end
 
 -- The same for what main must know the task for.
-local function ask_as_holder(method)
+local function ask_as_holder(proxy, method)
   return function(self, ...)
+    errors.check_self(self, proxy, method)
     local who = core.holder()
     who.asked = true
     return wire.ask(self.number, who.id, method, ...)
@@ -73,7 +77,7 @@ local function make_proxy(name, about)
   local proxy = { __name = "luapool.sync." .. name }
   proxy.__index = proxy
   for method in pairs(about.remote) do
-    proxy[method] = about.plain[method] and ask(method) or ask_as_holder(method)
+    proxy[method] = (about.plain[method] and ask or ask_as_holder)(proxy, method)
   end
   for method, fn in pairs(about.proxy or {}) do
     proxy[method] = fn

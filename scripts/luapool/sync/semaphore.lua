@@ -4,6 +4,7 @@
 local class = require "luapool.sync.class"
 local core = require "luapool.sync.core"
 local raise, here = core.raise, class.here
+local getmetatable = getmetatable
 
 local M = {}
 
@@ -65,14 +66,23 @@ local Semaphore = class.new("semaphore", {
 
 --- Waits for a free slot and takes it. Raises kind `timeout`.
 ---@param timeout? number seconds
-function Semaphore:acquire(timeout) acquire(self, here, timeout) end
+function Semaphore:acquire(timeout)
+  if getmetatable(self) ~= Semaphore then class.check_self(self, Semaphore, "acquire") end
+  acquire(self, here, timeout)
+end
 
 --- Takes a slot if one is free.
 ---@return boolean taken
-function Semaphore:try_acquire() return try_acquire(self, here) end
+function Semaphore:try_acquire()
+  if not self then class.check_self(self, Semaphore, "try_acquire") end
+  return try_acquire(self, here)
+end
 
 --- Gives a slot back. Raises kind `not_held` when this process holds none.
-function Semaphore:release() release(self, here) end
+function Semaphore:release()
+  if not self then class.check_self(self, Semaphore, "release") end
+  release(self, here)
+end
 
 Semaphore.hold = class.held
 

@@ -1,0 +1,151 @@
+-- Calls that are wrong: each says what is wrong, at the line of this file that made it.
+
+local errors = require "luapool.error"
+local fs = require "luapool.fs"
+local pool = require "luapool.pool"
+local process = require "luapool.process"
+local sync = require "luapool.sync"
+local task = require "luapool.task"
+
+local function one() return 1 end
+
+-- f is wrong in a way that `said` (a pattern) tells.
+local function refused(said, f)
+  local line = debug.getinfo(f, "S").linedefined
+  local ok, e = pcall(f)
+  assert.is_false(ok)
+  local place = "tests/spec/misuse_spec.lua:" .. line .. ": "
+  assert.are.equal(place, tostring(e):sub(1, #place))
+  assert.matches(said, e)
+end
+
+describe("a method that is called with '.'", function()
+  local function told(class, object, method, ...)
+    local args = table.pack(...)
+    local ok, e = pcall(function() object[method](table.unpack(args, 1, args.n)) end)
+    assert.is_false(ok)
+    assert.matches("^tests/spec/misuse_spec.lua:%d+: '" .. method .. "' was not called on ", e)
+    assert.matches(class .. ".*is it called with ':'%?$", e)
+  end
+
+  it("is told so by groups, periodics and maps", function()
+    local group, ticker = task.group(), task.every(1000, one)
+    told("luapool.Group", group, "spawn", one)
+    told("luapool.Group", group, "close")
+    told("luapool.Periodic", ticker, "stop")
+    told("luapool.Map", (task.map({}, one)), "collect")
+    ticker:stop()
+  end)
+
+  it("is told so by folders, processes and pools", function()
+    local dir <close> = fs.tempdir()
+    told("luapool.Tempdir", dir, "close")
+    told("luapool.Process", process.new(one), "start")
+    told("luapool.Process", process.new(one), "is_alive")
+    local p <close> = pool.new { processes = 1 }
+    told("luapool.Pool", p, "close")
+    told("luapool.Pool", p, "apply", one)
+    told("luapool.Pool", p, "map", one, {})
+  end)
+
+  it("is told so by what is shared", function()
+    for class, methods in pairs {
+      lock = "acquire try_acquire release hold", event = "set clear is_set wait",
+      condition = "wait notify notify_all", counter = "add get set", map = "get delete keys",
+      queue = "get try_get task_done join close iter",
+    } do
+      for method in methods:gmatch "%S+" do
+        told("", sync[class](), method)
+      end
+    end
+    told("luapool.sync.queue", sync.queue(), "put", "x")
+    told("luapool.sync.queue", sync.queue(), "get", 5)
+    told("luapool.sync.lock", sync.lock(), "acquire", 5)
+    told("luapool.sync.map", sync.map(), "set", "key", "value")
+    told("luapool.sync.barrier", sync.barrier(2), "wait")
+    told("luapool.sync.semaphore", sync.semaphore(2), "release")
+    told("lock or semaphore", sync.semaphore(2), "hold")
+    told("luapool.sync.limiter", sync.limiter { rate = 1 }, "acquire")
+  end)
+
+  it("is told so in a worker", function()
+    local q, p <close> = sync.queue(), pool.new { processes = 1 }
+    local ok, e = pcall(p.apply, p, function()
+      q.get()
+      return 1
+    end)
+    assert.is_false(ok)
+    assert.matches("misuse_spec.lua:%d+: 'get' was not called on a luapool.sync.queue", e)
+  end)
+end)
+
+describe("a wrong argument is named at its line by", function()
+  it("fs.mkdir and fs.remove", function()
+    refused("bad argument #1 to 'mkdir'", function() fs.mkdir() end)
+    refused("bad argument #1 to 'remove'", function() fs.remove({}, { recursive = true }) end)
+  end)
+
+  it("task.iter", function()
+    refused("bad argument #1 to 'iter' .*got nil", function() task.iter() end)
+    assert.are.same({ "ab" }, (task.map(task.iter(pairs { a = "b" }), function(k, v)
+      return k .. v
+    end):collect()))
+  end)
+
+  it("gather, whose list has options or names in it", function()
+    refused("a list expected, but .* 'return_errors': options come in a table behind it",
+      function() task.gather { one, return_errors = true } end)
+    refused("it has a field 'first'", function() task.gather { first = one } end)
+    assert.are.same({ 1, 1, n = 2 }, task.gather(table.pack(one, one)))
+  end)
+
+  it("wait, given a task and no list", function()
+    refused("a list expected, got luapool.Task", function() task.wait(task.spawn(one)) end)
+  end)
+
+  it("task.locals, given no key", function()
+    refused("a key cannot be nil", function() task.locals[nil] = 1 end)
+    refused("a key cannot be nil or NaN", function() task.locals[0 / 0] = 1 end)
+    assert.is_nil(task.locals[nil])
+  end)
+
+  it("process.exec, whose options are elsewhere, or whose arguments have a gap", function()
+    local opts = { timeout = 1 }
+    refused("options stand in the one table", function() process.exec({ "true" }, opts) end)
+    local gap = { "a", "b", nil, "c" }
+    refused("argument 3 must be a string, got a nil", function() process.exec(gap) end)
+    refused("the value of 'A' in 'env'", function() process.exec { "true", env = { A = {} } } end)
+  end)
+end)
+
+describe("what waits for several tasks where nobody may wait", function()
+  local function in_sort(f)
+    local ok, e = pcall(table.sort, { 2, 1 }, f)
+    assert.is_false(ok)
+    assert.is_true(errors.is(e, "cannot_wait"))
+    assert.matches("called by the C function 'table.sort'", e.message)
+  end
+
+  local function collected(f)
+    local ok, e
+    setmetatable({}, { __gc = function() ok, e = pcall(f) end })
+    collectgarbage()
+    assert.is_false(ok)
+    assert.matches("called by the garbage collector", e.message)
+  end
+
+  for name, f in pairs {
+    gather = function() task.gather { one } end,
+    timeout = function() task.timeout(1, one) end,
+    shield = function() task.shield(task.sleep, 0) end,
+    group = function()
+      local g <close> = task.group()
+      g:spawn(one)
+    end,
+  } do
+    it("says why, in " .. name, function()
+      in_sort(f)
+      collected(f)
+    end)
+  end
+end)
