@@ -85,21 +85,36 @@ const char *lp_raise_kind(lua_State *L, int index) {
   return kind;
 }
 
-/* error.new(kind, message [, fields]) -> error object. `fields` are copied into it. */
-static int error_new(lua_State *L) {
+/* Stack: kind, message, fields or nil. Pushes the error object. */
+static void push_new(lua_State *L, bool placed) {
   const char *kind = luaL_checkstring(L, 1);
+  int level = user_level(L);
   luaL_checkstring(L, 2);
   lua_settop(L, 3);
+  luaL_where(L, placed ? level : -1);
   lua_pushvalue(L, 2);
-  make(L, kind, user_level(L));
-  if (lua_isnil(L, 3)) return 1;
+  lua_concat(L, 2);
+  make(L, kind, level);
+  if (lua_isnil(L, 3)) return;
   luaL_checktype(L, 3, LUA_TTABLE);
   for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
     lua_pushvalue(L, -2);
     lua_pushvalue(L, -2);
     lua_rawset(L, 4);
   }
+}
+
+/* error.new(kind, message [, fields]) -> error object. `fields` are copied into it. */
+static int error_new(lua_State *L) {
+  push_new(L, false);
   return 1;
+}
+
+/* core.raise(kind, message [, fields]). Raises such an object; its message begins with the
+ * user's line. */
+static int error_raise(lua_State *L) {
+  push_new(L, true);
+  return lua_error(L);
 }
 
 /* error.wrong(message). Raises a string, for a call that is wrong, at the user's line. */
@@ -137,8 +152,11 @@ static void open_class(lua_State *L) {
 }
 
 int luaopen_luapool_error_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"new", error_new}, {"is", error_is}, {"wrong", error_wrong}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new", error_new},
+                                       {"raise", error_raise},
+                                       {"is", error_is},
+                                       {"wrong", error_wrong},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   open_class(L);
   lua_setfield(L, -2, "class");

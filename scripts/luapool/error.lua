@@ -5,6 +5,7 @@ local task = require "luapool.task.core"
 
 local M = {
   new = core.new,
+  raise = core.raise,
   is = core.is,
   class = core.class,
 }

@@ -132,8 +132,7 @@ function M.timeout(seconds, fn, ...)
   local task = core.spawn(fn, ...)
   if not wait_or_cancel({ task }, "all_completed", seconds) then
     cancel_all({ task }, "timeout")
-    local e = err.new("timeout", ("timed out after %g s"):format(seconds), { seconds = seconds })
-    error(e, 0)
+    err.raise("timeout", ("timed out after %g s"):format(seconds), { seconds = seconds })
   end
   return task:await()
 end

@@ -118,6 +118,10 @@ describe("a wrong argument is named at its line by", function()
   end)
 end)
 
+it("a timeout names the line of the call that was late", function()
+  refused("timed out after 0 s$", function() task.timeout(0, task.sleep, 1000) end)
+end)
+
 describe("what waits for several tasks where nobody may wait", function()
   local function in_sort(f)
     local ok, e = pcall(table.sort, { 2, 1 }, f)
