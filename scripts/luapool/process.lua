@@ -93,7 +93,8 @@ local NEW = { args = "table", name = "string", init = "function", init_args = "t
 
 local count = 0
 
---- A process that will call fn(table.unpack(args)); nothing happens before `start`.
+--- A process that will call fn(table.unpack(args)); nothing happens before `start`. Leaving the
+--- scope of `local p <close> = process.new(fn)` waits for its end, by an error terminates it.
 ---@param fn function
 ---@param opts? { args: table?, name: string?, init: function?, init_args: table? }
 ---@return luapool.Process
@@ -175,6 +176,21 @@ function Process:kill()
   local _, one = started(self)
   self.signal = -9
   one.handle:kill()
+end
+
+-- Left by an error, the process is terminated; so it is when the task that waits here is cancelled.
+-- An error of fn that nobody has joined is reported, as that of any task.
+function Process.__close(self, cause)
+  local one = self.pool
+  if not one then return end
+  if self:is_alive() then self.signal = self.signal or -15 end
+  getmetatable(one).__close(one, cause)
+end
+
+--- Waits until it has ended, whatever has become of it, as leaving the scope of `<close>` does.
+function Process:close()
+  errors.check_self(self, Process, "close")
+  Process.__close(self)
 end
 
 local fields = {}

@@ -252,6 +252,28 @@ describe("process.new", function()
     assert.are.equal(-15, p.exitcode)
   end)
 
+  it("is waited for when its scope is left, and terminated when that is by an error", function()
+    local seen
+    do
+      local p <close> = process.new(function() task.sleep(0.01) end)
+      p:start()
+      seen = p
+    end
+    assert.is_false(seen:is_alive())
+    assert.are.equal(0, seen.exitcode)
+    seen:close()
+    assert.is_false((pcall(function()
+      local p <close> = process.new(function() task.sleep(1000) end)
+      p:start()
+      seen = p
+      error "left"
+    end)))
+    assert.is_false(seen:is_alive())
+    assert.are.equal(-15, seen.exitcode)
+    local never <close> = process.new(print)
+    never:close()
+  end)
+
   it("kills what never waits", function()
     local p = started(function() while true do end end)
     p:kill()
