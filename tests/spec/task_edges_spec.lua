@@ -36,6 +36,26 @@ describe("all", function()
   end)
 end)
 
+describe("on_done", function()
+  it("has the locals of who asked, whether or not the task has ended", function()
+    local seen = {}
+    local function note() table.insert(seen, task.locals.who or "nobody") end
+    task.locals.who = "me"
+    local one = task.spawn(function()
+      task.locals.who = "it"
+      task.sleep(0)
+    end)
+    one:on_done(note)
+    task.locals.who = "me, later"
+    one:await()
+    one:on_done(note)
+    task.sleep(0)
+    task.sleep(0)
+    task.locals.who = nil
+    assert.are.same({ "me", "me, later" }, seen)
+  end)
+end)
+
 describe("close", function()
   it("leaves a group, once", function()
     local done = 0

@@ -84,13 +84,13 @@ end
 --- Takes the lock if it is free.
 ---@return boolean taken
 function Lock:try_acquire()
-  if not self then class.check_self(self, Lock, "try_acquire") end
+  class.check_self(self, Lock, "try_acquire")
   return try_acquire(self, mine())
 end
 
 --- Gives it back. Raises kind `not_held` when another task, or none, holds it.
 function Lock:release()
-  if not self then class.check_self(self, Lock, "release") end
+  if getmetatable(self) ~= Lock then class.check_self(self, Lock, "release") end
   M.release(self, mine())
 end
 

@@ -159,7 +159,6 @@ local Queue = class.new("queue", {
 ---@param value any not nil
 ---@param opts? { timeout: number?, priority: number? } the smallest priority goes first; 0
 function Queue:put(value, opts)
-  if not self then class.check_self(self, Queue, "put") end
   if value == nil or opts ~= nil or self.closed then check_put(self, value, opts, "put", PUT) end
   local priority = opts and opts.priority or 0
   if self.items.n < self.maxsize then return take_in(self, value, priority) end
@@ -171,7 +170,7 @@ end
 ---@param opts? { priority: number? }
 ---@return boolean put
 function Queue:try_put(value, opts)
-  if not self then class.check_self(self, Queue, "try_put") end
+  class.check_self(self, Queue, "try_put")
   check_put(self, value, opts, "try_put", TRY_PUT)
   if self.items.n >= self.maxsize then return false end
   take_in(self, value, opts and opts.priority or 0)
@@ -190,7 +189,7 @@ end
 --- Takes the next item if there is one.
 ---@return any item or nil
 function Queue:try_get()
-  if not self then class.check_self(self, Queue, "try_get") end
+  class.check_self(self, Queue, "try_get")
   return (try_get(self, self.lent and mine()))
 end
 
@@ -204,7 +203,7 @@ end
 --- Says that an item is finished: of a queue with `redeliver` the oldest that this task got.
 --- Raises kind `not_held`.
 function Queue:task_done()
-  if not self then class.check_self(self, Queue, "task_done") end
+  class.check_self(self, Queue, "task_done")
   task_done(self, self.lent and mine())
 end
 

@@ -74,13 +74,13 @@ end
 --- Takes a slot if one is free.
 ---@return boolean taken
 function Semaphore:try_acquire()
-  if not self then class.check_self(self, Semaphore, "try_acquire") end
+  class.check_self(self, Semaphore, "try_acquire")
   return try_acquire(self, here)
 end
 
 --- Gives a slot back. Raises kind `not_held` when this process holds none.
 function Semaphore:release()
-  if not self then class.check_self(self, Semaphore, "release") end
+  if getmetatable(self) ~= Semaphore then class.check_self(self, Semaphore, "release") end
   release(self, here)
 end
 
