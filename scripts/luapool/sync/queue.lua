@@ -170,7 +170,6 @@ end
 ---@param opts? { priority: number? }
 ---@return boolean put
 function Queue:try_put(value, opts)
-  class.check_self(self, Queue, "try_put")
   check_put(self, value, opts, "try_put", TRY_PUT)
   if self.items.n >= self.maxsize then return false end
   take_in(self, value, opts and opts.priority or 0)
