@@ -125,8 +125,10 @@ describe("objects in workers", function()
         all.queue:task_done()
       end
       all.queue:join()
-      all.queue:put(4)
-      all.queue:close()
+      do
+        local q <close> = all.queue
+        q:put(4)
+      end
       for v in all.queue:iter() do
         assert(v == 4)
       end

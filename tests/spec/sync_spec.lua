@@ -422,6 +422,16 @@ describe("queue", function()
     assert.are.same({}, loop:await())
   end)
 
+  it("closes when its scope is left", function()
+    local loop
+    do
+      local q <close> = sync.queue()
+      loop = spawn(drain, q)
+      q:put(1)
+    end
+    assert.are.same({ 1 }, loop:await())
+  end)
+
   it("is joined when every item is done", function()
     local q = sync.queue()
     q:join()

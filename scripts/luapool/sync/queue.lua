@@ -151,6 +151,7 @@ local Queue = class.new("queue", {
       if not self then class.check_self(self, M.class, "iter") end
       return function() return self:next() end
     end,
+    __close = function(self) self:close() end,
   },
   orphan = orphan,
 })
@@ -214,7 +215,7 @@ function Queue:join(timeout)
   if self.unfinished > 0 then self.joiners:wait(timeout) end
 end
 
---- Takes no more items. What is in it can still be got.
+--- Takes no more items. What is in it can still be got. So does leaving the scope of `<close>`.
 function Queue:close()
   class.check_self(self, Queue, "close")
   if self.closed then return end
@@ -222,6 +223,8 @@ function Queue:close()
   self.putters:wake_all(true)
   check_end(self)
 end
+
+Queue.__close = Queue.close
 
 function Queue:__len() return self.items.n end
 
