@@ -12,8 +12,8 @@
 /* Puts luapool's functions in place of the standard ones in the globals of L. */
 void lp_coroutine_open(lua_State *L);
 
-/* True when L, the running coroutine, and every level that resumed it may be suspended. One that
- * a C library resumes may not: it would be taken for one that has yielded. */
+/* True when L, the running coroutine, and every level that resumed it may be suspended. One
+ * that a C library resumes may not: it would be taken for one that has yielded. */
 bool lp_coroutine_suspendable(lua_State *L);
 
 /* Pushes the reason why not, for an error message. */
