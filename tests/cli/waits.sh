@@ -148,7 +148,7 @@ expect_status 1
 expect_err_like '^luapool: nothing can wake any task any more:$'
 expect_err_like "^task [0-9]+ 'items' waits for task for "
 rm -f "$work"/dead.jsonl*
-run script -qec "stty cols 60 rows 20; cd '$work'; timeout -s KILL 30 '$LUAPOOL' run job.lua" /dev/null
+run env -u NO_COLOR TERM=xterm script -qec "stty cols 60 rows 20; cd '$work'; timeout -s KILL 30 '$LUAPOOL' run job.lua" /dev/null
 tr '\r' '\n' <"$work/out" >"$work/err"
 expect_err_like '^job: 0 item '
 expect_err_like '^.\[Jluapool: nothing can wake any task any more:$'
