@@ -34,55 +34,59 @@ expect_status 1
 expect_out ""
 expect_err_like '^Done, success: 0/2, '
 
-# Runs the job of stdin in the background until it has written out.jsonl; then sends it $@: signals
-# and, between them, seconds to wait.
+# Runs the job of stdin in the background; then does $@: sends a signal, or waits until stderr has
+# a line like that.
 stopped_by() {
   cat >"$work/job.lua"
-  rm -f "$work/out.jsonl"
+  rm -f "$work/err"
   (cd "$work" && exec "$LUAPOOL" run job.lua -p 2 -o out.jsonl >out 2>err) &
   pid=$! tap_command="luapool run job.lua"
-  until [ -s "$work/out.jsonl" ]; do sleep 0.02; done
   for what; do
     case $what in
-      [A-Z]*) kill -s "$what" "$pid" ;;
-      *) sleep "$what" ;;
+      INT | TERM) kill -s "$what" "$pid" ;;
+      *) until grep -qs "$what" "$work/err" || ! kill -0 "$pid"; do sleep 0.02; done ;;
     esac
   done
   status=0
   wait "$pid" || status=$?
 }
 
-it "ends a 'done' that goes on after a second Ctrl-C"
-stopped_by 0.3 INT 0.2 INT <<'LUA'
+# The same with a job whose 'done' is on its way, for ever, when it has said so.
+done_stopped_by() {
+  stopped_by "$@" <<'LUA'
 return {
   items = { 1 },
   process = function(x) return x end,
-  done = function() require("luapool.task").sleep(1000) end,
+  done = function()
+    io.stderr:write "done begins\n"
+    require("luapool.task").sleep(1000)
+  end,
 }
 LUA
+}
+
+it "ends a 'done' that goes on after a second Ctrl-C"
+done_stopped_by "done begins" INT "has 5 s to finish" INT
 expect_status 130
 expect_err_like "^luapool: interrupted: 'done' has 5 s to finish$"
 expect_err_like '^Done, success: 1/1, failure: 0/1 '
 
 it "ends a 'done' that goes on 5 s after SIGTERM, and lets it finish before"
-stopped_by 0.3 TERM <<'LUA'
-return {
-  items = { 1 },
-  process = function(x) return x end,
-  done = function() require("luapool.task").sleep(1000) end,
-}
-LUA
+done_stopped_by "done begins" TERM
 expect_status 143
 expect_err_like '^Done, success: 1/1, failure: 0/1 '
-stopped_by TERM <<'LUA'
+stopped_by "item begins" TERM <<'LUA'
 return {
   items = { 1, 2 },
   process = function(x)
-    if x == 2 then require("luapool.task").sleep(1) end
+    if x == 2 then
+      io.stderr:write "item begins\n"
+      require("luapool.task").sleep(3)
+    end
     return x
   end,
   done = function()
-    require("luapool.task").sleep(4.5) -- 5.5 s after the signal
+    require("luapool.task").sleep(3) -- more than 5 s after the signal
     print "done"
   end,
 }
@@ -92,11 +96,14 @@ expect_out "done"
 expect_err_like '^Done, success: 2/2, failure: 0/2 '
 
 it "ends with a hook that never waits 5 s after a second Ctrl-C"
-stopped_by 0.3 INT 0.2 INT <<'LUA'
+stopped_by "done begins" INT "has 5 s to finish" INT <<'LUA'
 return {
   items = { 1 },
   process = function(x) return x end,
-  done = function() while true do end end,
+  done = function()
+    io.stderr:write "done begins\n"
+    while true do end
+  end,
 }
 LUA
 expect_status 130

@@ -109,12 +109,12 @@ it "does so when two workers have locked each other out"
 cat >"$work/dead.lua" <<'END'
 local pool, sync = require "luapool.pool", require "luapool.sync"
 local p <close> = pool.new { processes = 2 }
+local a, b, each_has_one = sync.lock(), sync.lock(), sync.barrier(2)
 local function both(first, second)
   first:acquire()
-  require("luapool.task").sleep(0.2)
+  each_has_one:wait()
   second:acquire()
 end
-local a, b = sync.lock(), sync.lock()
 p:submit(both, a, b)
 p:submit(both, b, a)
 END
