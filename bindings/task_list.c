@@ -6,7 +6,6 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/op.h"
-#include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 
 /* ---- waiting ---- */
@@ -64,19 +63,13 @@ static void watch_all(lua_State *L, wait_op *w, int n) {
   }
 }
 
-/* Stack: item i of the list. */
-static int raise_item(lua_State *L, int i) {
-  const char *type = luaL_typename(L, -1);
-  return lp_raise_text(L,
-                       lua_pushfstring(L, "item %d of the list is not a task (a %s)", i, type));
-}
-
+/* Returns how many. Scripts have been told before which item is wrong: see bad_item. */
 static int check_tasks(lua_State *L, int arg) {
   luaL_checktype(L, arg, LUA_TTABLE);
   int n = (int)lua_rawlen(L, arg);
   for (int i = 1; i <= n; i++) {
     lua_rawgeti(L, arg, i);
-    if (!lp_task_test(L, -1)) raise_item(L, i);
+    luaL_argcheck(L, lp_task_test(L, -1), arg, "a list of tasks expected");
     lua_pop(L, 1);
   }
   return n;
