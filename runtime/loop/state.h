@@ -59,7 +59,6 @@ typedef struct lp_state {
   lua_CFunction shield;   /* task.shield: waits pass through it */
   const void *task_class; /* the metatable of Task objects */
   lp_anchors anchors;     /* the Task objects of live and of idle tasks */
-  int live_count;         /* tasks that have not ended */
   lp_list idle;           /* ended tasks kept for reuse */
   int idle_count;
   int spares; /* registry reference of a table: coroutines of ended tasks, kept for reuse */

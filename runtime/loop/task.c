@@ -97,11 +97,9 @@ lp_task *lp_task_check(lua_State *L, int arg) {
 
 void lp_task_unanchor(lp_task *t) {
   lp_anchor_remove(t->st->L, &t->st->anchors, t->anchor);
-  t->st->live_count--;
 }
 
 lp_task *lp_task_next(lp_state *st, int *place) {
-  if (!st->live_count) return NULL;
   lp_task *t;
   do t = lp_anchor_next(st->L, &st->anchors, place);
   while (t && lp_task_ended(t)); /* an idle one */
@@ -192,7 +190,6 @@ static void put_away(lp_task *t) {
     if (t->more) forget_more(t);
     lp_list_unshift(&st->idle, &t->link);
     st->idle_count++;
-    st->live_count--;
     return;
   }
   if (clean && st->spare_count < LP_TASK_MOST_IDLE) keep_coroutine(st, co);

@@ -17,7 +17,6 @@ static lp_task *make(lua_State *L, size_t size) {
   lp_list_init(&t->link);
   lp_task_give_class(L);
   t->anchor = lp_anchor_add(L, &t->st->anchors);
-  t->st->live_count++;
   return t;
 }
 
@@ -49,7 +48,6 @@ static lp_task *make_with_coroutine(lua_State *L, size_t size) {
 
 static lp_task *reuse(lp_state *st, lp_task *t) {
   st->idle_count--;
-  st->live_count++;
   t->status = LP_TASK_PENDING;
   t->cancelled = t->expired = t->unwinding = t->awaited = false;
   t->shield = 0, t->attempt = 0;
