@@ -18,7 +18,7 @@
 #include "runtime/loop/task.h"
 #include "runtime/luapool_modules.h"
 #include "runtime/pool/stall.h"
-#include "runtime/pool/worker.h"
+#include "runtime/worker/worker.h"
 
 struct luapool {
   lp_state state;

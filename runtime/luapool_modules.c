@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bindings/bindings.h"
-#include "bindings/process.h"
+#include "bindings/process/process.h"
 #include "runtime/loop/scripts.h"
 #include "runtime/wire/wire.h"
 
@@ -76,7 +76,7 @@ int lp_luapool_modules(lua_State *L) {
   }
   name_errors(L);
   lua_getglobal(L, "os");
-  lua_pushcfunction(L, lp_process_execute);
+  lua_pushcfunction(L, lpb_process_execute);
   lua_setfield(L, -2, "execute");
   lua_pop(L, 1);
   add_searcher(L);
@@ -84,7 +84,7 @@ int lp_luapool_modules(lua_State *L) {
   lp_wire_name(L, -1, "luapool.error");
   lua_pop(L, 2);
   lua_pushcfunction(L, search_scripts);
-  lua_pushliteral(L, "luapool.require");
+  lua_pushliteral(L, "luapool.internal.require");
   lua_call(L, 1, 1);
   lua_call(L, 0, 1);
   lua_setglobal(L, "require");

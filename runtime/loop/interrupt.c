@@ -80,8 +80,10 @@ static bool drop_left(lp_interrupt *in, lua_State *L) {
 /* The functions of these parts are steps between which no task comes: a slice ends when they
  * have returned. They are short, and wait only in C. */
 static bool is_step(lua_State *L, lua_Debug *ar) {
-  static const char *const parts[] = {"=luapool/sync", "=luapool/task", "=luapool/pool",
-                                      "=luapool/require", "=luapool/job/source"};
+  static const char *const parts[] = {
+      "=luapool/internal/sync",     "=luapool/task",
+      "=luapool/internal/task_map", "=luapool/pool",
+      "=luapool/internal/require",  "=luapool/internal/job/source"};
   lua_getinfo(L, "S", ar);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     if (strncmp(ar->source, parts[i], strlen(parts[i])) == 0) return true;

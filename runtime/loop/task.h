@@ -83,7 +83,7 @@ enum {
   LP_TASK_REASON,    /* of its cancellation */
   LP_TASK_NAME,
   LP_TASK_ARGS,    /* of a future */
-  LP_TASK_LOCALS,  /* the table behind task.locals: see bindings/task_locals.c */
+  LP_TASK_LOCALS,  /* the table behind task.locals: see bindings/task/locals.c */
   LP_TASK_WITNESS, /* of a failed one, until somebody awaits it: see task_error.c */
   LP_TASK_FIELDS = LP_TASK_WITNESS
 };

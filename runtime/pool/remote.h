@@ -3,7 +3,7 @@
  *
  * Frames are kept as they come; a task of main works them off in their order, so everything
  * that a worker sent before it died is done before its death is seen to. What is done is Lua's
- * (scripts/luapool/sync/remote.lua). Layer: pool. Process: main. */
+ * (scripts/luapool/internal/sync/remote.lua). Layer: pool. Process: main. */
 #ifndef LP_POOL_REMOTE_H
 #define LP_POOL_REMOTE_H
 

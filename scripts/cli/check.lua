@@ -4,7 +4,7 @@
 
 local cli = require "cli.options"
 local globals = require "cli.globals"
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 local run = require "cli.run"
 local task = require "luapool.task"
 
@@ -105,7 +105,7 @@ end
 local function check_job(path, chunk, uses)
   local job = result_of(path, chunk)
   if job == nil then return 1 end
-  local checked, problem = require("luapool.job.spec").check(job)
+  local checked, problem = require("luapool.internal.job.spec").check(job)
   if not checked then
     say(path, nil, "%s", problem)
     return 1

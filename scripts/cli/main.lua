@@ -5,7 +5,7 @@
 local core = require "luapool.core"
 local cli = require "cli.options"
 local errors = require "luapool.error"
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 
 local M = {}
 

@@ -4,7 +4,7 @@
 -- be (a rule of luapool.options, or "string"), and the help. A row's value is stored under its
 -- long name with "_" for "-".
 
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 
 local M = {}
 

@@ -4,7 +4,7 @@
 local cli = require "cli.options"
 local core = require "luapool.core"
 local errors = require "luapool.error"
-local settings = require "luapool.settings"
+local settings = require "luapool.internal.settings"
 local stdout = require "cli.stdout"
 local stop = require "cli.stop"
 local task = require "luapool.task"
@@ -147,7 +147,7 @@ end
 
 function Run:drive(job, values, path, args)
   local message, status
-  self.job, message, status = require("luapool.job").open(job, {
+  self.job, message, status = require("luapool.internal.job").open(job, {
     path = path,
     args = args,
     output = values.output,

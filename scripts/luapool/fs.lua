@@ -1,11 +1,11 @@
--- luapool.fs: files and folders, waiting on libuv's threads (bindings/fs.c). Everything raises
+-- luapool.fs: files and folders, waiting on libuv's threads (bindings/fs/fs.c). Everything raises
 -- kind `fs` with `path`, `code` ("ENOENT") and a message that says what was attempted. A path
 -- is a string, or what tempdir returned. A cancelled call returns at once; what its thread had
 -- begun is still done. Lua's own `io.*` blocks the whole process, as in stock Lua.
 
 local core = require "luapool.fs.core"
 local err = require "luapool.error"
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 
 local M = {
   read = core.read,
@@ -16,7 +16,7 @@ local M = {
   rename = core.rename,
 }
 
--- Raises at the user's line what bindings/fs.c would raise at ours.
+-- Raises at the user's line what bindings/fs/fs.c would raise at ours.
 local function check_path(path, where)
   if type(path) == "string" or type(path) == "number" then return end
   if type(path) == "table" and type(path.path) == "string" then return end

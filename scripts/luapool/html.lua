@@ -2,9 +2,9 @@
 -- charset of a page, CSS selectors, links.
 
 local core = require "luapool.html.core"
-local css = require "luapool.html_css"
-local options = require "luapool.options"
-local url = require "luapool.url"
+local css = require "luapool.internal.html_css"
+local options = require "luapool.internal.options"
+local url = require "luapool.internal.url"
 
 local M = {}
 

@@ -1,12 +1,12 @@
 -- luapool.http: requests over HTTP and HTTPS, on libcurl. The C half (luapool.http.core) moves
 -- the bytes; here stand the verbs, the client and what options mean. What becomes of an option
 -- is a field of the
--- *plan*, a plain table that bindings/http_options.c reads.
+-- *plan*, a plain table that bindings/http/options.c reads.
 
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
-local plans = require "luapool.http.plan"
-require "luapool.http.response"
+local plans = require "luapool.internal.http.plan"
+require "luapool.internal.http.response"
 
 local M = {}
 

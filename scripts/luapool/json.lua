@@ -1,7 +1,7 @@
--- luapool.json: encode and decode. The work is done in bindings/json.c and json_encode.c.
+-- luapool.json: encode and decode. The work is done in bindings/json/json.c and json_encode.c.
 
 local core = require "luapool.json.core"
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 
 local M = {}
 

@@ -4,7 +4,7 @@
 local core = require "luapool.core"
 local json = require "luapool.json"
 local screen = require "luapool.screen.core"
-local settings = require "luapool.settings"
+local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
 
 local M = {}

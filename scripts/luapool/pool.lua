@@ -1,12 +1,12 @@
 -- luapool.pool: work over processes: options, map and its iterators. Dispatch, workers and the
--- encoding of functions are C (runtime/pool, bindings/pool.c).
+-- encoding of functions are C (runtime/pool, bindings/pool/pool.c).
 
 local core = require "luapool.pool.core"
 local errors = require "luapool.error"
 local luapool = require "luapool.core"
-local maps = require "luapool.map"
-local options = require "luapool.options"
-local settings = require "luapool.settings"
+local maps = require "luapool.internal.map"
+local options = require "luapool.internal.options"
+local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
 
 local M = {}

@@ -1,9 +1,9 @@
 -- luapool.process: a function in a process of its own, which is a pool of one; and programs run to
--- their end (bindings/process.c, on libuv).
+-- their end (bindings/process/process.c, on libuv).
 
 local core = require "luapool.process.core"
 local errors = require "luapool.error"
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 local pool = require "luapool.pool"
 
 local M = {}

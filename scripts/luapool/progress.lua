@@ -3,9 +3,9 @@
 -- main draws: in a worker a bar counts and shows nothing.
 
 local core = require "luapool.core"
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 local screen = require "luapool.screen.core"
-local settings = require "luapool.settings"
+local settings = require "luapool.internal.settings"
 local sleep_unref = require("luapool.task.core").sleep_unref
 local task = require "luapool.task"
 

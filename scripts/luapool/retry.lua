@@ -4,8 +4,8 @@
 
 local errors = require "luapool.error"
 local task = require "luapool.task"
-local Policy = require "luapool.retry.policy"
-local Wait = require "luapool.retry.wait"
+local Policy = require "luapool.internal.retry.policy"
+local Wait = require "luapool.internal.retry.wait"
 
 local M = {
   policy = Policy.new,

@@ -2,17 +2,17 @@
 -- Each class is a file of luapool/sync.
 
 local M = {
-  lock = require("luapool.sync.lock").new,
-  semaphore = require("luapool.sync.semaphore").new,
-  event = require("luapool.sync.event").new,
-  condition = require("luapool.sync.condition").new,
-  barrier = require("luapool.sync.barrier").new,
-  counter = require("luapool.sync.counter").new,
-  map = require("luapool.sync.map").new,
-  queue = require("luapool.sync.queue").new,
-  limiter = require("luapool.sync.limiter").new,
+  lock = require("luapool.internal.sync.lock").new,
+  semaphore = require("luapool.internal.sync.semaphore").new,
+  event = require("luapool.internal.sync.event").new,
+  condition = require("luapool.internal.sync.condition").new,
+  barrier = require("luapool.internal.sync.barrier").new,
+  counter = require("luapool.internal.sync.counter").new,
+  map = require("luapool.internal.sync.map").new,
+  queue = require("luapool.internal.sync.queue").new,
+  limiter = require("luapool.internal.sync.limiter").new,
 }
 
-require "luapool.sync.remote" -- they may be sent
+require "luapool.internal.sync.remote" -- they may be sent
 
 return M

@@ -1,12 +1,12 @@
 -- luapool.task: concurrency in one process. The mechanism (tasks, waiting) is in
--- bindings/task.c; here is the policy of what belongs together: who is cancelled, who waits for
--- whom.
+-- bindings/task/task.c; here is the policy of what belongs together: who is cancelled, who
+-- waits for whom.
 
 local core = require "luapool.task.core"
 local err = require "luapool.error"
-local options = require "luapool.options"
-local periodic = require "luapool.periodic"
-local task_map = require "luapool.task_map"
+local options = require "luapool.internal.options"
+local periodic = require "luapool.internal.periodic"
+local task_map = require "luapool.internal.task_map"
 
 local M = {
   spawn = core.spawn,

@@ -3,7 +3,7 @@
 
 local json = require "luapool.json"
 local lp_error = require "luapool.error"
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 
 local M = {}
 

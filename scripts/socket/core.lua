@@ -2,8 +2,8 @@
 -- luapool.socket, because socket.lua adds its own functions to the table.
 
 local M = {}
-for name, value in pairs(require "luapool.socket") do M[name] = value end
+for name, value in pairs(require "luapool.internal.socket") do M[name] = value end
 M.dns = {}
-for name, value in pairs(require "luapool.socket".dns) do M.dns[name] = value end
+for name, value in pairs(require "luapool.internal.socket".dns) do M.dns[name] = value end
 
 return M

@@ -1,4 +1,5 @@
--- Includes point down: base, ipc, loop, wire, pool, luapool.h, cli. Bindings stand beside pool.
+-- Includes point down: base, ipc, loop, wire, pool, luapool.h, cli. The worker's side and the
+-- bindings stand beside pool; pool and worker share one header, pool/protocol.h.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 
@@ -9,10 +10,17 @@ local order = {
 local beside_pool = 5
 
 local function layer(path)
-  if path:find("^bindings/") then return beside_pool end
+  if path:find("^bindings/") or path:find("^runtime/worker/") then return beside_pool end
   for i, prefix in ipairs(order) do
     if path:sub(1, #prefix) == prefix then return i end
   end
+end
+
+-- Main's side and the worker's side know each other by what they send alone.
+local function crosses(path, target)
+  local from, to = path:match("^runtime/(%a+)/"), target:match("^runtime/(%a+)/")
+  if from == "worker" and to == "pool" then return target ~= "runtime/pool/protocol.h" end
+  return from == "pool" and to == "worker"
 end
 
 local rows = {}
@@ -24,6 +32,8 @@ for _, path in ipairs(tree.files({ "runtime", "bindings" }, { ".c", ".h" })) do
       rows[#rows + 1] = at .. "not written from the root: " .. target
     elseif target and layer(target) > layer(path) then
       rows[#rows + 1] = at .. "includes upward: " .. target
+    elseif target and crosses(path, target) then
+      rows[#rows + 1] = at .. "main and worker meet in pool/protocol.h alone: " .. target
     elseif target and layer(path) < beside_pool and target:find("^bindings/") then
       rows[#rows + 1] = at .. "includes a binding: " .. target
     end

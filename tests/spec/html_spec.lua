@@ -2,9 +2,9 @@
 -- wrong ones.
 
 local html = require "luapool.html"
-local css = require "luapool.html_css"
+local css = require "luapool.internal.html_css"
 local errors = require "luapool.error"
-local url = require "luapool.url"
+local url = require "luapool.internal.url"
 
 local PAGE = [[
 <!doctype html><html><head><base href="/sub/"><title>The é title</title></head>

@@ -143,7 +143,7 @@ describe("luapool.http", function()
       local got = echo("GET", { params = { q = "a b&ä", n = 1, list = { "x", "y" } } })
       assert.are.equal("/echo?list=x&list=y&n=1&q=a%20b%26%C3%A4", got.uri)
       assert.are.equal(url .. "/echo?a=1&b=2#there",
-        (require "luapool.http.plan").url(nil, url .. "/echo?a=1#there", { b = 2 }))
+        (require "luapool.internal.http.plan").url(nil, url .. "/echo?a=1#there", { b = 2 }))
     end)
 
     it("escapes spaces and bytes beyond ASCII in a URL", function()

@@ -1,8 +1,8 @@
 -- luapool.job: where items come from, and what is summed up. Jobs as a whole: tests/cli/jobs.sh.
 
-local source = require "luapool.job.source"
-local spec = require "luapool.job.spec"
-local summary = require "luapool.job.summary"
+local source = require "luapool.internal.job.source"
+local spec = require "luapool.internal.job.spec"
+local summary = require "luapool.internal.job.summary"
 local task = require "luapool.task"
 
 local function open(job)

@@ -1,6 +1,6 @@
 -- luapool.options: what is said of wrong options.
 
-local options = require "luapool.options"
+local options = require "luapool.internal.options"
 
 describe("options", function()
   it("finds the name that was meant", function()

@@ -700,7 +700,8 @@ end)
 describe("the processes' number", function()
   it("is that of the usable cores by default", function()
     local p <close> = pool.new()
-    assert.are.equal(require("luapool.settings").processes or luapool.cpus(), p:stats().processes)
+    local settings = require "luapool.internal.settings"
+    assert.are.equal(settings.processes or luapool.cpus(), p:stats().processes)
   end)
 
   it("respects affinity", function()

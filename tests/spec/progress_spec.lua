@@ -2,7 +2,7 @@
 -- terminal, in tests/cli/progress.sh.
 
 local progress = require "luapool.progress"
-local settings = require "luapool.settings"
+local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
 local pool = require "luapool.pool"
 

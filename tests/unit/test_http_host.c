@@ -6,33 +6,33 @@
 
 #include <cmocka.h>
 
-#include "bindings/http_host.h"
+#include "bindings/http/host.h"
 
-static lp_http_hosts hosts;
+static lpb_http_hosts hosts;
 static uv_loop_t loop;
 
-static void resolved(lp_http_host *h, int status) {
+static void resolved(lpb_http_host *h, int status) {
   (void)h, (void)status;
 }
 
 static int setup(void **state) {
   (void)state;
   uv_loop_init(&loop);
-  lp_http_host_open(&hosts, &loop, resolved);
+  lpb_http_host_open(&hosts, &loop, resolved);
   return 0;
 }
 
 /* Nothing may be left in the loop. */
 static int teardown(void **state) {
   (void)state;
-  lp_http_host_close(&hosts);
-  lp_http_host_close(&hosts);
+  lpb_http_host_close(&hosts);
+  lpb_http_host_close(&hosts);
   uv_run(&loop, UV_RUN_DEFAULT);
   return uv_loop_close(&loop);
 }
 
-static lp_http_url *find(const char *text, const char **why) {
-  return lp_http_host_url(&hosts, text, strlen(text), why);
+static lpb_http_url *find(const char *text, const char **why) {
+  return lpb_http_host_url(&hosts, text, strlen(text), why);
 }
 
 static void refuses_what_is_no_url(void **state) {
@@ -46,28 +46,28 @@ static void refuses_what_is_no_url(void **state) {
     assert_non_null(why);
   }
   const char *why = NULL;
-  assert_null(lp_http_host_url(&hosts, "http://a/\0b", 11, &why));
+  assert_null(lpb_http_host_url(&hosts, "http://a/\0b", 11, &why));
 }
 
 static void encodes_behind_the_host(void **state) {
   (void)state;
   const char *why = NULL;
-  lp_http_url *u = find("http://a/x y?q=\xc3\xa4", &why);
+  lpb_http_url *u = find("http://a/x y?q=\xc3\xa4", &why);
   assert_null(why);
   assert_string_equal(u->full, "http://a/x%20y?q=%C3%A4");
-  lp_http_host_release(u);
+  lpb_http_host_release(u);
 }
 
 static void shares_urls_and_hosts(void **state) {
   (void)state;
   const char *why = NULL;
-  lp_http_url *a = find("http://a/1", &why), *b = find("http://A:80/2", &why);
-  lp_http_url *c = find("https://a/1", &why), *again = find("http://a/1", &why);
+  lpb_http_url *a = find("http://a/1", &why), *b = find("http://A:80/2", &why);
+  lpb_http_url *c = find("https://a/1", &why), *again = find("http://a/1", &why);
   assert_ptr_equal(a, again);
   assert_ptr_equal(a->host, b->host);
   assert_ptr_not_equal(a->host, c->host);
-  lp_http_url *all[] = {a, b, c, again};
-  for (int i = 0; i < 4; i++) lp_http_host_release(all[i]);
+  lpb_http_url *all[] = {a, b, c, again};
+  for (int i = 0; i < 4; i++) lpb_http_host_release(all[i]);
 }
 
 /* A crawl: only as many hosts are known as URLs are remembered. */
@@ -77,7 +77,7 @@ static void forgets_hosts(void **state) {
     char text[64];
     const char *why = NULL;
     snprintf(text, sizeof text, "http://host-%d/", i);
-    lp_http_host_release(find(text, &why));
+    lpb_http_host_release(find(text, &why));
     assert_null(why);
   }
   int known = 0;
@@ -96,10 +96,10 @@ static void knows_what_needs_no_lookup(void **state) {
               {"http://notlocalhost/", false}, {"http://example.com/", false}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const char *why = NULL;
-    lp_http_url *u = find(rows[i].url, &why);
+    lpb_http_url *u = find(rows[i].url, &why);
     assert_int_equal(u->host->literal, rows[i].literal);
-    if (rows[i].literal) assert_int_equal(lp_http_host_resolve(u->host), 1);
-    lp_http_host_release(u);
+    if (rows[i].literal) assert_int_equal(lpb_http_host_resolve(u->host), 1);
+    lpb_http_host_release(u);
   }
 }
 
@@ -107,10 +107,10 @@ static void knows_what_needs_no_lookup(void **state) {
 static void closes_while_looking_up(void **state) {
   (void)state;
   const char *why = NULL;
-  lp_http_url *u = find("http://nobody.invalid/", &why);
-  assert_int_equal(lp_http_host_resolve(u->host), 0);
-  assert_int_equal(lp_http_host_resolve(u->host), 0);
-  lp_http_host_release(u);
+  lpb_http_url *u = find("http://nobody.invalid/", &why);
+  assert_int_equal(lpb_http_host_resolve(u->host), 0);
+  assert_int_equal(lpb_http_host_resolve(u->host), 0);
+  lpb_http_host_release(u);
 }
 
 int main(void) {

@@ -47,7 +47,7 @@ EXPORTED int getaddrinfo(const char *restrict name, const char *restrict service
 
 static const char script[] =
     "local http, task = require 'luapool.http', require 'luapool.task'\n"
-    "local server = require('luapool.socket').tcp4()\n"
+    "local server = require('luapool.internal.socket').tcp4()\n"
     "assert(server:bind('127.0.0.1', 0) and server:listen())\n"
     "local _, port = server:getsockname()\n"
     "task.spawn(function()\n"

@@ -1,5 +1,5 @@
 -- The source of a job's items between tasks that are preempted all the time: nothing is lost.
-local source, spec = require "luapool.job.source", require "luapool.job.spec"
+local source, spec = require "luapool.internal.job.source", require "luapool.internal.job.spec"
 local task = require "luapool.task"
 local TASKS, TIMES, ROUNDS = 3, 100000, 3
 

@@ -1,0 +1,22 @@
+/* bindings/dns/dns.h: the one way to look names up, for luapool.dns and for LuaSocket's dns. On
+ * libuv's threads. Layer: bindings. */
+#ifndef LP_BINDINGS_DNS_DNS_H
+#define LP_BINDINGS_DNS_DNS_H
+
+#include <lua.h>
+#include <netdb.h>
+
+/* Pushes what a look-up of `name` has come to and returns the number of results; may raise.
+ * `status` is 0 or libuv's negative code (UV_EAI_NONAME ...), and then `list` is NULL. */
+typedef int lpb_dns_push(lua_State *L, const char *name, int status,
+                         const struct addrinfo *list);
+
+/* Looks up `name`, a string that stays on L's stack, and waits; `service` may be NULL. Use it
+ * as `return lpb_dns_await(...)`. `push` may wait for something else in turn. */
+int lpb_dns_await(lua_State *L, const char *name, const char *service,
+                  const struct addrinfo *hints, lpb_dns_push *push);
+
+/* Pushes an address without its port: "127.0.0.1", "::1". */
+void lpb_dns_push_address(lua_State *L, const struct sockaddr *address);
+
+#endif

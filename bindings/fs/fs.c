@@ -1,0 +1,313 @@
+/* bindings/fs/fs.c: luapool.fs.core: files and folders. Each call is a job of libuv's thread
+ * pool that works on copies, so a cancelled task goes on at once and the job, when it ends,
+ * only gives its memory back. What had begun is done to the end, except that nobody stays
+ * behind waiting for the other end of a pipe: that is waited for in the loop, between two turns
+ * in a thread. Layer: bindings. */
+#include <lauxlib.h>
+#include <poll.h>
+#include <string.h>
+#include <uv.h>
+
+#include "bindings/bindings.h"
+#include "bindings/fs/work.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/state.h"
+
+typedef struct fs_op fs_op;
+
+typedef struct fs_verb {
+  const char *name;                    /* in messages: "cannot read" */
+  int (*work)(lpb_fs_work *w);         /* in a thread */
+  int (*push)(lua_State *L, fs_op *f); /* the results; NULL: none */
+} fs_verb;
+
+struct fs_op {
+  lp_op op;
+  lp_state *st;
+  const fs_verb *verb;
+  lpb_fs_work w;  /* a thread's while `working` */
+  uv_work_t job;  /* while `working`, */
+  uv_poll_t poll; /* while `polling`, */
+  lp_timer pause; /* else what is waited for before the next turn in a thread */
+  bool working, polling;
+  bool given_up; /* nobody waits for it any more */
+  int rc;        /* of the latest turn */
+};
+
+static const double PATIENCE = 0.05; /* seconds until a pipe is looked at again */
+
+/* ---- waiting ---- */
+
+static void end(fs_op *f, int rc) {
+  lpb_fs_work_close(&f->w);
+  lp_op_finish(&f->op, rc);
+  lp_op_release(&f->op);
+}
+
+static void run(uv_work_t *job) {
+  fs_op *f = lp_list_of(job, fs_op, job);
+  f->rc = f->verb->work(&f->w);
+}
+
+static void ran(uv_work_t *job, int status);
+
+static void go_on(fs_op *f) {
+  int rc = f->given_up ? LP_ECANCELLED : uv_queue_work(f->st->loop, &f->job, run, ran);
+  f->working = rc == 0;
+  if (rc < 0) end(f, rc);
+}
+
+static void on_pause(lp_timer *t) {
+  go_on(lp_list_of(t, fs_op, pause));
+}
+
+static void on_poll_closed(uv_handle_t *handle) {
+  fs_op *f = lp_list_of(handle, fs_op, poll);
+  f->polling = false;
+  go_on(f);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  (void)status, (void)events; /* an error shows in the thread */
+  uv_close((uv_handle_t *)poll, on_poll_closed);
+}
+
+/* What cannot be polled is looked at again. */
+static int wait_before_next(fs_op *f) {
+  int events = f->w.events == POLLIN ? UV_READABLE : UV_WRITABLE;
+  f->polling = f->w.events && uv_poll_init(f->st->loop, &f->poll, f->w.fd) == 0;
+  if (f->polling) {
+    uv_poll_start(&f->poll, events, on_poll); /* never fails */
+    return 0;
+  }
+  f->pause.fire = on_pause;
+  return lp_loop_after(f->st, &f->pause, PATIENCE);
+}
+
+static void ran(uv_work_t *job, int status) {
+  fs_op *f = lp_list_of(job, fs_op, job);
+  int rc = status < 0 ? status : f->rc;
+  f->working = false;
+  if (rc == LP_FS_WORK_AGAIN) {
+    rc = f->given_up ? LP_ECANCELLED : wait_before_next(f);
+    if (rc == 0) return;
+  }
+  end(f, rc);
+}
+
+static void fs_cancel(lp_op *op, int why) {
+  fs_op *f = (fs_op *)op;
+  f->given_up = true;
+  lp_op_finish(op, why);
+  if (f->working) {
+    uv_cancel((uv_req_t *)&f->job); /* when no thread has begun it, none will */
+  } else if (f->polling) {
+    if (!uv_is_closing((uv_handle_t *)&f->poll))
+      uv_close((uv_handle_t *)&f->poll, on_poll_closed);
+  } else {
+    lp_timer_stop(&f->st->timers, &f->pause);
+    end(f, why);
+  }
+}
+
+static void fs_close(lp_op *op) {
+  fs_op *f = (fs_op *)op;
+  lp_alloc_free(f->w.path);
+  lp_buf_close(&f->w.data);
+}
+
+static int raise_failed(lua_State *L, fs_op *f) {
+  int code = f->op.status;
+  if (f->w.other)
+    lp_raise_push(L, "fs", "cannot %s '%s' to '%s': %s", f->verb->name, f->w.path, f->w.other,
+                  strerror(-code));
+  else
+    lp_raise_push(L, "fs", "cannot %s '%s': %s", f->verb->name, f->w.path, strerror(-code));
+  lua_pushstring(L, f->w.path);
+  lua_setfield(L, -2, "path");
+  lua_pushstring(L, uv_err_name(code));
+  lua_setfield(L, -2, "code");
+  return lua_error(L);
+}
+
+static int fs_results(lua_State *L, lp_op *op) {
+  fs_op *f = (fs_op *)op;
+  if (op->status <= LP_ECANCELLED) return lp_op_raise(L, op); /* a code of ours, no errno */
+  if (op->status < 0) return raise_failed(L, f);
+  return f->verb->push ? f->verb->push(L, f) : 0;
+}
+
+static const lp_op_class fs_class = {
+    .name = "fs", .cancel = fs_cancel, .results = fs_results, .close = fs_close};
+
+static int start(lua_State *L, fs_op *f, int rc) {
+  if (rc == 0) {
+    lp_op_hold(&f->op);
+    go_on(f);
+  } else {
+    lp_op_finish(&f->op, rc);
+  }
+  return lp_op_await(L, &f->op, -1);
+}
+
+/* A path is a string, or a table with one in its field `path`, as fs.tempdir returns. */
+static const char *check_path(lua_State *L, int arg) {
+  size_t len;
+  if (lua_istable(L, arg) && lua_getfield(L, arg, "path") == LUA_TSTRING) lua_replace(L, arg);
+  const char *path = luaL_checklstring(L, arg, &len);
+  luaL_argcheck(L, strlen(path) == len, arg, "a path cannot hold a zero byte");
+  return path;
+}
+
+static fs_op *make(lua_State *L, const fs_verb *verb) {
+  fs_op *f = lp_op_new(L, &fs_class, sizeof *f);
+  f->st = lp_state_of(L);
+  f->verb = verb;
+  f->w.fd = -1;
+  return f;
+}
+
+/* Copies the paths; `to` may be NULL. */
+static int copy_paths(fs_op *f, const char *path, const char *to) {
+  size_t len = strlen(path) + 1, more = to ? strlen(to) + 1 : 0;
+  f->w.path = lp_alloc_new(len + more);
+  if (!f->w.path) return LP_EMEMORY;
+  memcpy(f->w.path, path, len);
+  if (!to) return 0;
+  f->w.other = memcpy(f->w.path + len, to, more);
+  return 0;
+}
+
+static int on_path(lua_State *L, const fs_verb *verb, bool whole) {
+  const char *path = check_path(L, 1);
+  fs_op *f = make(L, verb);
+  f->w.whole = whole;
+  return start(L, f, copy_paths(f, path, NULL));
+}
+
+/* ---- the functions ---- */
+
+static int push_data(lua_State *L, fs_op *f) {
+  lua_pushlstring(L, f->w.data.data, f->w.data.len);
+  return 1;
+}
+
+/* fs.read(path) -> all bytes of a file. */
+static int fs_read(lua_State *L) {
+  static const fs_verb reads = {"read", lpb_fs_work_read, push_data};
+  return on_path(L, &reads, false);
+}
+
+static int write_data(lua_State *L, const fs_verb *verb) {
+  size_t len;
+  const char *path = check_path(L, 1), *bytes = luaL_checklstring(L, 2, &len);
+  fs_op *f = make(L, verb);
+  int rc = copy_paths(f, path, NULL);
+  if (rc == 0) rc = lp_buf_append(&f->w.data, bytes, len);
+  return start(L, f, rc);
+}
+
+/* fs.write(path, bytes). Begins the file anew. */
+static int fs_write(lua_State *L) {
+  static const fs_verb writes = {"write", lpb_fs_work_write, NULL};
+  return write_data(L, &writes);
+}
+
+/* fs.append(path, bytes). Writes behind what the file holds; makes it when there is none. */
+static int fs_append(lua_State *L) {
+  static const fs_verb appends = {"append to", lpb_fs_work_append, NULL};
+  return write_data(L, &appends);
+}
+
+static int push_names(lua_State *L, fs_op *f) {
+  const char *name = f->w.data.data, *end = name + f->w.data.len;
+  lua_newtable(L);
+  for (lua_Integer i = 1; name < end; i++, name += strlen(name) + 1) {
+    lua_pushstring(L, name);
+    lua_rawseti(L, -2, i);
+  }
+  return 1;
+}
+
+/* fs.list(path) -> the names in a folder, sorted by their bytes, without "." and "..". */
+static int fs_list(lua_State *L) {
+  static const fs_verb lists = {"list", lpb_fs_work_list, push_names};
+  return on_path(L, &lists, false);
+}
+
+static const char *type_name(mode_t mode) {
+  static const struct {
+    mode_t type;
+    const char *name;
+  } rows[] = {{S_IFREG, "file"},       {S_IFDIR, "directory"},   {S_IFSOCK, "socket"},
+              {S_IFIFO, "named pipe"}, {S_IFCHR, "char device"}, {S_IFBLK, "block device"}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if ((mode & S_IFMT) == rows[i].type) return rows[i].name;
+  return "other";
+}
+
+static int push_stat(lua_State *L, fs_op *f) {
+  const struct stat *s = &f->w.stat;
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, s->st_size);
+  lua_setfield(L, -2, "size");
+  lua_pushnumber(L, (double)s->st_mtim.tv_sec + (double)s->st_mtim.tv_nsec / 1e9);
+  lua_setfield(L, -2, "mtime");
+  lua_pushstring(L, type_name(s->st_mode));
+  lua_setfield(L, -2, "type");
+  lua_pushinteger(L, s->st_mode & 07777);
+  lua_setfield(L, -2, "mode");
+  return 1;
+}
+
+/* fs.stat(path) -> {size, mtime, type, mode}: bytes, seconds since 1970 with their fraction,
+ * "file", "directory" ... as LuaFileSystem calls them, permission bits. Follows links. */
+static int fs_stat(lua_State *L) {
+  static const fs_verb stats = {"stat", lpb_fs_work_stat, push_stat};
+  return on_path(L, &stats, false);
+}
+
+/* core.mkdir(path, parents). See fs.lua. */
+static int fs_mkdir(lua_State *L) {
+  static const fs_verb makes = {"make the folder", lpb_fs_work_mkdir, NULL};
+  return on_path(L, &makes, lua_toboolean(L, 2));
+}
+
+/* core.remove(path, recursive). See fs.lua. */
+static int fs_remove(lua_State *L) {
+  static const fs_verb removes = {"remove", lpb_fs_work_remove, NULL};
+  return on_path(L, &removes, lua_toboolean(L, 2));
+}
+
+/* fs.rename(from, to). In place of what `to` was, in one step. */
+static int fs_rename(lua_State *L) {
+  static const fs_verb renames = {"rename", lpb_fs_work_rename, NULL};
+  const char *from = check_path(L, 1), *to = check_path(L, 2);
+  fs_op *f = make(L, &renames);
+  return start(L, f, copy_paths(f, from, to));
+}
+
+static int push_path(lua_State *L, fs_op *f) {
+  lua_pushstring(L, f->w.path);
+  return 1;
+}
+
+/* core.tempdir(template) -> path of a new folder that only this user can enter. */
+static int fs_tempdir(lua_State *L) {
+  static const fs_verb makes = {"make the folder", lpb_fs_work_tempdir, push_path};
+  return on_path(L, &makes, false);
+}
+
+int luaopen_luapool_fs_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"read", fs_read},       {"write", fs_write},
+                                       {"append", fs_append},   {"list", fs_list},
+                                       {"stat", fs_stat},       {"mkdir", fs_mkdir},
+                                       {"remove", fs_remove},   {"rename", fs_rename},
+                                       {"tempdir", fs_tempdir}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,306 @@
+/* bindings/http/client.c: queues, connections and the life of a client. See http_client.h.
+ *
+ * Invariant: client->running and host->running count the transfers in the stages RESOLVING and
+ * RUNNING, and never pass the limits; a transfer is queued only while one of the limits is
+ * reached. Layer: bindings. */
+#include "bindings/http/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+
+/* Connections of one host in one multi handle: beyond them curl's cost per request doubles. */
+#ifdef LP_TINY
+enum { SPREAD = 2 };
+#else
+enum { SPREAD = 64 };
+#endif
+
+/* Idle connections that a multi handle keeps at least. */
+enum { KEEP = 100 };
+
+/* --- the runtime's part --- */
+
+static void *heap_new(size_t n) {
+  return lp_alloc_resize(NULL, n);
+}
+
+static void *heap_zeroed(size_t count, size_t size) {
+  return size && count > SIZE_MAX / size ? NULL : lp_alloc_new(count * size);
+}
+
+static char *heap_copy(const char *text) {
+  size_t size = strlen(text) + 1;
+  char *copy = lp_alloc_resize(NULL, size);
+  return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static void http_close(lp_state *st) {
+  lpb_http *http = st->http;
+  if (!http) return;
+  lp_list_each (link, &http->clients)
+    lpb_http_client_close(lp_list_of(link, lpb_http_client, link));
+  lpb_http_multi_close_polls(&http->polls);
+  curl_slist_free_all(http->headers);
+  lp_alloc_free(http);
+  st->http = NULL;
+  curl_global_cleanup();
+}
+
+static bool environment_names_proxy(void) {
+  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                      "ALL_PROXY"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *value = getenv(names[i]);
+    if (value && *value) return true;
+  }
+  return false;
+}
+
+static lpb_http *http_of(lp_state *st) {
+  if (st->http) return st->http;
+  lpb_http *http = lp_alloc_new(sizeof *http);
+  if (!http) return NULL;
+  if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_new, lp_alloc_free, lp_alloc_resize,
+                           heap_copy, heap_zeroed) != CURLE_OK) {
+    lp_alloc_free(http);
+    return NULL;
+  }
+  http->headers = curl_slist_append(NULL, "User-Agent: " LP_HTTP_AGENT);
+  curl_slist_append(http->headers, "Accept-Encoding: " LP_HTTP_ENCODINGS);
+  http->st = st;
+  http->polls.loop = st->loop;
+  http->proxied = environment_names_proxy();
+  lp_list_init(&http->clients);
+  st->http = http;
+  st->http_close = http_close;
+  return http;
+}
+
+/* --- slots: who may run --- */
+
+static bool host_full(const lpb_http_client *c, const lpb_http_host *h) {
+  return c->limit_per_host > 0 && h->running >= c->limit_per_host;
+}
+
+static void take_slot(lpb_http_transfer *t) {
+  t->client->running++;
+  t->url->host->running++;
+}
+
+/* One that its host kept back may now go on; it waited longer than those behind it. */
+static void free_slot(lpb_http_transfer *t) {
+  lpb_http_client *c = t->client;
+  c->running--;
+  t->url->host->running--;
+  lp_list *next = lp_list_shift(&t->url->host->waiting);
+  if (next) lp_list_unshift(&c->waiting, next);
+}
+
+/* --- running --- */
+
+static void ended(CURL *easy, CURLcode code);
+
+static lpb_http_multi *multi_at(lpb_http_client *c, int n) {
+  if (n < c->multi_count) return c->multis[n];
+  lpb_http_multi **multis = lp_alloc_resize(c->multis, (size_t)(n + 1) * sizeof *multis);
+  if (!multis) return NULL;
+  c->multis = multis;
+  long keep = c->limit > KEEP ? c->limit : KEEP;
+  multis[n] = lpb_http_multi_open(c->http->st, &c->http->polls, keep, ended);
+  if (!multis[n]) return NULL;
+  c->multi_count++;
+  return multis[n];
+}
+
+/* The first multi handle in which the host has room. */
+static lpb_http_place *find_place(lpb_http_transfer *t) {
+  for (int n = 0;; n++) {
+    lpb_http_place *p = lpb_http_host_place(t->url->host, n);
+    if (p && p->running >= SPREAD) continue;
+    t->place = n;
+    return p;
+  }
+}
+
+/* Tells the multi handle the host's addresses when it does not know them yet. */
+static int teach(lpb_http_transfer *t, lpb_http_place *p) {
+  const lpb_http_host *h = t->url->host;
+  if (p->learned == h->generation) return 0;
+  t->addresses = curl_slist_append(NULL, h->addresses);
+  if (!t->addresses) return LP_EMEMORY;
+  curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->addresses);
+  p->learned = h->generation;
+  return 0;
+}
+
+static int run(lpb_http_transfer *t) {
+  lpb_http_place *p = find_place(t);
+  lpb_http_multi *m = p ? multi_at(t->client, t->place) : NULL;
+  if (!m || teach(t, p) < 0 || lpb_http_multi_start(m, t->easy) < 0) return LP_EMEMORY;
+  t->stage = LP_HTTP_RUNNING;
+  p->running++;
+  return 0;
+}
+
+static void fail(lpb_http_transfer *t, CURLcode code, int failure) {
+  free_slot(t);
+  t->stage = LP_HTTP_ENDED;
+  lpb_http_transfer_end(t, code, failure);
+}
+
+/* Has a slot. Runs it, or waits for its host's address. */
+static void begin(lpb_http_transfer *t) {
+  lpb_http_host *h = t->url->host;
+  int rc = t->proxied ? 1 : lpb_http_host_resolve(h);
+  if (rc == 0) {
+    t->stage = LP_HTTP_RESOLVING;
+    lp_list_push(&h->resolving, &t->link);
+  } else if (rc < 0) {
+    fail(t, CURLE_COULDNT_RESOLVE_HOST, rc);
+  } else if (run(t) < 0) {
+    fail(t, CURLE_OUT_OF_MEMORY, LP_EMEMORY);
+  }
+}
+
+/* Starts what the limits allow. */
+static void pump(lpb_http_client *c) {
+  while (c->running < c->limit) {
+    lp_list *link = lp_list_shift(&c->waiting);
+    if (!link) return;
+    lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, link);
+    if (host_full(c, t->url->host)) {
+      lp_list_push(&t->url->host->waiting, &t->link);
+    } else {
+      take_slot(t);
+      begin(t);
+    }
+  }
+}
+
+static void resolved(lpb_http_host *h, int status) {
+  lp_list ready;
+  lp_list_init(&ready);
+  lp_list_join(&ready, &h->resolving);
+  lpb_http_client *c = NULL;
+  for (lp_list *link; (link = lp_list_shift(&ready));) {
+    lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, link);
+    c = t->client;
+    if (status < 0)
+      fail(t, CURLE_COULDNT_RESOLVE_HOST, status);
+    else if (run(t) < 0)
+      fail(t, CURLE_OUT_OF_MEMORY, LP_EMEMORY);
+  }
+  if (c) pump(c);
+}
+
+/* Leaves the multi handle's and the host's counts. */
+static void leave(lpb_http_transfer *t) {
+  t->url->host->places[t->place].running--;
+  free_slot(t);
+  t->stage = LP_HTTP_ENDED;
+}
+
+static void ended(CURL *easy, CURLcode code) {
+  char *private = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+  lpb_http_transfer *t = (lpb_http_transfer *)private;
+  leave(t);
+  if (code == CURLE_COULDNT_CONNECT) lpb_http_host_forget(t->url->host);
+  lpb_http_transfer_end(t, code, t->failure);
+  pump(t->client);
+}
+
+void lpb_http_client_start(lpb_http_transfer *t) {
+  lpb_http_client *c = t->client;
+  t->stage = LP_HTTP_QUEUED;
+  lp_list_push(&c->waiting, &t->link);
+  pump(c);
+}
+
+void lpb_http_client_stop(lpb_http_transfer *t) {
+  lpb_http_client *c = t->client;
+  t->last = t->stage;
+  lp_list_remove(&t->link);
+  if (t->stage == LP_HTTP_RUNNING) {
+    lpb_http_multi_stop(c->multis[t->place], t->easy);
+    leave(t);
+  } else if (t->stage == LP_HTTP_RESOLVING) {
+    free_slot(t);
+  }
+  t->stage = LP_HTTP_ENDED;
+  pump(c);
+}
+
+/* --- transfers --- */
+
+static int client_begin(lpb_http_client *c, lp_state *st) {
+  if (c->http) return 0;
+  lpb_http *http = http_of(st);
+  if (!http) return LP_EMEMORY;
+  if (c->cookies) {
+    c->shared = curl_share_init();
+    if (!c->shared) return LP_EMEMORY;
+    curl_share_setopt(c->shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
+  }
+  c->http = http;
+  lpb_http_host_open(&c->hosts, http->polls.loop, resolved);
+  lp_list_push(&http->clients, &c->link);
+  return 0;
+}
+
+lpb_http_transfer *lpb_http_client_take(lpb_http_client *c, lp_state *st) {
+  if (c->closed || client_begin(c, st) < 0) return NULL;
+  lp_list *link = c->idle.prev; /* the last one used is warm */
+  if (link == &c->idle) return lpb_http_transfer_new(c);
+  lp_list_remove(link);
+  return lp_list_of(link, lpb_http_transfer, link);
+}
+
+void lpb_http_client_give(lpb_http_transfer *t) {
+  if (!t) return;
+  if (t->stage > LP_HTTP_IDLE && t->stage < LP_HTTP_ENDED) lpb_http_client_stop(t);
+  t->wait = NULL;
+  lpb_http_transfer_clear(t);
+  t->stage = LP_HTTP_IDLE;
+  lp_list_push(&t->client->idle, &t->link);
+}
+
+/* --- the client --- */
+
+void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, bool cookies) {
+  *c = (lpb_http_client){.limit = limit, .limit_per_host = limit_per_host, .cookies = cookies};
+  lp_list_init(&c->link);
+  lp_list_init(&c->transfers);
+  lp_list_init(&c->idle);
+  lp_list_init(&c->waiting);
+}
+
+/* Whoever held it finds that it is gone. */
+static void abandon(lpb_http_transfer *t) {
+  if (t->stage > LP_HTTP_IDLE && t->stage < LP_HTTP_ENDED) lpb_http_client_stop(t);
+  if (t->owner) *t->owner = NULL;
+  if (t->wait) {
+    t->wait->transfer = NULL;
+    lp_op_finish(&t->wait->op, LP_ECLOSED);
+  }
+  lpb_http_transfer_free(t);
+}
+
+void lpb_http_client_close(lpb_http_client *c) {
+  if (c->closed) return;
+  c->closed = true;
+  c->limit = 0; /* nothing queued may start */
+  lp_list_each (link, &c->transfers) abandon(lp_list_of(link, lpb_http_transfer, all));
+  for (int i = 0; i < c->multi_count; i++) lpb_http_multi_close(c->multis[i]);
+  lp_alloc_free(c->multis);
+  if (c->shared) curl_share_cleanup(c->shared);
+  lpb_http_host_close(&c->hosts);
+  lp_list_remove(&c->link);
+  c->multis = NULL;
+  c->multi_count = 0;
+  c->shared = NULL;
+  c->http = NULL;
+}

@@ -1,0 +1,62 @@
+/* bindings/http/client.h: a client: its limits, its connections and its cookies.
+ *
+ * Requests beyond the limits wait in queues here, not in curl, whose cost grows with what is in
+ * a multi handle; for the same reason a host with many connections is spread over several.
+ * Nothing is made before the first request. Layer: bindings. Owner: the Lua object, in http.c.
+ */
+#ifndef LP_BINDINGS_HTTP_CLIENT_H
+#define LP_BINDINGS_HTTP_CLIENT_H
+
+#include "bindings/http/host.h"
+#include "bindings/http/multi.h"
+#include "bindings/http/transfer.h"
+
+#define LP_HTTP_AGENT     "luapool/" LP_VERSION
+#define LP_HTTP_ENCODINGS "gzip, br"
+
+/* Of a runtime: lp_state.http. */
+typedef struct lpb_http {
+  lp_state *st;
+  lpb_http_polls polls;
+  lp_list clients;
+  struct curl_slist
+      *headers; /* of a request that names none: cheaper than curl's options for them */
+  bool proxied; /* the environment names a proxy: it looks names up */
+} lpb_http;
+
+typedef struct lpb_http_client {
+  lp_list link;   /* in http->clients */
+  lpb_http *http; /* NULL: nothing was requested yet, or closed */
+  lpb_http_hosts hosts;
+  lpb_http_multi **multis;
+  int multi_count;
+  CURLSH *shared;    /* cookies; NULL for none */
+  lp_list transfers; /* all of them, idle or not */
+  lp_list idle;
+  lp_list waiting; /* kept back by `limit` */
+  int running;     /* resolving or running */
+  int limit, limit_per_host;
+  bool cookies;
+  bool closed;
+} lpb_http_client;
+
+/* Closed by lpb_http_client_close. */
+void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, bool cookies);
+
+/* A transfer for a new request, or NULL for want of memory or when the client is closed. */
+lpb_http_transfer *lpb_http_client_take(lpb_http_client *c, lp_state *st);
+
+/* Begins a request, or queues it. The transfer has its url. A failure ends the transfer. */
+void lpb_http_client_start(lpb_http_transfer *t);
+
+/* Takes a transfer out of wherever it is; no effect when it has ended. Never from a callback of
+ * curl. */
+void lpb_http_client_stop(lpb_http_transfer *t);
+
+/* Stops it and keeps it for the next request. NULL is fine. */
+void lpb_http_client_give(lpb_http_transfer *t);
+
+/* Ends what is under way (those who wait get LP_ECLOSED) and closes everything. Safe twice. */
+void lpb_http_client_close(lpb_http_client *c);
+
+#endif

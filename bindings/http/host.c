@@ -1,0 +1,284 @@
+/* bindings/http/host.c: parsed URLs, hosts and their addresses. See http_host.h. Layer:
+ * bindings. */
+#include "bindings/http/host.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netdb.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/error.h"
+
+static const uint64_t TTL = 60ull * 1000000000ull;
+
+static size_t hash(const char *s, size_t len) {
+  size_t h = 5381;
+  for (size_t i = 0; i < len; i++) h = h * 33 ^ (unsigned char)s[i];
+  return h ^ h >> 15;
+}
+
+/* --- hosts --- */
+
+static void host_free(lpb_http_host *h) {
+  lp_alloc_free(h->places);
+  lp_alloc_free(h->addresses);
+  lp_alloc_free(h);
+}
+
+static void host_release(lpb_http_host *h) {
+  if (--h->refs > 0) return;
+  lp_list_remove(&h->link);
+  host_free(h);
+}
+
+static bool is_literal(const char *name) {
+  struct in6_addr any;
+  if (inet_pton(AF_INET, name, &any) == 1 || *name == '[') return true;
+  size_t len = strlen(name), tail = strlen("localhost");
+  if (len < tail || strcasecmp(name + len - tail, "localhost") != 0) return false;
+  return len == tail || name[len - tail - 1] == '.';
+}
+
+static lpb_http_host *host_new(lpb_http_hosts *hs, const char *scheme, const char *name,
+                               const char *port) {
+  size_t key = strlen(scheme) + strlen(name) + strlen(port) + sizeof "://:";
+  lpb_http_host *h = lp_alloc_new(sizeof *h + key + strlen(name) + strlen(port) + 2);
+  if (!h) return NULL;
+  snprintf(h->key, key, "%s://%s:%s", scheme, name, port);
+  h->name = strcpy(h->key + key, name);
+  h->port = strcpy(h->name + strlen(name) + 1, port);
+  h->hosts = hs;
+  h->literal = is_literal(name);
+  lp_list_init(&h->waiting);
+  lp_list_init(&h->resolving);
+  lp_list_push(&hs->buckets[hash(h->key, key - 1) % LP_HTTP_BUCKETS], &h->link);
+  return h;
+}
+
+static lpb_http_host *host_find(lpb_http_hosts *hs, const char *scheme, const char *name,
+                                const char *port) {
+  char key[512];
+  int n = snprintf(key, sizeof key, "%s://%s:%s", scheme, name, port);
+  if (n < 0 || (size_t)n >= sizeof key) return NULL;
+  lp_list_each (link, &hs->buckets[hash(key, (size_t)n) % LP_HTTP_BUCKETS]) {
+    lpb_http_host *h = lp_list_of(link, lpb_http_host, link);
+    if (strcmp(h->key, key) == 0) return h;
+  }
+  return host_new(hs, scheme, name, port);
+}
+
+lpb_http_place *lpb_http_host_place(lpb_http_host *h, int n) {
+  if (n < h->place_count) return &h->places[n];
+  int count = n + 4;
+  lpb_http_place *places = lp_alloc_resize(h->places, (size_t)count * sizeof *places);
+  if (!places) return NULL;
+  memset(places + h->place_count, 0, (size_t)(count - h->place_count) * sizeof *places);
+  h->places = places;
+  h->place_count = count;
+  return &places[n];
+}
+
+/* --- URLs --- */
+
+static const char HEX[] = "0123456789ABCDEF";
+
+/* Where the host's name ends. */
+static size_t authority_end(const char *text, size_t len) {
+  const char *slashes = memmem(text, len, "//", 2);
+  size_t i = slashes ? (size_t)(slashes - text) + 2 : 0;
+  while (i < len && !strchr("/?#", text[i])) i++;
+  return i;
+}
+
+static int append_encoded(lp_buf *b, unsigned char c) {
+  char hex[3] = {'%', HEX[c >> 4], HEX[c & 15]};
+  return c <= ' ' || c >= 0x7f ? lp_buf_append(b, hex, 3) : lp_buf_append(b, &c, 1);
+}
+
+/* The text as curl may read it, with a final zero. Returns 0, LP_EMEMORY, or LP_ECORRUPT for
+ * control characters. */
+static int encode(const char *text, size_t len, lp_buf *out) {
+  size_t host_end = authority_end(text, len);
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if (c < ' ' || c == 0x7f) return LP_ECORRUPT;
+    int rc = i < host_end ? lp_buf_append(out, &c, 1) : append_encoded(out, c);
+    if (rc < 0) return rc;
+  }
+  return lp_buf_append(out, "", 1);
+}
+
+static const char *reason(CURLUcode code) {
+  if (code == CURLUE_BAD_SCHEME || code == CURLUE_UNSUPPORTED_SCHEME || code == CURLUE_NO_HOST)
+    return "it must begin with http:// or https:// and a host";
+  return code == CURLUE_OUT_OF_MEMORY ? "not enough memory" : curl_url_strerror(code);
+}
+
+/* Gives u its host. Returns NULL, or why that cannot be. */
+static const char *find_host(lpb_http_hosts *hs, lpb_http_url *u) {
+  char *scheme = NULL, *name = NULL, *port = NULL;
+  const char *why = NULL;
+  CURLUcode rc = curl_url_get(u->parsed, CURLUPART_SCHEME, &scheme, 0);
+  if (!rc) rc = curl_url_get(u->parsed, CURLUPART_HOST, &name, CURLU_PUNYCODE);
+  if (!rc) rc = curl_url_get(u->parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+  for (char *c = name; c && *c; c++) *c = (char)tolower((unsigned char)*c);
+  if (!rc && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+    rc = CURLUE_UNSUPPORTED_SCHEME;
+  if (rc)
+    why = reason(rc);
+  else if (!(u->host = host_find(hs, scheme, name, port)))
+    why = "not enough memory";
+  else
+    u->host->refs++;
+  curl_free(scheme);
+  curl_free(name);
+  curl_free(port);
+  return why;
+}
+
+static const char *parse(lpb_http_hosts *hs, lpb_http_url *u) {
+  lp_buf text = {0};
+  u->parsed = curl_url();
+  int rc = u->parsed ? encode(u->text, u->len, &text) : LP_EMEMORY;
+  const char *why = NULL;
+  if (rc == LP_ECORRUPT)
+    why = "it holds a control character";
+  else if (rc < 0)
+    why = "not enough memory";
+  if (!why) {
+    CURLUcode code = curl_url_set(u->parsed, CURLUPART_URL, text.data, 0);
+    if (!code) code = curl_url_get(u->parsed, CURLUPART_URL, &u->full, 0);
+    why = code ? reason(code) : find_host(hs, u);
+  }
+  lp_buf_close(&text);
+  return why;
+}
+
+void lpb_http_host_release(lpb_http_url *u) {
+  if (!u || --u->refs > 0) return;
+  curl_url_cleanup(u->parsed);
+  curl_free(u->full);
+  if (u->host) host_release(u->host);
+  lp_alloc_free(u);
+}
+
+lpb_http_url *lpb_http_host_url(lpb_http_hosts *hs, const char *text, size_t len,
+                                const char **why) {
+  lpb_http_url **seat = &hs->urls[hash(text, len) % LP_HTTP_URLS], *u = *seat;
+  if (!u || u->len != len || memcmp(u->text, text, len) != 0) {
+    *why = "not enough memory";
+    u = lp_alloc_new(sizeof *u + len + 1);
+    if (!u) return NULL;
+    u->refs = 1; /* the cache's */
+    u->len = len;
+    memcpy(u->text, text, len);
+    *why = parse(hs, u);
+    if (*why) {
+      lpb_http_host_release(u);
+      return NULL;
+    }
+    lpb_http_host_release(*seat);
+    *seat = u;
+  }
+  u->refs++;
+  return u;
+}
+
+/* --- addresses --- */
+
+/* Appends ",address" ("[address]" for IPv6). */
+static int append_address(lp_buf *out, const struct addrinfo *a) {
+  char text[INET6_ADDRSTRLEN + 4] = {0};
+  if (a->ai_family == AF_INET) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)a->ai_addr;
+    inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
+  } else if (a->ai_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a->ai_addr;
+    text[0] = '[';
+    inet_ntop(AF_INET6, &in6->sin6_addr, text + 1, sizeof text - 2);
+    strcat(text, "]");
+  } else {
+    return 0;
+  }
+  int rc = lp_buf_append(out, out->len ? "," : ":", 1);
+  return rc < 0 ? rc : lp_buf_append(out, text, strlen(text));
+}
+
+/* "+name:port:address,address": the plus lets curl forget it after a while. */
+static int write_addresses(lpb_http_host *h, const struct addrinfo *list) {
+  lp_buf all = {0};
+  for (const struct addrinfo *a = list; a; a = a->ai_next)
+    if (append_address(&all, a) < 0) goto fail;
+  if (!all.len) {
+    lp_buf_close(&all);
+    return UV_EAI_NONAME;
+  }
+  size_t size = all.len + strlen(h->name) + strlen(h->port) + 3;
+  char *text = lp_alloc_resize(h->addresses, size);
+  if (!text) goto fail;
+  snprintf(text, size, "+%s:%s%.*s", h->name, h->port, (int)all.len, all.data);
+  lp_buf_close(&all);
+  h->addresses = text;
+  return 0;
+fail:
+  lp_buf_close(&all);
+  return UV_ENOMEM;
+}
+
+static void looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *list) {
+  lpb_http_host *h = req->data;
+  h->looking = false;
+  if (h->hosts && status == 0) status = write_addresses(h, list);
+  uv_freeaddrinfo(list);
+  if (h->hosts) {
+    if (status == 0) {
+      h->generation++;
+      h->expires = uv_hrtime() + TTL;
+    }
+    h->hosts->resolved(h, status);
+  }
+  host_release(h);
+}
+
+int lpb_http_host_resolve(lpb_http_host *h) {
+  if (h->literal || uv_hrtime() < h->expires) return 1;
+  if (h->looking) return 0;
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+  int rc = uv_getaddrinfo(h->hosts->loop, &h->lookup, looked_up, h->name, NULL, &hints);
+  if (rc < 0) return rc;
+  h->lookup.data = h;
+  h->looking = true;
+  h->refs++;
+  return 0;
+}
+
+void lpb_http_host_forget(lpb_http_host *h) {
+  h->expires = 0;
+}
+
+/* --- all of them --- */
+
+void lpb_http_host_open(lpb_http_hosts *hs, uv_loop_t *loop,
+                        void (*resolved)(lpb_http_host *host, int status)) {
+  *hs = (lpb_http_hosts){.loop = loop, .resolved = resolved};
+  for (int i = 0; i < LP_HTTP_BUCKETS; i++) lp_list_init(&hs->buckets[i]);
+}
+
+/* Only hosts with a look-up under way are left in the buckets once the URLs are gone. */
+static void detach(lp_list *bucket) {
+  lp_list_each (link, bucket) {
+    lpb_http_host *h = lp_list_of(link, lpb_http_host, link);
+    lp_list_remove(link);
+    h->hosts = NULL;
+    uv_cancel((uv_req_t *)&h->lookup);
+  }
+}
+
+void lpb_http_host_close(lpb_http_hosts *hs) {
+  if (!hs->loop) return;
+  for (int i = 0; i < LP_HTTP_URLS; i++) lpb_http_host_release(hs->urls[i]);
+  for (int i = 0; i < LP_HTTP_BUCKETS; i++) detach(&hs->buckets[i]);
+  *hs = (lpb_http_hosts){0};
+}

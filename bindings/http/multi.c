@@ -1,0 +1,269 @@
+/* bindings/http/multi.c: sockets and the timer of a curl multi handle on libuv.
+ *
+ * Invariant: a descriptor has a poll in the table exactly as long as it is open, for libuv
+ * aborts on a closed one that is still polled. curl closes its connections through socket_close
+ * below; other descriptors (the pipe to its resolver's thread) it only announces with
+ * CURL_POLL_REMOVE, so their polls go at once. Layer: bindings. */
+#include "bindings/http/multi.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
+
+struct lpb_http_poll {
+  uv_poll_t handle;
+  lpb_http_multi *multi; /* whose transfer used it last */
+  curl_socket_t fd;
+  int wanted;     /* events that a transfer waits for; 0: it is idle */
+  int armed;      /* events that the handle is started for */
+  bool inited;    /* the handle is known to libuv */
+  bool ours;      /* a connection: curl closes it through socket_close */
+  bool connected; /* to its server: socket_close will be called */
+};
+
+/* --- the table of descriptors --- */
+
+static lpb_http_poll *polls_find(const lpb_http_polls *ps, curl_socket_t fd) {
+  return (size_t)fd < ps->cap ? ps->by_fd[fd] : NULL;
+}
+
+static int polls_reserve(lpb_http_polls *ps, size_t fd) {
+  if (fd < ps->cap) return 0;
+  size_t cap = ps->cap ? ps->cap : 64;
+  while (cap <= fd) cap *= 2;
+  lpb_http_poll **by_fd = lp_alloc_resize(ps->by_fd, cap * sizeof *by_fd);
+  if (!by_fd) return LP_EMEMORY;
+  for (size_t i = ps->cap; i < cap; i++) by_fd[i] = NULL;
+  ps->by_fd = by_fd;
+  ps->cap = cap;
+  return 0;
+}
+
+static lpb_http_poll *polls_add(lpb_http_polls *ps, curl_socket_t fd, bool ours) {
+  if (polls_reserve(ps, (size_t)fd) < 0) return NULL;
+  lpb_http_poll *p = lp_alloc_new(sizeof *p);
+  if (!p) return NULL;
+  p->fd = fd;
+  p->ours = ours;
+  return ps->by_fd[fd] = p;
+}
+
+static void poll_free(uv_handle_t *h) {
+  lp_alloc_free(h->data);
+}
+
+static void polls_drop(lpb_http_polls *ps, curl_socket_t fd) {
+  lpb_http_poll *p = polls_find(ps, fd);
+  if (!p) return;
+  ps->by_fd[fd] = NULL;
+  if (p->inited)
+    uv_close((uv_handle_t *)&p->handle, poll_free);
+  else
+    lp_alloc_free(p);
+}
+
+void lpb_http_multi_close_polls(lpb_http_polls *ps) {
+  for (size_t fd = 0; fd < ps->cap; fd++) polls_drop(ps, (curl_socket_t)fd);
+  lp_alloc_free(ps->by_fd);
+  *ps = (lpb_http_polls){0};
+}
+
+/* --- events --- */
+
+static void drain(lpb_http_multi *m) {
+  int left;
+  for (CURLMsg *msg; (msg = curl_multi_info_read(m->curl, &left));) {
+    if (msg->msg != CURLMSG_DONE) continue;
+    CURL *easy = msg->easy_handle;
+    CURLcode code = msg->data.result;
+    lpb_http_multi_stop(m, easy);
+    m->done(easy, code);
+  }
+}
+
+static void act(lpb_http_multi *m, curl_socket_t fd, int events) {
+  int running;
+  curl_multi_socket_action(m->curl, fd, events, &running);
+  drain(m);
+}
+
+static void poll_ready(uv_poll_t *h, int status, int events);
+
+static int poll_arm(lpb_http_poll *p) {
+  if (p->armed == p->wanted) return 0;
+  p->armed = p->wanted;
+  return uv_poll_start(&p->handle, p->wanted, poll_ready);
+}
+
+/* libuv stops a handle that it reports an error of: armed again if curl still wants the socket.
+ */
+static void poll_failed(lpb_http_poll *p) {
+  lpb_http_multi *m = p->multi;
+  curl_socket_t fd = p->fd;
+  p->armed = 0;
+  if (!p->wanted) return;
+  act(m, fd, CURL_CSELECT_ERR);
+  p = polls_find(m->polls, fd);
+  if (p && p->wanted && p->multi == m) poll_arm(p);
+}
+
+static void poll_ready(uv_poll_t *h, int status, int events) {
+  lpb_http_poll *p = h->data;
+  if (status < 0) {
+    poll_failed(p);
+  } else if (!p->wanted) { /* idle, and its server closed it: it would be ready for ever */
+    uv_poll_stop(h);
+    p->armed = 0;
+  } else {
+    act(p->multi, p->fd,
+        (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
+            (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
+  }
+}
+
+/* --- what curl calls --- */
+
+static int poll_init(lpb_http_multi *m, lpb_http_poll *p) {
+  if (p->inited) return 0;
+  int rc = uv_poll_init_socket(m->polls->loop, &p->handle, p->fd);
+  if (rc < 0) return rc;
+  p->handle.data = p;
+  p->inited = true;
+  return 0;
+}
+
+/* Asked once a connection. curl closes a socket that never became one by itself. */
+static bool is_connected(lpb_http_poll *p) {
+  struct sockaddr_storage peer;
+  socklen_t len = sizeof peer;
+  if (!p->connected) p->connected = getpeername(p->fd, (struct sockaddr *)&peer, &len) == 0;
+  return p->connected;
+}
+
+static void socket_idle(lpb_http_polls *ps, lpb_http_poll *p) {
+  if (!p->ours || !is_connected(p)) {
+    polls_drop(ps, p->fd);
+  } else {
+    p->wanted = 0;
+    if (p->inited) uv_unref((uv_handle_t *)&p->handle);
+  }
+}
+
+static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, void *unused) {
+  (void)easy, (void)unused;
+  lpb_http_multi *m = multi;
+  lpb_http_poll *p = polls_find(m->polls, fd);
+  if (what == CURL_POLL_REMOVE) {
+    if (p) socket_idle(m->polls, p);
+    return 0;
+  }
+  if (!p) p = polls_add(m->polls, fd, false);
+  if (!p || poll_init(m, p) < 0) return -1;
+  p->multi = m;
+  p->wanted =
+      (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+  uv_ref((uv_handle_t *)&p->handle);
+  return poll_arm(p) < 0 ? -1 : 0;
+}
+
+static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_sockaddr *a) {
+  (void)purpose;
+  lpb_http_opener *o = of;
+  int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+  o->error = fd < 0 ? -errno : 0;
+  if (fd < 0) return CURL_SOCKET_BAD;
+  polls_drop(o->polls, fd); /* of a socket that curl gave up before it was polled */
+  if (polls_add(o->polls, fd, true)) return fd;
+  close(fd);
+  o->error = LP_EMEMORY;
+  return CURL_SOCKET_BAD;
+}
+
+static int socket_close(void *polls, curl_socket_t fd) {
+  polls_drop(polls, fd);
+  return close(fd);
+}
+
+static void timed_out(uv_timer_t *t) {
+  act(t->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* Runs after tasks have run: all that they started leaves now, not a turn of the loop later. */
+static void flush_run(lp_flush *f) {
+  lpb_http_multi *m = (lpb_http_multi *)((char *)f - offsetof(lpb_http_multi, flush));
+  m->flushing = true;
+  act(m, CURL_SOCKET_TIMEOUT, 0);
+  m->flushing = false;
+}
+
+static int timer_changed(CURLM *curl, long ms, void *multi) {
+  (void)curl;
+  lpb_http_multi *m = multi;
+  if (ms < 0) return uv_timer_stop(&m->timer);
+  if (ms > 0 || m->flushing) return uv_timer_start(&m->timer, timed_out, (uint64_t)ms, 0);
+  lp_loop_flush(m->st, &m->flush);
+  return 0;
+}
+
+/* --- the handle --- */
+
+static void multi_freed(uv_handle_t *h) {
+  lp_alloc_free(h->data);
+}
+
+lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_polls *polls, long keep,
+                                    void (*done)(CURL *easy, CURLcode code)) {
+  lpb_http_multi *m = lp_alloc_new(sizeof *m);
+  if (!m) return NULL;
+  m->curl = curl_multi_init();
+  if (!m->curl) {
+    lp_alloc_free(m);
+    return NULL;
+  }
+  m->st = st;
+  m->polls = polls;
+  m->done = done;
+  lp_list_init(&m->flush.link);
+  m->flush.run = flush_run;
+  uv_timer_init(polls->loop, &m->timer);
+  m->timer.data = m;
+  uv_unref((uv_handle_t *)&m->timer);
+  curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, socket_changed);
+  curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
+  curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, timer_changed);
+  curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
+  curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, keep);
+  return m;
+}
+
+void lpb_http_multi_prepare(lpb_http_opener *opener, CURL *easy) {
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, opener);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, socket_close);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, opener->polls); /* outlives the opener */
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+                   1L); /* to stop waits for no thread that resolves */
+}
+
+int lpb_http_multi_start(lpb_http_multi *m, CURL *easy) {
+  if (curl_multi_add_handle(m->curl, easy) != CURLM_OK) return LP_EMEMORY;
+  if (m->running++ == 0) uv_ref((uv_handle_t *)&m->timer);
+  return 0;
+}
+
+void lpb_http_multi_stop(lpb_http_multi *m, CURL *easy) {
+  curl_multi_remove_handle(m->curl, easy);
+  if (--m->running == 0) uv_unref((uv_handle_t *)&m->timer);
+}
+
+void lpb_http_multi_close(lpb_http_multi *m) {
+  if (!m) return;
+  curl_multi_cleanup(m->curl);
+  lp_list_remove(&m->flush.link);
+  uv_close((uv_handle_t *)&m->timer, multi_freed);
+}

@@ -1,0 +1,262 @@
+/* bindings/http/options.c: a table of options, each a field of the plan and how curl is told of
+ * it. Layer: bindings. */
+#include "bindings/http/client.h"
+#include "bindings/http/options.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+/* Each finds its value on top of the stack and leaves it there. */
+typedef CURLcode setter(lua_State *L, lpb_http_transfer *t, CURLoption id);
+
+static CURLcode set_text(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  return curl_easy_setopt(t->easy, id, lua_tostring(L, -1));
+}
+
+static CURLcode set_stream(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  t->stream = lua_toboolean(L, -1);
+  return CURLE_OK;
+}
+
+static CURLcode set_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  t->timeout = lua_tonumber(L, -1);
+  return CURLE_OK;
+}
+
+static CURLcode set_connect_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  t->connect_timeout = lua_tonumber(L, -1);
+  double ms = t->connect_timeout * 1000;
+  return curl_easy_setopt(t->easy, id, ms < 1 ? 1L : ms < 1e9 ? (long)ms : 1000000000L);
+}
+
+static CURLcode set_max_body(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  t->max_body = (size_t)lua_tointeger(L, -1);
+  return CURLE_OK;
+}
+
+static CURLcode set_redirects(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  long most = (long)lua_tointeger(L, -1);
+  t->follows = most > 0;
+  curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, most > 0 ? 1L : 0L);
+  return curl_easy_setopt(t->easy, id, most);
+}
+
+static CURLcode set_proxy(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  t->proxied = *lua_tostring(L, -1) != 0;
+  return set_text(L, t, id);
+}
+
+static CURLcode set_auth(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  t->digest = strcmp(lua_tostring(L, -1), "digest") == 0;
+  return curl_easy_setopt(t->easy, id, t->digest ? CURLAUTH_DIGEST : CURLAUTH_BASIC);
+}
+
+static CURLcode set_bearer(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  curl_easy_setopt(t->easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+  return set_text(L, t, id);
+}
+
+static CURLcode set_verify(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  long on = lua_toboolean(L, -1);
+  curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYHOST, on ? 2L : 0L);
+  return curl_easy_setopt(t->easy, id, on);
+}
+
+static CURLcode set_version(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  static const struct {
+    const char *name;
+    long value;
+  } versions[] = {{"1.0", CURL_HTTP_VERSION_1_0},
+                  {"1.1", CURL_HTTP_VERSION_1_1},
+                  {"2", CURL_HTTP_VERSION_2TLS}};
+  for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
+    if (strcmp(lua_tostring(L, -1), versions[i].name) == 0)
+      return curl_easy_setopt(t->easy, id, versions[i].value);
+  return CURLE_BAD_FUNCTION_ARGUMENT;
+}
+
+static CURLcode set_decode(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  return curl_easy_setopt(t->easy, id, lua_toboolean(L, -1) ? "" : NULL);
+}
+
+static CURLcode set_headers(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    struct curl_slist *longer = curl_slist_append(t->headers, lua_tostring(L, -1));
+    lua_pop(L, 1);
+    if (!longer) return CURLE_OUT_OF_MEMORY;
+    t->headers = longer;
+  }
+  return curl_easy_setopt(t->easy, id, t->headers);
+}
+
+/* A stream's request returns to its caller, and lets go of the plan, before the transfer ends.
+ */
+static CURLcode set_body(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  size_t len;
+  const char *body = lua_tolstring(L, -1, &len);
+  curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+  return curl_easy_setopt(t->easy, t->stream ? CURLOPT_COPYPOSTFIELDS : id, body);
+}
+
+static CURLcode set_save(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  return lpb_http_file_open(&t->file, lua_tostring(L, -1)) < 0 ? CURLE_OUT_OF_MEMORY : CURLE_OK;
+}
+
+/* --- multipart --- */
+
+static CURLcode part_name(curl_mimepart *p, const char *v, size_t n) {
+  (void)n;
+  return curl_mime_name(p, v);
+}
+
+static CURLcode part_file(curl_mimepart *p, const char *v, size_t n) {
+  (void)n;
+  return curl_mime_filedata(p, v);
+}
+
+static CURLcode part_filename(curl_mimepart *p, const char *v, size_t n) {
+  (void)n;
+  return curl_mime_filename(p, v);
+}
+
+static CURLcode part_type(curl_mimepart *p, const char *v, size_t n) {
+  (void)n;
+  return curl_mime_type(p, v);
+}
+
+static const struct {
+  const char *name;
+  CURLcode (*set)(curl_mimepart *p, const char *v, size_t n);
+} part_rows[] = {{"name", part_name},
+                 {"data", curl_mime_data},
+                 {"file", part_file},
+                 {"filename", part_filename}, /* after file, which sets its own */
+                 {"type", part_type}};
+
+/* The part is the table on top of the stack. */
+static CURLcode add_part(lua_State *L, lpb_http_transfer *t) {
+  curl_mimepart *part = curl_mime_addpart(t->form);
+  if (!part) return CURLE_OUT_OF_MEMORY;
+  CURLcode rc = CURLE_OK;
+  for (size_t i = 0; i < sizeof part_rows / sizeof *part_rows && rc == CURLE_OK; i++) {
+    size_t len;
+    if (lua_getfield(L, -1, part_rows[i].name) == LUA_TSTRING) {
+      const char *value = lua_tolstring(L, -1, &len);
+      rc = part_rows[i].set(part, value, len);
+    }
+    lua_pop(L, 1);
+  }
+  return rc;
+}
+
+static CURLcode set_multipart(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  t->form = curl_mime_init(t->easy);
+  if (!t->form) return CURLE_OUT_OF_MEMORY;
+  lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    CURLcode rc = add_part(L, t);
+    lua_pop(L, 1);
+    if (rc != CURLE_OK) return rc;
+  }
+  return curl_easy_setopt(t->easy, id, t->form);
+}
+
+/* --- the plan --- */
+
+/* CHEAP: what it sets, lpb_http_transfer_clear undoes by itself. */
+#define ROW(name, set, id)                                                                     \
+  { #name, set, id, false, "libcurl refuses the option " #name }
+#define CHEAP(name, set, id)                                                                   \
+  { #name, set, id, true, "libcurl refuses the option " #name }
+static const struct {
+  const char *name;
+  setter *set;
+  CURLoption id;
+  bool cheap;
+  const char *refusal;
+} rows[] = {
+    CHEAP(stream, set_stream, 0), /* before body */
+    ROW(body, set_body, CURLOPT_POSTFIELDS),
+    ROW(multipart, set_multipart, CURLOPT_MIMEPOST),
+    CHEAP(headers, set_headers, CURLOPT_HTTPHEADER),
+    ROW(auth_type, set_auth, CURLOPT_HTTPAUTH),
+    ROW(user, set_text, CURLOPT_USERNAME),
+    ROW(password, set_text, CURLOPT_PASSWORD),
+    ROW(bearer, set_bearer, CURLOPT_XOAUTH2_BEARER),
+    ROW(cookies, set_text, CURLOPT_COOKIE),
+    CHEAP(timeout, set_timeout, 0),
+    CHEAP(connect_timeout, set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS),
+    ROW(redirects, set_redirects, CURLOPT_MAXREDIRS),
+    ROW(verify, set_verify, CURLOPT_SSL_VERIFYPEER),
+    ROW(ca, set_text, CURLOPT_CAINFO),
+    ROW(cert, set_text, CURLOPT_SSLCERT),
+    ROW(key, set_text, CURLOPT_SSLKEY),
+    ROW(proxy, set_proxy, CURLOPT_PROXY),
+    ROW(http_version, set_version, CURLOPT_HTTP_VERSION),
+    CHEAP(max_body, set_max_body, 0),
+    CHEAP(save_to, set_save, 0),
+    ROW(decode, set_decode, CURLOPT_ACCEPT_ENCODING),
+};
+
+/* Protected. Arguments: the transfer, the plan. Returns the text for what failed, or NULL, as a
+ * light userdata. */
+static int apply(lua_State *L) {
+  lpb_http_transfer *t = lua_touserdata(L, 1);
+  const char *failed = NULL;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows && !failed; i++) {
+    lua_pushstring(L, rows[i].name);
+    if (lua_rawget(L, 2) != LUA_TNIL) {
+      if (rows[i].set(L, t, rows[i].id) != CURLE_OK) failed = rows[i].refusal;
+      if (!rows[i].cheap) t->set = true;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushlightuserdata(L, (void *)failed);
+  return 1;
+}
+
+static const char *set_plan(lua_State *L, lpb_http_transfer *t, int plan) {
+  plan = lua_absindex(L, plan);
+  lua_pushcfunction(L, apply);
+  lua_pushlightuserdata(L, t);
+  lua_pushvalue(L, plan);
+  int rc = lua_pcall(L, 2, 1, 0);
+  const char *failed = rc == LUA_OK ? lua_touserdata(L, -1) : "not enough memory";
+  lua_pop(L, 1);
+  return failed;
+}
+
+/* A POST (its plan has a body) becomes a GET where a redirection says so; for a custom method
+ * curl would not do that. */
+static void set_method(lpb_http_transfer *t, const char *method) {
+  CURL *e = t->easy;
+  t->set = true;
+  snprintf(t->method, sizeof t->method, "%s", method);
+  if (strcmp(method, "HEAD") == 0)
+    curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+  else if (strcmp(method, "POST") != 0)
+    curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, t->method);
+}
+
+/* What RFC 9110 calls idempotent. */
+static bool is_idempotent(const char *method) {
+  static const char *const names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(method, names[i]) == 0) return true;
+  return false;
+}
+
+const char *lpb_http_options_set(lua_State *L, lpb_http_transfer *t, const char *method,
+                                 int plan) {
+  const char *failed = plan ? set_plan(L, t, plan) : NULL;
+  if (t->set || strcmp(method, "GET") != 0) set_method(t, method);
+  if (!is_idempotent(method)) lpb_http_transfer_once(t);
+  return failed;
+}

@@ -1,0 +1,20 @@
+/* bindings/http/result.h: what came of a request, as Lua values: a Response, or an error
+ * object. Layer: bindings. */
+#ifndef LP_BINDINGS_HTTP_RESULT_H
+#define LP_BINDINGS_HTTP_RESULT_H
+
+#include <lua.h>
+
+#include "bindings/http/transfer.h"
+
+/* True when the transfer has failed, by itself or because it was stopped with `status`. */
+bool lpb_http_result_failed(const lpb_http_transfer *t, int status);
+
+/* Pushes the Response, still without its class, of a transfer that has ended or of a stream
+ * whose header is complete. The URL that was asked for is at stack index `url`. */
+void lpb_http_result_push(lua_State *L, lpb_http_transfer *t, int url);
+
+/* Pushes the error object of a failed one. */
+void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status);
+
+#endif

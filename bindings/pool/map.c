@@ -1,0 +1,361 @@
+/* bindings/pool/map.c: a map over a pool: one snapshot of the function, calls put in by the
+ * feeding task as fast as workers take them, outcomes taken out by the consuming task. Bounded
+ * both by places of workers and by outcomes that wait to be taken. Layer: bindings. Process:
+ * main. */
+#include <lauxlib.h>
+#include <stdio.h>
+
+#include "bindings/pool/pool.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+#include "runtime/wire/wire.h"
+
+static const char CLASS[] = "luapool.pool.map";
+
+/* Outcomes that may wait to be taken, beside those that workers are busy with: in an ordered
+ * map one slow item must not keep the workers from going on. */
+enum { MOST_HELD = 1000, MOST_BYTES = 64 << 20 };
+
+typedef struct map {
+  lp_pool *pool;
+  lp_snapshot *snapshot;
+  lp_list calls;    /* not yet taken: by place when ordered; else the ended ones only */
+  lp_list running;  /* unordered: those that have not ended */
+  uint64_t places;  /* the latest given out */
+  uint64_t waiting; /* calls not ended */
+  uint64_t held;    /* calls not taken */
+  uint64_t bytes;   /* of results not taken */
+  bool ordered;
+  bool fed;                 /* no more input */
+  bool sending;             /* an item is being encoded, or that has failed */
+  bool closed;              /* nobody takes any more */
+  lp_op *feeder, *consumer; /* who waits, or NULL */
+} map;
+
+/* The class is the upvalue of its methods: luaL_checkudata looks it up by its name, which costs
+ * a twentieth of a small task. */
+static map *check(lua_State *L) {
+  map *m = lua_touserdata(L, 1);
+  bool ours = m && lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
+  if (!ours) luaL_typeerror(L, 1, CLASS);
+  lua_pop(L, 1);
+  return m;
+}
+
+/* The user value of a map: the graph of its function. */
+static int push_graph(lua_State *L) {
+  lua_getiuservalue(L, 1, 1);
+  return lua_gettop(L);
+}
+
+/* Calls in line, beside those with workers: so many that the feeder can sleep while half of
+ * them are taken, and no place stands empty meanwhile. */
+static uint64_t ahead(const map *m) {
+  uint64_t half = lp_pool_places(m->pool) / 2, least = m->pool->options.processes;
+  return half > least ? half : least;
+}
+
+static bool has_room(const map *m) {
+  const lp_pool_options *o = &m->pool->options;
+  uint64_t most = lp_pool_places(m->pool) + ahead(m);
+  bool rejects = o->max_pending && m->pool->counts.pending >= o->max_pending && m->waiting;
+  bool window = m->held < 2 * most + MOST_HELD && m->bytes < MOST_BYTES;
+  return m->closed || (m->waiting < most && window && !rejects);
+}
+
+static lp_call *next_call(const map *m) {
+  if (lp_list_empty(&m->calls)) return NULL;
+  lp_call *call = lp_list_of(m->calls.next, lp_call, user);
+  return lp_call_ended(call) ? call : NULL;
+}
+
+static bool has_next(const map *m) {
+  return next_call(m) || (m->fed && m->held == 0) || m->closed;
+}
+
+static void wake(map *m) {
+  bool enough = m->waiting <= lp_pool_places(m->pool) + ahead(m) / 2;
+  if (m->feeder && (enough || m->closed) && has_room(m)) lp_op_finish(m->feeder, 0);
+  if (m->consumer && has_next(m)) lp_op_finish(m->consumer, 0);
+}
+
+static void on_ended(lp_call *call) {
+  map *m = call->owner;
+  m->waiting--;
+  m->bytes += call->result_len;
+  if (!m->ordered) {
+    lp_list_remove(&call->user);
+    lp_list_push(&m->calls, &call->user);
+  }
+  wake(m);
+}
+
+/* ---- waiting at either end ---- */
+
+typedef struct end_op {
+  lp_op op;
+  map *map; /* alive: it is an argument of the waiting function */
+} end_op;
+
+static void feeder_close(lp_op *op) {
+  map *m = ((end_op *)op)->map;
+  if (m && m->feeder == op) m->feeder = NULL;
+}
+
+static void consumer_close(lp_op *op) {
+  map *m = ((end_op *)op)->map;
+  if (m && m->consumer == op) m->consumer = NULL;
+}
+
+static int take(lua_State *L, map *m);
+
+static int consumer_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  return take(L, ((end_op *)op)->map);
+}
+
+static int feeder_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static void feeder_which(const lp_op *op, char *text, size_t size) {
+  const map *m = ((const end_op *)op)->map;
+  snprintf(text, size, "(%llu results of its map are to be taken)",
+           (unsigned long long)(m->held - m->waiting));
+}
+
+static const lp_op_class feeder_class = {.name = "place in a pool",
+                                         .results = feeder_results,
+                                         .close = feeder_close,
+                                         .which = feeder_which};
+static const lp_op_class consumer_class = {
+    .name = "results of a pool", .results = consumer_results, .close = consumer_close};
+
+/* ---- feeding ---- */
+
+static void add(map *m, lp_call *call) {
+  call->place = ++m->places;
+  call->owner = m;
+  call->ended = on_ended;
+  lp_list_push(m->ordered ? &m->calls : &m->running, &call->user);
+  m->waiting++;
+  m->held++;
+}
+
+/* Returns true, when there is room for the next call. */
+static int await_room(lua_State *L, map *m) {
+  lua_pushboolean(L, 1);
+  if (has_room(m)) return 1;
+  end_op *e = lp_op_new(L, &feeder_class, sizeof *e);
+  e->map = m;
+  m->feeder = &e->op;
+  return lp_op_await(L, &e->op, -1);
+}
+
+/* map:send(...) -> true. One call with these arguments. Waits until there is room for the next
+ * one. Returns false, and sends nothing, when the map is cancelled or has all its input. Raises
+ * what map:refuse is for when they cannot travel. */
+static int map_send(lua_State *L) {
+  map *m = check(L);
+  lp_buf *bytes, *protos;
+  if (m->fed) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  int n = lua_gettop(L) - 1, graph = push_graph(L);
+  m->sending = true;
+  lpb_pool_encode(L, m->pool, graph, 0, 2, n, &bytes, &protos);
+  m->sending = false;
+  uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
+  const uint32_t *numbers = (const uint32_t *)protos->data;
+  lp_call *call = lp_call_new(m->snapshot, numbers, nprotos, bytes->data, bytes->len);
+  if (!call) return lp_raise_code(L, LP_EMEMORY, "cannot send the task");
+  add(m, call);
+  int rc = lp_pool_submit(m->pool, call);
+  if (rc < 0) { /* the pool was terminated meanwhile, or has no room for it */
+    call->state = rc == LP_ECLOSED ? LP_CALL_CANCELLED : LP_CALL_LOST;
+    on_ended(call);
+  }
+  return await_room(L, m);
+}
+
+/* map:refuse(err) -> true. An item could not be sent, because of this error: it has failed in
+ * its place. False when the error came from somewhere else. Waits as map:send does. */
+static int map_refuse(lua_State *L) {
+  map *m = check(L);
+  lp_buf *bytes, *protos;
+  bool ours = m->sending && !m->fed;
+  m->sending = false;
+  if (!ours) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  lua_settop(L, 2);
+  lua_pushnil(L); /* its traceback */
+  lpb_pool_encode(L, m->pool, push_graph(L), 0, 2, 2, &bytes, &protos);
+  lp_call *call = lp_call_new(NULL, NULL, 0, bytes->data, bytes->len);
+  if (!call) return lp_raise_code(L, LP_EMEMORY, "cannot send the task");
+  call->result = lp_call_bytes(call);
+  call->result_len = call->len;
+  add(m, call);
+  lp_pool_refuse(m->pool, call);
+  return await_room(L, m);
+}
+
+/* map:put(item, ...) -> true. The same; false when the item is nil, which is the end of the
+ * input. */
+static int map_put(lua_State *L) {
+  if (!lua_isnoneornil(L, 2)) return map_send(L);
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
+/* The pool need not stay open for this map any longer. */
+static void end_input(map *m) {
+  if (!m->fed) lp_pool_leave(m->pool);
+  m->fed = true;
+}
+
+/* map:fed(). There is no more input. */
+static int map_fed(lua_State *L) {
+  map *m = check(L);
+  end_input(m);
+  wake(m);
+  return 0;
+}
+
+/* ---- taking ---- */
+
+/* Stack: the map. */
+static int take(lua_State *L, map *m) {
+  lp_call *call = next_call(m);
+  if (!call) return 0;
+  int graph = push_graph(L);
+  lua_pushinteger(L, (lua_Integer)call->place);
+  lua_pushboolean(L, call->state == LP_CALL_DONE);
+  lpb_pool_push_outcome(L, call, graph);
+  lua_settop(L, graph + 3);
+  lp_list_remove(&call->user);
+  m->held--;
+  m->bytes -= call->result_len;
+  lp_call_release(call);
+  wake(m);
+  return 3;
+}
+
+/* map:next() -> place, true, value; place, false, error; or nothing when all outcomes are
+ * taken. Waits. */
+static int map_next(lua_State *L) {
+  map *m = check(L);
+  lua_settop(L, 1);
+  lp_task *t = lp_state_of(L)->current;
+  if (m->consumer && (!t || lp_task_op(t) != m->consumer))
+    return lp_raise(L, "usage", "another task waits for results of this map");
+  if (next_call(m)) return take(L, m);
+  end_op *e = lp_op_new(L, &consumer_class, sizeof *e);
+  e->map = m;
+  m->consumer = &e->op;
+  if (has_next(m)) lp_op_finish(&e->op, 0);
+  return lp_op_await(L, &e->op, -1);
+}
+
+/* ---- the end ---- */
+
+static void drop_list(lp_list *calls) {
+  for (lp_list *link; (link = lp_list_shift(calls));) {
+    lp_call *call = lp_list_of(link, lp_call, user);
+    call->ended = NULL;
+    lp_pool_cancel(call);
+    lp_call_release(call);
+  }
+}
+
+/* map:cancel(). Cancels what has not ended; map:next() goes on giving outcomes. */
+static int map_cancel(lua_State *L) {
+  map *m = check(L);
+  lp_list *calls = m->ordered ? &m->calls : &m->running;
+  end_input(m);
+  lp_list_each (link, calls) lp_pool_cancel(lp_list_of(link, lp_call, user));
+  wake(m);
+  return 0;
+}
+
+/* map:close(). Nobody will take any more. Safe twice. */
+static int map_close(lua_State *L) {
+  map *m = check(L);
+  if (m->closed) return 0;
+  m->closed = true;
+  drop_list(&m->calls);
+  drop_list(&m->running);
+  wake(m);
+  lp_snapshot_release(m->snapshot);
+  end_input(m);
+  lp_pool_release(m->pool);
+  return 0;
+}
+
+/* map:counts() -> given out, not ended, not taken. */
+static int map_counts(lua_State *L) {
+  map *m = check(L);
+  lua_pushinteger(L, (lua_Integer)m->places);
+  lua_pushinteger(L, (lua_Integer)m->waiting);
+  lua_pushinteger(L, (lua_Integer)m->held);
+  return 3;
+}
+
+/* One that is closed, until nothing can fail any more. */
+static map *make(lua_State *L) {
+  map *m = lua_newuserdatauv(L, sizeof *m, 1);
+  *m = (map){.closed = true};
+  lp_list_init(&m->calls);
+  lp_list_init(&m->running);
+  luaL_setmetatable(L, CLASS);
+  return m;
+}
+
+static void begin(map *m, lp_pool *pool) {
+  m->closed = false;
+  m->pool = pool;
+  pool->holders++;
+  lp_pool_enter(pool);
+}
+
+/* core.map(pool, fn, ordered) -> map. Takes the snapshot of fn. */
+static int core_map(lua_State *L) {
+  lp_pool *pool = lpb_pool_check(L, 1);
+  lp_buf *bytes, *protos;
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lpb_pool_check_open(L, pool);
+  map *m = make(L);
+  m->ordered = lua_toboolean(L, 3);
+  lp_wire_graph(L);
+  lpb_pool_encode(L, pool, lua_gettop(L), 1, 2, 1, &bytes, &protos);
+  lua_setiuservalue(L, -2, 1);
+  uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
+  const uint32_t *numbers = (const uint32_t *)protos->data;
+  m->snapshot = lp_snapshot_new(pool, numbers, nprotos, bytes->data, bytes->len);
+  if (!m->snapshot) return lp_raise_code(L, LP_EMEMORY, "cannot send the function");
+  begin(m, pool);
+  return 1;
+}
+
+void lpb_pool_open_map(lua_State *L) {
+  static const luaL_Reg methods[] = {{"put", map_put},       {"send", map_send},
+                                     {"refuse", map_refuse}, {"fed", map_fed},
+                                     {"next", map_next},     {"cancel", map_cancel},
+                                     {"close", map_close},   {"counts", map_counts},
+                                     {"__gc", map_close},    {NULL, NULL}};
+  luaL_newmetatable(L, CLASS);
+  lua_pushvalue(L, -1);
+  luaL_setfuncs(L, methods, 1);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, core_map);
+  lua_setfield(L, -2, "map");
+}

@@ -1,0 +1,447 @@
+/* bindings/pool/pool.c: luapool.pool in C: pools, apply and submit, joining. Options and what
+ * is made of these stand in scripts/luapool/pool.lua; map in bindings/pool/map.c. Layer:
+ * bindings. Process: main. */
+#include "bindings/pool/pool.h"
+
+#include <lauxlib.h>
+#include <sys/wait.h>
+
+#include "bindings/bindings.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+#include "runtime/pool/remote.h"
+#include "runtime/pool/slot.h"
+#include "runtime/wire/wire.h"
+
+static const char CLASS[] = "luapool.pool.core";
+
+lp_pool *lpb_pool_check(lua_State *L, int arg) {
+  return *(lp_pool **)luaL_checkudata(L, arg, CLASS);
+}
+
+/* ---- values ---- */
+
+/* The objects that were just encoded stay alive until they are unpinned; their numbers go to
+ * `list`. */
+static void pin_objects(lua_State *L, lp_fleet *f, lp_buf *list) {
+  const uint32_t *objects = (const uint32_t *)f->objects.data;
+  for (size_t i = 0; i < f->objects.len / sizeof *objects; i++) {
+    uint32_t number = objects[i] | LP_REMOTE_OBJECT;
+    int rc = lp_buf_append(list, &number, sizeof number);
+    if (rc < 0) lp_raise_code(L, rc, "cannot send the task");
+    lp_remote_pin(L, objects[i]);
+  }
+}
+
+void lpb_pool_encode(lua_State *L, lp_pool *pool, int graph, int record, int first, int n,
+                     lp_buf **bytes, lp_buf **protos) {
+  lp_fleet *f = pool->fleet;
+  f->bytes.len = f->numbers.len = f->objects.len = 0;
+  lp_wire wire = {.known = graph,
+                  .record = record,
+                  .protos = &f->numbers,
+                  .objects = &f->objects,
+                  .noun = "argument"};
+  lp_wire_encode(L, &wire, first, n, &f->bytes);
+  const uint32_t *numbers = (const uint32_t *)f->numbers.data;
+  lp_fleet_learn(L, f, numbers, (uint32_t)(f->numbers.len / sizeof *numbers));
+  pin_objects(L, f, &f->numbers);
+  *bytes = &f->bytes;
+  *protos = &f->numbers;
+}
+
+/* ---- calls ---- */
+
+void lpb_pool_check_open(lua_State *L, const lp_pool *pool) {
+  if (pool->closed) lp_raise(L, "closed", "the pool is closed: it takes no new tasks");
+}
+
+static void check_pending(lua_State *L, const lp_pool *pool) {
+  uint32_t most = pool->options.max_pending;
+  if (most && pool->counts.pending >= most)
+    lp_raise(L, "rejected", "the pool has %d tasks that wait already (max_pending)", (int)most);
+}
+
+static void check_function(lua_State *L, int arg) {
+  if (lua_isfunction(L, arg)) return;
+  lua_pushfstring(L, "a pool runs a function, got %s", luaL_typename(L, arg));
+  lp_raise_text(L, lua_tostring(L, -1));
+}
+
+/* Stack: the pool at 1, fn at `first`, its arguments. Leaves a graph in place of these, submits
+ * the call and returns it, held. */
+static lp_call *submit(lua_State *L, int first) {
+  lp_pool *pool = lpb_pool_check(L, 1);
+  lp_buf *bytes, *protos;
+  check_function(L, first);
+  lpb_pool_check_open(L, pool);
+  check_pending(L, pool);
+  int n = lua_gettop(L) - first + 1;
+  lp_wire_graph(L);
+  int graph = lua_gettop(L);
+  lpb_pool_encode(L, pool, graph, 1, first, n, &bytes, &protos);
+  lua_replace(L, first);
+  lua_settop(L, first);
+  uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
+  lp_call *call =
+      lp_call_new(NULL, (const uint32_t *)protos->data, nprotos, bytes->data, bytes->len);
+  if (!call) lp_raise_code(L, LP_EMEMORY, "cannot send the task");
+  int rc = lp_pool_submit(pool, call);
+  if (rc == 0) return call;
+  lp_call_release(call);
+  lp_raise_code(L, rc, "cannot send the task");
+  return NULL;
+}
+
+typedef struct call_op {
+  lp_op op;
+  lp_call *call;
+  int why; /* the code of a cancel, or 0 */
+} call_op;
+
+static void call_ended(lp_call *call) {
+  call_op *c = call->owner;
+  lp_op_finish(&c->op, c->why);
+}
+
+static void call_cancel(lp_op *op, int why) {
+  call_op *c = (call_op *)op;
+  c->why = why;
+  lp_pool_cancel(c->call);
+}
+
+/* Stack of the waiting function: the graph at 2. */
+static int call_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  int n = lpb_pool_push_outcome(L, ((call_op *)op)->call, 2);
+  return n < 0 ? lua_error(L) : n;
+}
+
+static void call_close(lp_op *op) {
+  lp_call *call = ((call_op *)op)->call;
+  if (!call) return;
+  call->ended = NULL;
+  lp_pool_cancel(call);
+  lp_call_release(call);
+}
+
+static const lp_op_class call_class = {.name = "task of a pool",
+                                       .cancel = call_cancel,
+                                       .results = call_results,
+                                       .close = call_close};
+
+static int await_call(lua_State *L, call_op *c, lp_call *call) {
+  c->call = call;
+  call->owner = c;
+  call->ended = call_ended;
+  if (lp_call_ended(call)) lp_op_finish(&c->op, 0);
+  return lp_op_await(L, &c->op, -1);
+}
+
+/* pool:apply(fn, ...) -> results of fn(...), run in a worker. Waits; raises its error. */
+static int pool_apply(lua_State *L) {
+  call_op *c = lp_op_new(L, &call_class, sizeof *c);
+  return await_call(L, c, submit(L, 2));
+}
+
+/* A call that the pool has cancelled makes its future a cancelled task. */
+static int future_results(lua_State *L, lp_op *op) {
+  if (((call_op *)op)->call->state == LP_CALL_CANCELLED) op->task->cancelled = true;
+  return call_results(L, op);
+}
+
+static const lp_op_class future_class = {.name = "task of a pool",
+                                         .cancel = call_cancel,
+                                         .results = future_results,
+                                         .close = call_close};
+
+/* The task behind a future. Stack: the call (light), its graph, the pool, which must outlive
+ * it. */
+static int run_future(lua_State *L) {
+  lp_call *call = lua_touserdata(L, 1);
+  call_op *c = lp_op_new(L, &future_class, sizeof *c);
+  call->holders++;
+  return await_call(L, c, call);
+}
+
+static void future_ended(lp_task *t, lua_State *co, int nres) {
+  (void)co, (void)nres;
+  lp_call *call = lp_task_owner(t, future_ended);
+  lp_pool_cancel(call);
+  lp_call_release(call);
+}
+
+/* Pushes a list of the arguments from 3 on, with `n`. */
+static void push_args(lua_State *L) {
+  int n = lua_gettop(L) - 2;
+  lua_createtable(L, n > 0 ? n : 0, 1);
+  for (int i = 1; i <= n; i++) {
+    lua_pushvalue(L, i + 2);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
+}
+
+/* pool:submit(fn, ...) -> Future: a Task; its `args` are the arguments. Raises at once when
+ * they cannot travel. */
+static int pool_submit(lua_State *L) {
+  push_args(L);
+  lua_insert(L, 2);
+  lp_call *call = submit(L, 3);
+  lua_pushcfunction(L, run_future);
+  lua_pushlightuserdata(L, call);
+  lua_pushvalue(L, 3);
+  lua_pushvalue(L, 1);
+  lp_task *t = lp_task_spawn(L, 3);
+  lp_task_own(t, future_ended, call);
+  lp_task_push(L, t);
+  lua_pushvalue(L, 2);
+  lp_task_set_field(L, -2, LP_TASK_ARGS);
+  return 1;
+}
+
+/* ---- the pool ---- */
+
+static uint32_t count_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  lua_Integer n = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+/* core.new(options, setup [, init, ...]) -> pool. Starts the workers. Options: processes,
+ * concurrency, crash_retries, max_tasks, max_pending, task_timeout, round_robin. `setup` is
+ * what worker.c reads; `init(...)` runs in each worker first. */
+static int pool_new(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lp_pool_options options = {.processes = count_field(L, 1, "processes"),
+                             .concurrency = count_field(L, 1, "concurrency"),
+                             .crash_retries = count_field(L, 1, "crash_retries"),
+                             .max_tasks = count_field(L, 1, "max_tasks"),
+                             .max_pending = count_field(L, 1, "max_pending")};
+  lua_getfield(L, 1, "task_timeout");
+  options.task_timeout = lua_tonumber(L, -1);
+  lua_getfield(L, 1, "round_robin");
+  options.round_robin = lua_toboolean(L, -1);
+  lua_pop(L, 2);
+  lp_fleet *f = lp_fleet_of(L);
+  lp_wire wire = {.noun = "init argument", .objects = &f->objects};
+  f->bytes.len = f->objects.len = 0;
+  lp_wire_encode(L, &wire, 2, lua_gettop(L) - 1, &f->bytes);
+  lp_pool **box = lua_newuserdatauv(L, sizeof *box, 0);
+  int error;
+  *box = lp_pool_open(f, &options, &f->bytes, &error);
+  if (!*box) return lp_raise_code(L, error, "cannot make a pool");
+  luaL_setmetatable(L, CLASS);
+  pin_objects(L, f, &(*box)->objects);
+  return 1;
+}
+
+/* pool:want(id). The next call must be run by this worker, which a scheduler has chosen. */
+static int pool_want(lua_State *L) {
+  lp_pool *pool = lpb_pool_check(L, 1);
+  uint32_t most = pool->options.processes;
+  lua_Integer id = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : 0;
+  if (id < 1 || id > most) {
+    const char *got = luaL_tolstring(L, 2, NULL);
+    lua_pushfstring(L, "a scheduler returns the id of a worker, 1 to %d, got %s", (int)most,
+                    got);
+    return lp_raise_text(L, lua_tostring(L, -1));
+  }
+  pool->wanted = (uint32_t)id;
+  return 0;
+}
+
+/* pool:close(). No new work; maps begun before go on. */
+static int pool_close(lua_State *L) {
+  lp_pool_close(lpb_pool_check(L, 1));
+  return 0;
+}
+
+/* pool:terminate(). Cancels everything; workers leave, or are killed when they do not. */
+static int pool_terminate(lua_State *L) {
+  lp_pool_terminate(lpb_pool_check(L, 1));
+  return 0;
+}
+
+typedef struct join_op {
+  lp_op op;
+  lp_pool_watch watch;
+  const lp_pool *pool; /* alive: it is an argument of the waiting function */
+} join_op;
+
+static void join_happened(lp_pool_watch *w) {
+  lp_op_finish(&lp_list_of(w, join_op, watch)->op, 0);
+}
+
+static void join_close(lp_op *op) {
+  lp_list_remove(&((join_op *)op)->watch.link);
+}
+
+/* Stack of the waiting function: the pool at 1. */
+static int join_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  const lp_pool *pool = lpb_pool_check(L, 1);
+  if (!lp_pool_balanced(pool))
+    lp_raise(L, "internal", "internal error: the counts of this pool's tasks do not match");
+  return 0;
+}
+
+static void join_which(const lp_op *op, char *text, size_t size) {
+  const lp_pool *pool = ((const join_op *)op)->pool;
+  if (pool->closed && pool->users)
+    snprintf(text, size, "(a map of it is not iterated to its end)");
+}
+
+static const lp_op_class join_class = {
+    .name = "pool", .results = join_results, .close = join_close, .which = join_which};
+
+/* Waits to be told, unless it has happened already. */
+static int await_watch(lua_State *L, lp_list *watches, bool happened, double timeout) {
+  join_op *j = lp_op_new(L, &join_class, sizeof *j);
+  j->pool = lpb_pool_check(L, 1);
+  lp_list_init(&j->watch.link);
+  j->watch.happened = join_happened;
+  if (happened)
+    lp_op_finish(&j->op, 0);
+  else
+    lp_list_push(watches, &j->watch.link);
+  return lp_op_await(L, &j->op, timeout);
+}
+
+/* pool:join([timeout]). Waits until all workers of a closed pool have left. */
+static int pool_join(lua_State *L) {
+  lp_pool *pool = lpb_pool_check(L, 1);
+  bool endless = lua_isnoneornil(L, 2);
+  double timeout = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : -1;
+  if (!endless && !(timeout >= 0))
+    return lp_raise_text(L, "join waits for a number of seconds of at least 0, or without one");
+  if (!pool->closed) return lp_raise(L, "not_closed", "close the pool before joining it");
+  return await_watch(L, &pool->ends, pool->ended, timeout);
+}
+
+/* The worker of a pool of one: its pid, also when it is dead; 0 before it is forked. */
+static pid_t only_pid(const lp_pool *pool) {
+  const lp_slot *slot = pool->slots[0];
+  return slot ? slot->death.pid : pool->last.pid;
+}
+
+/* pool:forked(). Of a pool of one: waits until its worker is forked, or nothing can be. */
+static int pool_forked(lua_State *L) {
+  lp_pool *pool = lpb_pool_check(L, 1);
+  return await_watch(L, &pool->starts, pool->ended || pool->broken || only_pid(pool), -1);
+}
+
+/* pool:pid() -> of the worker of a pool of one, or nil. */
+static int pool_pid(lua_State *L) {
+  pid_t pid = only_pid(lpb_pool_check(L, 1));
+  if (!pid) return 0;
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+/* pool:ended() -> bool. All its workers have left. */
+static int pool_ended(lua_State *L) {
+  lua_pushboolean(L, lpb_pool_check(L, 1)->ended);
+  return 1;
+}
+
+/* pool:single(). Of a new pool of one: its worker is not replaced, whatever comes. */
+static int pool_single(lua_State *L) {
+  lp_pool *pool = lpb_pool_check(L, 1);
+  pool->single = true;
+  pool->options.max_tasks = 0;
+  return 0;
+}
+
+/* pool:kill(). The same as terminate, at once and by force. */
+static int pool_kill(lua_State *L) {
+  lp_pool_kill(lpb_pool_check(L, 1));
+  return 0;
+}
+
+/* pool:exitcode() -> of the worker that died last, minus its signal; nil when none has. */
+static int pool_exitcode(lua_State *L) {
+  const lp_death *d = &lpb_pool_check(L, 1)->last;
+  if (!d->pid) return 0;
+  int code = WIFSIGNALED(d->status) ? -WTERMSIG(d->status) : WEXITSTATUS(d->status);
+  lua_pushinteger(L, code);
+  return 1;
+}
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_setfield(L, -2, name);
+}
+
+static void push_worker(lua_State *L, const lp_slot *slot) {
+  lua_createtable(L, 0, 4);
+  set_count(L, "id", slot->id);
+  set_count(L, "pid", (uint64_t)slot->death.pid);
+  set_count(L, "busy", slot->load);
+  set_count(L, "done", slot->done);
+}
+
+/* pool:stats() -> table of counts, and `workers`. */
+static int pool_stats(lua_State *L) {
+  lp_pool *pool = lpb_pool_check(L, 1);
+  const lp_pool_counts *c = &pool->counts;
+  lua_createtable(L, 0, 10);
+  set_count(L, "processes", pool->options.processes);
+  set_count(L, "submitted", c->submitted);
+  set_count(L, "pending", c->pending);
+  set_count(L, "running", c->running);
+  set_count(L, "done", c->done);
+  set_count(L, "failed", c->failed);
+  set_count(L, "cancelled", c->cancelled);
+  set_count(L, "lost", c->lost);
+  set_count(L, "restarts", c->restarts);
+  lua_createtable(L, (int)pool->options.processes, 0);
+  lua_Integer n = 0;
+  lp_list_each (link, &pool->members) {
+    push_worker(L, lp_list_of(link, lp_slot, member));
+    lua_rawseti(L, -2, ++n);
+  }
+  lua_setfield(L, -2, "workers");
+  return 1;
+}
+
+static int pool_gc(lua_State *L) {
+  lp_pool **box = lua_touserdata(L, 1), *pool = *box;
+  *box = NULL;
+  if (!pool) return 0;
+  lp_pool_terminate(pool);
+  lp_pool_release(pool);
+  return 0;
+}
+
+int luaopen_luapool_pool_core(lua_State *L) {
+  static const luaL_Reg methods[] = {{"apply", pool_apply},
+                                     {"submit", pool_submit},
+                                     {"close", pool_close},
+                                     {"terminate", pool_terminate},
+                                     {"kill", pool_kill},
+                                     {"want", pool_want},
+                                     {"join", pool_join},
+                                     {"stats", pool_stats},
+                                     {"forked", pool_forked},
+                                     {"pid", pool_pid},
+                                     {"ended", pool_ended},
+                                     {"exitcode", pool_exitcode},
+                                     {"single", pool_single},
+                                     {"__gc", pool_gc},
+                                     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new", pool_new}, {NULL, NULL}};
+  luaL_newmetatable(L, CLASS);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  luaL_newlib(L, functions);
+  lpb_pool_open_map(L);
+  return 1;
+}

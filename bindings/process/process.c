@@ -1,0 +1,304 @@
+/* bindings/process/process.c: luapool.process.core, programs run to their end, and os.execute.
+ *
+ * The operation holds the child and the pipes to it: it is finished when the child has been
+ * reaped and both outputs have ended, and when it is stopped the child is killed first, so that
+ * nobody leaves a zombie. libuv gives the child default signals. Layer: bindings. */
+#include "bindings/process/process.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "bindings/bindings.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/coroutine.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/state.h"
+
+enum { IN, OUT, ERR, STREAMS };
+
+typedef struct exec_op {
+  lp_op op;
+  uv_process_t child;
+  uv_pipe_t pipes[STREAMS]; /* `data` is NULL in one that was not opened */
+  lp_buf output[STREAMS];   /* of OUT and ERR */
+  uv_write_t input;
+  const char *program; /* on the stack of who waits, like the input's bytes */
+  double timeout;
+  int left;   /* the child and the outputs that have not ended */
+  int why;    /* stopped for this reason, or 0 */
+  int status; /* as waitpid gives it */
+  bool started;
+} exec_op;
+
+/* Bytes that a read asks for. */
+enum { CHUNK = 64 << 10 };
+
+/* ---- handles ---- */
+
+static void on_closed(uv_handle_t *handle) {
+  lp_op_release(handle->data);
+}
+
+static void close_handle(uv_handle_t *handle) {
+  if (handle->data && !uv_is_closing(handle)) uv_close(handle, on_closed);
+}
+
+static void close_pipes(exec_op *e) {
+  for (int i = 0; i < STREAMS; i++) close_handle((uv_handle_t *)&e->pipes[i]);
+}
+
+static void finish(exec_op *e, int status) {
+  close_pipes(e);
+  lp_op_finish(&e->op, status);
+}
+
+static void count_end(exec_op *e) {
+  if (--e->left == 0) finish(e, e->why);
+}
+
+/* A stopped one only waits for its child. */
+static void on_child(uv_process_t *child, int64_t code, int signum) {
+  exec_op *e = child->data;
+  e->status = signum ? signum : (int)(code & 0xff) << 8;
+  close_handle((uv_handle_t *)child);
+  e->started = false;
+  if (e->why)
+    finish(e, e->why);
+  else
+    count_end(e);
+}
+
+static void stop(lp_op *op, int why) {
+  exec_op *e = (exec_op *)op;
+  e->why = why;
+  close_handle((uv_handle_t *)&e->pipes[IN]); /* its bytes may be gone soon */
+  if (e->started)
+    uv_process_kill(&e->child, SIGKILL);
+  else
+    finish(e, why); /* somebody else holds its outputs open */
+}
+
+static void on_space(uv_handle_t *handle, size_t suggested, uv_buf_t *space) {
+  exec_op *e = handle->data;
+  lp_buf *output = &e->output[(uv_pipe_t *)handle - e->pipes];
+  (void)suggested;
+  if (lp_buf_reserve(output, CHUNK) < 0)
+    *space = uv_buf_init(NULL, 0);
+  else
+    *space = uv_buf_init(output->data + output->len, CHUNK);
+}
+
+static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *space) {
+  exec_op *e = stream->data;
+  (void)space;
+  if (n >= 0) {
+    e->output[(uv_pipe_t *)stream - e->pipes].len += (size_t)n;
+    return;
+  }
+  close_handle((uv_handle_t *)stream);
+  if (n == UV_ENOBUFS) lp_op_stop(&e->op, LP_EMEMORY);
+  if (!e->why) count_end(e);
+}
+
+static void on_written(uv_write_t *write, int status) {
+  (void)status; /* a child need not read its input */
+  exec_op *e = lp_list_of(write, exec_op, input);
+  close_handle((uv_handle_t *)&e->pipes[IN]);
+}
+
+static void exec_close(lp_op *op) {
+  exec_op *e = (exec_op *)op;
+  for (int i = 0; i < STREAMS; i++) lp_buf_close(&e->output[i]);
+}
+
+/* ---- starting ---- */
+
+/* A real pipe: a child cannot open /dev/stdout when that is a socket, which libuv would make.
+ */
+static int open_pipe(exec_op *e, int stream, uv_stdio_container_t *to) {
+  int ours = stream == IN, fds[2];
+  int rc = uv_pipe(fds, ours ? 0 : UV_NONBLOCK_PIPE, ours ? UV_NONBLOCK_PIPE : 0);
+  if (rc < 0) return rc;
+  uv_pipe_init(lp_op_loop(&e->op), &e->pipes[stream], 0);
+  e->pipes[stream].data = e;
+  lp_op_hold(&e->op);
+  *to = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = fds[!ours]};
+  return uv_pipe_open(&e->pipes[stream], fds[ours]);
+}
+
+static int open_pipes(exec_op *e, uv_stdio_container_t *stdio, bool input) {
+  int rc = 0;
+  for (int i = input ? IN : OUT; i < STREAMS && rc == 0; i++) rc = open_pipe(e, i, &stdio[i]);
+  return rc;
+}
+
+/* The child has its ends. */
+static void close_ends(const uv_stdio_container_t *stdio) {
+  for (int i = 0; i < STREAMS; i++)
+    if (stdio[i].flags == UV_INHERIT_FD) close(stdio[i].data.fd);
+}
+
+/* Starts the child, and reading from those pipes that are open. */
+static int spawn(exec_op *e, uv_process_options_t *options) {
+  options->exit_cb = on_child;
+  options->stdio_count = STREAMS;
+  e->child.data = e;
+  lp_op_hold(&e->op);
+  int rc = uv_spawn(lp_op_loop(&e->op), &e->child, options);
+  if (rc < 0) {
+    close_handle((uv_handle_t *)&e->child);
+    return rc;
+  }
+  e->started = true;
+  e->left = 1;
+  for (int i = OUT; i <= ERR; i++)
+    if (e->pipes[i].data)
+      e->left++, uv_read_start((uv_stream_t *)&e->pipes[i], on_space, on_output);
+  return 0;
+}
+
+static void send_input(exec_op *e, const char *bytes, size_t len) {
+  uv_stream_t *pipe = (uv_stream_t *)&e->pipes[IN];
+  uv_buf_t rest = uv_buf_init((char *)bytes, (unsigned)len);
+  if (uv_write(&e->input, pipe, &rest, 1, on_written) < 0) close_handle((uv_handle_t *)pipe);
+}
+
+/* ---- exec ---- */
+
+static int raise_start(lua_State *L, exec_op *e) {
+  const char *cwd = lua_tostring(L, 3);
+  lp_raise_push(L, "process", "cannot run '%s'%s%s%s: %s", e->program, cwd ? " in '" : "",
+                cwd ? cwd : "", cwd ? "'" : "", strerror(-e->op.status));
+  lua_pushstring(L, uv_err_name(e->op.status));
+  lua_setfield(L, -2, "code");
+  return lua_error(L);
+}
+
+static void set_outputs(lua_State *L, exec_op *e) {
+  lua_pushlstring(L, e->output[OUT].data, e->output[OUT].len);
+  lua_setfield(L, -2, "stdout");
+  lua_pushlstring(L, e->output[ERR].data, e->output[ERR].len);
+  lua_setfield(L, -2, "stderr");
+}
+
+static int raise_late(lua_State *L, exec_op *e) {
+  lua_pushnumber(L, e->timeout);
+  lp_raise_push(L, "timeout", "'%s' was not done after %s s and was killed", e->program,
+                lua_tostring(L, -1));
+  set_outputs(L, e);
+  return lua_error(L);
+}
+
+static int exec_results(lua_State *L, lp_op *op) {
+  exec_op *e = (exec_op *)op;
+  if (op->status == LP_ETIMEOUT) return raise_late(L, e);
+  if (op->status <= LP_ECANCELLED) return lp_op_raise(L, op); /* a code of ours */
+  if (op->status < 0) return raise_start(L, e);
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, WIFSIGNALED(e->status) ? WTERMSIG(e->status) : WEXITSTATUS(e->status));
+  lua_setfield(L, -2, WIFSIGNALED(e->status) ? "signal" : "code");
+  set_outputs(L, e);
+  return 1;
+}
+
+static const lp_op_class exec_class = {
+    .name = "process", .cancel = stop, .results = exec_results, .close = exec_close};
+
+/* The strings of the list at `index` as C wants them; the array is pushed. */
+static char **push_strings(lua_State *L, int index) {
+  lua_Integer n = (lua_Integer)lua_rawlen(L, index);
+  char **list = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *list, 0);
+  for (lua_Integer i = 0; i < n; i++) {
+    lua_rawgeti(L, index, i + 1); /* a string, and the list keeps it */
+    list[i] = (char *)luaL_checkstring(L, -1);
+    lua_pop(L, 1);
+  }
+  list[n] = NULL;
+  return list;
+}
+
+/* core.exec(args, input or nil, cwd or nil, environment or nil, timeout) -> result. See
+ * process.lua; the environment is a list of "NAME=value". */
+static int process_exec(lua_State *L) {
+  size_t len = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const char *input = luaL_optlstring(L, 2, NULL, &len), *cwd = luaL_optstring(L, 3, NULL);
+  double timeout = luaL_checknumber(L, 5);
+  luaL_argcheck(L, len <= INT32_MAX, 2, "the input is too large");
+  uv_stdio_container_t stdio[STREAMS] = {0}; /* no input: /dev/null */
+  uv_process_options_t options = {.args = push_strings(L, 1), .cwd = cwd, .stdio = stdio};
+  options.file = options.args[0];
+  if (!lua_isnil(L, 4)) options.env = push_strings(L, 4);
+  exec_op *e = lp_op_new(L, &exec_class, sizeof *e);
+  e->program = options.file;
+  e->timeout = timeout;
+  int rc = open_pipes(e, stdio, input);
+  if (rc == 0) rc = spawn(e, &options);
+  close_ends(stdio);
+  if (rc < 0)
+    finish(e, rc);
+  else if (input)
+    send_input(e, input, len);
+  return lp_op_await(L, &e->op, timeout);
+}
+
+/* core.environment() -> list of "NAME=value" that this process has. */
+static int process_environment(lua_State *L) {
+  lua_newtable(L);
+  for (lua_Integer i = 1; environ[i - 1]; i++) {
+    lua_pushstring(L, environ[i - 1]);
+    lua_rawseti(L, -2, i);
+  }
+  return 1;
+}
+
+/* ---- os.execute ---- */
+
+/* Pushes what stock Lua makes of a status of waitpid, or of -1 and errno. */
+static int push_status(lua_State *L, int status) {
+  if (status != -1) errno = 0;
+  return luaL_execresult(L, status);
+}
+
+static int execute_results(lua_State *L, lp_op *op) {
+  if (op->status <= LP_ECANCELLED) return lp_op_raise(L, op);
+  errno = -op->status;
+  return push_status(L, op->status < 0 ? -1 : ((exec_op *)op)->status);
+}
+
+static const lp_op_class execute_class = {
+    .name = "os.execute", .cancel = stop, .results = execute_results};
+
+int lpb_process_execute(lua_State *L) {
+  const char *command = luaL_optstring(L, 1, NULL);
+  if (!command) {
+    lua_pushboolean(L, system(NULL));
+    return 1;
+  }
+  if (!lp_state_of(L)->current || !lp_coroutine_suspendable(L))
+    return push_status(L, system(command));
+  const char *args[] = {"sh", "-c", command, NULL};
+  uv_stdio_container_t stdio[STREAMS];
+  for (int i = 0; i < STREAMS; i++)
+    stdio[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = i};
+  uv_process_options_t options = {.file = "/bin/sh", .args = (char **)args, .stdio = stdio};
+  exec_op *e = lp_op_new(L, &execute_class, sizeof *e);
+  int rc = spawn(e, &options);
+  if (rc < 0) lp_op_finish(&e->op, rc);
+  return lp_op_await(L, &e->op, -1);
+}
+
+int luaopen_luapool_process_core(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"exec", process_exec}, {"environment", process_environment}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}

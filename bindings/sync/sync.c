@@ -1,0 +1,274 @@
+/* bindings/sync/sync.c: what luapool.sync stands on: lines of waiting tasks, and who holds
+ * what.
+ *
+ * A line (Waiters) is first come, first served; waking hands values directly to the first task
+ * in it, so nobody can come between, and one that was cancelled or too late has left it. What
+ * an object does with its lines is in scripts/luapool/sync. Layer: bindings. */
+#include <lauxlib.h>
+#include <string.h>
+
+#include "bindings/bindings.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+
+static const char WAITERS[] = "luapool.sync.waiters";
+
+/* ---- lines of waiting tasks ---- */
+
+typedef struct waiters {
+  lp_list line; /* wait_op */
+  lua_Integer n;
+  const lp_op_class *class;
+} waiters;
+
+typedef struct wait_op {
+  lp_op op;
+  lp_list link;
+  waiters *waiters; /* alive: it is an argument of the waiting function */
+  lua_State *L;     /* where it waits: its arguments are there, what it is handed goes there */
+  int handed;       /* values on top of L */
+} wait_op;
+
+static void leave(wait_op *w) {
+  if (lp_list_empty(&w->link)) return;
+  lp_list_remove(&w->link);
+  w->waiters->n--;
+}
+
+static void wait_cancel(lp_op *op, int why) {
+  leave((wait_op *)op);
+  lp_op_finish(op, why);
+}
+
+static int wait_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  return ((wait_op *)op)->handed;
+}
+
+static void wait_close(lp_op *op) {
+  leave((wait_op *)op);
+}
+
+/* What a task waits for, in messages and dumps. */
+#define WAIT_CLASS(text)                                                                       \
+  { .name = text, .cancel = wait_cancel, .results = wait_results, .close = wait_close }
+
+static const lp_op_class classes[] = {
+    WAIT_CLASS("lock"),      WAIT_CLASS("semaphore"),  WAIT_CLASS("event"),
+    WAIT_CLASS("condition"), WAIT_CLASS("barrier"),    WAIT_CLASS("queue put"),
+    WAIT_CLASS("queue get"), WAIT_CLASS("queue join"), WAIT_CLASS("limiter"),
+};
+
+/* core.waiters(name) -> Waiters. An empty line; `name` says what is waited for in it. */
+static int sync_waiters(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  size_t i = 0;
+  while (i < sizeof classes / sizeof *classes && strcmp(classes[i].name, name) != 0) i++;
+  luaL_argcheck(L, i < sizeof classes / sizeof *classes, 1, "no such kind of wait");
+  waiters *w = lua_newuserdatauv(L, sizeof *w, 0);
+  lp_list_init(&w->line);
+  w->n = 0;
+  w->class = &classes[i];
+  luaL_setmetatable(L, WAITERS);
+  return 1;
+}
+
+static waiters *check(lua_State *L) {
+  return luaL_checkudata(L, 1, WAITERS);
+}
+
+/* waiters:wait(timeout or nil, ...) -> what it is handed. Waits in the line until it is woken.
+ * Who wakes it gets `...`. */
+static int waiters_wait(lua_State *L) {
+  waiters *line = check(L);
+  double timeout = luaL_optnumber(L, 2, -1);
+  wait_op *w = lp_op_new(L, line->class, sizeof *w);
+  w->waiters = line;
+  w->L = L;
+  lp_list_push(&line->line, &w->link);
+  line->n++;
+  return lp_op_await(L, &w->op, timeout);
+}
+
+/* Copies n values from stack index `first` of `from` to the top of `to`. */
+static void copy(lua_State *from, lua_State *to, int first, int n) {
+  for (int i = 0; i < n; i++) lua_pushvalue(from, first + i);
+  lua_xmove(from, to, n);
+}
+
+static wait_op *first_of(waiters *line) {
+  return lp_list_empty(&line->line) ? NULL : lp_list_of(line->line.next, wait_op, link);
+}
+
+/* Hands the n values from index 2 on to the waiting task. */
+static void hand(lua_State *L, wait_op *w, int n) {
+  luaL_checkstack(L, n, NULL);
+  if (!lua_checkstack(w->L, n + 1)) luaL_error(L, "too many values");
+  leave(w);
+  copy(L, w->L, 2, n);
+  w->handed = n;
+  lp_op_finish(&w->op, 0);
+}
+
+/* waiters:wake(...) -> true and what the first task in line had given to `wait`; it is handed
+ * `...`. False when nobody waits. */
+static int waiters_wake(lua_State *L) {
+  wait_op *w = first_of(check(L));
+  int n = lua_gettop(L) - 1;
+  lua_pushboolean(L, w != NULL);
+  if (!w) return 1;
+  int given = lua_gettop(w->L) - 2;
+  if (given < 0) given = 0;
+  luaL_checkstack(L, given, NULL);
+  if (!lua_checkstack(w->L, given)) luaL_error(L, "too many values");
+  copy(w->L, L, 3, given);
+  hand(L, w, n);
+  return given + 1;
+}
+
+/* waiters:wake_all(...) -> how many. Each task in line is handed `...`. */
+static int waiters_wake_all(lua_State *L) {
+  waiters *line = check(L);
+  int n = lua_gettop(L) - 1;
+  lua_Integer count = line->n;
+  for (wait_op *w; (w = first_of(line));) hand(L, w, n);
+  lua_pushinteger(L, count);
+  return 1;
+}
+
+/* waiters:given() -> list of the first value that each task in line has given to `wait`. */
+static int waiters_given(lua_State *L) {
+  waiters *line = check(L);
+  lua_Integer n = 0;
+  lua_createtable(L, (int)line->n, 0);
+  lp_list_each (link, &line->line) {
+    copy(lp_list_of(link, wait_op, link)->L, L, 3, 1);
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+/* #waiters: how many wait. */
+static int waiters_len(lua_State *L) {
+  lua_pushinteger(L, check(L)->n);
+  return 1;
+}
+
+static void open_waiters(lua_State *L) {
+  static const luaL_Reg methods[] = {{"wait", waiters_wait},         {"wake", waiters_wake},
+                                     {"wake_all", waiters_wake_all}, {"given", waiters_given},
+                                     {"__len", waiters_len},         {NULL, NULL}};
+  luaL_newmetatable(L, WAITERS);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}
+
+/* ---- holders: a task as one that may hold something ---- */
+
+/* A task's holder is a table with a number, `id`; when the task has ended, `gone` says how and
+ * the function given to core.on_end is called if it holds something (`held`) or main knows of
+ * it (`asked`). */
+typedef struct holding {
+  lp_watch watch;
+  lp_state *st;
+} holding;
+
+static const char holders_key, on_end_key; /* their addresses are keys of the registry */
+
+/* Protected. Stack: the task (light), was it done. */
+static int end_holder(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &holders_key);
+  if (lua_rawgetp(L, 3, lua_touserdata(L, 1)) != LUA_TTABLE) return 0;
+  lua_pushnil(L);
+  lua_rawsetp(L, 3, lua_touserdata(L, 1));
+  lua_pushstring(L, lua_toboolean(L, 2) ? "done" : "failed");
+  lua_replace(L, 2);
+  lua_pushvalue(L, 2);
+  lua_setfield(L, 4, "gone");
+  lua_getfield(L, 4, "held");
+  lua_getfield(L, 4, "asked");
+  if (lua_isnil(L, -1) && lua_isnil(L, -2)) return 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &on_end_key);
+  lua_pushvalue(L, 4);
+  lua_pushvalue(L, 2);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static void holder_ended(lp_watch *watch, lp_task *t) {
+  lp_state *st = lp_list_of(watch, holding, watch)->st;
+  lua_State *L = st->L;
+  lua_pushcfunction(L, end_holder);
+  lua_pushlightuserdata(L, t);
+  lua_pushboolean(L, t->status == LP_TASK_DONE);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+    if (st->report) st->report(st, luaL_tolstring(L, -1, NULL));
+    lua_pop(L, st->report ? 2 : 1);
+  }
+}
+
+/* Stack: the table of holders, the new one, which keeps the watch alive. Either it is in the
+ * table and is told of the task's end, or there is no memory. */
+static void watch_task(lua_State *L, lp_task *t) {
+  holding *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (holding){.watch.ended = holder_ended, .st = t->st};
+  lua_setfield(L, -2, "watch");
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, -3, t);
+  lp_watch_add(&h->watch, &t->watchers);
+}
+
+/* core.holder() -> the current task's holder. */
+static int sync_holder(lua_State *L) {
+  lp_state *st = lp_state_of(L);
+  if (!st->current) return luaL_error(L, "luapool.sync outside any task");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &holders_key);
+  if (lua_rawgetp(L, -1, st->current) == LUA_TTABLE) return 1;
+  lua_createtable(L, 0, 3);
+  lua_getfield(L, -3, "n");
+  lua_Integer id = lua_tointeger(L, -1) + 1;
+  lua_pushinteger(L, id);
+  lua_setfield(L, -5, "n");
+  lua_pushinteger(L, id);
+  lua_setfield(L, -3, "id");
+  lua_pop(L, 1);
+  lua_replace(L, -2); /* nil */
+  watch_task(L, st->current);
+  return 1;
+}
+
+/* core.on_end(fn). Calls fn(holder, "done" or "failed") at the end of a task that holds
+ * something. It may not wait. */
+static int sync_on_end(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &on_end_key);
+  return 0;
+}
+
+/* ---- errors ---- */
+
+/* core.raise(kind or nil, message). Raises an error object at the place of the user's code, or
+ * a string when there is no kind. */
+static int sync_raise(lua_State *L) {
+  const char *kind = luaL_optstring(L, 1, NULL), *message = luaL_checkstring(L, 2);
+  return kind ? lp_raise(L, kind, "%s", message) : lp_raise_text(L, message);
+}
+
+int luaopen_luapool_sync_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"waiters", sync_waiters},
+                                       {"holder", sync_holder},
+                                       {"on_end", sync_on_end},
+                                       {"raise", sync_raise},
+                                       {NULL, NULL}};
+  open_waiters(L);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &holders_key);
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,205 @@
+/* bindings/sync/wire.c: luapool.sync between processes, for
+ * scripts/luapool/internal/sync/remote.lua: in main what workers ask, in a worker asking.
+ * Layer: bindings. */
+#include <lauxlib.h>
+#include <string.h>
+
+#include "bindings/bindings.h"
+#include "runtime/worker/ask.h"
+#include "runtime/pool/fleet.h"
+#include "runtime/pool/pool.h"
+#include "runtime/pool/remote.h"
+#include "runtime/pool/slot.h"
+#include "runtime/wire/wire.h"
+
+static const char REMOTE[] = "luapool.sync.worker";
+
+static lp_remote *check(lua_State *L) {
+  return *(lp_remote **)luaL_checkudata(L, 1, REMOTE);
+}
+
+/* ---- main ---- */
+
+static const char *const types[] = {
+    "gone",
+    [LP_SAY_ASK] = "ask",
+    [LP_SAY_WITHDRAW] = "withdraw",
+    [LP_SAY_HOLD] = "hold",
+    [LP_SAY_LET_GO] = "let_go",
+    [LP_SAY_TOOK] = "took",
+    [LP_SAY_ENDED] = "ended",
+};
+
+static int push_ask(lua_State *L, const lp_remote *r, const lp_frame *frame) {
+  lp_ask_head head;
+  if (frame->len < sizeof head) return 1;
+  memcpy(&head, frame->payload, sizeof head);
+  lua_pushinteger(L, (lua_Integer)head.request);
+  lua_pushinteger(L, head.object);
+  lua_pushinteger(L, head.holder);
+  lua_pushinteger(L, frame->payload + sizeof head - r->inbox.data);
+  lua_pushinteger(L, (lua_Integer)(frame->len - sizeof head));
+  return 6;
+}
+
+/* remote:next() -> what, then for "ask": request, object, holder, and two values for
+ * remote:values; for "withdraw" and "took": request; else one or two numbers. Nothing when all
+ * is worked off: the caller is to end then. */
+static int remote_next(lua_State *L) {
+  lp_frame frame;
+  lp_remote *r = check(L);
+  if (!lp_remote_next(r, &frame)) return 0;
+  lua_pushstring(L, types[frame.type]);
+  if (frame.type == LP_SAY_ASK) return push_ask(L, r, &frame);
+  if (frame.type == LP_SAY_WITHDRAW || frame.type == LP_SAY_TOOK) {
+    uint64_t request = 0;
+    memcpy(&request, frame.payload, frame.len < sizeof request ? 0 : sizeof request);
+    lua_pushinteger(L, (lua_Integer)request);
+    return 2;
+  }
+  uint32_t numbers[2] = {0, 0};
+  if (frame.len >= sizeof numbers) memcpy(numbers, frame.payload, sizeof numbers);
+  lua_pushinteger(L, numbers[0]);
+  lua_pushinteger(L, numbers[1]);
+  return 3;
+}
+
+/* remote:values(place, length) -> the values of the ask that remote:next() gave last. It is
+ * named by its place: frames may have come since, and moved it. */
+static int remote_values(lua_State *L) {
+  lp_remote *r = check(L);
+  lp_wire wire = {0};
+  size_t place = (size_t)luaL_checkinteger(L, 2), len = (size_t)luaL_checkinteger(L, 3);
+  luaL_argcheck(L, place + len <= r->inbox.len, 2, "outside of what has come");
+  return lp_wire_decode(L, &wire, r->inbox.data + place, len);
+}
+
+/* remote:answer(request, status, taken, ...) -> list of the numbers of objects in it, pinned,
+ * or nil. status: 0 with results, 1 with kind or nil and a message, 2 withdrawn. */
+static int remote_answer(lua_State *L) {
+  lp_remote *r = check(L);
+  lp_answer_head head = {.request = (uint64_t)luaL_checkinteger(L, 2),
+                         .status = (uint32_t)luaL_checkinteger(L, 3),
+                         .taken = (uint64_t)luaL_checkinteger(L, 4)};
+  if (!r->slot) return 0;
+  lp_buf *objects = &r->slot->pool->fleet->objects;
+  lp_remote_answer(L, r, &head, lua_gettop(L) - 4, objects);
+  if (!head.objects) return 0;
+  lua_createtable(L, (int)head.objects, 0);
+  for (uint32_t i = 0; i < head.objects; i++) {
+    lua_pushinteger(L, ((uint32_t *)objects->data)[i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* remote:taken() -> the number of the latest answer that a task of the worker has. */
+static int remote_taken(lua_State *L) {
+  lp_remote *r = check(L);
+  lua_pushinteger(L, (lua_Integer)(r->slot ? r->slot->shared->taken : r->taken));
+  return 1;
+}
+
+/* remote:give_up(served). Kills the worker: its calls run elsewhere. `served`: the task that
+ * works off what it has said is at its end. */
+static int remote_give_up(lua_State *L) {
+  lp_remote *r = check(L);
+  if (lua_toboolean(L, 2)) r->serving = false;
+  lp_remote_give_up(r);
+  return 0;
+}
+
+/* remote:name() -> "worker 2 (pid 1234)". */
+static int remote_name(lua_State *L) {
+  lp_remote *r = check(L);
+  if (r->slot)
+    lua_pushfstring(L, "worker %d (pid %d)", (int)r->slot->id, (int)r->slot->death.pid);
+  else
+    lua_pushliteral(L, "a worker that is gone");
+  return 1;
+}
+
+static int remote_gc(lua_State *L) {
+  lp_remote_release(check(L));
+  return 0;
+}
+
+/* core.objects() -> the weak table of all objects that were sent, by number. */
+static int wire_objects(lua_State *L) {
+  lp_remote_objects(L);
+  return 1;
+}
+
+/* core.pin(number). The object stays alive until it is unpinned as often. */
+static int wire_pin(lua_State *L) {
+  lp_remote_pin(L, (uint32_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+/* core.unpin(number). */
+static int wire_unpin(lua_State *L) {
+  lp_remote_unpin(lp_state_of(L), (uint32_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+/* core.serve(fn). Calls fn(remote) in a task when a worker has said something. */
+static int wire_serve(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lp_remote_set_server(L, 1);
+  return 0;
+}
+
+/* ---- a worker ---- */
+
+/* core.ask(object, holder, method, ...) -> its results, from main. Waits. */
+static int wire_ask(lua_State *L) {
+  return lp_ask(L);
+}
+
+/* core.in_worker() -> bool. Is main another process? */
+static int wire_in_worker(lua_State *L) {
+  lua_pushboolean(L, lp_state_of(L)->asker != NULL);
+  return 1;
+}
+
+/* core.hold(object). There is a proxy of it here. */
+static int wire_hold(lua_State *L) {
+  lp_ask_tell(L, LP_SAY_HOLD, (uint32_t)luaL_checkinteger(L, 1), 0);
+  return 0;
+}
+
+/* core.let_go(object). There is one less. */
+static int wire_let_go(lua_State *L) {
+  lp_ask_tell(L, LP_SAY_LET_GO, (uint32_t)luaL_checkinteger(L, 1), 0);
+  return 0;
+}
+
+/* core.ended(holder, normally). A task that has asked has ended. */
+static int wire_ended(lua_State *L) {
+  lp_ask_tell(L, LP_SAY_ENDED, (uint32_t)luaL_checkinteger(L, 1),
+              (uint32_t)lua_toboolean(L, 2));
+  return 0;
+}
+
+int luaopen_luapool_sync_wire(lua_State *L) {
+  static const luaL_Reg methods[] = {{"next", remote_next},       {"values", remote_values},
+                                     {"answer", remote_answer},   {"taken", remote_taken},
+                                     {"give_up", remote_give_up}, {"name", remote_name},
+                                     {"__gc", remote_gc},         {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"objects", wire_objects},
+                                       {"pin", wire_pin},
+                                       {"unpin", wire_unpin},
+                                       {"serve", wire_serve},
+                                       {"ask", wire_ask},
+                                       {"hold", wire_hold},
+                                       {"let_go", wire_let_go},
+                                       {"ended", wire_ended},
+                                       {"in_worker", wire_in_worker},
+                                       {NULL, NULL}};
+  luaL_newmetatable(L, REMOTE);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,76 @@
+/* bindings/task/done.c: Task:on_done. A function that waits for the end of a task costs no task
+ * of its own: it is spawned when the task ends. Layer: bindings. */
+#include <lauxlib.h>
+
+#include "bindings/task/task.h"
+#include "runtime/base/list.h"
+#include "runtime/loop/task.h"
+
+/* A userdata, anchored until the task has ended; its user values are the function, the task,
+ * and the locals of who asked. */
+typedef struct done {
+  lp_watch watch;
+  int anchor;
+} done;
+
+/* Protected, on the main thread: at the task's end. Stack: the done, the task (light). */
+static int call_follower(lua_State *L) {
+  done *d = lua_touserdata(L, 1);
+  lp_task *t = lua_touserdata(L, 2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, d->anchor);
+  luaL_unref(L, LUA_REGISTRYINDEX, d->anchor);
+  lua_getiuservalue(L, 3, 1);
+  lua_getiuservalue(L, 3, 2);
+  lp_task *follower = lp_task_spawn(L, 1);
+  follower->number = t->number;
+  if (lua_getiuservalue(L, 3, 3) == LUA_TNIL) return 0;
+  lp_task_object(L, follower);
+  lua_insert(L, -2);
+  lp_task_set_field(L, -2, LP_TASK_LOCALS);
+  follower->locals = true;
+  return 0;
+}
+
+static void on_ended(lp_watch *w, lp_task *t) {
+  lua_State *L = t->st->L;
+  lua_pushcfunction(L, call_follower);
+  lua_pushlightuserdata(L, lp_list_of(w, done, watch));
+  lua_pushlightuserdata(L, t);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory */
+}
+
+/* Stack: the done. What the current task's fields are now is what the follower begins with, as
+ * if it were spawned here. */
+static void keep_locals(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  if (!t || !t->locals) return;
+  lp_task_object(L, t);
+  lp_task_field(L, -1, LP_TASK_LOCALS);
+  lua_setiuservalue(L, -3, 3);
+  lua_pop(L, 1);
+  t->owns_locals = false;
+}
+
+/* Task:on_done(fn). Calls fn(task) once, in a task of its own, when the task has ended; soon
+ * when it has already. Those of one task begin in the order in which they were given. */
+int lpb_task_on_done(lua_State *L) {
+  lp_task *t = lp_task_check(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  done *d = lua_newuserdatauv(L, sizeof *d, 3);
+  d->watch = (lp_watch){.ended = on_ended};
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, 1);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 2);
+  keep_locals(L);
+  d->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+  if (lp_task_ended(t)) { /* if only because a finalizer has settled it just now */
+    luaL_unref(L, LUA_REGISTRYINDEX, d->anchor);
+    lua_insert(L, 1);
+    lp_task_spawn(L, 1);
+  } else {
+    lp_watch_add(&d->watch, &t->watchers);
+  }
+  return 0;
+}

@@ -1,0 +1,340 @@
+/* bindings/task/task.c: luapool.task in C: tasks, promises, sleeping, and waiting for tasks.
+ * The combinators (gather, group, timeout …) stand on these in scripts/luapool/task.lua. Layer:
+ * bindings. */
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bindings/bindings.h"
+#include "bindings/task/task.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+
+double lpb_task_opt_timeout(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg)) return -1;
+  double seconds = luaL_checknumber(L, arg);
+  luaL_argcheck(L, seconds >= 0, arg, "seconds cannot be negative");
+  return seconds;
+}
+
+/* task.spawn(fn, ...) -> Task. A new task that calls fn(...); it first runs when the caller
+ * waits. */
+static int task_spawn(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lp_task_spawn_exposed(L, lua_gettop(L) - 1);
+  return 1;
+}
+
+/* task.promise() -> Promise. A Task without a function: it ends by resolve or reject. */
+static int task_promise(lua_State *L) {
+  lp_task_spawn_promise(L);
+  return 1;
+}
+
+/* task.current() -> Task, or nil outside any task. */
+static int task_current(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  if (t)
+    lp_task_push(L, t);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* task.now() -> seconds of a monotonic clock. */
+static int task_now(lua_State *L) {
+  lua_pushnumber(L, lp_loop_now());
+  return 1;
+}
+
+/* ---- sleeping ---- */
+
+/* The deadline of a sleep is its success. */
+static void sleep_cancel(lp_op *op, int why) {
+  lp_op_finish(op, why == LP_ETIMEOUT ? 0 : why);
+}
+
+static const lp_op_class sleep_class = {.name = "sleep", .cancel = sleep_cancel};
+
+/* task.sleep(seconds). Waits; with 0, until other tasks and the loop had their turn. */
+static int task_sleep(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds >= 0, 1, "seconds cannot be negative");
+  return lp_op_await(L, lp_op_new(L, &sleep_class, sizeof(lp_op)), seconds);
+}
+
+typedef struct unref_op {
+  lp_op op;
+  uv_timer_t timer; /* holds the operation until it is closed */
+} unref_op;
+
+static void on_timer_closed(uv_handle_t *timer) {
+  lp_op_release(timer->data);
+}
+
+static void unref_end(lp_op *op, int status) {
+  uv_close((uv_handle_t *)&((unref_op *)op)->timer, on_timer_closed);
+  lp_op_finish(op, status);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  unref_end(timer->data, 0);
+}
+
+static const lp_op_class unref_class = {.name = "sleep", .cancel = unref_end};
+
+/* core.sleep_unref(seconds). The same, but a task that sleeps so keeps no run from being found
+ * deadlocked: for what only shows how the others get on. */
+static int task_sleep_unref(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  unref_op *u = lp_op_new(L, &unref_class, sizeof *u);
+  uv_timer_init(lp_op_loop(&u->op), &u->timer); /* this and its start never fail */
+  u->timer.data = u;
+  lp_op_hold(&u->op);
+  uv_timer_start(&u->timer, on_timer, (uint64_t)(seconds * 1e3), 0);
+  uv_unref((uv_handle_t *)&u->timer);
+  return lp_op_await(L, &u->op, -1);
+}
+
+static const lp_op_class yield_class = {.name = "yield"};
+
+/* task.yield(). Lets all other ready tasks run first. */
+static int task_yield(lua_State *L) {
+  return lp_op_yield(L, lp_op_new(L, &yield_class, sizeof(lp_op)));
+}
+
+/* ---- waiting for one task ---- */
+
+typedef struct await_op {
+  lp_op op;
+  lp_watch watch;
+  uint64_t number; /* of the awaited task, for a dump */
+} await_op;
+
+static void await_ended(lp_watch *w, lp_task *t) {
+  (void)t;
+  lp_op_finish(&lp_list_of(w, await_op, watch)->op, 0);
+}
+
+static void await_close(lp_op *op) {
+  lp_watch_remove(&((await_op *)op)->watch);
+}
+
+/* Stack of the waiting function: the Task at 1. */
+static int await_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  lp_task *t = lua_touserdata(L, 1);
+  int n = lp_task_push_outcome(L, 1);
+  return t->status == LP_TASK_DONE ? n : lua_error(L);
+}
+
+static int result_results(lua_State *L, lp_op *op) {
+  if (op->status < 0) return lp_op_raise(L, op);
+  lp_task *t = lua_touserdata(L, 1);
+  lua_pushboolean(L, t->status == LP_TASK_DONE);
+  return lp_task_push_outcome(L, 1) + 1;
+}
+
+static void await_which(const lp_op *op, char *text, size_t size) {
+  uint64_t number = ((const await_op *)op)->number;
+  if (number) snprintf(text, size, "%llu", (unsigned long long)number);
+}
+
+static const lp_op_class await_class = {
+    .name = "task", .results = await_results, .close = await_close, .which = await_which};
+
+static const lp_op_class result_class = {
+    .name = "task", .results = result_results, .close = await_close, .which = await_which};
+
+static int wait_for(lua_State *L, const lp_op_class *class) {
+  lp_task *t = lp_task_check(L, 1);
+  double timeout = lpb_task_opt_timeout(L, 2);
+  if (t == lp_state_of(L)->current) return luaL_error(L, "a task cannot wait for itself");
+  await_op *a = lp_op_new(L, class, sizeof *a);
+  a->watch.ended = await_ended;
+  a->number = t->number;
+  if (lp_task_ended(t))
+    lp_op_finish(&a->op, 0);
+  else
+    lp_watch_add(&a->watch, &t->watchers);
+  return lp_op_await(L, &a->op, timeout);
+}
+
+/* Task:await([timeout]) -> its return values. Waits for its end; raises its error. After
+ * `timeout` seconds it raises kind `timeout` and leaves the task running. */
+static int task_await(lua_State *L) {
+  return wait_for(L, &await_class);
+}
+
+/* Task:result() -> true, values... or false, error. Waits for its end; never raises its error.
+ */
+static int task_result(lua_State *L) {
+  lua_settop(L, 1);
+  return wait_for(L, &result_class);
+}
+
+/* ---- the rest of a Task ---- */
+
+/* Task:cancel([reason]) -> bool. Its wait raises kind `cancelled`. False when it had ended
+ * already. */
+static int task_cancel(lua_State *L) {
+  lp_task *t = lp_task_check(L, 1);
+  lua_settop(L, 2);
+  lua_pushboolean(L, lp_task_cancel(L, t));
+  return 1;
+}
+
+/* Task:status() -> "pending", "running", "done", "failed" or "cancelled". */
+static int task_status(lua_State *L) {
+  static const char *const names[] = {"pending", "running", "done", "failed", "cancelled"};
+  lua_pushstring(L, names[lp_task_check(L, 1)->status]);
+  return 1;
+}
+
+/* Task:name([new]) -> string or nil. The name that messages and dumps show. */
+static int task_name(lua_State *L) {
+  lp_task_check(L, 1);
+  if (lua_gettop(L) > 1) {
+    luaL_checkstring(L, 2);
+    lua_settop(L, 2);
+    lp_task_set_field(L, 1, LP_TASK_NAME);
+  }
+  lp_task_field(L, 1, LP_TASK_NAME);
+  return 1;
+}
+
+static int settle(lua_State *L, bool ok) {
+  lp_task *t = lp_task_check(L, 1);
+  int n = lua_gettop(L) - 1;
+  luaL_argcheck(L, !t->co, 1, "not a promise");
+  luaL_argcheck(L, ok || n == 1, 2, "an error expected");
+  lua_pushboolean(L, lp_task_settle(L, t, ok, n));
+  return 1;
+}
+
+/* Promise:resolve(...) -> bool. It is done with these results. False when it had ended already.
+ */
+static int task_resolve(lua_State *L) {
+  return settle(L, true);
+}
+
+/* Promise:reject(error) -> bool. It has failed with this error. False when it had ended
+ * already. */
+static int task_reject(lua_State *L) {
+  return settle(L, false);
+}
+
+/* ---- shield ---- */
+
+/* A shield is left by closing a variable and not by catching errors, so that a traceback is
+ * taken where an error is raised, and a coroutine that is closed inside leaves it too. */
+static int unshield(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  if (t && t->shield > 0) t->shield--;
+  return 0;
+}
+
+static int finish_shield(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  return lua_gettop(L) - 1;
+}
+
+/* task.shield(fn, ...) -> the results of fn(...). While fn runs, the task's cancellation waits.
+ */
+static int task_shield(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lp_task *t = lp_state_of(L)->current;
+  if (!t) return luaL_error(L, "task.shield outside any task");
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_toclose(L, 1);
+  t->shield++;
+  lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, finish_shield);
+  return finish_shield(L, LUA_OK, 0);
+}
+
+static void open_shield(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, unshield);
+  lua_setfield(L, -2, "__close");
+  lua_setmetatable(L, -2);
+  lua_pushcclosure(L, task_shield, 1);
+  lua_setfield(L, -2, "shield");
+  lp_state_of(L)->shield = task_shield;
+}
+
+/* core.trace() -> {error, traceback} or nil: the latest error that this task raised or caught.
+ */
+static int task_trace(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  if (!t) return 0;
+  lp_task_push(L, t);
+  lp_task_field(L, -1, LP_TASK_TRACE);
+  return 1;
+}
+
+/* core.mark_awaited(task): its error will be seen to by the caller. */
+static int task_mark_awaited(lua_State *L) {
+  lp_task_check(L, 1)->awaited = true;
+  return 0;
+}
+
+/* core.count() -> how many tasks live now, this one counted: tests look for those left behind.
+ */
+static int task_count(lua_State *L) {
+  lua_Integer n = 0;
+  for (int place = 0; lp_task_next(lp_state_of(L), &place);) n++;
+  lua_pushinteger(L, n);
+  return 1;
+}
+
+/* Methods, and the fields `args` (of a future) and `attempt` (of a pool's task: counts its
+ * runs). */
+static int task_index(lua_State *L) {
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  lp_task *t = lp_task_check(L, 1);
+  const char *key = lua_tostring(L, 2);
+  if (key && strcmp(key, "args") == 0)
+    lp_task_field(L, 1, LP_TASK_ARGS);
+  else if (key && strcmp(key, "attempt") == 0)
+    lua_pushinteger(L, t->attempt);
+  return 1;
+}
+
+static void open_methods(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"await", task_await},   {"result", task_result},       {"cancel", task_cancel},
+      {"status", task_status}, {"name", task_name},           {"resolve", task_resolve},
+      {"reject", task_reject}, {"on_done", lpb_task_on_done}, {NULL, NULL}};
+  luaL_getmetatable(L, "luapool.Task");
+  luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "methods");
+  lua_pushcclosure(L, task_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}
+
+int luaopen_luapool_task_core(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"spawn", task_spawn},     {"promise", task_promise},
+      {"current", task_current}, {"now", task_now},
+      {"sleep", task_sleep},     {"sleep_unref", task_sleep_unref},
+      {"yield", task_yield},     {"trace", task_trace},
+      {"count", task_count},     {"mark_awaited", task_mark_awaited},
+      {"set", lpb_task_set},     {NULL, NULL}};
+  luaL_newlib(L, functions);
+  lpb_task_open_list(L);
+  lpb_task_open_set(L);
+  lpb_task_push_locals(L);
+  lua_setfield(L, -2, "locals");
+  open_shield(L);
+  open_methods(L);
+  return 1;
+}

@@ -1,0 +1,132 @@
+/* worker/ask.c: asking main, as an operation. A task that does not want to wait any more
+ * withdraws its request and goes on only when main has answered: what main had given it before
+ * that is not lost. Layer: worker. Process: worker. */
+#include "runtime/worker/ask.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/state.h"
+#include "runtime/wire/wire.h"
+
+typedef struct ask_op {
+  lp_op op;
+  lp_list link; /* in asker->asked; the asker holds the op as long */
+  lp_asker *asker;
+  lp_answer_head head;
+  const char *method; /* of the waiting function's arguments */
+  char *values;
+  size_t len;
+  int why; /* the code that it was stopped with, or 0 */
+} ask_op;
+
+void lp_ask_open(lp_asker *a) {
+  lp_list_init(&a->asked);
+}
+
+static void answer(ask_op *ask, int status) {
+  lp_list_remove(&ask->link);
+  lp_op_finish(&ask->op, status);
+  lp_op_release(&ask->op);
+}
+
+/* How it ends when main does not do what was asked. */
+static int end_code(const ask_op *ask) {
+  return ask->why ? ask->why : LP_ECLOSED;
+}
+
+static void ask_cancel(lp_op *op, int why) {
+  ask_op *ask = (ask_op *)op;
+  uint64_t request = (uintptr_t)ask;
+  ask->why = why;
+  if (ask->asker->closed)
+    lp_op_finish(op, why);
+  else
+    ask->asker->say(ask->asker, LP_SAY_WITHDRAW, &request, sizeof request, NULL, 0);
+}
+
+/* Stack on top: kind or nil, message. */
+static int raise_answer(lua_State *L) {
+  const char *kind = lua_tostring(L, -2), *message = lua_tostring(L, -1);
+  if (!message) return lua_error(L);
+  return kind ? lp_raise(L, kind, "%s", message) : lp_raise_text(L, message);
+}
+
+static int ask_results(lua_State *L, lp_op *op) {
+  ask_op *ask = (ask_op *)op;
+  if (op->status < 0) return lp_op_raise(L, op);
+  if (ask->head.taken) ask->asker->shared->taken = ask->head.taken;
+  lp_wire wire = {0};
+  int n = lp_wire_decode(L, &wire, ask->values, ask->len);
+  if (ask->head.objects)
+    ask->asker->say(ask->asker, LP_SAY_TOOK, &ask->head.request, sizeof ask->head.request, NULL,
+                    0);
+  return ask->head.status == LP_ANSWER_ERROR ? raise_answer(L) : n;
+}
+
+static void ask_close(lp_op *op) {
+  lp_alloc_free(((ask_op *)op)->values);
+}
+
+static void ask_which(const lp_op *op, char *text, size_t size) {
+  snprintf(text, size, "(%s)", ((const ask_op *)op)->method);
+}
+
+static const lp_op_class ask_class = {.name = "object of the main process",
+                                      .which = ask_which,
+                                      .cancel = ask_cancel,
+                                      .results = ask_results,
+                                      .close = ask_close};
+
+int lp_ask(lua_State *L) {
+  lp_asker *a = lp_state_of(L)->asker;
+  if (!a || a->closed) return lp_raise_code(L, LP_ECLOSED, "the main process");
+  lp_ask_head head = {.object = (uint32_t)luaL_checkinteger(L, 1),
+                      .holder = (uint32_t)luaL_checkinteger(L, 2)};
+  const char *method = luaL_checkstring(L, 3);
+  lp_wire wire = {.noun = "argument"};
+  a->scratch.len = 0;
+  lp_wire_encode(L, &wire, 3, lua_gettop(L) - 2, &a->scratch);
+  ask_op *ask = lp_op_new(L, &ask_class, sizeof *ask);
+  ask->asker = a;
+  ask->method = method;
+  lp_list_push(&a->asked, &ask->link);
+  lp_op_hold(&ask->op);
+  head.request = (uintptr_t)ask;
+  a->say(a, LP_SAY_ASK, &head, sizeof head, a->scratch.data, a->scratch.len);
+  return lp_op_await(L, &ask->op, -1);
+}
+
+void lp_ask_tell(lua_State *L, uint8_t type, uint32_t first, uint32_t second) {
+  lp_asker *a = lp_state_of(L)->asker;
+  uint32_t numbers[2] = {first, second};
+  if (a && !a->closed) a->say(a, type, numbers, sizeof numbers, NULL, 0);
+}
+
+int lp_ask_answered(const lp_frame *frame) {
+  lp_answer_head head;
+  if (frame->len < sizeof head) return 0;
+  memcpy(&head, frame->payload, sizeof head);
+  ask_op *ask = (ask_op *)(uintptr_t)head.request; /* held until now, and answered once */
+  ask->head = head;
+  ask->len = frame->len - sizeof head;
+  ask->values = lp_alloc_new(ask->len + 1);
+  if (!ask->values) return LP_EMEMORY;
+  memcpy(ask->values, frame->payload + sizeof head, ask->len);
+  answer(ask, head.status == LP_ANSWER_WITHDRAWN ? end_code(ask) : 0);
+  return 0;
+}
+
+void lp_ask_close(lp_asker *a) {
+  a->closed = true;
+  while (a->asked.next && !lp_list_empty(&a->asked)) {
+    ask_op *ask = lp_list_of(a->asked.next, ask_op, link);
+    answer(ask, end_code(ask));
+  }
+  lp_buf_close(&a->scratch);
+}

@@ -1,0 +1,432 @@
+/* worker/worker.c: the process: set up by main's first frame, then frames become jobs, until
+ * main says "exit" or is gone. Frames are only recorded when they are read; what touches Lua
+ * happens inside a task. Layer: worker. Process: worker. */
+#include "runtime/worker/worker.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/ipc/channel.h"
+#include "runtime/loop/dump.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+#include "runtime/worker/ask.h"
+#include "runtime/worker/job.h"
+#include "runtime/wire/wire.h"
+
+enum { AT_ONCE = 64 }; /* jobs that are given back in a message */
+
+typedef struct worker {
+  lp_state state;
+  lp_channel channel;
+  lp_flush flush;
+  lp_jobs jobs;
+  lp_asker asker;
+  const lp_spawn *spawn;
+  lp_buf setup;        /* the payload of LP_SAY_SETUP */
+  size_t memory_limit; /* bytes; 0: none */
+  uint64_t weighed;    /* when the memory was looked at last, milliseconds of the loop */
+  bool worked;         /* it has started a job */
+  bool heavy;          /* main has been told that it is above its limit */
+  bool ready;          /* set up: jobs may start */
+  uint64_t heard;      /* frames of main */
+  bool probed;         /* main wants to know when nothing but it can wake a task */
+  bool leaving;        /* told to exit, or broken */
+  bool stopped;        /* nothing is left to do */
+} worker;
+
+/* Without memory the worker cannot go on: main runs its tasks elsewhere. */
+static void check(int rc) {
+  if (rc >= 0) return;
+  fprintf(stderr, "luapool: a worker has to end: %s\n", lp_error_text(rc));
+  _exit(1);
+}
+
+/* ---- speaking ---- */
+
+static void on_flush(lp_flush *f) {
+  lp_channel_flush(&lp_list_of(f, worker, flush)->channel);
+}
+
+static void say(worker *w, uint8_t type, const void *bytes, size_t len) {
+  check(lp_frame_append(lp_channel_out(&w->channel), type, bytes, len));
+  lp_loop_flush(&w->state, &w->flush);
+}
+
+static void check_stopped(worker *w) {
+  if (!w->leaving || !lp_list_empty(&w->jobs.running)) return;
+  w->stopped = true;
+  uv_stop(w->state.loop);
+}
+
+/* Resident bytes of this process. */
+static size_t resident(void) {
+  size_t pages = 0;
+  FILE *f = fopen("/proc/self/statm", "re");
+  if (!f) return 0;
+  if (fscanf(f, "%*s %zu", &pages) != 1) pages = 0;
+  fclose(f);
+  return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Gives back up to so many jobs that are not started. */
+static void give_back(worker *w, uint32_t most) {
+  lp_buf *out = lp_channel_out(&w->channel);
+  check(lp_buf_reserve(out, LP_FRAME_HEAD + most * sizeof(uint64_t)));
+  long start = lp_frame_begin(out, LP_SAY_RETURNED);
+  uint64_t number;
+  while (most-- > 0 && (number = lp_job_give_back(&w->jobs)))
+    lp_buf_append(out, &number, sizeof number);
+  lp_frame_end(out, start);
+  lp_loop_flush(&w->state, &w->flush);
+}
+
+/* What Lua holds is known at any time; what libraries hold is only looked at now and then. */
+static bool too_heavy(worker *w) {
+  enum { EVERY = 20 }; /* milliseconds */
+  size_t limit = w->memory_limit;
+  if (w->state.heap.used > limit) {
+    lua_gc(w->state.L, LUA_GCCOLLECT);
+    if (w->state.heap.used > limit) return true;
+  }
+  uint64_t now = uv_now(w->state.loop);
+  if (now < w->weighed + EVERY) return false;
+  w->weighed = now;
+  return resident() > limit;
+}
+
+/* Between tasks, when there has been one: above its limit the worker asks to be replaced, and
+ * what it has not started is for others. Says whether it may start a further one. */
+static bool weigh(worker *w) {
+  if (!w->memory_limit || !w->worked) return true;
+  if (!w->heavy && too_heavy(w)) {
+    w->heavy = true;
+    say(w, LP_SAY_RETIRE, NULL, 0);
+  }
+  while (w->heavy && !lp_list_empty(&w->jobs.waiting)) give_back(w, AT_ONCE);
+  return !w->heavy;
+}
+
+/* Returns 0 or LP_ETOO_LARGE: then nothing is said. */
+static int say_parts(worker *w, uint8_t type, const void *head, size_t head_len,
+                     const void *bytes, size_t len) {
+  lp_buf *out = lp_channel_out(&w->channel);
+  check(lp_buf_reserve(out, LP_FRAME_HEAD + head_len + len));
+  long start = lp_frame_begin(out, type);
+  lp_buf_append(out, head, head_len);
+  lp_buf_append(out, bytes, len);
+  lp_loop_flush(&w->state, &w->flush);
+  return lp_frame_end(out, start);
+}
+
+static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
+                      size_t len) {
+  worker *w = jobs->st->host;
+  if (say_parts(w, type, &number, sizeof number, values, len) < 0) /* too large a result */
+    check(say_parts(w, LP_SAY_FAILED, &number, sizeof number, NULL, 0));
+}
+
+/* The wire bounds what is asked, so that it fits into a frame. */
+static void on_say(lp_asker *a, uint8_t type, const void *head, size_t head_len,
+                   const void *bytes, size_t len) {
+  check(say_parts(a->owner, type, head, head_len, bytes, len));
+}
+
+/* ---- being set up ---- */
+
+static double number_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  double number = lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  return number;
+}
+
+/* Forked processes share addresses and the second, which is all that Lua seeds with. */
+static void seed_random(lua_State *L) {
+  lua_Integer seed[2] = {0, getpid()};
+  ssize_t n = getrandom(seed, sizeof seed, GRND_NONBLOCK);
+  (void)n;
+  lua_getglobal(L, "math");
+  lua_getfield(L, -1, "randomseed");
+  lua_pushinteger(L, seed[0]);
+  lua_pushinteger(L, seed[1]);
+  lua_call(L, 2, 0);
+  lua_pop(L, 1);
+}
+
+/* Main's settings that a worker obeys too. */
+static void pass_on(lua_State *L, int index) {
+  static const char *const names[] = {"log_level", "log_format"};
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "luapool.internal.settings");
+  lua_call(L, 1, 1);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    lua_getfield(L, index, names[i]);
+    lua_setfield(L, -2, names[i]);
+  }
+  lua_pop(L, 1);
+}
+
+/* The settings, a table at `index`: package.path and cpath, and who we are. */
+static void apply_settings(lua_State *L, worker *w, int index) {
+  static const char *const paths[] = {"path", "cpath"};
+  lua_getglobal(L, "package");
+  for (size_t i = 0; i < 2; i++) {
+    lua_getfield(L, index, paths[i]);
+    lua_setfield(L, -2, paths[i]);
+  }
+  lua_getfield(L, -1, "loaded");
+  lua_getfield(L, -1, "luapool.core");
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, w->spawn->slot);
+  lua_setfield(L, -2, "id");
+  lua_pushinteger(L, getpid());
+  lua_setfield(L, -2, "pid");
+  lua_setfield(L, -2, "worker");
+  lua_pop(L, 3);
+  pass_on(L, index);
+  w->jobs.timeout = number_field(L, index, "task_timeout");
+  w->memory_limit = (size_t)number_field(L, index, "memory_limit");
+  w->state.heap.limit = w->memory_limit * 2;
+  double slice = number_field(L, index, "slice");
+  if (slice > 0) lp_interrupt_open(&w->state, slice);
+}
+
+static int finish_setup(lua_State *L, int status, lua_KContext context) {
+  (void)L, (void)status, (void)context;
+  return 0;
+}
+
+/* The function of the set-up task. The worker's init may wait. */
+static int run_setup(lua_State *L) {
+  worker *w = lp_state_of(L)->host;
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "luapool.core");
+  lua_call(L, 1, 0);
+  lp_wire wire = {0};
+  lua_settop(L, 0);
+  int n = lp_wire_decode(L, &wire, w->setup.data, w->setup.len);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  apply_settings(L, w, 1);
+  seed_random(L);
+  if (n < 2 || lua_isnil(L, 2)) return 0;
+  lua_callk(L, n - 2, 0, 0, finish_setup);
+  return 0;
+}
+
+/* Main hears of it before the first job begins: a worker that this one ends at once has not
+ * died at start. */
+static void set_up(lp_task *t, lua_State *co, int nres) {
+  worker *w = lp_task_owner(t, set_up);
+  (void)nres;
+  if (t->status == LP_TASK_DONE) {
+    w->ready = true;
+    say(w, LP_SAY_READY, NULL, 0);
+    lp_channel_flush(&w->channel);
+    return;
+  }
+  lp_job_encode_error(&w->jobs, t, co, LUA_NOREF);
+  lua_pushnil(co);
+  say(w, LP_SAY_BROKEN, w->jobs.scratch.data, w->jobs.scratch.len);
+  t->awaited = true;
+  w->leaving = true;
+  check_stopped(w);
+}
+
+static int spawn_setup(lua_State *L) {
+  worker *w = lua_touserdata(L, 1);
+  lua_pushcfunction(L, run_setup);
+  lp_task *t = lp_task_spawn(L, 0);
+  lp_task_own(t, set_up, w);
+  return 0;
+}
+
+/* ---- listening ---- */
+
+static void hear_setup(worker *w, const lp_frame *frame) {
+  lua_State *L = w->state.L;
+  check(lp_buf_append(&w->setup, frame->payload, frame->len));
+  lua_pushcfunction(L, spawn_setup);
+  lua_pushlightuserdata(L, w);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) check(LP_EMEMORY);
+}
+
+static void hear_proto(worker *w, const lp_frame *frame) {
+  check(lp_job_add_proto(&w->jobs, frame));
+}
+
+static void hear_snapshot(worker *w, const lp_frame *frame) {
+  check(lp_job_add_function(&w->jobs, frame));
+}
+
+static void hear_drop(worker *w, const lp_frame *frame) {
+  uint32_t number;
+  if (frame->len < sizeof number) return;
+  memcpy(&number, frame->payload, sizeof number);
+  lp_job_drop_function(&w->jobs, number);
+}
+
+static void hear_task(worker *w, const lp_frame *frame) {
+  if (!w->leaving) check(lp_job_add(&w->jobs, frame));
+}
+
+static void hear_cancel(worker *w, const lp_frame *frame) {
+  uint64_t number;
+  if (frame->len < sizeof number) return;
+  memcpy(&number, frame->payload, sizeof number);
+  lp_job_cancel(&w->jobs, number);
+}
+
+static void hear_recall(worker *w, const lp_frame *frame) {
+  uint32_t most;
+  if (frame->len < sizeof most) return;
+  memcpy(&most, frame->payload, sizeof most);
+  give_back(w, most);
+}
+
+static void hear_probe(worker *w, const lp_frame *frame) {
+  (void)frame;
+  w->probed = true;
+}
+
+static void hear_answer(worker *w, const lp_frame *frame) {
+  (void)w;
+  check(lp_ask_answered(frame));
+}
+
+static void hear_exit(worker *w, const lp_frame *frame) {
+  (void)frame;
+  w->leaving = true;
+  lp_job_cancel_all(&w->jobs);
+  check_stopped(w);
+}
+
+/* Stack: the worker. */
+static int write_dump(lua_State *L) {
+  const worker *w = lua_touserdata(L, 1);
+  lp_dump_push(L);
+  fprintf(stderr, "luapool: worker %u (process %d):\n%s", w->spawn->slot, getpid(),
+          lua_tostring(L, 2));
+  return 0;
+}
+
+static void hear_dump(worker *w, const lp_frame *frame) {
+  lua_State *L = w->state.L;
+  (void)frame;
+  lua_pushcfunction(L, write_dump);
+  lua_pushlightuserdata(L, w);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory for it */
+}
+
+static void on_frame(lp_channel *c, const lp_frame *frame) {
+  static void (*const hear[])(worker *, const lp_frame *) = {
+      [LP_SAY_SETUP] = hear_setup,       [LP_SAY_PROTO] = hear_proto,
+      [LP_SAY_SNAPSHOT] = hear_snapshot, [LP_SAY_DROP] = hear_drop,
+      [LP_SAY_TASK] = hear_task,         [LP_SAY_CANCEL] = hear_cancel,
+      [LP_SAY_RECALL] = hear_recall,     [LP_SAY_EXIT] = hear_exit,
+      [LP_SAY_ANSWER] = hear_answer,     [LP_SAY_DUMP] = hear_dump,
+      [LP_SAY_PROBE] = hear_probe,
+  };
+  bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
+  worker *w = c->owner;
+  w->heard++;
+  if (known) hear[frame->type](w, frame);
+}
+
+/* Main is gone: nobody wants what is being done here. */
+static void on_main_gone(lp_channel *c, int status) {
+  (void)c, (void)status;
+  _exit(1);
+}
+
+static bool start_more(lp_state *st) {
+  worker *w = st->host;
+  bool started = w->ready && weigh(w) && lp_job_start(&w->jobs);
+  w->worked = w->worked || started;
+  if (!started) check_stopped(w);
+  return started;
+}
+
+/* ---- the process ---- */
+
+static void report(lp_state *st, const char *text) {
+  worker *w = st->host;
+  fprintf(stderr, "luapool: worker %u: %s\n", w->spawn->slot, text);
+}
+
+static int open_page(worker *w) {
+  void *page =
+      mmap(NULL, sizeof(lp_shared), PROT_READ | PROT_WRITE, MAP_SHARED, w->spawn->page, 0);
+  close(w->spawn->page);
+  if (page == MAP_FAILED) return LP_EMEMORY;
+  w->asker.shared = page;
+  w->state.on_cpu = &w->asker.shared->on_cpu;
+  w->jobs.started = &w->asker.shared->started;
+  return 0;
+}
+
+static int open_worker(worker *w, lua_CFunction modules) {
+  static const lp_channel_events events = {.frame = on_frame, .ended = on_main_gone};
+  int rc = lp_state_open(&w->state, NULL, modules);
+  if (rc < 0) return rc;
+  lp_job_open(&w->jobs, &w->state);
+  w->jobs.answer = on_answer;
+  lp_ask_open(&w->asker);
+  w->asker.say = on_say;
+  w->asker.owner = w;
+  w->state.asker = &w->asker;
+  w->state.host = w;
+  w->state.report = report;
+  w->state.more = start_more;
+  w->state.late = lp_job_late;
+  lp_list_init(&w->flush.link);
+  w->flush.run = on_flush;
+  if ((rc = open_page(w)) < 0) return rc;
+  return lp_channel_open(&w->channel, w->state.loop, w->spawn->channel, &events, w);
+}
+
+static void close_worker(worker *w) {
+  lp_channel_drain(&w->channel);
+  lp_channel_close(&w->channel, NULL);
+  lp_ask_close(&w->asker);
+  lp_state_close(&w->state);
+  lp_job_close(&w->jobs);
+  lp_buf_close(&w->setup);
+}
+
+/* The channel alone does not keep the loop alive: then all tasks wait for main. */
+static void tell_stalled(worker *w) {
+  bool startable = w->ready && !lp_list_empty(&w->jobs.waiting);
+  if (!w->probed || startable) return;
+  w->probed = false;
+  say(w, LP_SAY_STALLED, &w->heard, sizeof w->heard);
+}
+
+static void serve(worker *w) {
+  uv_loop_t *loop = w->state.loop;
+  lp_channel_ref(&w->channel, false);
+  while (!w->stopped) {
+    if (uv_run(loop, UV_RUN_DEFAULT)) continue;
+    tell_stalled(w);
+    lp_channel_ref(&w->channel, true);
+    if (!w->stopped) uv_run(loop, UV_RUN_ONCE);
+    lp_channel_ref(&w->channel, false);
+  }
+}
+
+int lp_worker_run(const lp_spawn *spawn, lua_CFunction modules) {
+  static worker w; /* one a process; not on the stack, whose depth is Lua's */
+  w.spawn = spawn;
+  setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+  check(open_worker(&w, modules));
+  serve(&w);
+  close_worker(&w);
+  return fflush(stdout) == 0 ? 0 : 1;
+}

@@ -1,0 +1,344 @@
+-- internal.http.plan: from the options of a request to its plan, the plain table that the C half
+-- reads.
+
+local core = require "luapool.http.core"
+local errors = require "luapool.error"
+local options = require "luapool.internal.options"
+
+local M = {}
+
+---@class luapool.http.Options
+---@field params? table<string, any>    added to the URL; a list gives the name several times
+---@field headers? table<string, any>   false leaves a default one out
+---@field json? any                     the body, encoded
+---@field form? table<string, any>      the body, as a form of a page
+---@field multipart? table              name -> string or {data=| file=, filename=, type=}
+---@field body? string
+---@field auth? table|string            "user:password", {user, password, type="digest"}
+---@field bearer? string
+---@field cookies? table<string, string>|string
+---@field timeout? number               seconds for all of it, 300; of a stream for each wait
+---@field connect_timeout? number       seconds, 10
+---@field redirects? integer|boolean    how many are followed, 10
+---@field verify? boolean               false: any certificate will do
+---@field ca? string                    file of the authorities that are trusted
+---@field cert? string
+---@field key? string
+---@field proxy? string                 URL; "" for none
+---@field http_version? "1.0"|"1.1"|"2"
+---@field max_body? integer|string      raises kind too_large beyond it
+---@field save_to? string               file for the body of a 2xx answer
+---@field stream? boolean               the response comes before its body
+---@field decode? boolean               false: leave a compressed body as it is
+
+---@class luapool.http.ClientOptions: luapool.http.Options without what is of one request
+---@field base_url? string
+---@field limit? integer                requests at once, 100
+---@field limit_per_host? integer
+---@field retry? table                  a policy of luapool.retry, for idempotent methods
+
+local function usage(message, ...)
+  error(errors.new("usage", message:format(...)), 0)
+end
+
+local spec = {
+  params = "table",
+  headers = "table",
+  json = "any",
+  form = "table",
+  multipart = "table",
+  body = "string",
+  auth = "table|string",
+  bearer = "string",
+  cookies = "table|string",
+  timeout = "seconds",
+  connect_timeout = "seconds",
+  redirects = "count0|boolean",
+  verify = "boolean",
+  ca = "string",
+  cert = "string",
+  key = "string",
+  proxy = "string",
+  http_version = { "1.0", "1.1", "2" },
+  max_body = "size",
+  save_to = "string",
+  stream = "boolean",
+  decode = "boolean",
+}
+
+local client_spec = {
+  base_url = "string",
+  limit = "count",
+  limit_per_host = "count",
+  retry = "table",
+  cookies = "boolean|table|string",
+}
+local defaultable = {
+  "headers", "auth", "bearer", "timeout", "connect_timeout", "redirects", "verify", "ca",
+  "cert", "key", "proxy", "http_version", "max_body", "decode",
+}
+for _, name in ipairs(defaultable) do
+  client_spec[name] = spec[name]
+end
+
+local function check(where, opts, known)
+  if opts == nil then return {} end
+  if type(opts) ~= "table" then
+    usage("%s: options must be a table, got a %s", where, type(opts))
+  end
+  local problem = options.problem(opts, known)
+  if problem then usage("%s: %s", where, problem) end
+  return opts
+end
+
+-- --- text ---
+
+local function percent(c)
+  return ("%%%02X"):format(c:byte())
+end
+
+local function escape(value)
+  return (tostring(value):gsub("[^%w%-._~]", percent))
+end
+
+-- name=value&name=value, in the order of the names; a list gives its name several times.
+local function query(fields, what)
+  local names, parts = {}, {}
+  for name in pairs(fields) do
+    if type(name) ~= "string" then usage("%s: names are strings, got %s", what, type(name)) end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local values = fields[name]
+    for _, value in ipairs(type(values) == "table" and values or { values }) do
+      if type(value) == "table" or type(value) == "function" then
+        usage("%s.%s: a string, number, boolean or a list of them expected, got %s", what, name,
+          type(value))
+      end
+      parts[#parts + 1] = escape(name) .. "=" .. escape(value)
+    end
+  end
+  return table.concat(parts, "&")
+end
+
+--- The method in capitals, if it is one.
+---@param method any
+---@return string
+function M.method(method)
+  if type(method) ~= "string" or not method:match("^%a+$") or #method > 15 then
+    usage("http.request: a method such as \"GET\" expected, got %s", tostring(method))
+  end
+  return method:upper()
+end
+
+--- The URL of a request: `base` is put before one that has no scheme.
+---@param base string|nil
+---@param url string
+---@param params table|nil
+---@return string
+function M.url(base, url, params)
+  if base and not url:match("^%a[%w+.-]*://") then
+    url = url == "" and base or base:gsub("/+$", "") .. "/" .. url:gsub("^/+", "")
+  end
+  if not params or next(params) == nil then return url end
+  local path, fragment = url:match("^([^#]*)(.*)$")
+  local separator = not path:find("?", 1, true) and "?" or path:match("[?&]$") and "" or "&"
+  return path .. separator .. query(params, "params") .. fragment
+end
+
+-- --- headers ---
+
+local function header_line(name, value)
+  value = tostring(value)
+  if name:find("[^%w!#$%%&'*+.^_`|~-]") or name == "" then
+    usage("headers: '%s' is no name of a header", name)
+  end
+  if value:find("[\r\n\0]") then
+    usage("headers: '%s' holds a line break or a zero byte", name)
+  end
+  return value == "" and name .. ";" or name .. ": " .. value
+end
+
+-- Adds the headers to the list of lines; lower-case names that are seen go to `seen`.
+local function add_headers(lines, seen, headers)
+  for name, value in pairs(headers or {}) do
+    if type(name) ~= "string" then usage("headers: names are strings, got %s", type(name)) end
+    if not seen[name:lower()] then
+      seen[name:lower()] = true
+      if value == false then lines[#lines + 1] = header_line(name, ""):sub(1, -2) .. ":" end
+      for _, v in ipairs(type(value) == "table" and value or { value or nil }) do
+        lines[#lines + 1] = header_line(name, v)
+      end
+    end
+  end
+end
+
+-- --- bodies ---
+
+local bodies = {}
+
+function bodies.body(plan, value)
+  plan.body = value
+  return false
+end
+
+function bodies.json(plan, value)
+  plan.body = require("luapool.json").encode(value)
+  return "application/json"
+end
+
+function bodies.form(plan, value)
+  plan.body = query(value, "form")
+  return "application/x-www-form-urlencoded"
+end
+
+local part_spec = {}
+for name in ("name data file filename type"):gmatch("%S+") do part_spec[name] = "string" end
+
+local function part(name, value)
+  if type(value) ~= "table" then return { name = name, data = tostring(value) } end
+  check("multipart." .. tostring(name), value, part_spec)
+  if (value.data == nil) == (value.file == nil) then
+    usage("multipart.%s: one of data and file expected", tostring(name))
+  end
+  if value.file then -- curl opens it, but does not say why it cannot
+    local file, why = io.open(value.file, "rb")
+    if not file then error(errors.new("system", "multipart: " .. why), 0) end
+    file:close()
+  end
+  return { name = name, data = value.data, file = value.file, filename = value.filename,
+    type = value.type }
+end
+
+function bodies.multipart(plan, value)
+  local parts, names = {}, {}
+  for name in pairs(value) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  if #value > 0 then -- a list of parts, in order
+    for i, v in ipairs(value) do parts[i] = part(v.name, v) end
+  else
+    for i, name in ipairs(names) do parts[i] = part(name, value[name]) end
+  end
+  plan.multipart = parts
+  return nil -- curl sets the type
+end
+
+-- Methods that announce an empty body when there is none.
+local BODIED = { POST = true, PUT = true, PATCH = true }
+
+-- Sets the body; returns its content type, false for none, nil where curl says it.
+local function set_body(plan, method, opts)
+  local found, content_type
+  for name, set in pairs(bodies) do
+    local value = opts[name]
+    if value ~= nil then
+      if found then usage("http: options '%s' and '%s' are both a body", found, name) end
+      found = name
+      content_type = set(plan, value)
+    end
+  end
+  if found then return content_type end
+  if BODIED[method] then plan.body = "" end
+  return BODIED[method] and false or nil
+end
+
+-- --- options that need a translation ---
+
+local translate = {}
+
+function translate.auth(plan, value)
+  if type(value) == "string" then
+    local user, password = value:match("^([^:]*):(.*)$")
+    value = { user or value, password or "" }
+  end
+  plan.auth_type = value.type or "basic"
+  plan.user, plan.password = value.user or value[1], value.password or value[2] or ""
+  if type(plan.user) ~= "string" or type(plan.password) ~= "string" then
+    usage("auth: {user, password} expected")
+  end
+end
+
+function translate.cookies(plan, value)
+  if type(value) == "boolean" then return end
+  if type(value) == "string" then
+    plan.cookies = value
+    return
+  end
+  local parts = {}
+  for name, v in pairs(value) do parts[#parts + 1] = name .. "=" .. tostring(v) end
+  table.sort(parts)
+  plan.cookies = table.concat(parts, "; ")
+  if plan.cookies:find("[\r\n\0]") then usage("cookies: a line break or a zero byte") end
+end
+
+function translate.redirects(plan, value)
+  plan.redirects = value == true and 10 or value or 0
+end
+
+function translate.max_body(plan, value)
+  plan.max_body = options.size(value)
+end
+
+-- Fields that mean the same in the plan.
+local same = {
+  "bearer", "timeout", "connect_timeout", "verify", "ca", "cert", "key", "proxy", "http_version",
+  "save_to", "stream", "decode",
+}
+for _, name in ipairs(same) do
+  translate[name] = function(plan, value) plan[name] = value end
+end
+
+local function translate_into(plan, opts)
+  for name, value in pairs(opts) do
+    local set = translate[name]
+    if set then set(plan, value) end
+  end
+  return plan
+end
+
+--- The checked options of a client, and the plan of its requests without options of their own.
+---@param opts? luapool.http.ClientOptions
+---@return luapool.http.ClientOptions, table
+function M.client(opts)
+  opts = check("http.client", opts, client_spec)
+  return opts, translate_into({}, opts)
+end
+
+local AGENT = "User-Agent: " .. core.agent
+local ENCODINGS = "Accept-Encoding: " .. core.encodings
+
+local function set_headers(plan, client, opts, content_type)
+  local lines, seen = {}, {}
+  add_headers(lines, seen, opts.headers)
+  add_headers(lines, seen, client.headers)
+  if content_type ~= nil and not seen["content-type"] then
+    lines[#lines + 1] = content_type and "Content-Type: " .. content_type or "Content-Type:"
+  end
+  if (plan.body or plan.multipart) and not seen.expect then
+    lines[#lines + 1] = "Expect:" -- do not wait for leave to send a body
+  end
+  if #lines > 0 then
+    if not seen["user-agent"] then lines[#lines + 1] = AGENT end
+    if not seen["accept-encoding"] then lines[#lines + 1] = ENCODINGS end
+    plan.headers = lines
+  end
+end
+
+local NONE = {}
+
+--- The plan of a request.
+---@param client luapool.http.Client
+---@param method string
+---@param opts? luapool.http.Options
+---@return table
+function M.make(client, method, opts)
+  opts = opts == nil and NONE or check("http." .. method:lower(), opts, spec)
+  local plan = {}
+  for name, value in pairs(client.defaults) do plan[name] = value end
+  translate_into(plan, opts)
+  set_headers(plan, client, opts, set_body(plan, method, opts))
+  return plan
+end
+
+return M

@@ -1,0 +1,247 @@
+-- internal.job.source: where a job's items come from: its `items`, what ctx:add added, and what
+-- waits for its next attempt. next() waits while there is nothing to do but items are still in
+-- flight, because they may add some; so memory is bounded by what was added, not by the input.
+-- Main only.
+
+local options = require "luapool.internal.options"
+local task = require "luapool.task"
+
+-- How far an iterator is read ahead of the workers.
+local AHEAD = 64
+
+---@class luapool.job.entry: an item under way
+---@field item any
+---@field kind string
+---@field attempts? integer how many there have been
+---@field elapsed? number seconds since the first began
+---@field waited? number seconds of these spent waiting
+---@field due? number when the next one may begin
+
+---@class luapool.job.source
+---@field totals table<string, integer> how many items of each kind there have been
+---@field puller table|nil the task that reads an iterator: it fails when the iterator does
+local Source = { __name = "luapool.job.source" }
+Source.__index = Source
+
+local M = {}
+
+-- A queue of entries: first in, first out.
+local function queue() return { first = 1, last = 0 } end
+
+local function push(q, entry)
+  q.last = q.last + 1
+  q[q.last] = entry
+end
+
+local function pop(q)
+  local entry = q[q.first]
+  if entry == nil then return nil end
+  q[q.first] = nil
+  q.first = q.first + 1
+  return entry
+end
+
+local function length(q) return q.last - q.first + 1 end
+
+-- A bell: one task waits for it, whoever has news rings.
+local function ring(self, bell)
+  local promise = self[bell]
+  self[bell] = nil
+  if promise then promise:resolve() end
+end
+
+local function wait(self, bell, seconds)
+  local promise = task.promise()
+  self[bell] = promise
+  task.wait({ promise }, { timeout = seconds })
+end
+
+-- What counts as the same item.
+local function key_of(self, item)
+  local key = item
+  if self.key then key = self.key(item) end
+  if key == nil or type(key) == "table" then
+    error(("items are dropped when seen before (crawl), but %s is no key: say with the field 'key' "
+      .. "what counts as the same"):format(key == nil and "nil" or "a table"), 0)
+  end
+  return key
+end
+
+-- True when the item is to be worked on: it is counted from now on.
+local function admit(self, kind, item)
+  if self.seen then
+    local key, seen = key_of(self, item), self.seen[kind]
+    if seen[key] then return false end
+    seen[key] = true
+  end
+  self.totals[kind] = self.totals[kind] + 1
+  return true
+end
+
+-- Reads the user's iterator, which may wait, in a task of its own.
+local function pull(self, iterator)
+  local _ <close> = setmetatable({}, { __close = function()
+    self.ended = true
+    ring(self, "news")
+  end })
+  while not self.stopped do
+    local item = iterator()
+    if item == nil then return end
+    if admit(self, self.start, item) then push(self.ahead, { item = item, kind = self.start }) end
+    ring(self, "news")
+    while length(self.ahead) >= AHEAD and not self.stopped do wait(self, "space") end
+  end
+end
+
+local function from_list(self)
+  local list = self.list
+  while list and self.at < #list do
+    self.at = self.at + 1
+    local item = list[self.at]
+    if admit(self, self.start, item) then return { item = item, kind = self.start } end
+  end
+  return nil
+end
+
+local function from_later(self)
+  local entry = self.later[1]
+  if not entry or entry.due > task.now() then return nil end
+  entry.due = nil
+  return table.remove(self.later, 1)
+end
+
+-- The next entry that may begin now. Retries and additions first, so that few are open at a time.
+local function take(self)
+  local entry = from_later(self) or pop(self.added) or from_list(self)
+  if entry or not self.puller then return entry end
+  entry = pop(self.ahead)
+  if entry and length(self.ahead) < AHEAD // 2 then ring(self, "space") end
+  return entry
+end
+
+local function exhausted(self)
+  return self.in_flight == 0 and not self.later[1] and (self.ended or not self.puller)
+end
+
+--- The next entry, or nil when there is none and none can come. May wait. For pool:map.
+---@return luapool.job.entry|nil
+function Source:next()
+  while not self.stopped do
+    local entry = take(self)
+    if entry then
+      self.in_flight = self.in_flight + 1
+      return entry
+    end
+    if exhausted(self) then return nil end
+    local first = self.later[1]
+    wait(self, "news", first and math.max(0, first.due - task.now()))
+  end
+  return nil
+end
+
+--- Adds an item; false when it was seen before.
+---@param item any
+---@param kind? string
+---@return boolean added
+function Source:add(item, kind)
+  kind = kind or self.start
+  if not self.totals[kind] then
+    error(("unknown kind '%s'%s"):format(kind, options.hint(kind, self.totals)), 2)
+  end
+  if item == nil then error("an item expected, got nil", 2) end
+  if not admit(self, kind, item) then return false end
+  push(self.added, { item = item, kind = kind })
+  ring(self, "news")
+  return true
+end
+
+--- An entry that next() gave has ended.
+function Source:settle()
+  self.in_flight = self.in_flight - 1
+  if self.in_flight == 0 then ring(self, "news") end
+end
+
+--- An entry that next() gave has failed and shall be given again after `seconds`.
+---@param entry luapool.job.entry
+---@param seconds number
+function Source:again(entry, seconds)
+  entry.due = task.now() + seconds
+  local at = #self.later + 1
+  while at > 1 and self.later[at - 1].due > entry.due do at = at - 1 end
+  table.insert(self.later, at, entry)
+  self:settle()
+  ring(self, "news")
+end
+
+--- Gives nothing more: next() returns nil. What is left of a list counts as items, too.
+function Source:stop()
+  self.stopped = true
+  if self.list and not self.seen then
+    self.totals[self.start] = self.totals[self.start] + #self.list - self.at
+    self.at = #self.list
+  end
+  ring(self, "news")
+  ring(self, "space")
+end
+
+--- Ends the reading of the iterator.
+function Source:close()
+  self:stop()
+  if self.puller then self.puller:cancel "the job has ended" end
+end
+
+--- How many items of a kind there will be as far as can be told, or nil while an iterator of them
+--- goes on.
+---@param kind string
+---@return integer|nil
+function Source:known(kind)
+  local known = self.totals[kind]
+  if kind ~= self.start or self.stopped then return known end
+  if self.list then return known + #self.list - self.at end
+  return self.ended and known or nil
+end
+
+-- What the job's `items` gave: a list, or an iterator as a `for` loop takes one.
+local function open_items(self, items, state, control)
+  if type(items) == "table" and not (getmetatable(items) or {}).__call then
+    self.list = items
+  elseif items == nil then
+    error("the function 'items' returned nil: a list or an iterator expected", 0)
+  else
+    local iterator = state == nil and items or function()
+      control = items(state, control)
+      return control
+    end
+    self.puller = task.spawn(pull, self, iterator)
+    self.puller:name "items"
+  end
+end
+
+--- Opens the source of a checked job. The job's `items` function may wait.
+---@param spec table see luapool.job.spec
+---@param ctx table passed to `items`
+---@return luapool.job.source
+function M.open(spec, ctx)
+  local totals, seen = {}, {}
+  for name in pairs(spec.kinds) do totals[name], seen[name] = 0, {} end
+  local self = setmetatable({
+    start = spec.start,
+    key = spec.key,
+    seen = spec.once and seen or nil,
+    totals = totals,
+    in_flight = 0,
+    at = 0,
+    ahead = queue(),
+    added = queue(),
+    later = {},
+  }, Source)
+  ctx.source = self
+  if type(spec.items) == "function" then
+    open_items(self, spec.items(ctx))
+  else
+    open_items(self, spec.items)
+  end
+  return self
+end
+
+return M

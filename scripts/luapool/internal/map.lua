@@ -1,0 +1,183 @@
+-- internal.map: running a function over items: the iterator that pool:map and task.map return.
+-- The work is done behind a handle, in other processes (bindings/pool/map.c) or in this one
+-- (luapool.task_map): `put` takes the next item, waits for room and returns true, or false when
+-- there is none; where items have to travel, `refuse` takes the error of a `put`, as the outcome of
+-- its item; `fed` says that there are no more, `next` gives place, done, value; `cancel` and
+-- `close` end it. What stands here is run for each item: it is written to be short.
+
+local core = require "luapool.task.core"
+local err = require "luapool.error"
+local options = require "luapool.internal.options"
+
+local M = {}
+
+---@class luapool.Map
+local Map = { __name = "luapool.Map" }
+Map.__index = Map
+
+-- A function that gives the next item, and nil at the end.
+local function iterate(items)
+  if type(items) == "table" and not (getmetatable(items) or {}).__call then
+    local i = 0
+    return function()
+      i = i + 1
+      return items[i]
+    end
+  end
+  return items
+end
+
+local function iterable(value)
+  local meta = getmetatable(value)
+  local callable = type(meta) == "table" and meta.__call
+  return type(value) == "function" or type(value) == "table" or callable
+end
+
+-- A `put` that keeps the items, by place.
+local function keeper(kept, put)
+  local place = 0
+  return function(handle, item, ...)
+    place = place + 1
+    kept[place] = item
+    return put(handle, item, ...)
+  end
+end
+
+local function pull(handle, items, put)
+  while put(handle, items()) do end
+end
+
+-- An item that cannot be sent fails alone.
+local function pull_all(handle, items, put)
+  local ok, e
+  repeat
+    ok, e = pcall(pull, handle, items, put)
+  until ok or not (handle.refuse and handle:refuse(e))
+  if not ok then error(e, 0) end
+end
+
+-- The feeding task: pulls items as fast as they are taken.
+local function feed(map, items, put)
+  local handle = map.handle
+  local ok, e = pcall(pull_all, handle, items, map.items and keeper(map.items, put) or put)
+  if not ok then map.input_error = { e } end
+  handle:fed()
+end
+
+-- Cancels what runs, gives everything back; returns when all of it has ended.
+local function stop(map)
+  if map.stopped then return end
+  map.stopped = true
+  map.feeder:cancel "its map has ended"
+  map.handle:cancel()
+  core.shield(function()
+    map.feeder:result()
+    repeat
+      local place = map.handle:next()
+    until not place
+  end)
+  map.handle:close()
+end
+
+local function finish(map)
+  if map.stopped then return nil end
+  stop(map)
+  if map.input_error then error(map.input_error[1], 0) end
+  return nil
+end
+
+-- The end of the input, an error, or an item that is kept.
+local function settle(map, place, done, value)
+  if not place then return finish(map) end
+  local item = map.items and map.items[place]
+  if map.items then map.items[place] = nil end
+  if not done and map.on_error then map.on_error(value, item) end
+  if map.return_errors then
+    if done then return place, value, nil, item end
+    return place, nil, value, item
+  end
+  if done then return place, value end
+  stop(map)
+  error(value, 0)
+end
+
+-- One step of the loop: place, result — or place, result, error, item with `return_errors`.
+local function step(map)
+  if map.stopped then return nil end
+  local place, done, value = map.next(map.handle)
+  if done and not map.items then return place, value end
+  return settle(map, place, done, value)
+end
+
+Map.__call = step
+Map.__close = stop
+
+--- Cancels what has not ended, as leaving the loop early does. Safe twice.
+function Map:close()
+  err.check_self(self, Map, "close")
+  stop(self)
+end
+
+--- All results: a list by place of the item, and how many items there were.
+---@return table list, integer n
+function Map:collect()
+  err.check_self(self, Map, "collect")
+  local list, n = {}, 0
+  for i, result in self, nil, nil, self do
+    list[i] = result
+    n = n + 1
+  end
+  return list, n
+end
+
+--- Waits for all, drops the results.
+---@return integer n
+function Map:drain()
+  err.check_self(self, Map, "drain")
+  local n = 0
+  for _ in self, nil, nil, self do
+    n = n + 1
+  end
+  return n
+end
+
+--- Checks what a map is given. Raises at the user's line.
+---@param name string of the call, for messages
+---@param fn any
+---@param items any
+---@param opts table|nil
+---@param known table
+---@return table opts
+function M.check(name, fn, items, opts, known)
+  opts = options.check(name, opts, known)
+  local method = name:match "[^.]*$"
+  if type(fn) ~= "function" then
+    err.wrong("bad argument to '%s': a function expected, got %s", method, type(fn))
+  end
+  if not iterable(items) then
+    local got = type(items)
+    err.wrong("bad argument to '%s': items must be a list or a function, got %s", method, got)
+  end
+  return opts
+end
+
+--- Begins to feed a handle.
+---@param handle table|userdata
+---@param items table|function
+---@param opts { return_errors: boolean?, on_error: function?, put: function? }
+---@return luapool.Map, nil, nil, luapool.Map
+function M.start(handle, items, opts)
+  local map = setmetatable({
+    handle = handle,
+    next = handle.next,
+    stopped = false,
+    on_error = opts.on_error,
+    return_errors = opts.return_errors,
+    items = (opts.return_errors or opts.on_error) and {} or false,
+  }, Map)
+  map.feeder = core.spawn(feed, map, iterate(items), opts.put or handle.put)
+  map.feeder:name "map"
+  return map, nil, nil, map
+end
+
+return M

@@ -1,0 +1,142 @@
+-- internal.retry.policy: the decision whether to try again and when, as pure logic: no clock, no
+-- sleeping. luapool.retry and the jobs act on it. The module is the class itself, so policies
+-- travel.
+
+local errors = require "luapool.error"
+local options = require "luapool.internal.options"
+local Wait = require "luapool.internal.retry.wait"
+
+---@class luapool.retry.Policy
+---@field attempts number
+---@field max_elapsed? number
+---@field wait luapool.retry.Wait
+---@field on? table<string, true>|fun(err: any): boolean
+---@field on_result? fun(...): boolean
+---@field before? fun(attempt: integer)
+---@field after? fun(attempt: integer, err: any)           err is nil when it succeeded
+---@field before_sleep? fun(attempt: integer, err: any, seconds: number)
+---@field on_giveup? fun(err: any, statistics: table): ...  its values replace the error
+local Policy = { __name = "luapool.retry.Policy" }
+Policy.__index = Policy
+
+local KNOWN = {
+  attempts = "number", max_elapsed = "seconds", wait = "any", on = "string|table|function",
+  on_result = "callable", before = "callable", after = "callable", before_sleep = "callable",
+  on_giveup = "callable",
+}
+
+-- A wait of more than this is as good as none.
+local LONGEST = 1e9
+
+local NEVER = { cancelled = true, too_large = true, redirects = true }
+local PASSING = { [408] = true, [425] = true, [429] = true }
+
+local function kind_of(err)
+  return errors.is(err) and err.kind or nil
+end
+
+local function by_default(err)
+  local kind = kind_of(err)
+  if NEVER[kind] then return false end
+  if kind ~= "status" or type(err.status) ~= "number" then return true end
+  return err.status < 400 or err.status >= 500 or PASSING[err.status] == true
+end
+
+local function kinds(on)
+  if type(on) == "string" then return { [on] = true } end
+  if type(on) ~= "table" then return on end
+  local set = {}
+  for i, kind in ipairs(on) do
+    if type(kind) ~= "string" then
+      error(("retry: 'on' lists kinds of errors, item %d is a %s"):format(i, type(kind)), 0)
+    end
+    set[kind] = true
+  end
+  return set
+end
+
+local function attempts(n)
+  n = n or 3
+  if n >= 1 and (n == math.huge or math.tointeger(n)) then return n end
+  error(("retry: option 'attempts' must be a whole number of at least 1, got %s"):format(n), 0)
+end
+
+--- A policy of these options; what is a policy already is returned as it is.
+---@param opts? table
+---@return luapool.retry.Policy
+function Policy.new(opts)
+  if getmetatable(opts) == Policy then return opts end
+  if opts == nil then opts = {} end
+  local problem = type(opts) ~= "table" and "a policy is a table, got a " .. type(opts)
+    or options.problem(opts, KNOWN)
+  if problem then error("retry: " .. problem, 0) end
+  local policy = {}
+  for name, value in pairs(opts) do policy[name] = value end
+  policy.attempts = attempts(opts.attempts)
+  policy.on = kinds(opts.on)
+  policy.wait = opts.wait == nil and Wait.makers.random_exponential { multiplier = 0.5, max = 30 }
+    or Wait.from(opts.wait, "retry: option 'wait'")
+  return setmetatable(policy, Policy)
+end
+
+--- Is this an error to try again after? Never a cancelled task.
+---@param err any
+---@return boolean
+function Policy:retries(err)
+  local kind, on = kind_of(err), self.on
+  if kind == "cancelled" then return false end
+  if type(on) == "table" then return on[kind] == true end
+  if on then return on(err) and true or false end
+  return by_default(err)
+end
+
+local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9,
+  Oct = 10, Nov = 11, Dec = 12 }
+
+-- Seconds since 1970 of an HTTP date, "Wed, 21 Oct 2015 07:28:00 GMT"; nil when it is none.
+local function http_date(text)
+  local day, name, year, hour, min, sec =
+    text:match("^%a+, (%d+) (%a+) (%d+) (%d+):(%d+):(%d+) GMT$")
+  local month = MONTHS[name]
+  if not month then return nil end
+  local y = year - (month <= 2 and 1 or 0)
+  local m = (month + 9) % 12
+  local days = 365 * y + y // 4 - y // 100 + y // 400 + (153 * m + 2) // 5 + day - 1 - 719468
+  return ((days * 24 + hour) * 60 + min) * 60 + sec
+end
+
+-- What the server asked for with `err`, which is an error or a response: seconds, or nil.
+local function retry_after(err)
+  if type(err) ~= "table" then return nil end
+  if type(err.retry_after) == "number" then return err.retry_after end
+  local headers = (type(err.response) == "table" and err.response or err).headers
+  local text = type(headers) == "table" and (headers["retry-after"] or headers["Retry-After"])
+  if type(text) ~= "string" then return nil end
+  local date = http_date(text)
+  return tonumber(text:match("^%s*(%d+%.?%d*)%s*$")) or date and date - os.time()
+end
+
+--- The seconds to wait before the next attempt, or nil to give up: after attempt number
+--- `attempt` (from 1) has failed with `err`, `elapsed` seconds after the first began.
+---@param attempt integer
+---@param err any
+---@param elapsed? number
+---@return number|nil
+function Policy:delay(attempt, err, elapsed)
+  if attempt >= self.attempts or not self:retries(err) then return nil end
+  return self:pause(attempt, err, elapsed)
+end
+
+--- As delay, where it has been decided already that this was a failure: by on_result.
+---@param attempt integer
+---@param cause any the error or the result
+---@param elapsed? number
+---@return number|nil
+function Policy:pause(attempt, cause, elapsed)
+  if attempt >= self.attempts then return nil end
+  local seconds = math.max(self.wait:after(attempt, cause), retry_after(cause) or 0)
+  if self.max_elapsed and (elapsed or 0) + seconds > self.max_elapsed then return nil end
+  return math.min(seconds, LONGEST)
+end
+
+return Policy

@@ -1,0 +1,66 @@
+-- internal.sync.condition: tasks wait until another one says that something has changed. With a
+-- lock, `wait` gives it up meanwhile.
+
+local class = require "luapool.internal.sync.class"
+local core = require "luapool.sync.core"
+local lock = require "luapool.internal.sync.lock"
+local shield = require("luapool.task.core").shield
+local mine = core.holder
+
+local M = {}
+
+-- Whatever has ended the wait, the lock is taken again.
+local Given = { __name = "luapool.sync.given" }
+
+function Given.__close(given) shield(lock.acquire, given[1], given[2]) end
+
+local function wait(self, who, timeout)
+  class.check_timeout(timeout, "wait")
+  if self.lock then lock.release(self.lock, who) end
+  local _ <close> = self.lock and setmetatable({ self.lock, who }, Given) or nil
+  self.waiters:wait(timeout)
+end
+
+---@class luapool.sync.Condition
+local Condition = class.new("condition", {
+  remote = { wait = wait },
+  waits = { wait = function() return true end },
+})
+
+--- Waits to be notified. With a lock, the caller must hold it: it is released meanwhile and
+--- taken again before `wait` returns or raises. Raises kind `timeout`.
+---@param timeout? number seconds
+function Condition:wait(timeout)
+  class.check_self(self, Condition, "wait")
+  wait(self, self.lock and mine(), timeout)
+end
+
+--- Wakes the first n tasks that wait; one unless said.
+---@param n? integer
+function Condition:notify(n)
+  class.check_self(self, Condition, "notify")
+  for _ = 1, n == nil and 1 or class.check_count(n, 1, "notify") do
+    if not self.waiters:wake() then return end
+  end
+end
+
+--- Wakes all that wait.
+function Condition:notify_all()
+  class.check_self(self, Condition, "notify_all")
+  self.waiters:wake_all()
+end
+
+class.open(Condition, "notify", "notify_all")
+
+--- Makes a condition, on its own or for a lock.
+---@param of? luapool.sync.Lock a lock made in this process
+---@return luapool.sync.Condition
+function M.new(of)
+  if of ~= nil and getmetatable(of) ~= lock.class then
+    local text = "bad argument #1 to 'condition' (a lock made here expected, got %s)"
+    core.raise(nil, text:format(type(of)))
+  end
+  return setmetatable({ lock = of, waiters = core.waiters "condition" }, Condition)
+end
+
+return M

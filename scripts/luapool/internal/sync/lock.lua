@@ -1,0 +1,103 @@
+-- internal.sync.lock: one task at a time. Its owner is the task that acquired it.
+
+local class = require "luapool.internal.sync.class"
+local core = require "luapool.sync.core"
+local mine, raise = core.holder, core.raise
+local hold, drop, check_timeout = class.hold, class.drop, class.check_timeout
+local getmetatable = getmetatable
+
+local M = {}
+
+local LEFT = "the task that held the lock has ended without releasing it"
+
+-- One notice for who comes next; the lock is free then.
+local function notice(self)
+  if not self.left then return end
+  self.left = false
+  raise("owner_gone", LEFT)
+end
+
+--- Acquires the lock for the holder `who`.
+---@param self luapool.sync.Lock
+---@param who table
+---@param timeout? number
+function M.acquire(self, who, timeout)
+  check_timeout(timeout, "acquire")
+  notice(self)
+  if not self.owner then
+    self.owner = who
+    hold(who, self)
+  elseif self.waiters:wait(timeout, who) then
+    raise("owner_gone", LEFT)
+  end
+end
+
+-- The lock is free: it goes to the first in line.
+local function pass_on(self)
+  local waited, who = self.waiters:wake()
+  self.owner = waited and who or nil
+  if waited then hold(who, self) end
+end
+
+--- Releases it for the holder `who`.
+---@param self luapool.sync.Lock
+---@param who table
+function M.release(self, who)
+  if self.owner ~= who then raise("not_held", "the lock is not held by this task") end
+  drop(who, self)
+  pass_on(self)
+end
+
+local function try_acquire(self, who)
+  notice(self)
+  if self.owner then return false end
+  M.acquire(self, who)
+  return true
+end
+
+-- A worker that died gives it back; a task that forgot it has left what it guards in an unknown
+-- state.
+local function orphan(self, who, how)
+  if self.owner ~= who then return end
+  if how == "died" then return pass_on(self) end
+  self.owner = nil
+  self.left = self.waiters:wake_all(true) == 0
+end
+
+---@class luapool.sync.Lock
+local Lock = class.new("lock", {
+  remote = { acquire = M.acquire, try_acquire = try_acquire, release = M.release },
+  waits = { acquire = function(self) return self.owner ~= nil end },
+  proxy = { hold = class.held },
+  orphan = orphan,
+})
+M.class = Lock
+
+--- Waits until the lock is free and takes it. Raises kind `timeout`; kind `owner_gone`, once,
+--- when the task that held it has ended without releasing it.
+---@param timeout? number seconds
+function Lock:acquire(timeout)
+  if getmetatable(self) ~= Lock then class.check_self(self, Lock, "acquire") end
+  M.acquire(self, mine(), timeout)
+end
+
+--- Takes the lock if it is free.
+---@return boolean taken
+function Lock:try_acquire()
+  class.check_self(self, Lock, "try_acquire")
+  return try_acquire(self, mine())
+end
+
+--- Gives it back. Raises kind `not_held` when another task, or none, holds it.
+function Lock:release()
+  if getmetatable(self) ~= Lock then class.check_self(self, Lock, "release") end
+  M.release(self, mine())
+end
+
+Lock.hold = class.held
+
+--- Makes a lock.
+---@return luapool.sync.Lock
+function M.new() return setmetatable({ left = false, waiters = core.waiters "lock" }, Lock) end
+
+return M

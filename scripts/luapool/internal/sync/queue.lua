@@ -1,0 +1,253 @@
+-- internal.sync.queue: items from those who put to those who get, in an order, with a bound. An
+-- item that somebody waits for is handed to him directly. With `redeliver` an item is lent to
+-- the task that got it, until the task says that it is done.
+
+local class = require "luapool.internal.sync.class"
+local core = require "luapool.sync.core"
+local lending = require "luapool.internal.sync.lending"
+local options = require "luapool.internal.options"
+local order = require "luapool.internal.sync.order"
+local mine, raise, check_timeout = core.holder, core.raise, class.check_timeout
+local getmetatable = getmetatable
+
+local M = {}
+
+local NEW = { maxsize = "count", order = { "fifo", "lifo", "priority" }, redeliver = "boolean" }
+local PUT = { timeout = "seconds", priority = "number" }
+local TRY_PUT = { priority = "number" }
+local CLOSED = "the queue is closed"
+
+-- ---- putting ----
+
+-- The queue takes an item that there is room for.
+local function take_in(self, value, priority)
+  self.unfinished = self.unfinished + 1
+  local waited, who = self.getters:wake(value, priority)
+  if not waited then return self.items:push(value, priority) end
+  if self.lent then lending.lend(self, who, value, priority) end
+end
+
+local function check_put(self, value, opts, where, known)
+  class.check_self(self, M.class, where)
+  if value == nil then
+    raise(nil, ("bad argument #1 to '%s' (nil cannot be put)"):format(where))
+  end
+  if opts ~= nil then
+    local problem = type(opts) ~= "table" and "options must be a table"
+      or options.problem(opts, known)
+    if problem then raise(nil, ("queue.%s: %s"):format(where, problem)) end
+  end
+  if self.closed then raise("closed", CLOSED) end
+end
+
+-- ---- getting ----
+
+-- There is room: the first of those who wait to put has put.
+local function let_in(self)
+  local waited, value, priority = self.putters:wake()
+  if waited then take_in(self, value, priority) end
+end
+
+-- Takes the next item out; there is one.
+local function take_out(self, who)
+  local value, priority = self.items:pop()
+  if self.bounded then let_in(self) end
+  if self.lent then lending.lend(self, who, value, priority) end
+  return value, priority
+end
+
+-- The next item, waited for, and its priority; nil when the queue is closed and empty.
+local function next_item(self, who, timeout)
+  if self.items.n > 0 then return take_out(self, who) end
+  if self.closed and lending.stalled(self, who) then
+    self.getters:wake_all()
+    return nil
+  end
+  return self.getters:wait(timeout, who)
+end
+
+local function get(self, who, timeout)
+  check_timeout(timeout, "get")
+  local value, priority = next_item(self, who, timeout)
+  if value == nil then raise("closed", CLOSED) end
+  return value, priority
+end
+
+local function try_get(self, who)
+  if self.items.n > 0 then return take_out(self, who) end
+end
+
+-- An item did not reach who got it: it is the next one again. A holder that lives returns what
+-- it was lent.
+local function put_back(self, value, priority)
+  local waited, who = self.getters:wake(value, priority)
+  if not waited then return self.items:back(value, priority) end
+  if self.lent then lending.lend(self, who, value, priority) end
+end
+
+-- What `who` was given has not reached him.
+local function undo(self, who, value, priority)
+  if self.lent and not lending.give_up(self, who, value) then return end
+  put_back(self, value, priority)
+end
+
+local function finish(self, n)
+  self.unfinished = self.unfinished - n
+  if self.unfinished == 0 then self.joiners:wake_all() end
+end
+
+-- Nobody will put or return anything any more: those who wait to get have waited for nothing.
+local function check_end(self)
+  if self.closed and self.items.n == 0 and lending.stalled(self) then self.getters:wake_all() end
+end
+
+local function task_done(self, who)
+  if self.lent then
+    if not lending.settle(self, who) then
+      raise("not_held", "this task has no item of the queue")
+    end
+  elseif self.unfinished == 0 then
+    raise("not_held", "task_done was called more often than items were put")
+  end
+  finish(self, 1)
+  check_end(self)
+end
+
+-- What was lent to a task that has ended: done if it ended normally, else the next items again,
+-- in their order.
+local function orphan(self, who, how)
+  local list = lending.take(self, who)
+  if how == "done" then
+    finish(self, #list)
+  else
+    for i = #list, 1, -1 do
+      put_back(self, list[i][1], list[i][2])
+    end
+  end
+  check_end(self)
+end
+
+local function get_waits(self, who)
+  return self.items.n == 0 and not (self.closed and lending.stalled(self, who))
+end
+
+---@class luapool.sync.Queue
+local Queue = class.new("queue", {
+  remote = {
+    get = get,
+    next = next_item,
+    try_get = try_get,
+    task_done = task_done,
+  },
+  waits = {
+    put = function(self) return self.items.n >= self.maxsize and not self.closed end,
+    get = get_waits,
+    next = get_waits,
+    join = function(self) return self.unfinished > 0 end,
+  },
+  undo = { get = undo, next = undo, try_get = undo },
+  proxy = {
+    iter = function(self)
+      if not self then class.check_self(self, M.class, "iter") end
+      return function() return self:next() end
+    end,
+    __close = function(self) self:close() end,
+  },
+  orphan = orphan,
+})
+
+--- Puts an item at the end, waits while the queue is full. Raises kind `closed`, `timeout`.
+---@param value any not nil
+---@param opts? { timeout: number?, priority: number? } the smallest priority goes first; 0
+function Queue:put(value, opts)
+  if value == nil or opts ~= nil or self.closed then check_put(self, value, opts, "put", PUT) end
+  local priority = opts and opts.priority or 0
+  if self.items.n < self.maxsize then return take_in(self, value, priority) end
+  if self.putters:wait(opts and opts.timeout, value, priority) then raise("closed", CLOSED) end
+end
+
+--- Puts an item if there is room. Raises kind `closed`.
+---@param value any not nil
+---@param opts? { priority: number? }
+---@return boolean put
+function Queue:try_put(value, opts)
+  check_put(self, value, opts, "try_put", TRY_PUT)
+  if self.items.n >= self.maxsize then return false end
+  take_in(self, value, opts and opts.priority or 0)
+  return true
+end
+
+--- Takes the next item; waits for one. Raises kind `timeout`; kind `closed` when the queue is
+--- closed and empty.
+---@param timeout? number seconds
+---@return any item
+function Queue:get(timeout)
+  if getmetatable(self) ~= Queue then class.check_self(self, Queue, "get") end
+  return (get(self, self.lent and mine(), timeout))
+end
+
+--- Takes the next item if there is one.
+---@return any item or nil
+function Queue:try_get()
+  class.check_self(self, Queue, "try_get")
+  return (try_get(self, self.lent and mine()))
+end
+
+--- Iterates over items until the queue is closed and empty.
+---@return fun(): any
+function Queue:iter()
+  class.check_self(self, Queue, "iter")
+  return function() return (next_item(self, self.lent and mine())) end
+end
+
+--- Says that an item is finished: of a queue with `redeliver` the oldest that this task got.
+--- Raises kind `not_held`.
+function Queue:task_done()
+  class.check_self(self, Queue, "task_done")
+  task_done(self, self.lent and mine())
+end
+
+--- Waits until every item that was put is finished. Raises kind `timeout`.
+---@param timeout? number seconds
+function Queue:join(timeout)
+  class.check_self(self, Queue, "join")
+  check_timeout(timeout, "join")
+  if self.unfinished > 0 then self.joiners:wait(timeout) end
+end
+
+--- Takes no more items. What is in it can still be got. So does leaving the scope of `<close>`.
+function Queue:close()
+  class.check_self(self, Queue, "close")
+  if self.closed then return end
+  self.closed = true
+  self.putters:wake_all(true)
+  check_end(self)
+end
+
+Queue.__close = Queue.close
+
+function Queue:__len() return self.items.n end
+
+M.class = Queue
+
+class.open(Queue, "put", "try_put", "join", "close", "__len")
+
+--- Makes a queue.
+---@param opts? { maxsize: integer?, order: string?, redeliver: boolean? }
+---@return luapool.sync.Queue
+function M.new(opts)
+  opts = options.check("queue", opts, NEW)
+  return setmetatable({
+    items = order[opts.order or "fifo"](),
+    maxsize = opts.maxsize or math.huge,
+    bounded = opts.maxsize ~= nil,
+    lent = opts.redeliver and {} or nil,
+    closed = false,
+    unfinished = 0,
+    getters = core.waiters "queue get",
+    putters = core.waiters "queue put",
+    joiners = core.waiters "queue join",
+  }, Queue)
+end
+
+return M
