@@ -29,6 +29,43 @@ expect_out "1	(1000, 10000)
 5	(5000, 50000)
 sum	(2, 20)"
 
+it "gather.lua: many pages at once"
+echo "hi" >"$NGINX_ROOT/gather.html"
+run luapool run examples/gather.lua -- "$NGINX_URL/gather.html" "$NGINX_URL/none.html"
+expect_status 0
+expect_out "one failed: status
+1	3
+2	status"
+
+it "pool_init.lua: what a worker opens once"
+run luapool run examples/pool_init.lua -p 2
+expect_status 0
+expect_out "4 greeted
+main has no global GREETING"
+
+it "first_error.lua: what failed is submitted once more"
+run luapool run examples/first_error.lua -p 2
+expect_status 0
+expect_out_lines 4
+for n in 4 8 12; do expect_out_like "^no luck with $n\$"; done
+expect_out_like "^sum 650, 3 submitted again"
+
+it "semaphore.lua: three places for all processes together"
+run luapool run examples/semaphore.lua
+expect_status 0
+expect_out_like "^40 visits, at most [123] at once, 0 inside"
+
+it "callbacks.lua: on_done and on_error"
+run luapool run examples/callbacks.lua -p 2
+expect_status 0
+expect_out "failed done failed done
+item 1: 1 is odd, item 3: 3 is odd"
+
+it "every.lua: regular times"
+run luapool run examples/every.lua
+expect_status 0
+expect_out "20 pieces of work, reported several times"
+
 it "queue.lua: a queue, a limiter and a counter of all processes"
 run luapool run examples/queue.lua -p 3
 expect_status 0

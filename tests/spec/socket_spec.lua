@@ -31,7 +31,8 @@ describe("socket", function()
   it("is luapool's own below LuaSocket's files", function()
     assert.are.equal(socket.newtry, require "socket.core".newtry)
     assert.are.equal("/usr/share/lua/5.4/socket.lua", (package.searchpath("socket", package.path)))
-    assert.is_truthy(debug.getinfo(socket.newtry, "S").source:find("luapool/internal/socket.lua", 1, true))
+    local source = debug.getinfo(socket.newtry, "S").source
+    assert.is_truthy(source:find("luapool/internal/socket.lua", 1, true))
   end)
 
   it("answers as LuaSocket does", function()

@@ -1,0 +1,87 @@
+-- The guides in docs/ tell the truth: each block marked `lua` is a whole script or job, which is run
+-- as its reader would run it, in a folder of its own. A block marked `text` right behind it is what
+-- it prints. `https://example.com` stands for a server of the tests' own.
+
+local fs = require "luapool.fs"
+local nginx = require "tests.support.nginx"
+local process = require "luapool.process"
+
+local PROGRAM = assert(os.getenv "LUAPOOL")
+
+local function pages(server)
+  for n = 1, 3 do
+    local link = n < 3 and ('<a rel="next" href="page-%d.html">on</a>'):format(n + 1) or ""
+    server:file(("page-%d.html"):format(n), ("<title>Page %d</title><h1>Page %d</h1>%s"):format(n, n, link))
+  end
+  server:file("index.html", '<title>Home</title><a href="page-1.html">one</a>')
+  server:file("items.json", '[{"id": 1}, {"id": 2}]')
+end
+
+-- The blocks of a guide: { line =, code =, output = }.
+local function blocks_of(path)
+  local list, block, inside, n = {}, nil, nil, 0
+  for line in io.lines(path) do
+    n = n + 1
+    local fence = line:match "^%s*```(.*)$"
+    if fence and not inside then
+      inside = fence
+      if fence == "lua" then
+        block = { line = n, code = {} }
+        list[#list + 1] = block
+      elseif fence == "text" and block then
+        block.output = {}
+      else
+        block = nil
+      end
+    elseif fence then
+      if inside == "text" then block = nil end
+      inside = nil
+    elseif inside and block then
+      table.insert(block.output or block.code, line)
+    elseif line:find "%S" then
+      block = nil
+    end
+  end
+  return list
+end
+
+local function join(lines)
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local guides = {}
+for path in io.popen("find docs -name '*.md' | LC_ALL=C sort"):lines() do guides[#guides + 1] = path end
+
+describe("the guides", function()
+  local server
+
+  setup(function()
+    server = nginx.start()
+    pages(server)
+  end)
+
+  teardown(function() server:stop() end)
+
+  local function run(block)
+    local folder = fs.tempdir()
+    local code = join(block.code):gsub("https://example%.com", server.url)
+    fs.write(folder .. "/guide.lua", code)
+    fs.write(folder .. "/urls.txt", server.url .. "/page-1.html\n" .. server.url .. "/page-2.html\n")
+    local done = process.exec { PROGRAM, "run", "guide.lua", "-p", "2", cwd = folder, timeout = 60 }
+    process.exec { "rm", "-rf", folder }
+    return done, server
+  end
+
+  for _, path in ipairs(guides) do
+    for _, block in ipairs(blocks_of(path)) do
+      it(("%s:%d runs"):format(path, block.line), function()
+        local done = run(block)
+        assert.are.equal("", done.code == 0 and "" or done.stderr .. done.stdout)
+        if block.output then
+          local out = done.stdout:gsub(server.url:gsub("%p", "%%%0"), "https://example.com")
+          assert.are.equal(join(block.output), out)
+        end
+      end)
+    end
+  end
+end)
