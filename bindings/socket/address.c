@@ -1,11 +1,13 @@
 /* bindings/socket/address.c: addresses of the LuaSocket door: a host and a port to addresses,
  * and the names of a socket's two ends. Numbers are understood at once; only a name makes the
  * task wait. Layer: bindings. */
+#include "bindings/socket/address.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "bindings/dns/dns.h"
-#include "bindings/socket/socket.h"
+#include "bindings/socket/class.h"
 
 enum { MOST = 16 }; /* addresses of one name that are tried */
 
@@ -37,8 +39,8 @@ static struct addrinfo hints_for(const lpb_socket *s, const char *host, int flag
                            .ai_flags = flags | (host ? 0 : AI_PASSIVE)};
 }
 
-int lpb_socket_numeric(const lpb_socket *s, const char *host, const char *port,
-                       struct sockaddr_in6 *address) {
+int lpb_socket_address_numeric(const lpb_socket *s, const char *host, const char *port,
+                               struct sockaddr_in6 *address) {
   struct addrinfo *list, hints = hints_for(s, host, AI_NUMERICHOST | AI_NUMERICSERV);
   int rc = getaddrinfo(host, port, &hints, &list);
   if (rc != 0) return code_of(rc);
@@ -49,7 +51,7 @@ int lpb_socket_numeric(const lpb_socket *s, const char *host, const char *port,
 
 /* Goes on with an array of the addresses. */
 static int go_on(lua_State *L, lpb_socket *s, const struct addrinfo *list,
-                 lpb_socket_then *then) {
+                 lpb_socket_address_then *then) {
   int n = 0;
   struct sockaddr_in6 *array = lua_newuserdatauv(L, MOST * sizeof *array, 0);
   for (; list && n < MOST; list = list->ai_next)
@@ -61,17 +63,17 @@ static int go_on(lua_State *L, lpb_socket *s, const struct addrinfo *list,
 /* Stack: the socket at 1; on top what to do then. */
 static int found(lua_State *L, const char *name, int status, const struct addrinfo *list) {
   (void)name;
-  lpb_socket *s = lpb_socket_any(L, 1);
-  lpb_socket_then *then = *(lpb_socket_then **)lua_touserdata(L, -1);
+  lpb_socket *s = lpb_socket_class_any(L, 1);
+  lpb_socket_address_then *then = *(lpb_socket_address_then **)lua_touserdata(L, -1);
   if (status < 0) return lpb_socket_fail(L, status);
   return go_on(L, s, list, then);
 }
 
-int lpb_socket_resolve(lua_State *L, lpb_socket *s, const char *host, const char *port,
-                       lpb_socket_then *then) {
+int lpb_socket_address_resolve(lua_State *L, lpb_socket *s, const char *host, const char *port,
+                               lpb_socket_address_then *then) {
   if (host && strcmp(host, "*") == 0) host = NULL;
   struct sockaddr_in6 address = {0};
-  int rc = lpb_socket_numeric(s, host, port, &address);
+  int rc = lpb_socket_address_numeric(s, host, port, &address);
   if (rc == 0) {
     struct addrinfo only = {.ai_family = address.sin6_family,
                             .ai_addr = (struct sockaddr *)&address,
@@ -80,7 +82,7 @@ int lpb_socket_resolve(lua_State *L, lpb_socket *s, const char *host, const char
   }
   if (rc != UV_EAI_NONAME && rc != UV_EAI_SERVICE) return lpb_socket_fail(L, rc);
   struct addrinfo hints = hints_for(s, host, 0);
-  *(lpb_socket_then **)lua_newuserdatauv(L, sizeof then, 0) = then;
+  *(lpb_socket_address_then **)lua_newuserdatauv(L, sizeof then, 0) = then;
   return lpb_dns_await(L, host, port, &hints, found);
 }
 
@@ -90,7 +92,7 @@ typedef int name_of(int fd, struct sockaddr *address, socklen_t *size);
 
 /* LuaSocket gives the port of the peer as a number and its own as a string. */
 static int push_name(lua_State *L, name_of *get, bool number) {
-  lpb_socket *s = lpb_socket_any(L, 1);
+  lpb_socket *s = lpb_socket_class_any(L, 1);
   luaL_argexpected(L, s, 1, "socket");
   struct sockaddr_in6 address;
   socklen_t size = sizeof address;
@@ -108,10 +110,15 @@ static int push_name(lua_State *L, name_of *get, bool number) {
   return 3;
 }
 
-int lpb_socket_getpeername(lua_State *L) {
+/* socket:getpeername() -> address, port, family; or nil and a message. */
+static int socket_getpeername(lua_State *L) {
   return push_name(L, getpeername, true);
 }
 
-int lpb_socket_getsockname(lua_State *L) {
+/* socket:getsockname() -> address, port, family; or nil and a message. */
+static int socket_getsockname(lua_State *L) {
   return push_name(L, getsockname, false);
 }
+
+const luaL_Reg lpb_socket_address_methods[] = {
+    {"getpeername", socket_getpeername}, {"getsockname", socket_getsockname}, {NULL, NULL}};

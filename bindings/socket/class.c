@@ -1,21 +1,24 @@
-/* bindings/socket/class.c: luapool.socket.core: the classes of sockets ("tcp{client}", ...),
- * which are metatables that an object changes as LuaSocket's do, and the methods that all have.
+/* bindings/socket/class.c: the classes of sockets, and the methods that all of them have.
  * Layer: bindings. */
+#include "bindings/socket/class.h"
+
 #include <lauxlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "bindings/bindings.h"
-#include "bindings/socket/socket.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 
-lpb_socket *lpb_socket_push(lua_State *L, const char *class, int family, int type) {
+#define PREFIX "luapool."
+static const char *const classes[] = {
+    PREFIX LPB_SOCKET_CLIENT,    PREFIX LPB_SOCKET_SERVER,      PREFIX LPB_SOCKET_MASTER,
+    PREFIX LPB_SOCKET_CONNECTED, PREFIX LPB_SOCKET_UNCONNECTED, NULL};
+
+lpb_socket *lpb_socket_class_push(lua_State *L, const char *class, int family, int type) {
   lpb_socket **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
-  lua_pushfstring(L, "luapool.%s", class);
+  lua_pushfstring(L, PREFIX "%s", class);
   lua_rawget(L, LUA_REGISTRYINDEX);
   lua_setmetatable(L, -2);
   lpb_socket *s = *box = lp_alloc_new(sizeof *s);
@@ -27,15 +30,17 @@ lpb_socket *lpb_socket_push(lua_State *L, const char *class, int family, int typ
   s->holders = 1;
   s->block = s->total = -1;
   s->born = lp_loop_now();
-  for (int d = 0; d < LP_DIRECTIONS; d++) lp_list_init(&s->waiting[d]);
+  for (int d = 0; d < LPB_SOCKET_DIRECTIONS; d++) lp_list_init(&s->waiting[d]);
   return s;
 }
 
-static const char *const classes[] = {"luapool.tcp{client}",      "luapool.tcp{server}",
-                                      "luapool.tcp{master}",      "luapool.udp{connected}",
-                                      "luapool.udp{unconnected}", NULL};
+int lpb_socket_class_make(lua_State *L, const char *class, int family, int type) {
+  lpb_socket *s = lpb_socket_class_push(L, class, family, type);
+  int rc = family == AF_UNSPEC ? 0 : lpb_socket_create(s, family);
+  return rc < 0 ? lpb_socket_fail(L, rc) : 1;
+}
 
-lpb_socket *lpb_socket_any(lua_State *L, int index) {
+lpb_socket *lpb_socket_class_any(lua_State *L, int index) {
   for (int i = 0; classes[i]; i++) {
     lpb_socket **box = luaL_testudata(L, index, classes[i]);
     if (box) return *box;
@@ -43,44 +48,39 @@ lpb_socket *lpb_socket_any(lua_State *L, int index) {
   return NULL;
 }
 
-lpb_socket *lpb_socket_test(lua_State *L, const char *class) {
+lpb_socket *lpb_socket_class_test(lua_State *L, const char *class) {
   for (int i = 0; classes[i]; i++) {
-    if (strcmp(classes[i] + 8, class) != 0) continue;
+    if (strcmp(classes[i] + strlen(PREFIX), class) != 0) continue;
     lpb_socket **box = luaL_testudata(L, 1, classes[i]);
     return box ? *box : NULL;
   }
   return NULL;
 }
 
-lpb_socket *lpb_socket_check(lua_State *L, const char *class) {
-  lpb_socket *s = lpb_socket_test(L, class);
+lpb_socket *lpb_socket_class_check(lua_State *L, const char *class) {
+  lpb_socket *s = lpb_socket_class_test(L, class);
   if (!s) luaL_argerror(L, 1, lua_pushfstring(L, "%s expected", class));
   return s;
 }
 
-void lpb_socket_become(lua_State *L, const char *class) {
+void lpb_socket_class_become(lua_State *L, const char *class) {
   lua_pushvalue(L, 1);
-  lua_pushfstring(L, "luapool.%s", class);
+  lua_pushfstring(L, PREFIX "%s", class);
   lua_rawget(L, LUA_REGISTRYINDEX);
   lua_setmetatable(L, -2);
   lua_pop(L, 1);
 }
 
 static lpb_socket *check(lua_State *L) {
-  lpb_socket *s = lpb_socket_any(L, 1);
+  lpb_socket *s = lpb_socket_class_any(L, 1);
   luaL_argexpected(L, s, 1, "socket");
   return s;
-}
-
-static int push_one(lua_State *L) {
-  lua_pushinteger(L, 1);
-  return 1;
 }
 
 /* socket:close() -> 1. Those who wait for it get "closed". Safe twice. */
 static int socket_close(lua_State *L) {
   lpb_socket_close(check(L));
-  return push_one(L);
+  return lpb_socket_outcome(L, 0);
 }
 
 static int socket_gc(lua_State *L) {
@@ -109,7 +109,7 @@ static int socket_settimeout(lua_State *L) {
     s->block = seconds;
   else
     s->total = seconds;
-  return push_one(L);
+  return lpb_socket_outcome(L, 0);
 }
 
 /* socket:gettimeout() -> the limit of each wait, the limit of each call; -1: none. */
@@ -146,54 +146,27 @@ static int socket_getfamily(lua_State *L) {
   return 1;
 }
 
-void lpb_socket_class(lua_State *L, const char *class, const luaL_Reg *methods) {
-  static const luaL_Reg common[] = {{"close", socket_close},
-                                    {"settimeout", socket_settimeout},
-                                    {"gettimeout", socket_gettimeout},
-                                    {"getfd", socket_getfd},
-                                    {"setfd", socket_setfd},
-                                    {"dirty", socket_dirty},
-                                    {"getfamily", socket_getfamily},
-                                    {"getpeername", lpb_socket_getpeername},
-                                    {"getsockname", lpb_socket_getsockname},
-                                    {"setoption", lpb_socket_setoption},
-                                    {"getoption", lpb_socket_getoption},
-                                    {NULL, NULL}};
+const luaL_Reg lpb_socket_class_methods[] = {
+    {"close", socket_close},           {"settimeout", socket_settimeout},
+    {"gettimeout", socket_gettimeout}, {"getfd", socket_getfd},
+    {"setfd", socket_setfd},           {"dirty", socket_dirty},
+    {"getfamily", socket_getfamily},   {NULL, NULL}};
+
+void lpb_socket_class_new(lua_State *L, const char *class) {
   static const luaL_Reg meta[] = {{"__gc", socket_gc},
                                   {"__close", socket_close},
                                   {"__tostring", socket_tostring},
                                   {NULL, NULL}};
-  lua_pushfstring(L, "luapool.%s", class);
+  lua_pushfstring(L, PREFIX "%s", class);
   luaL_newmetatable(L, lua_tostring(L, -1));
   luaL_setfuncs(L, meta, 0);
   lua_pushstring(L, class);
   lua_setfield(L, -2, "__name");
-  luaL_newlib(L, common);
-  luaL_setfuncs(L, methods, 0);
+  lua_newtable(L);
   lua_pushstring(L, class);
   lua_setfield(L, -2, "class");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
-}
-
-/* ---- the module ---- */
-
-/* core.gettime() -> seconds since 1970. */
-static int core_gettime(lua_State *L) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
-  return 1;
-}
-
-int luaopen_luapool_socket_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"gettime", core_gettime}, {NULL, NULL}};
-  luaL_newlib(L, functions);
-  lpb_socket_open_tcp(L);
-  lpb_socket_open_udp(L);
-  lpb_socket_open_select(L);
-  lua_newtable(L);
-  lpb_socket_open_dns(L);
-  lua_setfield(L, -2, "dns");
-  return 1;
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_replace(L, -3);
+  lua_pop(L, 1);
 }

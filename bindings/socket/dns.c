@@ -1,9 +1,11 @@
 /* bindings/socket/dns.c: socket.dns of the LuaSocket door. Layer: bindings. */
+#include "bindings/socket/dns.h"
+
 #include <string.h>
 #include <unistd.h>
 
 #include "bindings/dns/dns.h"
-#include "bindings/socket/socket.h"
+#include "bindings/socket/address.h"
 #include "runtime/base/error.h"
 
 static int fail(lua_State *L, int status) {
@@ -135,7 +137,7 @@ static int dns_tohostname(lua_State *L) {
   struct sockaddr_in6 address;
   const char *name = luaL_checkstring(L, 1);
   lua_settop(L, 1);
-  if (lpb_socket_numeric(&any, name, NULL, &address) == 0)
+  if (lpb_socket_address_numeric(&any, name, NULL, &address) == 0)
     return await_name(L, (struct sockaddr *)&address, NI_NAMEREQD, push_hostname);
   return lpb_dns_await(L, name, NULL, &hints, push_canonical);
 }
@@ -174,12 +176,9 @@ static int dns_gethostname(lua_State *L) {
   return 1;
 }
 
-void lpb_socket_open_dns(lua_State *L) {
-  static const luaL_Reg functions[] = {{"toip", dns_toip},
-                                       {"getaddrinfo", dns_getaddrinfo},
-                                       {"tohostname", dns_tohostname},
-                                       {"getnameinfo", dns_getnameinfo},
-                                       {"gethostname", dns_gethostname},
-                                       {NULL, NULL}};
-  luaL_setfuncs(L, functions, 0);
-}
+const luaL_Reg lpb_socket_dns_functions[] = {{"toip", dns_toip},
+                                             {"getaddrinfo", dns_getaddrinfo},
+                                             {"tohostname", dns_tohostname},
+                                             {"getnameinfo", dns_getnameinfo},
+                                             {"gethostname", dns_gethostname},
+                                             {NULL, NULL}};

@@ -1,11 +1,13 @@
 /* bindings/socket/option.c: setoption and getoption of the LuaSocket door: one row for each
  * option, one pair of functions for each kind of value. Layer: bindings. */
+#include "bindings/socket/option.h"
+
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "bindings/socket/socket.h"
+#include "bindings/socket/class.h"
 
 typedef union value {
   int number;
@@ -164,7 +166,7 @@ static const struct option {
 
 /* The option named at index 2, and the socket at 1. */
 static const struct option *check_option(lua_State *L, lpb_socket **s) {
-  *s = lpb_socket_any(L, 1);
+  *s = lpb_socket_class_any(L, 1);
   luaL_argexpected(L, *s, 1, "socket");
   const char *name = luaL_checkstring(L, 2);
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
@@ -173,7 +175,8 @@ static const struct option *check_option(lua_State *L, lpb_socket **s) {
   return NULL;
 }
 
-int lpb_socket_setoption(lua_State *L) {
+/* socket:setoption(name, value) -> 1; or nil and a message. */
+static int socket_setoption(lua_State *L) {
   lpb_socket *s;
   value v = {0};
   const struct option *o = check_option(L, &s);
@@ -188,7 +191,8 @@ int lpb_socket_setoption(lua_State *L) {
   return 1;
 }
 
-int lpb_socket_getoption(lua_State *L) {
+/* socket:getoption(name) -> its value; or nil and a message. */
+static int socket_getoption(lua_State *L) {
   lpb_socket *s;
   value v = {0};
   socklen_t size = sizeof v;
@@ -202,3 +206,6 @@ int lpb_socket_getoption(lua_State *L) {
   o->kind->push(L, &v);
   return 1;
 }
+
+const luaL_Reg lpb_socket_option_methods[] = {
+    {"setoption", socket_setoption}, {"getoption", socket_getoption}, {NULL, NULL}};

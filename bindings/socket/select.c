@@ -1,13 +1,15 @@
 /* bindings/socket/select.c: socket.select of the LuaSocket door. What it waits for may be any
  * object with a method getfd, and its descriptors may be polled for others too; so it waits
  * with an epoll of its own, which is one descriptor for libuv. Layer: bindings. */
+#include "bindings/socket/select.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "bindings/socket/socket.h"
+#include "bindings/socket/class.h"
 #include "runtime/base/error.h"
 
 typedef struct select_op {
@@ -30,7 +32,7 @@ static int list_length(lua_State *L, int index) {
 
 /* The descriptor of the object on top; -1, which is looked past, when it has none. */
 static int fd_of(lua_State *L) {
-  lpb_socket *s = lpb_socket_any(L, -1);
+  lpb_socket *s = lpb_socket_class_any(L, -1);
   if (s) return s->fd;
   if (lua_getfield(L, -1, "getfd") == LUA_TNIL) {
     lua_pop(L, 1);
@@ -44,7 +46,7 @@ static int fd_of(lua_State *L) {
 }
 
 static bool is_dirty(lua_State *L) {
-  lpb_socket *s = lpb_socket_any(L, -1);
+  lpb_socket *s = lpb_socket_class_any(L, -1);
   if (s) return lpb_socket_ready(s) > 0;
   if (lua_getfield(L, -1, "dirty") == LUA_TNIL) {
     lua_pop(L, 1);
@@ -202,7 +204,4 @@ static int socket_select(lua_State *L) {
   return lp_op_await(L, &o->op, timeout);
 }
 
-void lpb_socket_open_select(lua_State *L) {
-  static const luaL_Reg functions[] = {{"select", socket_select}, {NULL, NULL}};
-  luaL_setfuncs(L, functions, 0);
-}
+const luaL_Reg lpb_socket_select_functions[] = {{"select", socket_select}, {NULL, NULL}};

@@ -29,10 +29,11 @@ typedef struct socket_op {
   lp_list link; /* in socket->waiting */
   double began; /* seconds of the loop's clock */
   double moved; /* when the peer last did something */
-  lpb_want want;
+  lpb_socket_want want;
 } socket_op;
 
-static const int events_of[] = {[LP_READ] = UV_READABLE, [LP_WRITE] = UV_WRITABLE};
+static const int events_of[] = {
+    [LPB_SOCKET_READ] = UV_READABLE, [LPB_SOCKET_WRITE] = UV_WRITABLE};
 
 /* ---- the poll ---- */
 
@@ -62,15 +63,15 @@ static int open_poll(lpb_socket *s) {
 }
 
 /* The operation whose turn it is, or NULL; it may be finished and not yet taken. */
-static socket_op *first(lpb_socket *s, lpb_direction d) {
+static socket_op *first(lpb_socket *s, lpb_socket_direction d) {
   lp_list *list = &s->waiting[d];
   return lp_list_empty(list) ? NULL : lp_list_of(list->next, socket_op, link);
 }
 
 static int wanted(lpb_socket *s) {
   int events = 0;
-  for (int d = 0; d < LP_DIRECTIONS; d++) {
-    socket_op *o = first(s, (lpb_direction)d);
+  for (int d = 0; d < LPB_SOCKET_DIRECTIONS; d++) {
+    socket_op *o = first(s, (lpb_socket_direction)d);
     if (o && !o->op.finished) events |= events_of[d];
   }
   return events;
@@ -93,7 +94,7 @@ static int arm(lpb_socket *s, int kept) {
 }
 
 /* Tries for the one whose turn it is. */
-static void advance(lpb_socket *s, lpb_direction d) {
+static void advance(lpb_socket *s, lpb_socket_direction d) {
   socket_op *o = first(s, d);
   if (!o || o->op.finished) return;
   o->want.moved = false;
@@ -110,8 +111,8 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
     events = UV_READABLE | UV_WRITABLE;
   }
   int idle = events & ~wanted(s);
-  if (events & UV_READABLE) advance(s, LP_READ);
-  if (events & UV_WRITABLE) advance(s, LP_WRITE);
+  if (events & UV_READABLE) advance(s, LPB_SOCKET_READ);
+  if (events & UV_WRITABLE) advance(s, LPB_SOCKET_WRITE);
   arm(s, UV_READABLE & ~idle);
 }
 
@@ -161,7 +162,7 @@ void lpb_socket_drop(lp_op *op) {
   lpb_socket_release(o->socket);
 }
 
-static int wait_for(lua_State *L, lpb_socket *s, const lpb_want *w, double timeout) {
+static int wait_for(lua_State *L, lpb_socket *s, const lpb_socket_want *w, double timeout) {
   socket_op *o = lp_op_new(L, w->class, sizeof *o);
   o->socket = s;
   o->want = *w;
@@ -174,7 +175,7 @@ static int wait_for(lua_State *L, lpb_socket *s, const lpb_want *w, double timeo
   return lp_op_await(L, &o->op, timeout);
 }
 
-int lpb_socket_do(lua_State *L, lpb_socket *s, lpb_want *w) {
+int lpb_socket_do(lua_State *L, lpb_socket *s, lpb_socket_want *w) {
   int rc = LP_ECLOSED;
   double timeout = lpb_socket_timeout(s);
   w->fd = -1;
@@ -220,6 +221,12 @@ int lpb_socket_fail(lua_State *L, int status) {
   return 2;
 }
 
+int lpb_socket_outcome(lua_State *L, int status) {
+  if (status < 0) return lpb_socket_fail(L, status);
+  lua_pushinteger(L, 1);
+  return 1;
+}
+
 /* ---- the descriptor ---- */
 
 int lpb_socket_create(lpb_socket *s, int family) {
@@ -232,7 +239,7 @@ int lpb_socket_create(lpb_socket *s, int family) {
 }
 
 static void end_waits(lpb_socket *s) {
-  for (int d = 0; d < LP_DIRECTIONS; d++) {
+  for (int d = 0; d < LPB_SOCKET_DIRECTIONS; d++) {
     lp_list_each (link, &s->waiting[d])
       lp_op_finish(&lp_list_of(link, socket_op, link)->op, LP_ECLOSED);
   }
@@ -245,7 +252,7 @@ void lpb_socket_replace(lpb_socket *s, int fd, bool closing) {
 }
 
 void lpb_socket_close(lpb_socket *s) {
-  bool read = !lp_list_empty(&s->waiting[LP_READ]); /* it gets what has come */
+  bool read = !lp_list_empty(&s->waiting[LPB_SOCKET_READ]); /* it gets what has come */
   end_waits(s);
   lpb_socket_replace(s, -1, true);
   if (read) return;

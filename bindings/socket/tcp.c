@@ -1,16 +1,17 @@
 /* bindings/socket/tcp.c: TCP of the LuaSocket door: masters become clients or servers. Bytes
  * that have come and were not asked for wait in the socket's buffer, so a wait that is broken
  * off loses none. Layer: bindings. */
+#include "bindings/socket/tcp.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bindings/socket/socket.h"
+#include "bindings/socket/address.h"
+#include "bindings/socket/class.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
-
-static const char CLIENT[] = "tcp{client}", SERVER[] = "tcp{server}", MASTER[] = "tcp{master}";
 
 #ifdef LP_TINY
 enum { CHUNK = 3, MOST = 1 << 20, KEPT = 64 };
@@ -24,18 +25,9 @@ enum {
 
 /* The socket at 1, of any class of TCP. */
 static lpb_socket *check_tcp(lua_State *L) {
-  lpb_socket *s = lpb_socket_any(L, 1);
+  lpb_socket *s = lpb_socket_class_any(L, 1);
   if (!s || s->type != SOCK_STREAM) luaL_argerror(L, 1, "tcp{any} expected");
   return s;
-}
-
-static int push_one(lua_State *L) {
-  lua_pushinteger(L, 1);
-  return 1;
-}
-
-static int one_or_fail(lua_State *L, int status) {
-  return status < 0 ? lpb_socket_fail(L, status) : push_one(L);
 }
 
 /* ---- receive ---- */
@@ -61,7 +53,7 @@ static int fill(lpb_socket *s, size_t most) {
 
 /* Is it all there? w->len is what the script wants; w->done, of a line, what has been searched.
  */
-static bool complete(lpb_socket *s, lpb_want *w) {
+static bool complete(lpb_socket *s, lpb_socket_want *w) {
   size_t ready = lpb_socket_ready(s);
   if (w->pattern == COUNT) return ready > 0 && ready >= w->len;
   if (w->pattern == ALL) return false;
@@ -72,7 +64,7 @@ static bool complete(lpb_socket *s, lpb_want *w) {
   return end != NULL;
 }
 
-static int step_receive(lpb_socket *s, lpb_want *w) {
+static int step_receive(lpb_socket *s, lpb_socket_want *w) {
   for (size_t begun = lpb_socket_ready(s);;) {
     size_t ready = lpb_socket_ready(s), most = CHUNK;
     if (complete(s, w)) return 0;
@@ -96,7 +88,7 @@ static size_t strip(char *bytes, size_t len) {
 
 /* Pushes the prefix (index 3) and the first n bytes, which are taken; `skip` more are dropped.
  */
-static void push_bytes(lua_State *L, lpb_socket *s, lpb_want *w, size_t n, size_t skip) {
+static void push_bytes(lua_State *L, lpb_socket *s, lpb_socket_want *w, size_t n, size_t skip) {
   char *bytes = s->in.data + s->at;
   bool prefix = !lua_isnil(L, 3);
   size_t len = w->pattern == LINE && n > 0 ? strip(bytes, n) : n;
@@ -111,7 +103,7 @@ static void push_bytes(lua_State *L, lpb_socket *s, lpb_want *w, size_t n, size_
 }
 
 /* A failure gives the part that has come as third value. */
-static int push_received(lua_State *L, lpb_socket *s, lpb_want *w, int status) {
+static int push_received(lua_State *L, lpb_socket *s, lpb_socket_want *w, int status) {
   size_t ready = w->turn ? lpb_socket_ready(s) : 0;
   if (status < 0) {
     lpb_socket_fail(L, status);
@@ -126,7 +118,7 @@ static int push_received(lua_State *L, lpb_socket *s, lpb_want *w, int status) {
 }
 
 /* The pattern at index 2: a number of bytes, "*l" or "*a" (without the star as well). */
-static void check_pattern(lua_State *L, lpb_want *w) {
+static void check_pattern(lua_State *L, lpb_socket_want *w) {
   if (lua_isnumber(L, 2)) {
     lua_Number n = lua_tonumber(L, 2);
     luaL_argcheck(L, n >= 0, 2, "invalid receive pattern");
@@ -144,9 +136,9 @@ static void check_pattern(lua_State *L, lpb_want *w) {
  * pattern: "*l" a line without its end (the default), "*a" all until the peer closes, or a
  * number of bytes, in which the prefix is counted. */
 static int tcp_receive(lua_State *L) {
-  static const lp_op_class class = LP_SOCKET_CLASS("socket receive");
-  lpb_socket *s = lpb_socket_check(L, CLIENT);
-  lpb_want w = {.class = &class, .step = step_receive, .push = push_received};
+  static const lp_op_class class = LPB_SOCKET_CLASS("socket receive");
+  lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_CLIENT);
+  lpb_socket_want w = {.class = &class, .step = step_receive, .push = push_received};
   size_t prefix = 0;
   lua_settop(L, 3);
   luaL_optlstring(L, 3, "", &prefix);
@@ -161,7 +153,7 @@ static int tcp_receive(lua_State *L) {
 
 /* ---- send ---- */
 
-static int step_send(lpb_socket *s, lpb_want *w) {
+static int step_send(lpb_socket *s, lpb_socket_want *w) {
   size_t begun = w->done;
   while (w->done < w->len) {
     if (w->done > begun + MOST) return UV_EAGAIN;
@@ -176,7 +168,7 @@ static int step_send(lpb_socket *s, lpb_want *w) {
 }
 
 /* The index of the last byte sent, as third value of a failure. */
-static int push_sent(lua_State *L, lpb_socket *s, lpb_want *w, int status) {
+static int push_sent(lua_State *L, lpb_socket *s, lpb_socket_want *w, int status) {
   (void)s;
   int n = status < 0 ? lpb_socket_fail(L, status) : 0;
   lua_pushinteger(L, (lua_Integer)w->first - 1 + (lua_Integer)w->done);
@@ -185,8 +177,8 @@ static int push_sent(lua_State *L, lpb_socket *s, lpb_want *w, int status) {
 
 /* client:send(data [, i [, j]]) -> index of the last byte sent; or nil, message, that index. */
 static int tcp_send(lua_State *L) {
-  static const lp_op_class class = LP_SOCKET_CLASS("socket send");
-  lpb_socket *s = lpb_socket_check(L, CLIENT);
+  static const lp_op_class class = LPB_SOCKET_CLASS("socket send");
+  lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_CLIENT);
   size_t len;
   const char *data = luaL_checklstring(L, 2, &len);
   lua_Integer i = (lua_Integer)luaL_optnumber(L, 3, 1),
@@ -195,7 +187,8 @@ static int tcp_send(lua_State *L) {
   if (j < 0) j += (lua_Integer)len + 1;
   if (i < 1) i = 1;
   if (j > (lua_Integer)len) j = (lua_Integer)len;
-  lpb_want w = {.class = &class, .direction = LP_WRITE, .step = step_send, .push = push_sent};
+  lpb_socket_want w = {
+      .class = &class, .direction = LPB_SOCKET_WRITE, .step = step_send, .push = push_sent};
   w.first = (size_t)i;
   if (i > j) return push_sent(L, s, &w, 0);
   w.data = data + i - 1;
@@ -225,7 +218,7 @@ static int outcome(const lpb_socket *s) {
 
 /* One address after the other. Another one of the same family needs a new descriptor when it
  * was ours that failed; poll and all are made anew. */
-static int step_connect(lpb_socket *s, lpb_want *w) {
+static int step_connect(lpb_socket *s, lpb_socket_want *w) {
   int rc = w->begun ? outcome(s) : try_connect(s, &w->addresses[w->at]);
   w->begun = true;
   while (rc < 0 && rc != UV_EAGAIN && w->at + 1 < w->count) {
@@ -236,20 +229,20 @@ static int step_connect(lpb_socket *s, lpb_want *w) {
   return rc;
 }
 
-static int push_connected(lua_State *L, lpb_socket *s, lpb_want *w, int status) {
+static int push_connected(lua_State *L, lpb_socket *s, lpb_socket_want *w, int status) {
   (void)s, (void)w;
-  return one_or_fail(L, status);
+  return lpb_socket_outcome(L, status);
 }
 
 static int connect_to(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *addresses,
                       int count) {
-  static const lp_op_class class = LP_SOCKET_CLASS("socket connect");
-  lpb_want w = {.class = &class,
-                .direction = LP_WRITE,
-                .step = step_connect,
-                .push = push_connected,
-                .addresses = addresses,
-                .count = s->fd < 0 ? count : 1};
+  static const lp_op_class class = LPB_SOCKET_CLASS("socket connect");
+  lpb_socket_want w = {.class = &class,
+                       .direction = LPB_SOCKET_WRITE,
+                       .step = step_connect,
+                       .push = push_connected,
+                       .addresses = addresses,
+                       .count = s->fd < 0 ? count : 1};
   return lpb_socket_do(L, s, &w);
 }
 
@@ -258,8 +251,8 @@ static int connect_to(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *ad
 static int tcp_connect(lua_State *L) {
   lpb_socket *s = check_tcp(L);
   const char *host = luaL_checkstring(L, 2), *port = luaL_checkstring(L, 3);
-  lpb_socket_become(L, CLIENT);
-  return lpb_socket_resolve(L, s, host, port, connect_to);
+  lpb_socket_class_become(L, LPB_SOCKET_CLIENT);
+  return lpb_socket_address_resolve(L, s, host, port, connect_to);
 }
 
 /* ---- servers ---- */
@@ -276,25 +269,26 @@ static int bind_to(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *addre
     if (rc == 0) break;
     if (made) lpb_socket_replace(s, -1, true);
   }
-  return one_or_fail(L, rc);
+  return lpb_socket_outcome(L, rc);
 }
 
 /* tcp:bind(host, port) -> 1; or nil and a message. "*": all addresses; port 0: any. */
 static int tcp_bind(lua_State *L) {
-  lpb_socket *s = lpb_socket_check(L, MASTER);
-  return lpb_socket_resolve(L, s, luaL_checkstring(L, 2), luaL_checkstring(L, 3), bind_to);
+  lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_MASTER);
+  return lpb_socket_address_resolve(L, s, luaL_checkstring(L, 2), luaL_checkstring(L, 3),
+                                    bind_to);
 }
 
 /* master:listen([backlog]) -> 1; or nil and a message. It is a server from then on. */
 static int tcp_listen(lua_State *L) {
-  lpb_socket *s = lpb_socket_check(L, MASTER);
+  lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_MASTER);
   int backlog = (int)luaL_optnumber(L, 2, 32);
   if (listen(s->fd, backlog) < 0) return lpb_socket_fail(L, -errno);
-  lpb_socket_become(L, SERVER);
-  return push_one(L);
+  lpb_socket_class_become(L, LPB_SOCKET_SERVER);
+  return lpb_socket_outcome(L, 0);
 }
 
-static int step_accept(lpb_socket *s, lpb_want *w) {
+static int step_accept(lpb_socket *s, lpb_socket_want *w) {
   do w->fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   while (w->fd < 0 && (errno == EINTR || errno == ECONNABORTED));
   if (w->fd >= 0) return 0;
@@ -302,7 +296,7 @@ static int step_accept(lpb_socket *s, lpb_want *w) {
 }
 
 /* The client at index 2 gets the descriptor: here nothing may raise. */
-static int push_accepted(lua_State *L, lpb_socket *s, lpb_want *w, int status) {
+static int push_accepted(lua_State *L, lpb_socket *s, lpb_socket_want *w, int status) {
   (void)s;
   if (status < 0) return lpb_socket_fail(L, status);
   lpb_socket *client = *(lpb_socket **)lua_touserdata(L, 2);
@@ -315,11 +309,11 @@ static int push_accepted(lua_State *L, lpb_socket *s, lpb_want *w, int status) {
 
 /* server:accept() -> client; or nil and a message. */
 static int tcp_accept(lua_State *L) {
-  static const lp_op_class class = LP_SOCKET_CLASS("socket accept");
-  lpb_want w = {.class = &class, .step = step_accept, .push = push_accepted};
-  lpb_socket *s = lpb_socket_check(L, SERVER);
+  static const lp_op_class class = LPB_SOCKET_CLASS("socket accept");
+  lpb_socket_want w = {.class = &class, .step = step_accept, .push = push_accepted};
+  lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_SERVER);
   lua_settop(L, 1);
-  lpb_socket_push(L, CLIENT, s->family, SOCK_STREAM);
+  lpb_socket_class_push(L, LPB_SOCKET_CLIENT, s->family, SOCK_STREAM);
   return lpb_socket_do(L, s, &w);
 }
 
@@ -331,12 +325,12 @@ static int tcp_shutdown(lua_State *L) {
   static const int how[] = {SHUT_RDWR, SHUT_WR, SHUT_RD};
   lpb_socket *s = check_tcp(L);
   shutdown(s->fd, how[luaL_checkoption(L, 2, "both", names)]); /* LuaSocket tells no failure */
-  return push_one(L);
+  return lpb_socket_outcome(L, 0);
 }
 
 /* client:getstats() -> bytes received, bytes sent, age in seconds. */
 static int tcp_getstats(lua_State *L) {
-  lpb_socket *s = lpb_socket_check(L, CLIENT);
+  lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_CLIENT);
   lua_pushinteger(L, (lua_Integer)s->received);
   lua_pushinteger(L, (lua_Integer)s->sent);
   lua_pushnumber(L, lp_loop_now() - s->born);
@@ -345,45 +339,33 @@ static int tcp_getstats(lua_State *L) {
 
 /* client:setstats([received [, sent [, age]]]) -> 1. */
 static int tcp_setstats(lua_State *L) {
-  lpb_socket *s = lpb_socket_check(L, CLIENT);
+  lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_CLIENT);
   s->received = luaL_optnumber(L, 2, s->received);
   s->sent = luaL_optnumber(L, 3, s->sent);
   if (!lua_isnoneornil(L, 4)) s->born = lp_loop_now() - luaL_checknumber(L, 4);
-  return push_one(L);
-}
-
-/* A socket whose family is known has its descriptor at once. */
-static int make(lua_State *L, int family) {
-  lpb_socket *s = lpb_socket_push(L, MASTER, family, SOCK_STREAM);
-  int rc = family == AF_UNSPEC ? 0 : lpb_socket_create(s, family);
-  return rc < 0 ? lpb_socket_fail(L, rc) : 1;
+  return lpb_socket_outcome(L, 0);
 }
 
 /* socket.tcp() -> master, for IPv4 or IPv6, as the address will be. */
 static int socket_tcp(lua_State *L) {
-  return make(L, AF_UNSPEC);
+  return lpb_socket_class_make(L, LPB_SOCKET_MASTER, AF_UNSPEC, SOCK_STREAM);
 }
 
 /* socket.tcp4() -> master for IPv4. */
 static int socket_tcp4(lua_State *L) {
-  return make(L, AF_INET);
+  return lpb_socket_class_make(L, LPB_SOCKET_MASTER, AF_INET, SOCK_STREAM);
 }
 
 /* socket.tcp6() -> master for IPv6. */
 static int socket_tcp6(lua_State *L) {
-  return make(L, AF_INET6);
+  return lpb_socket_class_make(L, LPB_SOCKET_MASTER, AF_INET6, SOCK_STREAM);
 }
 
-void lpb_socket_open_tcp(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"tcp", socket_tcp}, {"tcp4", socket_tcp4}, {"tcp6", socket_tcp6}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {
-      {"receive", tcp_receive},     {"send", tcp_send},         {"connect", tcp_connect},
-      {"setpeername", tcp_connect}, {"bind", tcp_bind},         {"setsockname", tcp_bind},
-      {"listen", tcp_listen},       {"accept", tcp_accept},     {"shutdown", tcp_shutdown},
-      {"getstats", tcp_getstats},   {"setstats", tcp_setstats}, {NULL, NULL}};
-  lpb_socket_class(L, CLIENT, methods);
-  lpb_socket_class(L, SERVER, methods);
-  lpb_socket_class(L, MASTER, methods);
-  luaL_setfuncs(L, functions, 0);
-}
+const luaL_Reg lpb_socket_tcp_functions[] = {
+    {"tcp", socket_tcp}, {"tcp4", socket_tcp4}, {"tcp6", socket_tcp6}, {NULL, NULL}};
+
+const luaL_Reg lpb_socket_tcp_methods[] = {
+    {"receive", tcp_receive},     {"send", tcp_send},         {"connect", tcp_connect},
+    {"setpeername", tcp_connect}, {"bind", tcp_bind},         {"setsockname", tcp_bind},
+    {"listen", tcp_listen},       {"accept", tcp_accept},     {"shutdown", tcp_shutdown},
+    {"getstats", tcp_getstats},   {"setstats", tcp_setstats}, {NULL, NULL}};

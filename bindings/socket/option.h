@@ -1,0 +1,10 @@
+/* bindings/socket/option.h: setoption and getoption of the LuaSocket door. Layer: bindings. */
+#ifndef LP_BINDINGS_SOCKET_OPTION_H
+#define LP_BINDINGS_SOCKET_OPTION_H
+
+#include <lauxlib.h>
+
+/* Methods of all classes. */
+extern const luaL_Reg lpb_socket_option_methods[];
+
+#endif

@@ -1,0 +1,10 @@
+/* bindings/socket/select.h: socket.select of the LuaSocket door. Layer: bindings. */
+#ifndef LP_BINDINGS_SOCKET_SELECT_H
+#define LP_BINDINGS_SOCKET_SELECT_H
+
+#include <lauxlib.h>
+
+/* The function socket.select. */
+extern const luaL_Reg lpb_socket_select_functions[];
+
+#endif
