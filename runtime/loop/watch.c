@@ -16,13 +16,16 @@ void lp_watch_remove(lp_watch *w) {
   w->at = NULL;
 }
 
+/* Those who were added first are called first. Each is out of the list when it is called, and may
+ * take others out of it. */
 void lp_watch_call(lp_watch **list, lp_task *t) {
-  lp_watch *asked = NULL; /* the other way round */
-  for (lp_watch *w; (w = *list);) {
-    lp_watch_remove(w);
-    lp_watch_add(w, &asked);
+  lp_watch *newest = *list;
+  *list = NULL;
+  for (lp_watch *w = newest, *next; w; w = next) {
+    next = w->next;
+    lp_watch_add(w, list);
   }
-  for (lp_watch *w; (w = asked);) {
+  for (lp_watch *w; (w = *list);) {
     lp_watch_remove(w);
     w->ended(w, t);
   }
