@@ -1,6 +1,6 @@
--- The guides in docs/ tell the truth: each block marked `lua` is a whole script or job, which is run
--- as its reader would run it, in a folder of its own. A block marked `text` right behind it is what
--- it prints. `https://example.com` stands for a server of the tests' own.
+-- The guides in docs/ tell the truth: each block marked `lua` is a whole script or job. It is run as
+-- its reader would run it, in a folder of its own. A block marked `text` right behind it is what it
+-- prints. `https://example.com` stands for a server of the tests' own.
 
 local fs = require "luapool.fs"
 local nginx = require "tests.support.nginx"
@@ -11,7 +11,8 @@ local PROGRAM = assert(os.getenv "LUAPOOL")
 local function pages(server)
   for n = 1, 3 do
     local link = n < 3 and ('<a rel="next" href="page-%d.html">on</a>'):format(n + 1) or ""
-    server:file(("page-%d.html"):format(n), ("<title>Page %d</title><h1>Page %d</h1>%s"):format(n, n, link))
+    local text = "<title>Page %d</title><h1>Page %d</h1>%s"
+    server:file(("page-%d.html"):format(n), text:format(n, n, link))
   end
   server:file("index.html", '<title>Home</title><a href="page-1.html">one</a>')
   server:file("items.json", '[{"id": 1}, {"id": 2}]')
@@ -50,7 +51,9 @@ local function join(lines)
 end
 
 local guides = {}
-for path in io.popen("find docs -name '*.md' | LC_ALL=C sort"):lines() do guides[#guides + 1] = path end
+for path in io.popen("find docs -name '*.md' | LC_ALL=C sort"):lines() do
+  guides[#guides + 1] = path
+end
 
 describe("the guides", function()
   local server
@@ -63,13 +66,12 @@ describe("the guides", function()
   teardown(function() server:stop() end)
 
   local function run(block)
-    local folder = fs.tempdir()
+    local folder <close> = fs.tempdir()
     local code = join(block.code):gsub("https://example%.com", server.url)
     fs.write(folder .. "/guide.lua", code)
-    fs.write(folder .. "/urls.txt", server.url .. "/page-1.html\n" .. server.url .. "/page-2.html\n")
-    local done = process.exec { PROGRAM, "run", "guide.lua", "-p", "2", cwd = folder, timeout = 60 }
-    process.exec { "rm", "-rf", folder }
-    return done, server
+    local urls = { server.url .. "/page-1.html", server.url .. "/page-2.html" }
+    fs.write(folder .. "/urls.txt", table.concat(urls, "\n") .. "\n")
+    return process.exec { PROGRAM, "run", "guide.lua", "-p", "2", cwd = folder.path, timeout = 60 }
   end
 
   for _, path in ipairs(guides) do
