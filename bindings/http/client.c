@@ -1,4 +1,4 @@
-/* bindings/http/client.c: queues, connections and the life of a client. See http_client.h.
+/* bindings/http/client.c: queues, connections and the life of a client. See client.h.
  *
  * Invariant: client->running and host->running count the transfers in the stages RESOLVING and
  * RUNNING, and never pass the limits; a transfer is queued only while one of the limits is
@@ -20,64 +20,6 @@ enum { SPREAD = 64 };
 
 /* Idle connections that a multi handle keeps at least. */
 enum { KEEP = 100 };
-
-/* --- the runtime's part --- */
-
-static void *heap_new(size_t n) {
-  return lp_alloc_resize(NULL, n);
-}
-
-static void *heap_zeroed(size_t count, size_t size) {
-  return size && count > SIZE_MAX / size ? NULL : lp_alloc_new(count * size);
-}
-
-static char *heap_copy(const char *text) {
-  size_t size = strlen(text) + 1;
-  char *copy = lp_alloc_resize(NULL, size);
-  return copy ? memcpy(copy, text, size) : NULL;
-}
-
-static void http_close(lp_state *st) {
-  lpb_http *http = st->http;
-  if (!http) return;
-  lp_list_each (link, &http->clients)
-    lpb_http_client_close(lp_list_of(link, lpb_http_client, link));
-  lpb_http_multi_close_polls(&http->polls);
-  curl_slist_free_all(http->headers);
-  lp_alloc_free(http);
-  st->http = NULL;
-  curl_global_cleanup();
-}
-
-static bool environment_names_proxy(void) {
-  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                      "ALL_PROXY"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    const char *value = getenv(names[i]);
-    if (value && *value) return true;
-  }
-  return false;
-}
-
-static lpb_http *http_of(lp_state *st) {
-  if (st->http) return st->http;
-  lpb_http *http = lp_alloc_new(sizeof *http);
-  if (!http) return NULL;
-  if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_new, lp_alloc_free, lp_alloc_resize,
-                           heap_copy, heap_zeroed) != CURLE_OK) {
-    lp_alloc_free(http);
-    return NULL;
-  }
-  http->headers = curl_slist_append(NULL, "User-Agent: " LP_HTTP_AGENT);
-  curl_slist_append(http->headers, "Accept-Encoding: " LP_HTTP_ENCODINGS);
-  http->st = st;
-  http->polls.loop = st->loop;
-  http->proxied = environment_names_proxy();
-  lp_list_init(&http->clients);
-  st->http = http;
-  st->http_close = http_close;
-  return http;
-}
 
 /* --- slots: who may run --- */
 
@@ -140,14 +82,14 @@ static int run(lpb_http_transfer *t) {
   lpb_http_place *p = find_place(t);
   lpb_http_multi *m = p ? multi_at(t->client, t->place) : NULL;
   if (!m || teach(t, p) < 0 || lpb_http_multi_start(m, t->easy) < 0) return LP_EMEMORY;
-  t->stage = LP_HTTP_RUNNING;
+  t->stage = LPB_HTTP_RUNNING;
   p->running++;
   return 0;
 }
 
 static void fail(lpb_http_transfer *t, CURLcode code, int failure) {
   free_slot(t);
-  t->stage = LP_HTTP_ENDED;
+  t->stage = LPB_HTTP_ENDED;
   lpb_http_transfer_end(t, code, failure);
 }
 
@@ -156,7 +98,7 @@ static void begin(lpb_http_transfer *t) {
   lpb_http_host *h = t->url->host;
   int rc = t->proxied ? 1 : lpb_http_host_resolve(h);
   if (rc == 0) {
-    t->stage = LP_HTTP_RESOLVING;
+    t->stage = LPB_HTTP_RESOLVING;
     lp_list_push(&h->resolving, &t->link);
   } else if (rc < 0) {
     fail(t, CURLE_COULDNT_RESOLVE_HOST, rc);
@@ -200,7 +142,7 @@ static void resolved(lpb_http_host *h, int status) {
 static void leave(lpb_http_transfer *t) {
   t->url->host->places[t->place].running--;
   free_slot(t);
-  t->stage = LP_HTTP_ENDED;
+  t->stage = LPB_HTTP_ENDED;
 }
 
 static void ended(CURL *easy, CURLcode code) {
@@ -215,7 +157,7 @@ static void ended(CURL *easy, CURLcode code) {
 
 void lpb_http_client_start(lpb_http_transfer *t) {
   lpb_http_client *c = t->client;
-  t->stage = LP_HTTP_QUEUED;
+  t->stage = LPB_HTTP_QUEUED;
   lp_list_push(&c->waiting, &t->link);
   pump(c);
 }
@@ -224,13 +166,13 @@ void lpb_http_client_stop(lpb_http_transfer *t) {
   lpb_http_client *c = t->client;
   t->last = t->stage;
   lp_list_remove(&t->link);
-  if (t->stage == LP_HTTP_RUNNING) {
+  if (t->stage == LPB_HTTP_RUNNING) {
     lpb_http_multi_stop(c->multis[t->place], t->easy);
     leave(t);
-  } else if (t->stage == LP_HTTP_RESOLVING) {
+  } else if (t->stage == LPB_HTTP_RESOLVING) {
     free_slot(t);
   }
-  t->stage = LP_HTTP_ENDED;
+  t->stage = LPB_HTTP_ENDED;
   pump(c);
 }
 
@@ -238,7 +180,7 @@ void lpb_http_client_stop(lpb_http_transfer *t) {
 
 static int client_begin(lpb_http_client *c, lp_state *st) {
   if (c->http) return 0;
-  lpb_http *http = http_of(st);
+  lpb_http *http = lpb_http_of(st);
   if (!http) return LP_EMEMORY;
   if (c->cookies) {
     c->shared = curl_share_init();
@@ -247,32 +189,45 @@ static int client_begin(lpb_http_client *c, lp_state *st) {
   }
   c->http = http;
   lpb_http_host_open(&c->hosts, http->polls.loop, resolved);
-  lp_list_push(&http->clients, &c->link);
+  lp_list_push(&http->users, &c->user.link);
   return 0;
+}
+
+static lpb_http_transfer *new_transfer(lpb_http_client *c) {
+  lpb_http_transfer *t = lpb_http_transfer_new(c->http, c->shared);
+  if (!t) return NULL;
+  t->client = c;
+  lp_list_push(&c->transfers, &t->all);
+  return t;
 }
 
 lpb_http_transfer *lpb_http_client_take(lpb_http_client *c, lp_state *st) {
   if (c->closed || client_begin(c, st) < 0) return NULL;
   lp_list *link = c->idle.prev; /* the last one used is warm */
-  if (link == &c->idle) return lpb_http_transfer_new(c);
+  if (link == &c->idle) return new_transfer(c);
   lp_list_remove(link);
   return lp_list_of(link, lpb_http_transfer, link);
 }
 
 void lpb_http_client_give(lpb_http_transfer *t) {
   if (!t) return;
-  if (t->stage > LP_HTTP_IDLE && t->stage < LP_HTTP_ENDED) lpb_http_client_stop(t);
+  if (t->stage > LPB_HTTP_IDLE && t->stage < LPB_HTTP_ENDED) lpb_http_client_stop(t);
   t->wait = NULL;
   lpb_http_transfer_clear(t);
-  t->stage = LP_HTTP_IDLE;
+  t->stage = LPB_HTTP_IDLE;
   lp_list_push(&t->client->idle, &t->link);
 }
 
 /* --- the client --- */
 
+static void close_user(lpb_http_user *user) {
+  lpb_http_client_close(lp_list_of(user, lpb_http_client, user));
+}
+
 void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, bool cookies) {
   *c = (lpb_http_client){.limit = limit, .limit_per_host = limit_per_host, .cookies = cookies};
-  lp_list_init(&c->link);
+  lp_list_init(&c->user.link);
+  c->user.close = close_user;
   lp_list_init(&c->transfers);
   lp_list_init(&c->idle);
   lp_list_init(&c->waiting);
@@ -280,7 +235,7 @@ void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, boo
 
 /* Whoever held it finds that it is gone. */
 static void abandon(lpb_http_transfer *t) {
-  if (t->stage > LP_HTTP_IDLE && t->stage < LP_HTTP_ENDED) lpb_http_client_stop(t);
+  if (t->stage > LPB_HTTP_IDLE && t->stage < LPB_HTTP_ENDED) lpb_http_client_stop(t);
   if (t->owner) *t->owner = NULL;
   if (t->wait) {
     t->wait->transfer = NULL;
@@ -298,7 +253,7 @@ void lpb_http_client_close(lpb_http_client *c) {
   lp_alloc_free(c->multis);
   if (c->shared) curl_share_cleanup(c->shared);
   lpb_http_host_close(&c->hosts);
-  lp_list_remove(&c->link);
+  lp_list_remove(&c->user.link);
   c->multis = NULL;
   c->multi_count = 0;
   c->shared = NULL;

@@ -2,31 +2,22 @@
  *
  * Requests beyond the limits wait in queues here, not in curl, whose cost grows with what is in
  * a multi handle; for the same reason a host with many connections is spread over several.
- * Nothing is made before the first request. Layer: bindings. Owner: the Lua object, in http.c.
+ * Nothing is made before the first request. Layer: bindings. Owner: the Lua object, in open.c.
  */
 #ifndef LP_BINDINGS_HTTP_CLIENT_H
 #define LP_BINDINGS_HTTP_CLIENT_H
 
 #include "bindings/http/host.h"
+#include "bindings/http/http.h"
 #include "bindings/http/multi.h"
 #include "bindings/http/transfer.h"
 
-#define LP_HTTP_AGENT     "luapool/" LP_VERSION
-#define LP_HTTP_ENCODINGS "gzip, br"
-
-/* Of a runtime: lp_state.http. */
-typedef struct lpb_http {
-  lp_state *st;
-  lpb_http_polls polls;
-  lp_list clients;
-  struct curl_slist
-      *headers; /* of a request that names none: cheaper than curl's options for them */
-  bool proxied; /* the environment names a proxy: it looks names up */
-} lpb_http;
+/* The name of the class of the Lua object. */
+#define LPB_HTTP_CLIENT "luapool.http.core.client"
 
 typedef struct lpb_http_client {
-  lp_list link;   /* in http->clients */
-  lpb_http *http; /* NULL: nothing was requested yet, or closed */
+  lpb_http_user user; /* of http */
+  lpb_http *http;     /* NULL: nothing was requested yet, or closed */
   lpb_http_hosts hosts;
   lpb_http_multi **multis;
   int multi_count;

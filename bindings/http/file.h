@@ -1,7 +1,7 @@
 /* bindings/http/file.h: a file that appears only when it is complete.
  *
  * It is written under a temporary name in the same folder and renamed at the end.
- * A zeroed struct is none. Layer: bindings. Owner: http_transfer.c. */
+ * A zeroed struct is none. Layer: bindings. Owner: transfer.c. */
 #ifndef LP_BINDINGS_HTTP_FILE_H
 #define LP_BINDINGS_HTTP_FILE_H
 

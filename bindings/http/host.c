@@ -1,4 +1,4 @@
-/* bindings/http/host.c: parsed URLs, hosts and their addresses. See http_host.h. Layer:
+/* bindings/http/host.c: parsed URLs, hosts and their addresses. See host.h. Layer:
  * bindings. */
 #include "bindings/http/host.h"
 
@@ -53,7 +53,7 @@ static lpb_http_host *host_new(lpb_http_hosts *hs, const char *scheme, const cha
   h->literal = is_literal(name);
   lp_list_init(&h->waiting);
   lp_list_init(&h->resolving);
-  lp_list_push(&hs->buckets[hash(h->key, key - 1) % LP_HTTP_BUCKETS], &h->link);
+  lp_list_push(&hs->buckets[hash(h->key, key - 1) % LPB_HTTP_BUCKETS], &h->link);
   return h;
 }
 
@@ -62,7 +62,7 @@ static lpb_http_host *host_find(lpb_http_hosts *hs, const char *scheme, const ch
   char key[512];
   int n = snprintf(key, sizeof key, "%s://%s:%s", scheme, name, port);
   if (n < 0 || (size_t)n >= sizeof key) return NULL;
-  lp_list_each (link, &hs->buckets[hash(key, (size_t)n) % LP_HTTP_BUCKETS]) {
+  lp_list_each (link, &hs->buckets[hash(key, (size_t)n) % LPB_HTTP_BUCKETS]) {
     lpb_http_host *h = lp_list_of(link, lpb_http_host, link);
     if (strcmp(h->key, key) == 0) return h;
   }
@@ -166,7 +166,7 @@ void lpb_http_host_release(lpb_http_url *u) {
 
 lpb_http_url *lpb_http_host_url(lpb_http_hosts *hs, const char *text, size_t len,
                                 const char **why) {
-  lpb_http_url **seat = &hs->urls[hash(text, len) % LP_HTTP_URLS], *u = *seat;
+  lpb_http_url **seat = &hs->urls[hash(text, len) % LPB_HTTP_URLS], *u = *seat;
   if (!u || u->len != len || memcmp(u->text, text, len) != 0) {
     *why = "not enough memory";
     u = lp_alloc_new(sizeof *u + len + 1);
@@ -263,7 +263,7 @@ void lpb_http_host_forget(lpb_http_host *h) {
 void lpb_http_host_open(lpb_http_hosts *hs, uv_loop_t *loop,
                         void (*resolved)(lpb_http_host *host, int status)) {
   *hs = (lpb_http_hosts){.loop = loop, .resolved = resolved};
-  for (int i = 0; i < LP_HTTP_BUCKETS; i++) lp_list_init(&hs->buckets[i]);
+  for (int i = 0; i < LPB_HTTP_BUCKETS; i++) lp_list_init(&hs->buckets[i]);
 }
 
 /* Only hosts with a look-up under way are left in the buckets once the URLs are gone. */
@@ -278,7 +278,7 @@ static void detach(lp_list *bucket) {
 
 void lpb_http_host_close(lpb_http_hosts *hs) {
   if (!hs->loop) return;
-  for (int i = 0; i < LP_HTTP_URLS; i++) lpb_http_host_release(hs->urls[i]);
-  for (int i = 0; i < LP_HTTP_BUCKETS; i++) detach(&hs->buckets[i]);
+  for (int i = 0; i < LPB_HTTP_URLS; i++) lpb_http_host_release(hs->urls[i]);
+  for (int i = 0; i < LPB_HTTP_BUCKETS; i++) detach(&hs->buckets[i]);
   *hs = (lpb_http_hosts){0};
 }

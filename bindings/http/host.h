@@ -2,7 +2,7 @@
  *
  * A URL keeps its host alive, a host lives as long as one of the last URLs names it, so a crawl
  * of many hosts does not grow. Addresses come from uv_getaddrinfo: curl would make a thread for
- * each look-up. Layer: bindings. Owner: http_client.c. */
+ * each look-up. Layer: bindings. Owner: client.c. */
 #ifndef LP_BINDINGS_HTTP_HOST_H
 #define LP_BINDINGS_HTTP_HOST_H
 
@@ -11,7 +11,7 @@
 
 #include "runtime/base/list.h"
 
-enum { LP_HTTP_URLS = 256, LP_HTTP_BUCKETS = 64 };
+enum { LPB_HTTP_URLS = 256, LPB_HTTP_BUCKETS = 64 };
 
 /* What a host has in one multi handle. */
 typedef struct lpb_http_place {
@@ -50,8 +50,8 @@ typedef struct lpb_http_url {
 
 typedef struct lpb_http_hosts {
   uv_loop_t *loop;
-  lpb_http_url *urls[LP_HTTP_URLS]; /* the last ones seen, by hash */
-  lp_list buckets[LP_HTTP_BUCKETS];
+  lpb_http_url *urls[LPB_HTTP_URLS]; /* the last ones seen, by hash */
+  lp_list buckets[LPB_HTTP_BUCKETS];
   /* A look-up has ended; `status` is 0 or a negative code of libuv. */
   void (*resolved)(lpb_http_host *host, int status);
 } lpb_http_hosts;

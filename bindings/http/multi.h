@@ -2,7 +2,7 @@
  *
  * A descriptor's poll stays armed between transfers and is freed when curl closes the
  * descriptor; an event on one that no transfer owns (its server closed it) disarms it. Idle
- * descriptors do not keep the loop alive. Layer: bindings. Owner: http_client.c. */
+ * descriptors do not keep the loop alive. Layer: bindings. Owner: client.c. */
 #ifndef LP_BINDINGS_HTTP_MULTI_H
 #define LP_BINDINGS_HTTP_MULTI_H
 

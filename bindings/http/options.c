@@ -1,6 +1,5 @@
 /* bindings/http/options.c: a table of options, each a field of the plan and how curl is told of
  * it. Layer: bindings. */
-#include "bindings/http/client.h"
 #include "bindings/http/options.h"
 
 #include <lauxlib.h>

@@ -1,7 +1,7 @@
 /* bindings/http/options.h: the options of one request, from Lua to curl.
  *
  * scripts/luapool/http.lua has checked what the user gave and made a plain table of it, the
- * plan: the rows of http_options.c are its fields. Layer: bindings. */
+ * plan: the rows of options.c are its fields. Layer: bindings. */
 #ifndef LP_BINDINGS_HTTP_OPTIONS_H
 #define LP_BINDINGS_HTTP_OPTIONS_H
 

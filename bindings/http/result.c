@@ -35,7 +35,7 @@ void lpb_http_result_push(lua_State *L, lpb_http_transfer *t, int url) {
   push_url(L, t, url);
   lua_setfield(L, -2, "url");
   set_text(L, "head", t->head.data, t->head.len);
-  lua_pushnumber(L, t->stage == LP_HTTP_ENDED ? t->elapsed : lpb_http_transfer_age(t));
+  lua_pushnumber(L, t->stage == LPB_HTTP_ENDED ? t->elapsed : lpb_http_transfer_age(t));
   lua_setfield(L, -2, "elapsed");
   if (t->saves)
     set_text(L, "saved_to", t->file.path, strlen(t->file.path));
@@ -86,8 +86,8 @@ static int row_of(CURLcode code) {
 /* What a request that was stopped had been doing. */
 static const char *doing(const lpb_http_transfer *t) {
   curl_off_t sent = 0;
-  if (t->last == LP_HTTP_QUEUED) return "waiting for a free connection, see the option limit";
-  if (t->last == LP_HTTP_RESOLVING) return "looking the host's name up";
+  if (t->last == LPB_HTTP_QUEUED) return "waiting for a free connection, see the option limit";
+  if (t->last == LPB_HTTP_RESOLVING) return "looking the host's name up";
   if (t->headed) return "receiving the body";
   curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
   return sent ? "waiting for the answer" : "connecting";
@@ -136,5 +136,5 @@ void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status) 
 
 bool lpb_http_result_failed(const lpb_http_transfer *t, int status) {
   if (status < 0) return true;
-  return t->stage == LP_HTTP_ENDED && (t->code != CURLE_OK || t->failure < 0);
+  return t->stage == LPB_HTTP_ENDED && (t->code != CURLE_OK || t->failure < 0);
 }

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "bindings/http/client.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 
@@ -21,7 +20,7 @@ enum {
   REDIRECTS = 10,
   CONNECT_S = 10,
   TIMEOUT_S = 300,
-  ADDRESS_S = 120, /* longer than addresses are fresh in http_host.c */
+  ADDRESS_S = 120, /* longer than addresses are fresh in host.c */
 };
 
 /* Buffered in a stream before curl is told to wait. */
@@ -158,7 +157,7 @@ void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure) {
 static void set_defaults(lpb_http_transfer *t) {
   t->set = t->once = t->stream = t->digest = false;
   t->follows = true;
-  t->proxied = t->client->http->proxied;
+  t->proxied = t->http->proxied;
   t->timeout = TIMEOUT_S;
   t->connect_timeout = CONNECT_S;
   t->max_body = SIZE_MAX;
@@ -173,7 +172,7 @@ void lpb_http_transfer_once(lpb_http_transfer *t) {
 
 static void set_callbacks(lpb_http_transfer *t) {
   CURL *e = t->easy;
-  t->opener.polls = &t->client->http->polls;
+  t->opener.polls = &t->http->polls;
   lpb_http_multi_prepare(&t->opener, e);
   curl_easy_setopt(e, CURLOPT_PRIVATE, t);
   curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
@@ -198,7 +197,7 @@ void lpb_http_transfer_reset(lpb_http_transfer *t) {
   curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)ADDRESS_S);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
-  curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->client->http->headers);
+  curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->http->headers);
   curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   /* A directory of CAs, as Debian sets it, switches curl's cache of parsed CAs off. */
   curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
@@ -209,7 +208,7 @@ void lpb_http_transfer_reset(lpb_http_transfer *t) {
   }
 }
 
-lpb_http_transfer *lpb_http_transfer_new(lpb_http_client *c) {
+lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared) {
   lpb_http_transfer *t = lp_alloc_new(sizeof *t);
   if (!t) return NULL;
   t->easy = curl_easy_init();
@@ -217,11 +216,11 @@ lpb_http_transfer *lpb_http_transfer_new(lpb_http_client *c) {
     lp_alloc_free(t);
     return NULL;
   }
-  t->client = c;
+  t->http = http;
   lp_list_init(&t->link);
-  lp_list_push(&c->transfers, &t->all);
-  if (c->shared) { /* for ever: a reset keeps both */
-    curl_easy_setopt(t->easy, CURLOPT_SHARE, c->shared);
+  lp_list_init(&t->all);
+  if (shared) { /* for ever: a reset keeps both */
+    curl_easy_setopt(t->easy, CURLOPT_SHARE, shared);
     curl_easy_setopt(t->easy, CURLOPT_COOKIEJAR,
                      NULL); /* switches cookies on, and names no file */
   }
@@ -251,7 +250,7 @@ static void undo_options(lpb_http_transfer *t) {
   if (t->set) {
     lpb_http_transfer_reset(t);
   } else {
-    if (t->headers) curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->client->http->headers);
+    if (t->headers) curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->http->headers);
     if (t->connect_timeout != CONNECT_S)
       curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
     set_defaults(t);

@@ -12,6 +12,7 @@
 
 #include "bindings/http/file.h"
 #include "bindings/http/host.h"
+#include "bindings/http/http.h"
 #include "bindings/http/multi.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/list.h"
@@ -20,11 +21,11 @@
 typedef struct lpb_http_client lpb_http_client;
 
 typedef enum {
-  LP_HTTP_IDLE,      /* in client->idle, or just taken from it */
-  LP_HTTP_QUEUED,    /* kept back by limit or limit_per_host */
-  LP_HTTP_RESOLVING, /* its host's address is looked up */
-  LP_HTTP_RUNNING,   /* in a multi handle */
-  LP_HTTP_ENDED,
+  LPB_HTTP_IDLE,      /* in client->idle, or just taken from it */
+  LPB_HTTP_QUEUED,    /* kept back by limit or limit_per_host */
+  LPB_HTTP_RESOLVING, /* its host's address is looked up */
+  LPB_HTTP_RUNNING,   /* in a multi handle */
+  LPB_HTTP_ENDED,
 } lpb_http_stage;
 
 /* A task that waits for a transfer: the operation. */
@@ -37,6 +38,7 @@ typedef struct lpb_http_wait {
 typedef struct lpb_http_transfer {
   lp_list link; /* in the list of its stage */
   lp_list all;  /* in client->transfers */
+  lpb_http *http;
   lpb_http_client *client;
   CURL *easy;
   lpb_http_wait *wait;              /* who waits, or NULL */
@@ -77,8 +79,9 @@ typedef struct lpb_http_transfer {
   char text[CURL_ERROR_SIZE];
 } lpb_http_transfer;
 
-/* Makes one with a curl handle, or NULL for want of memory. */
-lpb_http_transfer *lpb_http_transfer_new(lpb_http_client *c);
+/* Makes one with a curl handle that has the cookies of `shared` (may be NULL); returns NULL for
+ * want of memory. The client fills `client` in. */
+lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared);
 
 /* Gives it the default options, after new or after others were set. */
 void lpb_http_transfer_reset(lpb_http_transfer *t);

@@ -81,9 +81,9 @@ static void forgets_hosts(void **state) {
     assert_null(why);
   }
   int known = 0;
-  for (int i = 0; i < LP_HTTP_BUCKETS; i++)
+  for (int i = 0; i < LPB_HTTP_BUCKETS; i++)
     lp_list_each (link, &hosts.buckets[i]) known++;
-  assert_in_range(known, 1, LP_HTTP_URLS);
+  assert_in_range(known, 1, LPB_HTTP_URLS);
 }
 
 static void knows_what_needs_no_lookup(void **state) {

@@ -1,0 +1,97 @@
+/* bindings/http/request.c: a request: an operation that holds a transfer of the client until
+ * its Response is pushed. Layer: bindings. */
+#include "bindings/http/request.h"
+
+#include <lauxlib.h>
+
+#include "bindings/http/client.h"
+#include "bindings/http/options.h"
+#include "bindings/http/result.h"
+#include "bindings/http/stream.h"
+#include "runtime/base/error.h"
+#include "runtime/loop/raise.h"
+
+static void request_cancel(lp_op *op, int why) {
+  lpb_http_wait *w = (lpb_http_wait *)op;
+  if (w->transfer) lpb_http_client_stop(w->transfer);
+  lp_op_finish(op, why);
+}
+
+static void request_close(lp_op *op) {
+  lpb_http_client_give(((lpb_http_wait *)op)->transfer);
+}
+
+static int raise_unbegun(lua_State *L, const lpb_http_wait *w) {
+  if (w->op.status == LP_ECLOSED) return lp_raise(L, "aborted", "the http client is closed");
+  if (w->op.status != LP_ECORRUPT) return lp_raise_code(L, w->op.status, "http request");
+  return lp_raise(L, "protocol", "%s %s: %s", lua_tostring(L, 2), lua_tostring(L, 3), w->why);
+}
+
+static int request_results(lua_State *L, lp_op *op) {
+  lpb_http_wait *w = (lpb_http_wait *)op;
+  if (op->status == LP_ECANCELLED) return lp_op_raise(L, op);
+  if (!w->transfer) return raise_unbegun(L, w);
+  bool readable = w->transfer->stream && w->transfer->headed && op->status == 0;
+  if (!readable && lpb_http_result_failed(w->transfer, op->status)) {
+    lpb_http_result_push_error(L, w->transfer, op->status);
+    return lua_error(L);
+  }
+  lpb_http_result_push(L, w->transfer, 3);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_setmetatable(L, -2);
+  if (!w->transfer->stream) return 1;
+  lpb_http_stream_push(L, w->transfer, 1);
+  w->transfer = NULL;
+  lua_setfield(L, -2, "stream");
+  return 1;
+}
+
+static const lp_op_class request_class = {
+    .name = "http request",
+    .cancel = request_cancel,
+    .results = request_results,
+    .close = request_close,
+};
+
+/* Begins the request whose arguments are on the stack. Returns 0, or a negative code and
+ * w->why. */
+static int begin(lua_State *L, lpb_http_client *c, lpb_http_wait *w) {
+  size_t len;
+  const char *url = lua_tolstring(L, 3, &len);
+  lpb_http_transfer *t = lpb_http_client_take(c, lp_state_of(L));
+  if (!t) return c->closed ? LP_ECLOSED : LP_EMEMORY;
+  w->transfer = t;
+  t->began = uv_hrtime();
+  t->url = lpb_http_host_url(&c->hosts, url, len, &w->why);
+  if (t->url)
+    w->why = lpb_http_options_set(L, t, lua_tostring(L, 2), lua_istable(L, 4) ? 4 : 0);
+  if (w->why) {
+    lpb_http_client_give(t);
+    w->transfer = NULL;
+    return LP_ECORRUPT;
+  }
+  t->wait = w;
+  lpb_http_transfer_aim(t);
+  lpb_http_client_start(t);
+  return 0;
+}
+
+/* A client; luaL_checkudata without its look-up of the class. */
+static lpb_http_client *check_client(lua_State *L) {
+  if (!lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1)))
+    luaL_checkudata(L, 1, LPB_HTTP_CLIENT); /* raises */
+  lua_pop(L, 1);
+  return lua_touserdata(L, 1);
+}
+
+/* The stack stays as it is until the end: curl reads the body of the plan where it is. */
+int lpb_http_request(lua_State *L) {
+  lpb_http_client *c = check_client(L);
+  luaL_checkstring(L, 2);
+  luaL_checkstring(L, 3);
+  lua_settop(L, 4);
+  lpb_http_wait *w = lp_op_new(L, &request_class, sizeof *w);
+  int rc = begin(L, c, w);
+  if (rc < 0) lp_op_finish(&w->op, rc);
+  return lp_op_await(L, &w->op, w->transfer ? w->transfer->timeout : -1);
+}

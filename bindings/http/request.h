@@ -1,0 +1,11 @@
+/* bindings/http/request.h: the function that makes a request. Layer: bindings. */
+#ifndef LP_BINDINGS_HTTP_REQUEST_H
+#define LP_BINDINGS_HTTP_REQUEST_H
+
+#include <lua.h>
+
+/* core.request(client, method, url [, plan]) -> Response. A closure of two values: the class of
+ * clients and the class of Responses. */
+int lpb_http_request(lua_State *L);
+
+#endif
