@@ -1,6 +1,6 @@
 -- The guides in docs/ tell the truth: each block marked `lua` is a whole script or job. It is run
--- as its reader would run it, in a folder of its own. A block marked `text` right behind it is what it
--- prints. `https://example.com` stands for a server of the tests' own.
+-- as its reader would run it, in a folder of its own. A block marked `text` right behind it is
+-- what it prints. `https://example.com` stands for a server of the tests' own.
 
 local fs = require "luapool.fs"
 local nginx = require "tests.support.nginx"
