@@ -15,16 +15,46 @@ local implicit = require "lyaml.implicit"
 local lyaml = require "lyaml"
 local libyaml = require "yaml"
 
--- lyaml's own list of what a plain word may mean, with our null and all integers of 64 bits.
+-- The integers of YAML 1.1: what the word looks like, and the base of its digits.
+local INTEGERS = {
+  { "^([+-]?)(0)$", 10 },
+  { "^([+-]?)([1-9][%d_]*)$", 10 },
+  { "^([+-]?)0b([01_]+)$", 2 },
+  { "^([+-]?)0([0-7_]+)$", 8 },
+  { "^([+-]?)0x([%x_]+)$", 16 },
+}
+
+-- The digits of a word that is written as an integer: sign, digits, base; nil for any other word.
+local function digits_of(text)
+  for _, row in ipairs(INTEGERS) do
+    local sign, digits = text:match(row[1])
+    digits = digits and digits:gsub("_", "")
+    if digits and digits ~= "" then return sign, digits, row[2] end
+  end
+end
+
+-- A decimal integer of more than 64 bits becomes a float. In another base it stays text: it is an
+-- address or a hash, and a rounded one is of no use.
+local function read_integer(text)
+  local sign, digits, base = digits_of(text)
+  if not sign then return nil end
+  if base == 10 then return math.tointeger(tonumber(sign .. digits)) or tonumber(sign .. digits) end
+  local value = 0
+  for digit in digits:gmatch "." do
+    if value > (math.maxinteger - tonumber(digit, base)) // base then return text end
+    value = value * base + tonumber(digit, base)
+  end
+  return sign == "-" and -value or value
+end
+
+-- lyaml's own list of what a plain word may mean, with our null and our integers.
 local read_plain = functional.anyof {
   function(text)
     if implicit.null(text) ~= nil then return M.null end
   end,
-  function(text)
-    return (text == "0" or text:find "^[+-]?[1-9]%d*$") and math.tointeger(tonumber(text)) or nil
-  end,
-  implicit.octal, implicit.decimal, implicit.float, implicit.bool, implicit.inf, implicit.nan,
-  implicit.hexadecimal, implicit.binary, implicit.sexagesimal, implicit.sexfloat,
+  read_integer,
+  implicit.float, implicit.bool, implicit.inf, implicit.nan,
+  implicit.sexagesimal, implicit.sexfloat,
   functional.id,
 }
 
@@ -63,6 +93,21 @@ local function syntax_error(text)
   return what
 end
 
+-- lyaml cuts a string at a zero byte, which only a quoted text can name. Returns the place of the
+-- first one, in the first document or in all.
+local function zero_byte(text, all)
+  if not (text:find("\\0", 1, true) or text:find "\\[xuU]00") then return nil end
+  for event in libyaml.parser(text) do
+    if event.type == "STREAM_END" or event.type == "DOCUMENT_END" and not all then return nil end
+    local from, to = event.start_mark.index + 1, event.end_mark.index
+    local raw = event.style == "DOUBLE_QUOTED" and text:sub(from, to):gsub("\\\\", "")
+    if raw and (raw:find("\\0", 1, true) or raw:find "\\x00" or raw:find "\\u0000"
+      or raw:find "\\U00000000") then
+      return event.start_mark.line + 1, event.start_mark.column + 1
+    end
+  end
+end
+
 local LOAD = { all = "boolean" }
 
 --- The value of a YAML document (the first of the text), or with `all` the list of the values
@@ -78,8 +123,14 @@ function M.load(text, opts)
   local ok, value = pcall(lyaml.load, text, {
     all = opts.all, implicit_scalar = read_plain, explicit_scalar = READ_TAGGED,
   })
-  if ok then return value end
-  local what, line, column = syntax_error(text)
+  local what, line, column
+  if ok then
+    line, column = zero_byte(text, opts.all)
+    if not line then return value end
+    what = "a string with a zero byte cannot be read"
+  else
+    what, line, column = syntax_error(text)
+  end
   if not what then
     line, column, what = tostring(value):match("^(%d+):(%d+): (.*)$")
     line, column, what = math.tointeger(line), math.tointeger(column), what or tostring(value)
@@ -104,9 +155,9 @@ local function float(value)
   end
 end
 
--- A string that would be read as something else is quoted.
+-- A string that would be read as something else, here or by another reader, is quoted.
 local function style_of(text)
-  if read_plain(text) ~= text then return "SINGLE_QUOTED" end
+  if read_plain(text) ~= text or digits_of(text) then return "SINGLE_QUOTED" end
   local printable = not text:find("[^\n\t\x20-\x7E\x80-\xFF]")
   if text:find("\n", 1, true) and not text:find("^%s") and printable then return "LITERAL" end
   return "PLAIN"
@@ -120,8 +171,10 @@ local SCALARS = {
     return math.type(value) == "integer" and tostring(value) or float(value)
   end,
   string = function(value, path)
-    if utf8.len(value) then return value, style_of(value) end
-    fail("yaml.dump", place_of(path) .. ": invalid UTF-8 in a string", { path = place_of(path) })
+    local problem = not utf8.len(value) and "invalid UTF-8" or value:find "%z" and "a zero byte"
+    if not problem then return value, style_of(value) end
+    fail("yaml.dump", ("%s: %s in a string"):format(place_of(path), problem),
+      { path = place_of(path) })
   end,
 }
 
@@ -163,6 +216,10 @@ local function write_map(emit, map, path, open)
   emit { type = "MAPPING_START", style = "BLOCK" }
   for _, key in ipairs(sorted_keys(map)) do
     path[#path + 1] = "." .. tostring(key)
+    if key == "<<" then -- however it is quoted, lyaml reads it as the key that merges a mapping
+      local message = place_of(path) .. ": a key '<<' cannot be told from a merge"
+      fail("yaml.dump", message, { path = place_of(path) })
+    end
     write_scalar(emit, key, path)
     write_value(emit, map[key], path, open)
     path[#path] = nil

@@ -54,6 +54,34 @@ NESTED:
     assert.are.equal(json.null, v.e)
   end)
 
+  it("reads as integers what YAML 1.1 calls so, and keeps the text of what is too wide", function()
+    local function read(word) return yaml.load("v: " .. word).v end
+    local words = { ["0b101"] = 5, ["-0x10"] = -16, ["010"] = 8, ["1_000"] = 1000, ["+12"] = 12 }
+    for word, value in pairs(words) do
+      assert.are.equal(value, read(word))
+      assert.are.equal("integer", math.type(read(word)))
+    end
+    for _, word in ipairs { "08", "09", "_1", "0x", "0b", "0xFFFFFFFFFFFFFFFF",
+      "0xdAC17F958D2ee523a2206206994597C13D831ec7", ("01234567"):rep(5) } do
+      assert.are.equal(word, read(word))
+      assert.are.equal(word, yaml.load(yaml.dump(word)))
+    end
+    assert.are.equal("float", math.type(read "9223372036854775808"))
+  end)
+
+  it("refuses a zero byte, which it could only cut", function()
+    local e = raised(yaml.load, 'a: 1\nb: "x\\0y"')
+    assert.are.equal(2, e.line)
+    raised(yaml.load, '"\\x00"')
+    assert.are.equal("C:\\0", yaml.load "C:\\0")
+    assert.are.equal("\\0", yaml.load '"\\\\0"')
+    assert.are.equal("value.k", raised(yaml.dump, { k = "a\0b" }).path)
+  end)
+
+  it("refuses to write a key that would be read as a merge", function()
+    assert.are.equal("value.<<", raised(yaml.dump, { ["<<"] = "v" }).path)
+  end)
+
   it("gives nil for an empty text and one value for each document", function()
     assert.is_nil(yaml.load "")
     assert.is_nil(yaml.load "# nothing\n")
