@@ -1,8 +1,7 @@
 /* bindings/task/done.c: Task:on_done. A function that waits for the end of a task costs no task
  * of its own: it is spawned when the task ends. Layer: bindings. */
-#include <lauxlib.h>
+#include "bindings/task/done.h"
 
-#include "bindings/task/task.h"
 #include "runtime/base/list.h"
 #include "runtime/loop/task.h"
 
@@ -53,7 +52,7 @@ static void keep_locals(lua_State *L) {
 
 /* Task:on_done(fn). Calls fn(task) once, in a task of its own, when the task has ended; soon
  * when it has already. Those of one task begin in the order in which they were given. */
-int lpb_task_on_done(lua_State *L) {
+static int task_on_done(lua_State *L) {
   lp_task *t = lp_task_check(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
@@ -74,3 +73,5 @@ int lpb_task_on_done(lua_State *L) {
   }
   return 0;
 }
+
+const luaL_Reg lpb_task_done_methods[] = {{"on_done", task_on_done}, {NULL, NULL}};

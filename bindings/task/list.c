@@ -1,6 +1,6 @@
 /* bindings/task/list.c: lists of tasks: checked, made, waited for, their results. What gather,
  * wait and the like stand on; a list may be long. Layer: bindings. */
-#include <lauxlib.h>
+#include "bindings/task/list.h"
 
 #include "bindings/task/task.h"
 #include "runtime/base/alloc.h"
@@ -160,10 +160,7 @@ static int list_results(lua_State *L) {
   return 2;
 }
 
-void lpb_task_open_list(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"wait", task_wait},       {"bad_item", list_bad_item},
-      {"tasks", list_tasks},     {"first_failed", list_first_failed},
-      {"results", list_results}, {NULL, NULL}};
-  luaL_setfuncs(L, functions, 0);
-}
+const luaL_Reg lpb_task_list_functions[] = {
+    {"wait", task_wait},       {"bad_item", list_bad_item},
+    {"tasks", list_tasks},     {"first_failed", list_first_failed},
+    {"results", list_results}, {NULL, NULL}};

@@ -1,9 +1,10 @@
 /* bindings/task/locals.c: task.locals, a table whose fields belong to the current task. What a
  * task spawns begins with the same fields: both share one table until either writes. Layer:
  * bindings. */
+#include "bindings/task/locals.h"
+
 #include <lauxlib.h>
 
-#include "bindings/task/task.h"
 #include "runtime/loop/task.h"
 
 /* Pushes the table of the current task, or nil when it has none. */
@@ -80,7 +81,7 @@ static int locals_pairs(lua_State *L) {
   return 3;
 }
 
-void lpb_task_push_locals(lua_State *L) {
+void lpb_task_locals_push(lua_State *L) {
   static const luaL_Reg meta[] = {{"__index", locals_index},
                                   {"__newindex", locals_newindex},
                                   {"__pairs", locals_pairs},

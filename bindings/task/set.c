@@ -1,9 +1,9 @@
 /* bindings/task/set.c: a set of tasks whose ends are taken out one at a time, in the order in
  * which they ended or in that in which they were added. What as_completed, groups and task.map
  * stand on. The set holds the Task objects that have not been taken out. Layer: bindings. */
-#include <lauxlib.h>
+#include "bindings/task/set.h"
 
-#include "bindings/bindings.h"
+#include "bindings/class.h"
 #include "bindings/task/task.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -197,7 +197,7 @@ static int set_gc(lua_State *L) {
 }
 
 /* core.set(ordered) -> set. */
-int lpb_task_set(lua_State *L) {
+static int task_set(lua_State *L) {
   bool ordered = lua_toboolean(L, 1);
   set *s = lua_newuserdatauv(L, sizeof *s, 1);
   *s = (set){.ordered = ordered};
@@ -209,13 +209,12 @@ int lpb_task_set(lua_State *L) {
   return 1;
 }
 
-void lpb_task_open_set(lua_State *L) {
+const luaL_Reg lpb_task_set_functions[] = {{"set", task_set}, {NULL, NULL}};
+
+void lpb_task_set_open(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"add", set_add},     {"expect", set_expect}, {"next", set_next}, {"room", set_room},
       {"tasks", set_tasks}, {"__gc", set_gc},       {NULL, NULL}};
-  luaL_newmetatable(L, CLASS);
-  luaL_setfuncs(L, methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
+  lpb_class_new(L, CLASS, methods);
   lua_pop(L, 1);
 }

@@ -1,13 +1,9 @@
-/* bindings/task/task.c: luapool.task in C: tasks, promises, sleeping, and waiting for tasks.
- * The combinators (gather, group, timeout …) stand on these in scripts/luapool/task.lua. Layer:
- * bindings. */
-#include <lauxlib.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "bindings/bindings.h"
+/* bindings/task/task.c: tasks, promises, sleeping, and waiting for one task. Layer: bindings.
+ */
 #include "bindings/task/task.h"
-#include "runtime/base/alloc.h"
+
+#include <stdio.h>
+
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/op.h"
@@ -228,46 +224,6 @@ static int task_reject(lua_State *L) {
   return settle(L, false);
 }
 
-/* ---- shield ---- */
-
-/* A shield is left by closing a variable and not by catching errors, so that a traceback is
- * taken where an error is raised, and a coroutine that is closed inside leaves it too. */
-static int unshield(lua_State *L) {
-  lp_task *t = lp_state_of(L)->current;
-  if (t && t->shield > 0) t->shield--;
-  return 0;
-}
-
-static int finish_shield(lua_State *L, int status, lua_KContext context) {
-  (void)status, (void)context;
-  return lua_gettop(L) - 1;
-}
-
-/* task.shield(fn, ...) -> the results of fn(...). While fn runs, the task's cancellation waits.
- */
-static int task_shield(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lp_task *t = lp_state_of(L)->current;
-  if (!t) return luaL_error(L, "task.shield outside any task");
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_toclose(L, 1);
-  t->shield++;
-  lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, finish_shield);
-  return finish_shield(L, LUA_OK, 0);
-}
-
-static void open_shield(lua_State *L) {
-  lua_newuserdatauv(L, 0, 0);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, unshield);
-  lua_setfield(L, -2, "__close");
-  lua_setmetatable(L, -2);
-  lua_pushcclosure(L, task_shield, 1);
-  lua_setfield(L, -2, "shield");
-  lp_state_of(L)->shield = task_shield;
-}
-
 /* core.trace() -> {error, traceback} or nil: the latest error that this task raised or caught.
  */
 static int task_trace(lua_State *L) {
@@ -293,48 +249,19 @@ static int task_count(lua_State *L) {
   return 1;
 }
 
-/* Methods, and the fields `args` (of a future) and `attempt` (of a pool's task: counts its
- * runs). */
-static int task_index(lua_State *L) {
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
-  lp_task *t = lp_task_check(L, 1);
-  const char *key = lua_tostring(L, 2);
-  if (key && strcmp(key, "args") == 0)
-    lp_task_field(L, 1, LP_TASK_ARGS);
-  else if (key && strcmp(key, "attempt") == 0)
-    lua_pushinteger(L, t->attempt);
-  return 1;
-}
+const luaL_Reg lpb_task_functions[] = {{"spawn", task_spawn},
+                                       {"promise", task_promise},
+                                       {"current", task_current},
+                                       {"now", task_now},
+                                       {"sleep", task_sleep},
+                                       {"sleep_unref", task_sleep_unref},
+                                       {"yield", task_yield},
+                                       {"trace", task_trace},
+                                       {"count", task_count},
+                                       {"mark_awaited", task_mark_awaited},
+                                       {NULL, NULL}};
 
-static void open_methods(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"await", task_await},   {"result", task_result},       {"cancel", task_cancel},
-      {"status", task_status}, {"name", task_name},           {"resolve", task_resolve},
-      {"reject", task_reject}, {"on_done", lpb_task_on_done}, {NULL, NULL}};
-  luaL_getmetatable(L, "luapool.Task");
-  luaL_newlib(L, methods);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -4, "methods");
-  lua_pushcclosure(L, task_index, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-}
-
-int luaopen_luapool_task_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"spawn", task_spawn},     {"promise", task_promise},
-      {"current", task_current}, {"now", task_now},
-      {"sleep", task_sleep},     {"sleep_unref", task_sleep_unref},
-      {"yield", task_yield},     {"trace", task_trace},
-      {"count", task_count},     {"mark_awaited", task_mark_awaited},
-      {"set", lpb_task_set},     {NULL, NULL}};
-  luaL_newlib(L, functions);
-  lpb_task_open_list(L);
-  lpb_task_open_set(L);
-  lpb_task_push_locals(L);
-  lua_setfield(L, -2, "locals");
-  open_shield(L);
-  open_methods(L);
-  return 1;
-}
+const luaL_Reg lpb_task_methods[] = {{"await", task_await},   {"result", task_result},
+                                     {"cancel", task_cancel}, {"status", task_status},
+                                     {"name", task_name},     {"resolve", task_resolve},
+                                     {"reject", task_reject}, {NULL, NULL}};

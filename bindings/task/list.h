@@ -1,0 +1,11 @@
+/* bindings/task/list.h: lists of tasks: checked, made, waited for, their results. Layer:
+ * bindings. */
+#ifndef LP_BINDINGS_TASK_LIST_H
+#define LP_BINDINGS_TASK_LIST_H
+
+#include <lauxlib.h>
+
+/* Functions of the module. */
+extern const luaL_Reg lpb_task_list_functions[];
+
+#endif

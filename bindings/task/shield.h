@@ -1,0 +1,10 @@
+/* bindings/task/shield.h: task.shield. Layer: bindings. */
+#ifndef LP_BINDINGS_TASK_SHIELD_H
+#define LP_BINDINGS_TASK_SHIELD_H
+
+#include <lua.h>
+
+/* Pushes the function task.shield. */
+void lpb_task_shield_push(lua_State *L);
+
+#endif
