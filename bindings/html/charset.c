@@ -4,11 +4,10 @@
  * bytes. So pages are converted here first, and each byte that is none of the charset's becomes
  * U+FFFD. The output grows in a luaL_Buffer, so an error gives it back. Layer: bindings; any
  * process. */
-#include "bindings/html/html.h"
+#include "bindings/html/charset.h"
 
 #include <errno.h>
 #include <iconv.h>
-#include <lauxlib.h>
 #include <strings.h>
 
 enum { CHUNK = 16384 };
@@ -43,7 +42,9 @@ static int convert(lua_State *L) {
   return 1;
 }
 
-int lpb_html_to_utf8(lua_State *L) {
+/* core.to_utf8(text, charset) -> text, or nil for an unknown charset. Bytes that are none of
+ * the charset's come out as U+FFFD. */
+static int html_to_utf8(lua_State *L) {
   luaL_checkstring(L, 1);
   const char *charset = luaL_checkstring(L, 2);
   lua_settop(L, 2);
@@ -56,3 +57,5 @@ int lpb_html_to_utf8(lua_State *L) {
   iconv_close(cd);
   return status == LUA_OK ? 1 : lua_error(L);
 }
+
+const luaL_Reg lpb_html_charset_functions[] = {{"to_utf8", html_to_utf8}, {NULL, NULL}};

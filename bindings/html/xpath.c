@@ -4,14 +4,14 @@
  * it is given back also when Lua runs out of memory. Elements come out as nodes; attributes,
  * text and comments as strings. What is wrong with a query is an error of kind `query`. Layer:
  * bindings; any process. */
-#include "bindings/html/html.h"
+#include "bindings/html/xpath.h"
 
-#include <lauxlib.h>
 #include <libxml/xpathInternals.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "bindings/html/node.h"
 #include "runtime/loop/raise.h"
 
 /* The first thing that libxml2 said about a query; it is kept from printing. */
@@ -98,9 +98,9 @@ static xmlXPathObject *evaluate(lpb_html_node *node, const char *query, complain
 static void push_item(lua_State *L, int doc, xmlNode *xml) {
   switch (xml->type) {
   case XML_ELEMENT_NODE:
-  case XML_HTML_DOCUMENT_NODE: lpb_html_push(L, doc, xml); break;
+  case XML_HTML_DOCUMENT_NODE: lpb_html_node_push(L, doc, xml); break;
   case XML_NAMESPACE_DECL: lua_pushstring(L, (const char *)((xmlNs *)xml)->href); break;
-  default: lpb_html_push_text(L, xmlNodeGetContent(xml));
+  default: lpb_html_node_push_text(L, xmlNodeGetContent(xml));
   }
 }
 
@@ -135,8 +135,9 @@ static int push_result(lua_State *L) {
   return 1;
 }
 
-int lpb_html_xpath(lua_State *L) {
-  lpb_html_node *node = lpb_html_check(L, 1);
+/* node:xpath(query) -> list of nodes and strings, or a string, number or boolean. */
+static int node_xpath(lua_State *L) {
+  lpb_html_node *node = lpb_html_node_check(L, 1);
   size_t len;
   const char *query = luaL_checklstring(L, 2, &len);
   complaint c = {{0}};
@@ -153,3 +154,5 @@ int lpb_html_xpath(lua_State *L) {
   xmlXPathFreeObject(result);
   return status == LUA_OK ? 1 : lua_error(L);
 }
+
+const luaL_Reg lpb_html_xpath_methods[] = {{"xpath", node_xpath}, {NULL, NULL}};

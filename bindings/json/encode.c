@@ -5,15 +5,15 @@
  * read raw, metatables mean nothing but the mark of json.array. Floats are written in the
  * fewest digits that read back as the same number, always as floats (1.0). Layer: bindings; any
  * process. */
-#include "bindings/json/json.h"
+#include "bindings/json/encode.h"
 
-#include <lauxlib.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bindings/json/json.h"
 #include "runtime/loop/raise.h"
 
 /* A table that is being written; they form a chain on the C stack, the innermost first. */
@@ -204,7 +204,7 @@ static void enter(encoder *e, level *in, int table) {
   in->depth = e->in ? e->in->depth + 1 : 1;
   for (const level *l = e->in; l; l = l->up)
     if (l->table == in->table) refuse(e, "a table that contains itself");
-  if (in->depth > LP_JSON_DEPTH) refuse(e, "nested too deep");
+  if (in->depth > LPB_JSON_DEPTH) refuse(e, "nested too deep");
   e->in = in;
   put_char(e, in->key ? '{' : '[');
 }
@@ -366,7 +366,8 @@ static void put_value(encoder *e, int at) {
   }
 }
 
-int lpb_json_encode(lua_State *L) {
+/* json.encode(value, indent, sort_keys) -> text. `indent` is a number of columns or nil. */
+static int json_encode(lua_State *L) {
   encoder e = {.L = L, .indent = (int)luaL_optinteger(L, 2, -1), .sort = lua_toboolean(L, 3)};
   luaL_checkany(L, 1);
   lua_settop(L, SLOT);
@@ -376,3 +377,5 @@ int lpb_json_encode(lua_State *L) {
   lua_pushlstring(L, e.data, e.len);
   return 1;
 }
+
+const luaL_Reg lpb_json_encode_functions[] = {{"encode", json_encode}, {NULL, NULL}};

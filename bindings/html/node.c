@@ -1,0 +1,98 @@
+/* bindings/html/node.c: nodes. Layer: bindings; any process. */
+#include "bindings/html/node.h"
+
+#include <libxml/HTMLtree.h>
+#include <stdbool.h>
+
+#include "runtime/loop/raise.h"
+
+lpb_html_node *lpb_html_node_check(lua_State *L, int index) {
+  lpb_html_node *node = luaL_checkudata(L, index, LPB_HTML_NODE);
+  luaL_argcheck(L, node->doc->xml, index, "the document has been collected");
+  return node;
+}
+
+void lpb_html_node_push(lua_State *L, int doc, xmlNode *xml) {
+  lpb_html_node *node = lua_newuserdatauv(L, sizeof *node, 1);
+  node->doc = lua_touserdata(L, doc);
+  node->xml = xml;
+  lua_pushvalue(L, doc);
+  lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, LPB_HTML_NODE);
+}
+
+static int push_text_protected(lua_State *L) {
+  lua_pushstring(L, lua_touserdata(L, 1));
+  return 1;
+}
+
+int lpb_html_node_push_text(lua_State *L, xmlChar *text) {
+  lua_pushcfunction(L, push_text_protected);
+  lua_pushlightuserdata(L, text);
+  int status = lua_pcall(L, 1, 1, 0);
+  xmlFree(text);
+  return status == LUA_OK ? 1 : lua_error(L);
+}
+
+/* node:text() -> all text inside it, as it stands. */
+static int node_text(lua_State *L) {
+  return lpb_html_node_push_text(L, xmlNodeGetContent(lpb_html_node_check(L, 1)->xml));
+}
+
+/* node:attr(name) -> its text, or nil; an attribute without a value is "". */
+static int node_attr(lua_State *L) {
+  lpb_html_node *node = lpb_html_node_check(L, 1);
+  const xmlChar *name = (const xmlChar *)luaL_checkstring(L, 2);
+  if (node->xml->type != XML_ELEMENT_NODE || !xmlHasProp(node->xml, name)) return 0;
+  return lpb_html_node_push_text(L, xmlGetProp(node->xml, name));
+}
+
+/* node:name() -> "img", or "#document". */
+static int node_name(lua_State *L) {
+  lpb_html_node *node = lpb_html_node_check(L, 1);
+  bool element = node->xml->type == XML_ELEMENT_NODE;
+  lua_pushstring(L, element ? (const char *)node->xml->name : "#document");
+  return 1;
+}
+
+/* tostring(node) -> its markup. */
+static int node_tostring(lua_State *L) {
+  lpb_html_node *node = lpb_html_node_check(L, 1);
+  xmlBuffer *buffer = xmlBufferCreate();
+  if (!buffer || htmlNodeDump(buffer, node->doc->xml, node->xml) < 0) {
+    xmlBufferFree(buffer);
+    return lp_raise(L, "memory", "not enough memory");
+  }
+  xmlChar *text = xmlBufferDetach(buffer);
+  xmlBufferFree(buffer);
+  return lpb_html_node_push_text(L, text);
+}
+
+/* Two nodes are equal when they are the same place of the same document. */
+static int node_eq(lua_State *L) {
+  lpb_html_node *a = luaL_testudata(L, 1, LPB_HTML_NODE),
+                *b = luaL_testudata(L, 2, LPB_HTML_NODE);
+  lua_pushboolean(L, a && b && a->xml == b->xml);
+  return 1;
+}
+
+/* node:document() -> the document's node. */
+static int node_document(lua_State *L) {
+  lpb_html_node *node = lpb_html_node_check(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  lpb_html_node_push(L, lua_gettop(L), (xmlNode *)node->doc->xml);
+  return 1;
+}
+
+const luaL_Reg lpb_html_node_methods[] = {{"text", node_text},
+                                          {"attr", node_attr},
+                                          {"name", node_name},
+                                          {"document", node_document},
+                                          {NULL, NULL}};
+
+void lpb_html_node_open(lua_State *L) {
+  static const luaL_Reg meta[] = {
+      {"__tostring", node_tostring}, {"__eq", node_eq}, {NULL, NULL}};
+  luaL_newmetatable(L, LPB_HTML_NODE);
+  luaL_setfuncs(L, meta, 0);
+}

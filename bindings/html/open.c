@@ -1,0 +1,109 @@
+/* bindings/html/open.c: luapool.html.core: HTML documents and their nodes, by libxml2.
+ *
+ * Text comes in as valid UTF-8 (scripts/luapool/html.lua sees to that). Nothing is fetched, no
+ * entity is defined by a document, and nothing is printed. Layer: bindings; any process. */
+#include <libxml/HTMLparser.h>
+#include <libxml/HTMLtree.h>
+#include <libxml/parserInternals.h>
+#include <limits.h>
+
+#include "bindings/bindings.h"
+#include "bindings/html/charset.h"
+#include "bindings/html/node.h"
+#include "bindings/html/xpath.h"
+#include "runtime/loop/raise.h"
+
+static const char DOC[] = "luapool.html.Document";
+
+enum {
+  OPTIONS = HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_NONET |
+            HTML_PARSE_NODEFDTD | HTML_PARSE_IGNORE_ENC
+};
+
+static int doc_gc(lua_State *L) {
+  lpb_html_doc *doc = lua_touserdata(L, 1);
+  xmlXPathFreeContext(doc->xpath);
+  xmlFreeDoc(doc->xml);
+  doc->xpath = NULL;
+  doc->xml = NULL;
+  return 0;
+}
+
+/* Never NULL but for want of memory. XML_PARSE_HUGE lifts the limits on depth (256) and text
+ * (10 MB): without it such a document would be cut off there. */
+static xmlDoc *parse(const char *text, int len) {
+  htmlParserCtxt *ctxt = len > 0 ? htmlCreateMemoryParserCtxt(text, len) : NULL;
+  if (!ctxt) return htmlNewDocNoDtD(NULL, NULL);
+  htmlCtxtUseOptions(ctxt, OPTIONS);
+  ctxt->options |= XML_PARSE_HUGE;
+  xmlSwitchEncoding(ctxt, XML_CHAR_ENCODING_UTF8);
+  htmlParseDocument(ctxt);
+  xmlDoc *doc = ctxt->myDoc;
+  ctxt->myDoc = NULL;
+  htmlFreeParserCtxt(ctxt);
+  return doc ? doc : htmlNewDocNoDtD(NULL, NULL);
+}
+
+/* The collector does not see trees: it works as if one were Lua memory, about TREE times its
+ * text, so that dropped documents do not pile up. */
+static void charge_collector(lua_State *L, size_t len) {
+  enum { TREE = 8 };
+  if (lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCSTEP, (int)(len / 1024 * TREE + 1));
+}
+
+/* core.parse(text [, base_url]) -> the document's node. */
+static int html_parse(lua_State *L) {
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  if (len > INT_MAX) return lp_raise(L, "too_large", "html.parse: the text is too large");
+  lua_settop(L, 2);
+  lpb_html_doc *doc = lua_newuserdatauv(L, sizeof *doc, 1);
+  *doc = (lpb_html_doc){0};
+  luaL_setmetatable(L, DOC);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, 3, 1);
+  doc->xml = parse(text, (int)len);
+  if (!doc->xml) return lp_raise(L, "memory", "html.parse: not enough memory");
+  lpb_html_node_push(L, 3, (xmlNode *)doc->xml);
+  charge_collector(L, len);
+  return 1;
+}
+
+/* core.base_url(node) -> what the document was parsed with, or nil. */
+static int html_base_url(lua_State *L) {
+  lpb_html_node_check(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  lua_getiuservalue(L, -1, 1);
+  return 1;
+}
+
+static void open_document(lua_State *L) {
+  luaL_newmetatable(L, DOC);
+  lua_pushcfunction(L, doc_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
+/* Pushes the methods of nodes, to which scripts/luapool/html.lua adds those that are written in
+ * Lua. */
+static void push_node_methods(lua_State *L) {
+  lpb_html_node_open(L);
+  lua_newtable(L);
+  luaL_setfuncs(L, lpb_html_node_methods, 0);
+  luaL_setfuncs(L, lpb_html_xpath_methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_remove(L, -2);
+}
+
+int luaopen_luapool_html_core(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"parse", html_parse}, {"base_url", html_base_url}, {NULL, NULL}};
+  xmlInitParser();
+  open_document(L);
+  luaL_newlib(L, functions);
+  luaL_setfuncs(L, lpb_html_charset_functions, 0);
+  push_node_methods(L);
+  lua_setfield(L, -2, "Node");
+  return 1;
+}

@@ -1,0 +1,40 @@
+/* bindings/json/open.c: luapool.json.core. Layer: bindings; any process. */
+#include "bindings/bindings.h"
+#include "bindings/json/decode.h"
+#include "bindings/json/encode.h"
+#include "bindings/json/json.h"
+#include "runtime/wire/wire.h"
+
+/* json.array([t]) -> t, marked as a list, so that it is encoded as [] when it is empty. */
+static int json_array(lua_State *L) {
+  lua_settop(L, 1);
+  if (lua_isnil(L, 1)) {
+    lua_newtable(L);
+    lua_replace(L, 1);
+  }
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lpb_json_array);
+  lua_setmetatable(L, 1);
+  return 1;
+}
+
+/* Both values travel by name, so that a worker's null is main's null. */
+static void add_constants(lua_State *L) {
+  lua_pushlightuserdata(L, (void *)&lpb_json_null);
+  lp_wire_name(L, -1, "luapool.json.null");
+  lua_setfield(L, -2, "null");
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "luapool.json.array");
+  lua_setfield(L, -2, "__name");
+  lp_wire_name(L, -1, "luapool.json.array");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &lpb_json_array);
+}
+
+int luaopen_luapool_json_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"array", json_array}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  luaL_setfuncs(L, lpb_json_decode_functions, 0);
+  luaL_setfuncs(L, lpb_json_encode_functions, 0);
+  add_constants(L);
+  return 1;
+}
