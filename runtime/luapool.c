@@ -5,8 +5,6 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -17,6 +15,7 @@
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
 #include "runtime/luapool_modules.h"
+#include "runtime/pool/fleet.h"
 #include "runtime/pool/stall.h"
 #include "runtime/worker/worker.h"
 
@@ -29,13 +28,17 @@ struct luapool {
   char *error;
 };
 
+static luapool *of(lp_state *st) {
+  return lp_list_of(st, luapool, state);
+}
+
 static void report(lp_state *st, const char *text) {
-  luapool *rt = st->host;
+  luapool *rt = of(st);
   if (rt->options.report) rt->options.report(rt->options.user, text);
 }
 
 static void output(lp_state *st, int fd, const char *text, size_t len) {
-  luapool *rt = st->host;
+  luapool *rt = of(st);
   if (rt->options.output) rt->options.output(rt->options.user, fd, text, len);
 }
 
@@ -52,12 +55,10 @@ luapool *luapool_open(const luapool_options *options) {
   if (!rt) return NULL;
   if (options) rt->options = *options;
   if (lp_state_open(&rt->state, NULL, lp_luapool_modules) < 0) goto fail;
-  rt->state.host = rt;
   rt->state.report = report;
   rt->state.output = output;
-  rt->state.program = rt->options.program;
-  rt->state.forkserver = rt->options.forkserver.socket;
-  rt->state.forkserver_pid = rt->options.forkserver.pid;
+  luapool_forkserver fs = rt->options.forkserver;
+  if (lp_fleet_open(&rt->state, fs.socket, fs.pid, rt->options.program) < 0) goto fail;
   if (rt->options.slice > 0 && lp_interrupt_open(&rt->state, rt->options.slice) < 0) goto fail;
   return rt;
 fail:
@@ -198,17 +199,9 @@ void luapool_stop(luapool *rt) {
   if (rt->main) lp_task_stop(rt->main);
 }
 
-/* A forkserver that no pool has needed. */
-static void hang_up(luapool *rt) {
-  if (!rt->state.forkserver_pid) return;
-  close(rt->state.forkserver);
-  waitpid(rt->state.forkserver_pid, NULL, 0);
-}
-
 void luapool_close(luapool *rt) {
   if (!rt) return;
   lp_state_close(&rt->state);
-  hang_up(rt);
   lp_alloc_free(rt->error);
   lp_alloc_free(rt);
 }

@@ -129,7 +129,7 @@ static int signal_results(lua_State *L, lp_op *op) {
 }
 
 static const lp_op_class signal_class = {
-    .name = "signal", .results = signal_results, .close = signal_close};
+    .name = "signal", .results = signal_results, .close = signal_close, .internal = true};
 
 /* watch:wait() -> name of a caught signal. One task at a time. */
 static int signals_wait(lua_State *L) {

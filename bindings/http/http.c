@@ -20,19 +20,20 @@ static char *heap_copy(const char *text) {
   return copy ? memcpy(copy, text, size) : NULL;
 }
 
-static void http_close(lp_state *st) {
-  lpb_http *http = st->http;
-  if (!http) return;
+static void http_close(lp_part *part) {
+  lpb_http *http = lp_list_of(part, lpb_http, part);
   lp_list_each (link, &http->users) {
     lpb_http_user *user = lp_list_of(link, lpb_http_user, link);
     user->close(user);
   }
   lpb_http_multi_close_polls(&http->polls);
   curl_slist_free_all(http->headers);
+  lp_part_remove(part);
   lp_alloc_free(http);
-  st->http = NULL;
   curl_global_cleanup();
 }
+
+static const lp_part_class http_class = {.close = http_close};
 
 static bool environment_names_proxy(void) {
   static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
@@ -45,7 +46,8 @@ static bool environment_names_proxy(void) {
 }
 
 lpb_http *lpb_http_of(lp_state *st) {
-  if (st->http) return st->http;
+  lp_part *part = lp_part_find(st, &http_class);
+  if (part) return lp_list_of(part, lpb_http, part);
   lpb_http *http = lp_alloc_new(sizeof *http);
   if (!http) return NULL;
   if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_new, lp_alloc_free, lp_alloc_resize,
@@ -59,7 +61,6 @@ lpb_http *lpb_http_of(lp_state *st) {
   http->polls.loop = st->loop;
   http->proxied = environment_names_proxy();
   lp_list_init(&http->users);
-  st->http = http;
-  st->http_close = http_close;
+  lp_part_add(st, &http->part, &http_class);
   return http;
 }

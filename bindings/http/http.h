@@ -7,6 +7,7 @@
 
 #include "bindings/http/multi.h"
 #include "runtime/base/list.h"
+#include "runtime/loop/part.h"
 #include "runtime/loop/state.h"
 
 #define LPB_HTTP_AGENT     "luapool/" LP_VERSION
@@ -19,6 +20,7 @@ typedef struct lpb_http_user {
 } lpb_http_user;
 
 typedef struct lpb_http {
+  lp_part part;
   lp_state *st;
   lpb_http_polls polls;
   /* Clients that have made a request and are not closed. */

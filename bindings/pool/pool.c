@@ -12,6 +12,7 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/pool/fleet.h"
 #include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
 #include "runtime/wire/wire.h"
@@ -229,7 +230,8 @@ static int pool_new(lua_State *L) {
   lua_getfield(L, 1, "round_robin");
   options.round_robin = lua_toboolean(L, -1);
   lua_pop(L, 2);
-  lp_fleet *f = lp_fleet_of(L);
+  lp_fleet *f = lp_fleet_find(lp_state_of(L));
+  if (!f) return luaL_error(L, "a pool cannot be made in a worker");
   lp_wire wire = {.noun = "init argument", .objects = &f->objects};
   f->bytes.len = f->objects.len = 0;
   lp_wire_encode(L, &wire, 2, lua_gettop(L) - 1, &f->bytes);

@@ -158,7 +158,7 @@ static int wire_ask(lua_State *L) {
 
 /* core.in_worker() -> bool. Is main another process? */
 static int wire_in_worker(lua_State *L) {
-  lua_pushboolean(L, lp_state_of(L)->asker != NULL);
+  lua_pushboolean(L, lp_ask_find(L) != NULL);
   return 1;
 }
 

@@ -15,6 +15,7 @@
 
 #include "bindings/bindings.h"
 #include "runtime/base/buf.h"
+#include "runtime/loop/part.h"
 #include "runtime/loop/state.h"
 
 enum { OUT = 2, DEFAULT_COLUMNS = 80 };
@@ -23,6 +24,7 @@ static const char SCREEN[] = "luapool.screen";
 
 typedef struct screen {
   lp_state *st;
+  lp_part part; /* registered while it stands between the runtime and its host */
   lp_buf block; /* the lines, without a newline at the end */
   bool shown;   /* it stands on the terminal now */
   bool held;    /* it may not: somebody is writing a line */
@@ -83,15 +85,22 @@ static void show(screen *s) {
   put(s->block.data, s->block.len);
 }
 
+static const lp_part_class screen_class = {NULL};
+
+static screen *find(lp_state *st) {
+  lp_part *part = lp_part_find(st, &screen_class);
+  return part ? lp_list_of(part, screen, part) : NULL;
+}
+
 static void on_output(lp_state *st, int fd, const char *text, size_t len) {
-  screen *s = st->screen;
+  screen *s = find(st);
   hide(s);
   if (s->output) s->output(st, fd, text, len);
   show(s);
 }
 
 static void on_report(lp_state *st, const char *text) {
-  screen *s = st->screen;
+  screen *s = find(st);
   hide(s);
   if (s->report) s->report(st, text);
   show(s);
@@ -99,22 +108,23 @@ static void on_report(lp_state *st, const char *text) {
 
 /* Stands between the runtime and its host. */
 static void interpose(screen *s) {
-  if (s->st->screen) return;
-  s->output = s->st->output;
-  s->report = s->st->report;
-  s->st->screen = s;
-  s->st->output = on_output;
-  s->st->report = on_report;
+  lp_state *st = s->st;
+  if (find(st)) return;
+  s->output = st->output;
+  s->report = st->report;
+  st->output = on_output;
+  st->report = on_report;
+  lp_part_add(st, &s->part, &screen_class);
 }
 
 static int screen_close(lua_State *L) {
   screen *s = lua_touserdata(L, 1);
   hide(s);
   lp_buf_close(&s->block);
-  if (s->st && s->st->screen == s) {
+  if (s->st && find(s->st) == s) {
     s->st->output = s->output;
     s->st->report = s->report;
-    s->st->screen = NULL;
+    lp_part_remove(&s->part);
   }
   s->st = NULL;
   return 0;

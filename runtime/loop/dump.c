@@ -22,7 +22,7 @@ static bool waits(lp_task *t) {
 /* Promises, and the program's own: who asks for the dump, who waits for the signal to do so. */
 static bool hidden(lp_task *t) {
   if (!t->co || t == t->st->current) return true;
-  return waits(t) && strcmp(lp_task_op(t)->class->name, "signal") == 0;
+  return waits(t) && lp_task_op(t)->class->internal;
 }
 
 /* A call of a pool is named by its place among the calls, the upper half of its number. */

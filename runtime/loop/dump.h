@@ -6,7 +6,7 @@
 #include <lua.h>
 
 /* Pushes a text of whole lines: a line and a stack for each task but the current one and those
- * that wait for a signal, which are the program's own. Raises for want of memory. */
+ * in a wait whose class is `internal`. Raises for want of memory. */
 void lp_dump_push(lua_State *L);
 
 #endif

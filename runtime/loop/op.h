@@ -42,6 +42,9 @@ typedef struct lp_op_class {
 
   /* For a dump: writes which one of its kind the operation waits for. May be NULL. */
   void (*which)(const lp_op *op, char *text, size_t size);
+
+  /* The program itself waits so, not a script: a dump leaves the task out. */
+  bool internal;
 } lp_op_class;
 
 /* Embed it as the first member of the operation's own struct. One that needs no more than this

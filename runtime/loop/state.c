@@ -8,6 +8,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/loop.h"
+#include "runtime/loop/part.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 
@@ -67,6 +68,7 @@ int lp_state_open(lp_state *st, uv_loop_t *loop, lua_CFunction open) {
   memset(st, 0, sizeof *st);
   lp_heap_open(&st->heap);
   lp_list_init(&st->idle);
+  lp_list_init(&st->parts);
   if (!loop) {
     int rc = uv_loop_init(&st->own_loop);
     if (rc < 0) return rc;
@@ -94,16 +96,15 @@ static void end_grace(uv_timer_t *timer) {
   uv_stop(timer->loop);
 }
 
-/* Something has still to unwind, or to be told that it is to leave. */
 static bool has_work(lp_state *st) {
-  return has_coroutines(st) || (st->fleet && st->fleet_busy(st));
+  return has_coroutines(st) || lp_part_any_busy(st);
 }
 
 static void end_tasks(lp_state *st) {
   uv_timer_t grace;
   uv_timer_init(st->loop, &grace);
   uv_timer_start(&grace, end_grace, GRACE, 0);
-  if (st->fleet) st->fleet_stop(st);
+  lp_part_stop_all(st);
   while (has_work(st) && uv_is_active((uv_handle_t *)&grace)) {
     cancel_tasks(st); /* also those that others have spawned on their way out */
     uv_run(st->loop, UV_RUN_ONCE);
@@ -115,8 +116,7 @@ static void end_tasks(lp_state *st) {
 void lp_state_close(lp_state *st) {
   if (!st->loop) return;
   if (st->L) end_tasks(st);
-  if (st->fleet) st->fleet_close(st);
-  if (st->http_close) st->http_close(st);
+  lp_part_close_all(st);
   if (st->L) drop_tasks(st);
   lp_heap_leave(&st->heap);
   if (st->L) lua_close(st->L);
@@ -128,7 +128,7 @@ void lp_state_close(lp_state *st) {
     uv_run(st->loop, UV_RUN_DEFAULT);
     uv_loop_close(st->loop);
   }
-  if (st->fleet) st->fleet_free(st);
+  lp_part_free_all(st);
   lp_timer_close(&st->timers); /* operations that ended late have taken theirs out */
   st->loop = NULL;
 }

@@ -64,24 +64,14 @@ typedef struct lp_state {
   int spares; /* registry reference of a table: coroutines of ended tasks, kept for reuse */
   int spare_count;
   volatile uint64_t *on_cpu; /* the shared word of a worker, or NULL */
-  void (*report)(struct lp_state *st, const char *text); /* an error nobody awaited; or NULL */
-  void *host; /* the luapool of luapool.h, or the worker */
-  void *http; /* owned by bindings/http: made at the first request */
-  void (*http_close)(struct lp_state *st);
-  struct lp_fleet *fleet; /* owned by pool/fleet.c: made with the first pool */
-  struct lp_asker *asker; /* of a worker, owned by worker.c: how to reach objects of main */
-  void (*fleet_stop)(struct lp_state *st);  /* terminates all pools */
-  bool (*fleet_busy)(struct lp_state *st);  /* workers have not left yet */
-  void (*fleet_close)(struct lp_state *st); /* kills them, begins to close its handles */
-  void (*fleet_free)(struct lp_state *st);  /* once the loop is empty */
-  bool (*more)(struct lp_state *st); /* a worker: starts a further task when none is ready */
-  bool (*late)(struct lp_state *st); /* a worker: has the current task had its time? */
-  int forkserver;                    /* its control socket, when forkserver_pid is not 0: */
-  pid_t forkserver_pid;              /* forked by the program and not yet taken over */
-  const char *program;               /* what to start one with otherwise */
-  /* Whole lines of workers, for the host's stdout (1) or stderr (2); or NULL. */
+  lp_list parts;             /* what stands above the loop: part.h */
+
+  /* Callbacks of whoever opened the runtime; each may be NULL. */
+  void (*report)(struct lp_state *st, const char *text); /* an error that nobody awaited */
+  /* Whole lines that other processes wrote, for the host's stdout (1) or stderr (2). */
   void (*output)(struct lp_state *st, int fd, const char *text, size_t len);
-  void *screen; /* owned by bindings/screen: stands before output and report */
+  bool (*more)(struct lp_state *st); /* starts a further task; false: there is none */
+  bool (*late)(struct lp_state *st); /* has the current task had its time? */
 } lp_state;
 
 /* The runtime of any of its coroutines. */

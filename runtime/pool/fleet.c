@@ -4,6 +4,8 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -61,15 +63,15 @@ static const lp_forkserver_events events = {
     .started = on_started, .ended = on_ended, .stopped = on_stopped, .gone = on_gone};
 
 static int start_forkserver(lp_fleet *f) {
-  lp_state *st = f->st;
-  if (!st->forkserver_pid) {
-    int fd = lp_forkserver_exec(st->program ? st->program : "luapool", &st->forkserver_pid);
+  lp_oom_open(&f->oom);
+  if (!f->given_pid) {
+    int fd = lp_forkserver_exec(f->program ? f->program : "luapool", &f->given_pid);
     if (fd < 0) return fd;
-    st->forkserver = fd;
+    f->given_socket = fd;
   }
-  int rc = lp_forkserver_open(&f->forkserver, st->loop, st->forkserver, st->forkserver_pid,
+  int rc = lp_forkserver_open(&f->forkserver, f->st->loop, f->given_socket, f->given_pid,
                               &events, f);
-  if (rc == 0) st->forkserver_pid = 0; /* taken over */
+  if (rc == 0) f->given_pid = 0; /* taken over */
   return rc;
 }
 
@@ -83,8 +85,9 @@ void lp_fleet_kill(lp_fleet *f, uint32_t spawn_id, int signum) {
 }
 
 void lp_fleet_dump(lp_state *st) {
-  if (!st->fleet) return;
-  lp_list_each (link, &st->fleet->slots)
+  lp_fleet *f = lp_fleet_find(st);
+  if (!f) return;
+  lp_list_each (link, &f->slots)
     lp_slot_say(lp_list_of(link, lp_slot, all), LP_SAY_DUMP, NULL, 0);
 }
 
@@ -109,46 +112,58 @@ void lp_fleet_learn(lua_State *L, lp_fleet *f, const uint32_t *numbers, uint32_t
     if (numbers[i] >= f->nprotos || !f->protos[numbers[i]].len) copy_proto(L, f, numbers[i]);
 }
 
-static void stop_fleet(lp_state *st) {
-  lp_list_each (link, &st->fleet->pools) lp_pool_terminate(lp_list_of(link, lp_pool, link));
+static lp_fleet *of(lp_part *part) {
+  return lp_list_of(part, lp_fleet, part);
 }
 
-static bool is_busy(lp_state *st) {
-  return !lp_list_empty(&st->fleet->slots);
+static void stop_fleet(lp_part *part) {
+  lp_list_each (link, &of(part)->pools) lp_pool_terminate(lp_list_of(link, lp_pool, link));
 }
 
-static void close_fleet(lp_state *st) {
-  lp_fleet *f = st->fleet;
+static bool is_busy(const lp_part *part) {
+  return !lp_list_empty(&lp_list_of(part, lp_fleet, part)->slots);
+}
+
+static void close_fleet(lp_part *part) {
+  lp_fleet *f = of(part);
   lp_list_each (link, &f->pools) lp_pool_kill(lp_list_of(link, lp_pool, link));
   lp_forkserver_close(f->forkserver); /* ends every worker */
   f->forkserver = NULL;
   lp_list_each (slot, &f->slots) lp_slot_drop(lp_list_of(slot, lp_slot, all));
 }
 
-static void free_fleet(lp_state *st) {
-  lp_fleet *f = st->fleet;
+/* A forkserver that no pool has needed ends when main hangs up. */
+static void free_fleet(lp_part *part) {
+  lp_fleet *f = of(part);
+  if (f->given_pid) {
+    close(f->given_socket);
+    waitpid(f->given_pid, NULL, 0);
+  }
   for (uint32_t i = 0; i < f->nprotos; i++) lp_buf_close(&f->protos[i]);
   lp_alloc_free(f->protos);
   lp_buf_close(&f->bytes);
   lp_buf_close(&f->numbers);
   lp_buf_close(&f->objects);
   lp_alloc_free(f);
-  st->fleet = NULL;
 }
 
-lp_fleet *lp_fleet_of(lua_State *L) {
-  lp_state *st = lp_state_of(L);
-  if (st->fleet) return st->fleet;
+static const lp_part_class class = {
+    .stop = stop_fleet, .busy = is_busy, .close = close_fleet, .free = free_fleet};
+
+int lp_fleet_open(lp_state *st, int socket, pid_t pid, const char *program) {
   lp_fleet *f = lp_alloc_new(sizeof *f);
-  if (!f) lp_raise_code(L, LP_EMEMORY, "cannot make a pool");
+  if (!f) return LP_EMEMORY;
   f->st = st;
-  lp_oom_open(&f->oom);
+  f->given_socket = socket;
+  f->given_pid = pid;
+  f->program = program;
   lp_list_init(&f->pools);
   lp_list_init(&f->slots);
-  st->fleet = f;
-  st->fleet_stop = stop_fleet;
-  st->fleet_busy = is_busy;
-  st->fleet_close = close_fleet;
-  st->fleet_free = free_fleet;
-  return f;
+  lp_part_add(st, &f->part, &class);
+  return 0;
+}
+
+lp_fleet *lp_fleet_find(const lp_state *st) {
+  lp_part *part = lp_part_find(st, &class);
+  return part ? of(part) : NULL;
 }

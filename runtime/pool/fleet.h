@@ -1,6 +1,6 @@
 /* pool/fleet.h: all pools of a runtime and what they share: the forkserver and the bytecode of
- * sent prototypes. Layer: pool. Process: main. Owner: lp_state (made with the first pool,
- * closed with the state). */
+ * sent prototypes. Layer: pool. Process: main. Owner: the runtime, of
+ * which it is a part. */
 #ifndef LP_POOL_FLEET_H
 #define LP_POOL_FLEET_H
 
@@ -10,14 +10,18 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/list.h"
 #include "runtime/ipc/forkserver.h"
+#include "runtime/loop/part.h"
 #include "runtime/pool/oom.h"
 
-typedef struct lp_state lp_state;
 typedef struct lp_slot lp_slot;
 
 typedef struct lp_fleet {
+  lp_part part;
   lp_state *st;
   lp_forkserver *forkserver; /* NULL before the first spawn, and after it has gone */
+  int given_socket;          /* of a forkserver that the program has forked, */
+  pid_t given_pid;           /* until the first spawn takes it over; or 0 */
+  const char *program;       /* what to start another one with */
   lp_list pools;
   lp_list slots;   /* all workers that are not gone */
   uint32_t spawns; /* the id of the latest worker */
@@ -27,8 +31,13 @@ typedef struct lp_fleet {
   lp_buf bytes, numbers, objects; /* for encoding, valid until the next time */
 } lp_fleet;
 
-/* The fleet of L's runtime, made when there is none. Raises for want of memory. */
-lp_fleet *lp_fleet_of(lua_State *L);
+/* Gives main's runtime a fleet. `pid` is a forkserver that was forked by the program, with its
+ * control socket, or 0; `program` is what another one is started with, NULL: "luapool" in the
+ * PATH. Both are taken over. Returns 0 or LP_EMEMORY. */
+int lp_fleet_open(lp_state *st, int socket, pid_t pid, const char *program);
+
+/* The fleet of a runtime, or NULL: a worker has none. */
+lp_fleet *lp_fleet_find(const lp_state *st);
 
 /* Asks the forkserver for the slot's worker, starting a forkserver when there is none. Returns
  * 0 or a negative code. */

@@ -32,8 +32,7 @@ bool lp_stall_all(const lp_pool *pool) {
 }
 
 void lp_stall_show(lp_state *st) {
-  if (!st->fleet) return;
-  lp_list_each (link, &st->fleet->slots) {
+  lp_list_each (link, &lp_fleet_find(st)->slots) {
     lp_slot *slot = lp_list_of(link, lp_slot, all);
     if (slot->load || !slot->ready) lp_slot_say(slot, LP_SAY_DUMP, NULL, 0);
   }

@@ -25,8 +25,11 @@ typedef struct ask_op {
   int why; /* the code that it was stopped with, or 0 */
 } ask_op;
 
-void lp_ask_open(lp_asker *a) {
+static const lp_part_class class = {NULL};
+
+void lp_ask_open(lp_asker *a, lp_state *st) {
   lp_list_init(&a->asked);
+  lp_part_add(st, &a->part, &class);
 }
 
 static void answer(ask_op *ask, int status) {
@@ -83,8 +86,13 @@ static const lp_op_class ask_class = {.name = "object of the main process",
                                       .results = ask_results,
                                       .close = ask_close};
 
+lp_asker *lp_ask_find(lua_State *L) {
+  lp_part *part = lp_part_find(lp_state_of(L), &class);
+  return part ? lp_list_of(part, lp_asker, part) : NULL;
+}
+
 int lp_ask(lua_State *L) {
-  lp_asker *a = lp_state_of(L)->asker;
+  lp_asker *a = lp_ask_find(L);
   if (!a || a->closed) return lp_raise_code(L, LP_ECLOSED, "the main process");
   lp_ask_head head = {.object = (uint32_t)luaL_checkinteger(L, 1),
                       .holder = (uint32_t)luaL_checkinteger(L, 2)};
@@ -103,7 +111,7 @@ int lp_ask(lua_State *L) {
 }
 
 void lp_ask_tell(lua_State *L, uint8_t type, uint32_t first, uint32_t second) {
-  lp_asker *a = lp_state_of(L)->asker;
+  lp_asker *a = lp_ask_find(L);
   uint32_t numbers[2] = {first, second};
   if (a && !a->closed) a->say(a, type, numbers, sizeof numbers, NULL, 0);
 }

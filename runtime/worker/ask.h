@@ -10,9 +10,11 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/list.h"
 #include "runtime/ipc/frame.h"
+#include "runtime/loop/part.h"
 #include "runtime/pool/protocol.h"
 
 typedef struct lp_asker {
+  lp_part part;
   lp_list asked; /* operations that main has not answered */
   lp_buf scratch;
   lp_shared *shared;
@@ -23,7 +25,11 @@ typedef struct lp_asker {
               const void *bytes, size_t len);
 } lp_asker;
 
-void lp_ask_open(lp_asker *a);
+/* Registers the asker as a part of the worker's runtime. */
+void lp_ask_open(lp_asker *a, lp_state *st);
+
+/* The asker of L's runtime; NULL in main. */
+lp_asker *lp_ask_find(lua_State *L);
 
 /* Calls a method of an object of main and waits for its results. Stack of the calling C
  * function: the object's number, the holder's or 0, the name of the method, its arguments. */

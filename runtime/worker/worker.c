@@ -42,6 +42,10 @@ typedef struct worker {
   bool stopped;        /* nothing is left to do */
 } worker;
 
+static worker *of(lp_state *st) {
+  return lp_list_of(st, worker, state);
+}
+
 /* Without memory the worker cannot go on: main runs its tasks elsewhere. */
 static void check(int rc) {
   if (rc >= 0) return;
@@ -128,7 +132,7 @@ static int say_parts(worker *w, uint8_t type, const void *head, size_t head_len,
 
 static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
                       size_t len) {
-  worker *w = jobs->st->host;
+  worker *w = lp_list_of(jobs, worker, jobs);
   if (say_parts(w, type, &number, sizeof number, values, len) < 0) /* too large a result */
     check(say_parts(w, LP_SAY_FAILED, &number, sizeof number, NULL, 0));
 }
@@ -206,7 +210,7 @@ static int finish_setup(lua_State *L, int status, lua_KContext context) {
 
 /* The function of the set-up task. The worker's init may wait. */
 static int run_setup(lua_State *L) {
-  worker *w = lp_state_of(L)->host;
+  worker *w = of(lp_state_of(L));
   lua_getglobal(L, "require");
   lua_pushliteral(L, "luapool.core");
   lua_call(L, 1, 0);
@@ -347,7 +351,7 @@ static void on_main_gone(lp_channel *c, int status) {
 }
 
 static bool start_more(lp_state *st) {
-  worker *w = st->host;
+  worker *w = of(st);
   bool started = w->ready && weigh(w) && lp_job_start(&w->jobs);
   w->worked = w->worked || started;
   if (!started) check_stopped(w);
@@ -357,7 +361,7 @@ static bool start_more(lp_state *st) {
 /* ---- the process ---- */
 
 static void report(lp_state *st, const char *text) {
-  worker *w = st->host;
+  worker *w = of(st);
   fprintf(stderr, "luapool: worker %u: %s\n", w->spawn->slot, text);
 }
 
@@ -378,11 +382,9 @@ static int open_worker(worker *w, lua_CFunction modules) {
   if (rc < 0) return rc;
   lp_job_open(&w->jobs, &w->state);
   w->jobs.answer = on_answer;
-  lp_ask_open(&w->asker);
+  lp_ask_open(&w->asker, &w->state);
   w->asker.say = on_say;
   w->asker.owner = w;
-  w->state.asker = &w->asker;
-  w->state.host = w;
   w->state.report = report;
   w->state.more = start_more;
   w->state.late = lp_job_late;
