@@ -1,6 +1,6 @@
 -- Compiles the Lua half into one C file; run by the build, from scripts/, with a plain lua5.4.
 -- Usage: lua5.4 embed.lua OUT.c FILE...   (the files relative to scripts/; there may be none)
--- The table it writes is declared in runtime/loop/scripts.h.
+-- The table it writes, and the flags, are declared in runtime/loop/scripts.h.
 
 local out_path = arg[1]
 local files = table.move(arg, 2, #arg, 1, {})
@@ -9,6 +9,20 @@ table.sort(files)
 -- "luapool/init.lua" is the module "luapool", "luapool/task.lua" is "luapool.task".
 local function module_name(path)
   return (path:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+local OURS, WHOLE = 1, 2
+
+-- A script says of itself, in a line of its own, that no time slice ends in its functions.
+local function flags_of(source) return source:find("\n%-%-@whole\n") and OURS | WHOLE or OURS end
+
+-- Puts the flags behind the name of the chunk, after a zero byte. The name stands in the
+-- bytecode once, its length plus one before it, in a byte whose highest bit is set.
+local function mark(code, name, flags)
+  local function sized(text) return string.char(0x80 | #text + 1) .. text end
+  local from, to = code:find(sized(name), 1, true)
+  assert(from and #name < 120, name)
+  return code:sub(1, from - 1) .. sized(name .. "\0" .. string.char(flags)) .. code:sub(to + 1)
 end
 
 local function bytecode(path)
@@ -20,7 +34,7 @@ local function bytecode(path)
     io.stderr:write("scripts/", message, "\n")
     os.exit(1)
   end
-  return string.dump(chunk)
+  return mark(string.dump(chunk), "=" .. path, flags_of(source))
 end
 
 local function write_bytes(out, bytes)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/loop/coroutine.h"
+#include "runtime/loop/scripts.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
 
@@ -77,17 +78,11 @@ static bool drop_left(lp_interrupt *in, lua_State *L) {
   return left;
 }
 
-/* The functions of these parts are steps between which no task comes: a slice ends when they
+/* No other task comes between the lines of some scripts: the slice ends when their functions
  * have returned. They are short, and wait only in C. */
-static bool is_step(lua_State *L, lua_Debug *ar) {
-  static const char *const parts[] = {
-      "=luapool/internal/sync",     "=luapool/task",
-      "=luapool/internal/task_map", "=luapool/pool",
-      "=luapool/internal/require",  "=luapool/internal/job/source"};
+static bool is_whole(lua_State *L, lua_Debug *ar) {
   lua_getinfo(L, "S", ar);
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (strncmp(ar->source, parts[i], strlen(parts[i])) == 0) return true;
-  return false;
+  return lp_script_flags(ar) & LP_SCRIPT_WHOLE;
 }
 
 static int mask_of(int event) {
@@ -116,7 +111,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   if (in->saved && in->saved_mask & mask_of(ar->event)) in->saved(L, ar);
   if (in->hooked != L) return; /* the script's hook may resume others */
   bool line = ar->event == LUA_HOOKLINE, call = mask_of(ar->event) == LUA_MASKCALL;
-  bool acts = line && in->primed && !is_step(L, ar);
+  bool acts = line && in->primed && !is_whole(L, ar);
   in->primed = (in->primed || line) && !call;
   if (!acts) return;
   bool suspends = lp_coroutine_suspendable(L);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/error.h"
+#include "runtime/loop/scripts.h"
 
 static const char CLASS[] = "luapool.error";
 
@@ -15,7 +16,7 @@ static int user_level(lua_State *L) {
   lua_Debug frame;
   int level = 0;
   while (lua_getstack(L, level, &frame) && lua_getinfo(L, "S", &frame)) {
-    bool own = *frame.what == 'C' || strncmp(frame.source, "=luapool/", 9) == 0;
+    bool own = *frame.what == 'C' || lp_script_flags(&frame) & LP_SCRIPT_OURS;
     if (!own) return level;
     level++;
   }

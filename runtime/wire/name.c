@@ -9,6 +9,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "runtime/loop/scripts.h"
+
 static const char key; /* its address is the key in the registry */
 
 static void new_weak(lua_State *L) {
@@ -20,39 +22,39 @@ static void new_weak(lua_State *L) {
 }
 
 /* Makes the wire's memory in this Lua state and pushes it. */
-static void open_parts(lua_State *L) {
-  lua_createtable(L, LP_PART_LEARNED, 0);
+static void open_memory(lua_State *L) {
+  lua_createtable(L, LP_MEMORY_LEARNED, 0);
   lua_pushboolean(L, false);
-  lua_rawseti(L, -2, LP_PART_NAMES);
+  lua_rawseti(L, -2, LP_MEMORY_NAMES);
   lua_newtable(L);
-  lua_rawseti(L, -2, LP_PART_NAMED);
+  lua_rawseti(L, -2, LP_MEMORY_NAMED);
   new_weak(L);
-  lua_rawseti(L, -2, LP_PART_CLOSURES);
+  lua_rawseti(L, -2, LP_MEMORY_CLOSURES);
   lua_newtable(L);
-  lua_rawseti(L, -2, LP_PART_PROTOS);
+  lua_rawseti(L, -2, LP_MEMORY_PROTOS);
   lua_newtable(L);
-  lua_rawseti(L, -2, LP_PART_LEARNED);
+  lua_rawseti(L, -2, LP_MEMORY_LEARNED);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 }
 
-static void push_parts(lua_State *L) {
+static void push_memory(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE) return;
   lua_pop(L, 1);
-  open_parts(L);
+  open_memory(L);
 }
 
-void lp_name_part(lua_State *L, lp_part part) {
-  push_parts(L);
-  lua_rawgeti(L, -1, part);
+void lp_name_memory(lua_State *L, lp_memory table) {
+  push_memory(L);
+  lua_rawgeti(L, -1, table);
   lua_remove(L, -2);
 }
 
 /* The names must be collected again at the next need. */
 static void drop_map(lua_State *L) {
-  push_parts(L);
+  push_memory(L);
   lua_pushboolean(L, false);
-  lua_rawseti(L, -2, LP_PART_NAMES);
+  lua_rawseti(L, -2, LP_MEMORY_NAMES);
   lua_pop(L, 1);
 }
 
@@ -139,7 +141,7 @@ static bool is_replacement(lua_State *L, const char *module) {
   lua_Debug ar;
   lua_pushvalue(L, -1);
   lua_getinfo(L, ">S", &ar);
-  return strncmp(ar.source, "=luapool/", 9) == 0;
+  return lp_script_flags(&ar) & LP_SCRIPT_OURS;
 }
 
 /* Does this field of a module go by name? Lua functions go as bytecode but for luapool's own.
@@ -184,7 +186,7 @@ static void enter_module(lua_State *L, int map) {
 }
 
 static void enter_given(lua_State *L, int map) {
-  lp_name_part(L, LP_PART_NAMED);
+  lp_name_memory(L, LP_MEMORY_NAMED);
   int named = lua_gettop(L);
   for (lua_pushnil(L); lua_next(L, named); lua_pop(L, 1)) {
     lua_pushfstring(L, "N%s", lua_tostring(L, -2));
@@ -201,17 +203,17 @@ static void collect(lua_State *L) {
   enter_given(L, map);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   for (lua_pushnil(L); lua_next(L, map + 1); lua_settop(L, map + 2)) enter_module(L, map);
-  push_parts(L);
+  push_memory(L);
   lua_insert(L, -2);
   if (watch_loaded(L)) {
     lua_pushvalue(L, map);
-    lua_rawseti(L, map + 1, LP_PART_NAMES);
+    lua_rawseti(L, map + 1, LP_MEMORY_NAMES);
   }
   lua_settop(L, map);
 }
 
 void lp_name_map(lua_State *L, bool anew) {
-  lp_name_part(L, LP_PART_NAMES);
+  lp_name_memory(L, LP_MEMORY_NAMES);
   if (lua_istable(L, -1) && !anew) return;
   lua_pop(L, 1);
   collect(L);
@@ -219,7 +221,7 @@ void lp_name_map(lua_State *L, bool anew) {
 
 void lp_name_give(lua_State *L, int index, const char *name) {
   index = lua_absindex(L, index);
-  lp_name_part(L, LP_PART_NAMED);
+  lp_name_memory(L, LP_MEMORY_NAMED);
   lua_pushvalue(L, index);
   lua_setfield(L, -2, name);
   lua_pop(L, 1);
@@ -260,7 +262,7 @@ static bool push_field(lua_State *L, const char *module, const char *field) {
 /* Pushes what has been given this name; looks again once the module that it begins with is
  * there. */
 static bool push_given(lua_State *L, const char *name, bool trusted) {
-  lp_name_part(L, LP_PART_NAMED);
+  lp_name_memory(L, LP_MEMORY_NAMED);
   int named = lua_gettop(L);
   if (lua_getfield(L, named, name) != LUA_TNIL) return lua_remove(L, named), true;
   const char *dot = strrchr(name, '.');

@@ -13,15 +13,15 @@
 
 /* The tables that one Lua state keeps for the wire. */
 typedef enum {
-  LP_PART_NAMES = 1, /* value -> name, weak; false when it is to be made anew */
-  LP_PART_NAMED,     /* name -> value, of lp_wire_name */
-  LP_PART_CLOSURES,  /* closure -> number of its prototype, weak */
-  LP_PART_PROTOS,    /* bytecode -> number and number -> bytecode */
-  LP_PART_LEARNED,   /* number -> bytecode, of the sender */
-} lp_part;
+  LP_MEMORY_NAMES = 1, /* value -> name, weak; false when it is to be made anew */
+  LP_MEMORY_NAMED,     /* name -> value, of lp_wire_name */
+  LP_MEMORY_CLOSURES,  /* closure -> number of its prototype, weak */
+  LP_MEMORY_PROTOS,    /* bytecode -> number and number -> bytecode */
+  LP_MEMORY_LEARNED,   /* number -> bytecode, of the sender */
+} lp_memory;
 
-/* Pushes a part of the wire's memory in this Lua state. */
-void lp_name_part(lua_State *L, lp_part part);
+/* Pushes one of these tables. */
+void lp_name_memory(lua_State *L, lp_memory table);
 
 /* Pushes the map from values to names; `anew`: looks through package.loaded again. */
 void lp_name_map(lua_State *L, bool anew);

@@ -9,7 +9,7 @@
 #include "runtime/wire/name.h"
 
 uint32_t lp_proto_cached(lua_State *L, int index) {
-  lp_name_part(L, LP_PART_CLOSURES);
+  lp_name_memory(L, LP_MEMORY_CLOSURES);
   lua_pushvalue(L, index);
   lua_rawget(L, -2);
   uint32_t number = (uint32_t)lua_tointeger(L, -1);
@@ -19,7 +19,7 @@ uint32_t lp_proto_cached(lua_State *L, int index) {
 
 /* Remembers the number for the closure. */
 static void cache(lua_State *L, int index, uint32_t number) {
-  lp_name_part(L, LP_PART_CLOSURES);
+  lp_name_memory(L, LP_MEMORY_CLOSURES);
   lua_pushvalue(L, index);
   lua_pushinteger(L, number);
   lua_rawset(L, -3);
@@ -27,7 +27,7 @@ static void cache(lua_State *L, int index, uint32_t number) {
 }
 
 uint32_t lp_proto_number(lua_State *L, int index, const char *bytecode, size_t len) {
-  lp_name_part(L, LP_PART_PROTOS);
+  lp_name_memory(L, LP_MEMORY_PROTOS);
   int protos = lua_gettop(L);
   lua_pushlstring(L, bytecode, len);
   lua_pushvalue(L, -1);
@@ -52,7 +52,7 @@ int lp_proto_load_bytes(lua_State *L, const char *bytecode, size_t len) {
 }
 
 int lp_proto_load(lua_State *L, uint32_t number) {
-  lp_name_part(L, LP_PART_LEARNED);
+  lp_name_memory(L, LP_MEMORY_LEARNED);
   if (lua_rawgeti(L, -1, number) != LUA_TSTRING) {
     lua_pushfstring(L, "prototype %d has not been sent", (int)number);
     return LUA_ERRRUN;
@@ -66,13 +66,13 @@ int lp_proto_load(lua_State *L, uint32_t number) {
 }
 
 void lp_proto_push(lua_State *L, uint32_t number) {
-  lp_name_part(L, LP_PART_PROTOS);
+  lp_name_memory(L, LP_MEMORY_PROTOS);
   lua_rawgeti(L, -1, number);
   lua_remove(L, -2);
 }
 
 void lp_proto_learn(lua_State *L, uint32_t number, const char *bytecode, size_t len) {
-  lp_name_part(L, LP_PART_LEARNED);
+  lp_name_memory(L, LP_MEMORY_LEARNED);
   lua_pushlstring(L, bytecode, len);
   lua_rawseti(L, -2, number);
   lua_pop(L, 1);

@@ -1,5 +1,6 @@
 -- luapool.pool: work over processes: options, map and its iterators. Dispatch, workers and the
 -- encoding of functions are C (runtime/pool, bindings/pool/pool.c).
+--@whole
 
 local core = require "luapool.pool.core"
 local errors = require "luapool.error"

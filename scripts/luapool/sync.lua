@@ -1,5 +1,6 @@
 -- luapool.sync: objects between tasks and, when they are sent to workers, between processes.
 -- Each class is a file of luapool/sync.
+--@whole
 
 local M = {
   lock = require("luapool.internal.sync.lock").new,

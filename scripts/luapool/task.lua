@@ -1,6 +1,7 @@
 -- luapool.task: concurrency in one process. The mechanism (tasks, waiting) is in
 -- bindings/task/task.c; here is the policy of what belongs together: who is cancelled, who
 -- waits for whom.
+--@whole
 
 local core = require "luapool.task.core"
 local err = require "luapool.error"

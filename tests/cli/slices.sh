@@ -41,7 +41,8 @@ local function to_and_fro() for _ in coroutine.wrap(yields) do end end
 local function rehooks() while true do debug.sethook() end end
 local function unhooks() while true do pcall(debug.sethook, 1) end end
 local function asks() while true do debug.gethook() end end
-local functions = { to_and_fro, forever, nested, caught, rehooks, unhooks, asks }
+local named = load("while true do end", "=luapool/task.lua\0\3")
+local functions = { named, to_and_fro, forever, nested, caught, rehooks, unhooks, asks }
 for _, f in ipairs(functions) do task.spawn(f) end
 for _ = 1, 3 do task.sleep(0.001) end
 print "awake"

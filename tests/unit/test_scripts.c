@@ -1,6 +1,7 @@
 /* The Lua half as compiled in: every entry is bytecode that loads, under a name of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <lualib.h>
 
 #include "runtime/loop/scripts.h"
 
@@ -41,6 +43,38 @@ static void test_loads(void **state) {
   lua_close(L);
 }
 
+static unsigned flags_of(lua_State *L) {
+  lua_Debug ar;
+  lua_getinfo(L, ">S", &ar);
+  return lp_script_flags(&ar);
+}
+
+/* A script has the flags, and keeps them when it travels; its name alone does not give them. */
+static void test_flags(void **state) {
+  (void)state;
+  lua_State *L = luaL_newstate();
+  luaL_openlibs(L);
+  for (const lp_script *s = lp_scripts; s->name; s++) {
+    luaL_loadbufferx(L, (const char *)s->bytes, s->len, s->chunk, "b");
+    lua_setglobal(L, "script");
+    assert_int_equal(luaL_loadstring(L, "return load(string.dump(script))"), LUA_OK);
+    lua_call(L, 0, 1);
+    unsigned flags = flags_of(L);
+    assert_true(flags & LP_SCRIPT_OURS);
+    bool sync = strncmp(s->name, "luapool.internal.sync.", 22) == 0;
+    if (sync) assert_true(flags & LP_SCRIPT_WHOLE);
+    if (strcmp(s->name, "luapool.retry") == 0) assert_false(flags & LP_SCRIPT_WHOLE);
+    lua_pushstring(L, s->chunk);
+    lua_setglobal(L, "name");
+    assert_int_equal(luaL_loadstring(L, "return load('', name), load('', name .. '\\0\\3')"),
+                     LUA_OK);
+    lua_call(L, 0, 2);
+    assert_int_equal(flags_of(L), 0);
+    assert_int_equal(flags_of(L), 0);
+  }
+  lua_close(L);
+}
+
 static void test_module_names(void **state) {
   (void)state;
   int found = 0;
@@ -53,9 +87,8 @@ static void test_module_names(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ends),
-      cmocka_unit_test(test_names),
-      cmocka_unit_test(test_loads),
+      cmocka_unit_test(test_ends),         cmocka_unit_test(test_names),
+      cmocka_unit_test(test_loads),        cmocka_unit_test(test_flags),
       cmocka_unit_test(test_module_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

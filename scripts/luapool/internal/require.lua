@@ -1,5 +1,6 @@
 -- internal.require: the `require` of luapool: the standard one, except that a module may wait
 -- while it is loaded. Two tasks that want the same module at once get it from one loading.
+--@whole
 
 local package, error, type = package, error, type
 local concat, insert = table.concat, table.insert

@@ -1,4 +1,5 @@
 -- internal.task_map: task.map: the handle of a map (see luapool.map) over tasks of this process.
+--@whole
 
 local core = require "luapool.task.core"
 local maps = require "luapool.internal.map"

@@ -2,6 +2,7 @@
 -- waits for its next attempt. next() waits while there is nothing to do but items are still in
 -- flight, because they may add some; so memory is bounded by what was added, not by the input.
 -- Main only.
+--@whole
 
 local options = require "luapool.internal.options"
 local task = require "luapool.task"

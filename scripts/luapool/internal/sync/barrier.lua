@@ -1,5 +1,6 @@
 -- internal.sync.barrier: n tasks wait for one another; then it is as new. One that is cancelled
 -- or too late has not arrived.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

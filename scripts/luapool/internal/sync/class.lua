@@ -7,6 +7,7 @@
 --            returned
 --   orphan   fn(object, who, how): `who` held it and has ended: "done", "failed" or "died"
 -- `who` is a holder: a table that stands for a task (core.holder), here or in a worker.
+--@whole
 
 local core = require "luapool.sync.core"
 local errors = require "luapool.error"

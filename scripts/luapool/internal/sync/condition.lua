@@ -1,5 +1,6 @@
 -- internal.sync.condition: tasks wait until another one says that something has changed. With a
 -- lock, `wait` gives it up meanwhile.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

@@ -1,4 +1,5 @@
 -- internal.sync.counter: a number that many add to.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

@@ -1,4 +1,5 @@
 -- internal.sync.event: a flag that tasks wait for.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

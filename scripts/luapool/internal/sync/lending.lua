@@ -1,6 +1,7 @@
 -- internal.sync.lending: the items of a queue with `redeliver` that are with somebody:
 -- queue.lent[holder] is a list of
 -- {value, priority}, the oldest first.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 

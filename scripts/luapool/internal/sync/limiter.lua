@@ -1,5 +1,6 @@
 -- internal.sync.limiter: at most `rate` in `per` seconds: a bucket that holds `burst` and is
 -- filled evenly. Those who wait are served in line; the first of them sleeps until there is enough.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

@@ -1,4 +1,5 @@
 -- internal.sync.lock: one task at a time. Its owner is the task that acquired it.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

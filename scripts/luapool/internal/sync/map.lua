@@ -1,4 +1,5 @@
 -- internal.sync.map: a table that many share. Each method is one step: nobody comes between.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

@@ -1,6 +1,7 @@
 -- internal.sync.order: what a queue keeps its items in. Each has `n`, push(value, priority),
 -- pop() -> value, priority, and back(value, priority), which puts an item where pop finds it
 -- first (of its priority).
+--@whole
 
 local M = {}
 

@@ -1,6 +1,7 @@
 -- internal.sync.queue: items from those who put to those who get, in an order, with a bound. An
 -- item that somebody waits for is handed to him directly. With `redeliver` an item is lent to
 -- the task that got it, until the task says that it is done.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

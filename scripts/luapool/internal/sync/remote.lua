@@ -2,6 +2,7 @@
 -- of the same class, whose methods ask main. Main runs them on behalf of the worker's task: at once
 -- when they need not wait, else in a task of its own, which is cancelled when the request is
 -- withdrawn or the worker dies.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"

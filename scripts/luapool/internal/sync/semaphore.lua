@@ -1,5 +1,6 @@
 -- internal.sync.semaphore: n slots. A slot belongs to the process that acquired it: another task
 -- of that process may release it, and a worker that dies gives back all of its own.
+--@whole
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
