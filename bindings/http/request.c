@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "bindings/class.h"
 #include "bindings/http/client.h"
 #include "bindings/http/options.h"
 #include "bindings/http/result.h"
@@ -76,17 +77,9 @@ static int begin(lua_State *L, lpb_http_client *c, lpb_http_wait *w) {
   return 0;
 }
 
-/* A client; luaL_checkudata without its look-up of the class. */
-static lpb_http_client *check_client(lua_State *L) {
-  if (!lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1)))
-    luaL_checkudata(L, 1, LPB_HTTP_CLIENT); /* raises */
-  lua_pop(L, 1);
-  return lua_touserdata(L, 1);
-}
-
 /* The stack stays as it is until the end: curl reads the body of the plan where it is. */
 int lpb_http_request(lua_State *L) {
-  lpb_http_client *c = check_client(L);
+  lpb_http_client *c = lpb_class_check(L, LPB_HTTP_CLIENT);
   luaL_checkstring(L, 2);
   luaL_checkstring(L, 3);
   lua_settop(L, 4);

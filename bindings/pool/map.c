@@ -2,11 +2,13 @@
  * feeding task as fast as workers take them, outcomes taken out by the consuming task. Bounded
  * both by places of workers and by outcomes that wait to be taken. Layer: bindings. Process:
  * main. */
-#include <lauxlib.h>
+#include "bindings/pool/map.h"
+
 #include <stdio.h>
 
+#include "bindings/class.h"
+#include "bindings/pool/outcome.h"
 #include "bindings/pool/pool.h"
-#include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
@@ -35,14 +37,8 @@ typedef struct map {
   lp_op *feeder, *consumer; /* who waits, or NULL */
 } map;
 
-/* The class is the upvalue of its methods: luaL_checkudata looks it up by its name, which costs
- * a twentieth of a small task. */
 static map *check(lua_State *L) {
-  map *m = lua_touserdata(L, 1);
-  bool ours = m && lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
-  if (!ours) luaL_typeerror(L, 1, CLASS);
-  lua_pop(L, 1);
-  return m;
+  return lpb_class_check(L, CLASS);
 }
 
 /* The user value of a map: the graph of its function. */
@@ -238,7 +234,7 @@ static int take(lua_State *L, map *m) {
   int graph = push_graph(L);
   lua_pushinteger(L, (lua_Integer)call->place);
   lua_pushboolean(L, call->state == LP_CALL_DONE);
-  lpb_pool_push_outcome(L, call, graph);
+  lpb_pool_outcome_push(L, call, graph);
   lua_settop(L, graph + 3);
   lp_list_remove(&call->user);
   m->held--;
@@ -326,7 +322,7 @@ static void begin(map *m, lp_pool *pool) {
 }
 
 /* core.map(pool, fn, ordered) -> map. Takes the snapshot of fn. */
-static int core_map(lua_State *L) {
+static int pool_map(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
   lp_buf *bytes, *protos;
   luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -344,18 +340,14 @@ static int core_map(lua_State *L) {
   return 1;
 }
 
-void lpb_pool_open_map(lua_State *L) {
+const luaL_Reg lpb_pool_map_functions[] = {{"map", pool_map}, {NULL, NULL}};
+
+void lpb_pool_map_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"put", map_put},       {"send", map_send},
                                      {"refuse", map_refuse}, {"fed", map_fed},
                                      {"next", map_next},     {"cancel", map_cancel},
                                      {"close", map_close},   {"counts", map_counts},
                                      {"__gc", map_close},    {NULL, NULL}};
-  luaL_newmetatable(L, CLASS);
-  lua_pushvalue(L, -1);
-  luaL_setfuncs(L, methods, 1);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
+  lpb_class_new(L, CLASS, methods);
   lua_pop(L, 1);
-  lua_pushcfunction(L, core_map);
-  lua_setfield(L, -2, "map");
 }

@@ -1,12 +1,13 @@
 /* bindings/pool/outcome.c: what an ended call has come to, as Lua values: its results, or the
  * error, whose message tells on one line what has happened and what to do about it. Layer:
  * bindings. Process: main. */
+#include "bindings/pool/outcome.h"
+
 #include <lauxlib.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#include "bindings/pool/pool.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -143,7 +144,7 @@ static void push_lost(lua_State *L, const lp_pool *pool) {
     push_dead_at_start(L, &pool->last);
 }
 
-int lpb_pool_push_outcome(lua_State *L, lp_call *call, int graph) {
+int lpb_pool_outcome_push(lua_State *L, lp_call *call, int graph) {
   lp_wire wire = {.known = graph};
   luaL_checkstack(L, 8, NULL);
   if (call->state == LP_CALL_DONE)

@@ -1,10 +1,10 @@
-/* bindings/pool/pool.h: what the files of luapool.pool in C share. Layer: bindings. Process:
+/* bindings/pool/pool.h: the class of pools, and how values are sent. Layer: bindings. Process:
  * main.
  */
 #ifndef LP_BINDINGS_POOL_POOL_H
 #define LP_BINDINGS_POOL_POOL_H
 
-#include <lua.h>
+#include <lauxlib.h>
 
 #include "runtime/pool/pool.h"
 
@@ -20,11 +20,10 @@ void lpb_pool_check_open(lua_State *L, const lp_pool *pool);
 void lpb_pool_encode(lua_State *L, lp_pool *pool, int graph, int record, int first, int n,
                      lp_buf **bytes, lp_buf **protos);
 
-/* Pushes what an ended call has come to: returns the number of results, or -1 with one error on
- * top. `graph`: as for lpb_pool_encode. */
-int lpb_pool_push_outcome(lua_State *L, lp_call *call, int graph);
+/* Functions of the module. */
+extern const luaL_Reg lpb_pool_functions[];
 
-/* Puts the class of maps into the registry, and core.map into the table on top. */
-void lpb_pool_open_map(lua_State *L);
+/* Makes the class of pools and pushes it. */
+void lpb_pool_open(lua_State *L);
 
 #endif

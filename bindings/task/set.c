@@ -33,7 +33,7 @@ typedef struct member {
 } member;
 
 static set *check(lua_State *L) {
-  return luaL_checkudata(L, 1, CLASS);
+  return lpb_class_check(L, CLASS);
 }
 
 static member *next_ended(const set *s) {

@@ -1,0 +1,10 @@
+/* bindings/pool/call.h: apply and submit. Layer: bindings. Process: main. */
+#ifndef LP_BINDINGS_POOL_CALL_H
+#define LP_BINDINGS_POOL_CALL_H
+
+#include <lauxlib.h>
+
+/* Methods of pools. */
+extern const luaL_Reg lpb_pool_call_methods[];
+
+#endif
