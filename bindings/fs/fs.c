@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "bindings/bindings.h"
+#include "bindings/fs/fs.h"
 #include "bindings/fs/work.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -303,11 +304,18 @@ static int fs_tempdir(lua_State *L) {
 }
 
 int luaopen_luapool_fs_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", fs_read},       {"write", fs_write},
-                                       {"append", fs_append},   {"list", fs_list},
-                                       {"stat", fs_stat},       {"mkdir", fs_mkdir},
-                                       {"remove", fs_remove},   {"rename", fs_rename},
-                                       {"tempdir", fs_tempdir}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", fs_read},
+                                       {"write", fs_write},
+                                       {"append", fs_append},
+                                       {"list", fs_list},
+                                       {"stat", fs_stat},
+                                       {"mkdir", fs_mkdir},
+                                       {"remove", fs_remove},
+                                       {"rename", fs_rename},
+                                       {"tempdir", fs_tempdir},
+                                       {"claim", lpb_fs_claim},
+                                       {"realpath", lpb_fs_realpath},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,16 +250,15 @@ static void check_key(encoder *e, int at) {
   refuse_key(e, at);
 }
 
-/* One field: its key and its value are the two topmost values. */
-static void put_field(encoder *e, bool first) {
-  int top = lua_gettop(e->L);
-  check_key(e, top - 1);
+/* Writes one field, whose key stands at `key` and whose value stands above it. */
+static void put_field(encoder *e, bool first, int key) {
+  check_key(e, key);
   if (!first) put_char(e, ',');
   put_break(e);
-  e->in->key = top - 1;
-  put_string(e, top - 1);
+  e->in->key = key;
+  put_string(e, key);
   put(e, ": ", e->indent < 0 ? 1 : 2);
-  put_value(e, top);
+  put_value(e, key + 1);
 }
 
 static int compare_keys(const void *a, const void *b) {
@@ -295,31 +295,69 @@ static const lua_key *push_sorted_keys(encoder *e, int table, size_t *n) {
   return keys;
 }
 
-static void put_sorted_fields(encoder *e, int table) {
+static void put_many_sorted(encoder *e, int table) {
   size_t n;
   const lua_key *keys = push_sorted_keys(e, table, &n);
+  int key = lua_gettop(e->L) + 1;
   for (size_t i = 0; i < n; i++) {
     lua_pushlstring(e->L, keys[i].s, keys[i].len);
     lua_pushvalue(e->L, -1);
     lua_rawget(e->L, table);
-    put_field(e, i == 0);
+    put_field(e, i == 0, key);
     lua_pop(e->L, 2);
   }
   lua_pop(e->L, 2);
 }
 
+/* Puts the key at `at` into its place among the n keys whose stack indices `order` holds. */
+static void insert_key(lua_State *L, uint8_t *order, int n, int base, int at) {
+  lua_key new, other;
+  new.s = lua_tolstring(L, at, &new.len);
+  for (; n > 0; n--) {
+    other.s = lua_tolstring(L, base + order[n - 1], &other.len);
+    if (compare_keys(&other, &new) < 0) break;
+    order[n] = order[n - 1];
+  }
+  order[n] = (uint8_t)(at - base);
+}
+
+/* Most objects have few fields: their keys and values lie on the stack while they are sorted,
+ * so that nothing is allocated. Returns false when there are more, and has written nothing
+ * then. */
+static bool put_few_sorted(encoder *e, int table) {
+  enum { FEW = 24 };
+  lua_State *L = e->L;
+  uint8_t order[FEW];
+  int n = 0, base = lua_gettop(L);
+  luaL_checkstack(L, 2 * FEW + 4, "json.encode");
+  for (lua_pushnil(L); lua_next(L, table) && n < FEW; n++) {
+    int at = lua_gettop(L) - 1;
+    check_key(e, at);
+    insert_key(L, order, n, base, at);
+    lua_pushvalue(L, at);
+  }
+  bool all = lua_gettop(L) == base + 2 * n;
+  for (int i = 0; all && i < n; i++) put_field(e, i == 0, base + order[i]);
+  lua_settop(L, base);
+  return all;
+}
+
 static void put_object(encoder *e, int table) {
+  lua_State *L = e->L;
   level in = {.key = table};
-  bool empty = true;
   enter(e, &in, table);
-  if (e->sort) {
-    lua_pushnil(e->L);
-    empty = !lua_next(e->L, table);
-    if (!empty) lua_pop(e->L, 2);
-    put_sorted_fields(e, table);
-  } else {
-    for (lua_pushnil(e->L); lua_next(e->L, table); lua_pop(e->L, 1), empty = false)
-      put_field(e, empty);
+  lua_pushnil(L);
+  bool empty = !lua_next(L, table);
+  if (e->sort && !empty) {
+    lua_pop(L, 2);
+    if (!put_few_sorted(e, table)) put_many_sorted(e, table);
+  } else if (!empty) {
+    bool first = true;
+    do {
+      put_field(e, first, lua_gettop(L) - 1);
+      lua_pop(L, 1);
+      first = false;
+    } while (lua_next(L, table));
   }
   leave(e, '}', empty);
 }

@@ -294,11 +294,11 @@ return {
   output = "out.jsonl",
 }
 LUA
-  rm -f "$work/out.jsonl"
+  rm -f "$work/out.jsonl"*
   (cd "$work" && exec "$LUAPOOL" run job.lua -p 3 -c 20 "$@" >out 2>err) &
   pid=$! tap_command="luapool run job.lua $*"
-  until [ "$(cat "$work/out.jsonl" 2>/dev/null | wc -l)" -ge 300 ]; do sleep 0.02; done
-  left="$pid $(sort -u "$work/out.jsonl") $(cat "/proc/$pid/task/$pid/children")"
+  until [ "$(cat "$work/out.jsonl.part" 2>/dev/null | wc -l)" -ge 300 ]; do sleep 0.02; done
+  left="$pid $(sort -u "$work/out.jsonl.part") $(cat "/proc/$pid/task/$pid/children")"
 }
 
 stopped() {
@@ -344,7 +344,7 @@ return {
 LUA
 (cd "$work" && exec "$LUAPOOL" run job.lua -p 2 >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
-until [ "$(cat "$work/out.jsonl" 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.02; done
+until [ "$(cat "$work/out.jsonl.part" 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.02; done
 kill -INT "$pid"
 sleep 0.1
 kill -INT "$pid"
@@ -364,7 +364,7 @@ return {
 LUA
 (cd "$work" && exec "$LUAPOOL" run job.lua -p 2 -c 10 >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
-until [ -s "$work/out.jsonl" ]; do sleep 0.02; done
+until [ -s "$work/out.jsonl.part" ]; do sleep 0.02; done
 kill -INT "$pid"
 status=0
 wait "$pid" || status=$?

@@ -68,6 +68,26 @@ describe("json.encode", function()
       json.encode(value, { sort_keys = true, indent = 2 }))
   end)
 
+  it("sorts objects of any size", function()
+    for n = 0, 70 do
+      local value, keys, parts = {}, {}, {}
+      while #keys < n do
+        local key = ("k"):rep(math.random(3)) .. math.random(0, 999)
+        if not value[key] then table.insert(keys, key) end
+        value[key] = { b = n, a = key }
+      end
+      table.sort(keys)
+      for i, key in ipairs(keys) do parts[i] = ('"%s":{"a":"%s","b":%d}'):format(key, key, n) end
+      assert.are.equal("{" .. table.concat(parts, ",") .. "}",
+        json.encode(value, { sort_keys = true }))
+    end
+    for n = 1, 70 do
+      local value = { [n] = true }
+      for i = 1, n do value["k" .. i] = i end
+      assert.is_false(pcall(json.encode, value, { sort_keys = true }))
+    end
+  end)
+
   it("names the path of what has no form", function()
     refused({ items = { 1, 2, { handle = print } } }, "value.items[3].handle",
       "a function has no form in JSON")

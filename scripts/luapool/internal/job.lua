@@ -5,6 +5,7 @@
 
 local carry = require("luapool.internal.job.worker").carry
 local errors = require "luapool.error"
+local failures = require "luapool.internal.job.failed"
 local output = require "luapool.internal.job.output"
 local pool = require "luapool.pool"
 local progress = require "luapool.progress"
@@ -126,6 +127,18 @@ local function consume(self)
   end
 end
 
+-- Ends the output and the list of failed items. `whole`: the job has run to its end. Returns a
+-- message when what was written has not got its name.
+local function close(self, whole)
+  if self.closed then return nil end
+  self.closed = true
+  if self.source then self.source:close() end
+  self.bar:close()
+  self.failed:close(whole)
+  local ok, message = self.output:close(whole)
+  return not ok and message or nil
+end
+
 -- Stops what runs, also tasks that never wait; a hook in main that never does ends the process.
 local function halt(self, what)
   local last = self.last
@@ -134,7 +147,9 @@ local function halt(self, what)
   self.consumer:cancel(what)
   if last then last:cancel(what) end
   task.sleep(GRACE)
-  if self.last == last then self.options.exit(self.status) end
+  if self.last ~= last then return end
+  close(self, false)
+  self.options.exit(self.status)
 end
 
 -- The same in a while, unless `done` begins meanwhile: it has a while of its own.
@@ -176,13 +191,6 @@ local function work(self)
   return fault(self, ok, e)
 end
 
-local function close(self)
-  if self.source then self.source:close() end
-  self.bar:close()
-  self.output:close()
-  self.failed:close()
-end
-
 -- Sums up; the summary is the last line on stderr.
 local function finish(self)
   local s = self.summary
@@ -194,9 +202,8 @@ local function finish(self)
     wrong, e = fault(self, self.last:result())
   end
   if wrong then self.options.report(e) end
-  if s:any_failed() then
-    io.stderr:write("luapool: the failed items are listed in ", self.failed.path, "\n")
-  end
+  local where = self.failed:where()
+  if where then io.stderr:write("luapool: ", where, "\n") end
   io.stderr:write(s:line(), "\n")
   return not wrong
 end
@@ -206,10 +213,11 @@ end
 function Job:run()
   self.began = task.now()
   local wrong, e = work(self)
-  close(self)
+  local lost = close(self, not wrong and not self.stopped)
   if wrong then self.options.report(e, self.trace) end
+  if lost then self.options.report(lost) end
   local done = finish(self)
-  if wrong or not done then return 1 end
+  if wrong or lost or not done then return 1 end
   return self.status or (self.summary:any_failed() and 3 or 0)
 end
 
@@ -219,9 +227,9 @@ local function base_name(path) return path:match("([^/]*)$"):gsub("%.lua$", "") 
 --- Opens a job: checks its table, reads its settings, opens its output. When something is
 --- wrong: nil, one line, the exit status.
 ---@param job any what the job file returned
----@param opts { path: string, args: string[], output: string?, config: function, print: function,
----  report: function, exit: function } print writes lines to stdout, report an error to stderr;
----  exit ends the process with a status
+---@param opts { path: string, args: string[], output: string?, append: boolean?, config: function,
+---  print: function, report: function, exit: function } print writes lines to stdout, report an
+---  error to stderr; exit ends the process with a status
 ---@return luapool.job|nil
 ---@return string? message
 ---@return integer? status
@@ -232,16 +240,22 @@ function M.open(job, opts)
     return nil, ("%s: with 'on_result' there is no output"):format(opts.path), 2
   end
   local config = opts.config(checked.config)
-  local path = opts.output or checked.output
-  local out, message = output.open(path, opts.print)
+  local out, message = output.open(opts.output or checked.output, opts.append, opts.print)
   if not out then return nil, message, 2 end
+  if opts.append and not out.path then
+    return nil, "--append adds to an output file: name one with --output, or in the job", 2
+  end
+  if out.left then
+    screen.print(("luapool: %s holds the results of a run that was killed: they are dropped when "
+      .. "this run has its first result\n"):format(out.left))
+  end
   local name = out.path or base_name(opts.path)
   return setmetatable({
     spec = checked,
     options = opts,
     ctx = setmetatable({ config = config, args = opts.args }, Ctx),
     output = out,
-    failed = output.failed(name .. ".failed.jsonl"),
+    failed = failures.new(name .. ".failed.jsonl"),
     summary = summary.new(checked.kinds),
     bar = progress.bar { desc = base_name(opts.path), unit = checked.start },
   }, Job)

@@ -1,102 +1,120 @@
--- internal.job.output: where results and failed items go: JSON lines, in a file begun anew or on
--- stdout. Each line leaves in one write, so what is there is whole and visible at once. Main only.
+-- internal.job.output: where the results of a job go, as JSON lines: to stdout, into a file that
+-- takes the place of the old one at the end (luapool.internal.beside), behind what a file holds
+-- (--append), or into what is no regular file, such as a pipe. All have the same three methods:
+-- `write` raises when it cannot, `close` ends the writing, `path` names the file. The list of
+-- failed items stands in luapool.internal.job.failed. Main only.
 
-local json = require "luapool.json"
+local beside = require "luapool.internal.beside"
+local fs = require "luapool.fs"
+local screen = require "luapool.screen.core"
 
 local M = {}
 
-local File = { __name = "luapool.job.output" }
-File.__index = File
+---@class luapool.job.output
+---@field path string|nil the regular file, or nil: then the failed list is named after the job
+---@field write fun(self: luapool.job.output, line: string)
+---@field close fun(self: luapool.job.output, whole: boolean): boolean, string?
 
--- io.open's message begins with the path, a write's does not.
-local function cannot(path, message)
-  if message:sub(1, #path + 2) == path .. ": " then message = message:sub(#path + 3) end
-  return ("cannot write %s: %s"):format(path, message)
+local Stream = { __name = "luapool.job.stream" }
+Stream.__index = Stream
+
+--- Writes a line.
+function Stream:write(line)
+  local ok, why = self.print(line .. "\n")
+  if not ok then error(beside.cannot("stdout", why), 0) end
 end
 
---- Writes a line; raises when it cannot.
----@param line string
-function File:write(line)
-  local ok, message = self.file:write(line .. "\n")
-  if not ok then error(cannot(self.path, message), 0) end
+--- Leaves the stream open.
+function Stream.close() return true end
+
+local New = { __name = "luapool.job.new" }
+New.__index = New
+
+--- Writes a line into the file beside.
+function New:write(line)
+  local ok, message = self.file:write(line)
+  if not ok then error(message, 0) end
 end
 
---- Closes it; raises when something could not be written.
-function File:close()
-  local ok, message = self.file:close()
-  if not ok then error(cannot(self.path, message), 0) end
+--- Lets the new file take the place of the old one. A run that was stopped keeps what it has; one
+--- without any result leaves the old file alone, unless it has run to its end.
+function New:close(whole) return self.file:keep(whole) end
+
+local Direct = { __name = "luapool.job.direct" }
+Direct.__index = Direct
+
+--- Writes a line behind what the file holds.
+function Direct:write(line)
+  local ok, why = self.file:write(self.before .. line .. "\n")
+  if not ok then error(beside.cannot(self.name, why), 0) end
+  self.before = ""
 end
 
-local Stdout = { __name = "luapool.job.stdout" }
-Stdout.__index = Stdout
-
---- Writes a line; raises when it cannot.
-function Stdout:write(line)
-  local ok, message = self.print(line .. "\n")
-  if not ok then error(cannot("stdout", message), 0) end
+--- Closes the file. One that was made for results which never came is removed.
+function Direct:close(whole)
+  local size = self.file:seek "end"
+  local ok, why = self.file:close()
+  if self.made and not whole and size == 0 then os.remove(self.path) end
+  return ok or false, not ok and beside.cannot(self.name, why) or nil
 end
 
---- Leaves stdout open.
-function Stdout.close() end
+-- A line at the end of the file that a killed run or a full disk has cut needs a newline.
+local function newline_before(path)
+  local file <close> = io.open(path, "rb")
+  if not file or not file:seek("end", -1) then return "" end
+  return file:read(1) == "\n" and "" or "\n"
+end
 
---- Opens an output: the file at `path`, begun anew, or stdout for nil and "-".
----@param path string|nil
----@param print fun(text: string): boolean?, string? writes to stdout
----@return table|nil output
----@return string? message
-function M.open(path, print)
-  if not path or path == "-" then return setmetatable({ print = print }, Stdout) end
-  local file, message = io.open(path, "wb")
-  if not file then return nil, cannot(path, message) end
+-- Opens a file whose lines are written behind what it holds. `kind` is its type, nil for a new one.
+local function direct(path, kind)
+  local regular = not kind or kind == "file"
+  local before = regular and newline_before(path) or ""
+  local file, why = io.open(path, "ab")
+  if not file then return nil, beside.cannot(path, why) end
   file:setvbuf "no"
-  return setmetatable({ file = file, path = path }, File)
+  return setmetatable({
+    path = regular and path or nil,
+    name = path,
+    file = file,
+    before = before,
+    made = not kind,
+  }, Direct)
 end
 
-local Failed = { __name = "luapool.job.failed" }
-Failed.__index = Failed
-
-local function as_json(value)
-  local ok, text = pcall(json.encode, value)
-  return ok and text or json.encode(tostring(value))
+local function new(path)
+  local file = beside.new(path)
+  local ok, message = file:probe()
+  if not ok then return nil, message end
+  return setmetatable({ path = path, file = file, left = file.left and file.part or nil }, New)
 end
 
--- {"item":…,"item_kind":…,"error":…,"kind":…,"attempts":…}, in this order.
-local function record(item, item_kind, e, attempts)
-  local fields = { ('"item":%s'):format(as_json(item)) }
-  if item_kind then table.insert(fields, ('"item_kind":%s'):format(as_json(item_kind))) end
-  table.insert(fields, ('"error":%s'):format(as_json(tostring(e))))
-  if type(e) == "table" and e.kind then
-    table.insert(fields, ('"kind":%s'):format(as_json(e.kind)))
-  end
-  table.insert(fields, ('"attempts":%d'):format(attempts))
-  return "{" .. table.concat(fields, ",") .. "}"
+local function to_stderr(text)
+  screen.print(text)
+  return true
 end
 
---- Notes an item that has failed; the file is made for the first one.
----@param item any
----@param item_kind string|false|nil where the job names its kinds
----@param e any its error
----@param attempts integer
-function Failed:add(item, item_kind, e, attempts)
-  if not self.output then
-    local message
-    self.output, message = M.open(self.path)
-    if not self.output then error(message, 0) end
-  end
-  self.output:write(record(item, item_kind, e, attempts))
-end
+-- The names of this process's own descriptors. They may lead to regular files, which others write,
+-- too: those are not replaced.
+local stdout_names = { ["-"] = true, ["/dev/stdout"] = true, ["/dev/fd/1"] = true,
+  ["/proc/self/fd/1"] = true }
+local stderr_names = { ["/dev/stderr"] = true, ["/dev/fd/2"] = true, ["/proc/self/fd/2"] = true }
 
---- Closes the list.
-function Failed:close()
-  if self.output then self.output:close() end
-end
+local function is_descriptor(path) return path:find "^/dev/fd/" or path:find "^/proc/" end
 
---- The list of failed items, at `path`; one left there by an earlier run is removed.
----@param path string
----@return table failed
-function M.failed(path)
-  os.remove(path)
-  return setmetatable({ path = path }, Failed)
+--- Opens an output.
+---@param path string|nil nil, "-" and "/dev/stdout" are stdout
+---@param append boolean add to a regular file instead of replacing it
+---@param print fun(text: string): boolean?, string? writes to stdout
+---@return luapool.job.output|nil output
+---@return string? message
+function M.open(path, append, print)
+  if not path or stdout_names[path] then return setmetatable({ print = print }, Stream) end
+  if stderr_names[path] then return setmetatable({ print = to_stderr }, Stream) end
+  local there, stat = pcall(fs.stat, path)
+  local kind = there and stat.type or nil
+  if is_descriptor(path) then return direct(path, "descriptor") end
+  if append or kind and kind ~= "file" then return direct(path, kind) end
+  return new(path)
 end
 
 return M

@@ -7,7 +7,7 @@
 -- { fatal=true, error=, traceback= }.
 
 local errors = require "luapool.error"
-local json = require "luapool.json"
+local encode = require("luapool.json.core").encode
 local options = require "luapool.internal.options"
 local retry = require "luapool.retry"
 local task = require "luapool.task"
@@ -89,7 +89,7 @@ end
 -- What main is to get of a result: a line of JSON, unless it wants the value itself.
 local function reply_of(self, value, ctx, attempts)
   if value ~= nil and self.plan.encode then
-    local ok, line = pcall(json.encode, value)
+    local ok, line = pcall(encode, value, nil, true) -- its keys in order
     if not ok then return { failed = true, error = line, attempts = attempts } end
     value = line
   end

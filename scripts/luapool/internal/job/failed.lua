@@ -1,0 +1,82 @@
+-- internal.job.failed: the list of the items that have failed, as JSON lines in a file that takes
+-- the place of the last run's list at the end. Where that cannot be written the list goes to
+-- stderr: the job goes on. Main only.
+
+local beside = require "luapool.internal.beside"
+local encode = require("luapool.json.core").encode
+local screen = require "luapool.screen.core"
+
+local M = {}
+
+---@class luapool.job.failed
+---@field path string of the list
+---@field refused boolean the file could not be written: items have gone to stderr
+---@field listed integer how many items the file has
+local Failed = { __name = "luapool.job.failed" }
+Failed.__index = Failed
+
+local function as_json(value)
+  local ok, text = pcall(encode, value, nil, true)
+  return ok and text or encode(tostring(value))
+end
+
+-- {"item":…,"item_kind":…,"error":…,"kind":…,"attempts":…}, in this order.
+local function record(item, item_kind, e, attempts)
+  local fields = { ('"item":%s'):format(as_json(item)) }
+  if item_kind then table.insert(fields, ('"item_kind":%s'):format(as_json(item_kind))) end
+  table.insert(fields, ('"error":%s'):format(as_json(tostring(e))))
+  if type(e) == "table" and e.kind then
+    table.insert(fields, ('"kind":%s'):format(as_json(e.kind)))
+  end
+  table.insert(fields, ('"attempts":%d'):format(attempts))
+  return "{" .. table.concat(fields, ",") .. "}"
+end
+
+--- Notes an item that has failed.
+---@param item any
+---@param item_kind string|false|nil where the job names its kinds
+---@param e any its error
+---@param attempts integer
+function Failed:add(item, item_kind, e, attempts)
+  local line = record(item, item_kind, e, attempts)
+  if not self.refused then
+    local ok, message = self.file:write(line)
+    if ok then
+      self.listed = self.listed + 1
+      return
+    end
+    self.refused = true
+    screen.print(("luapool: %s: failed items are told here\n"):format(message))
+  end
+  screen.print(("luapool: failed: %s\n"):format(line))
+end
+
+--- Ends the list. One that is left of an earlier run is removed by a run without failures that
+--- has run to its end.
+---@param whole boolean
+function Failed:close(whole)
+  if self.listed == 0 and not self.refused then
+    if whole then self.file:remove() end
+    return
+  end
+  local ok, message = self.file:keep(false)
+  if not ok then screen.print(("luapool: %s\n"):format(message)) end
+end
+
+--- Where to find the list, for the end of a run: a line, or nil when there is none.
+---@return string|nil
+function Failed:where()
+  if self.listed == 0 then return nil end
+  if not self.refused then return "the failed items are listed in " .. self.path end
+  return ("the failed items are listed in %s, but for those told above"):format(self.file.part)
+end
+
+--- The list at `path`, which is made for the first failure.
+---@param path string
+---@return luapool.job.failed
+function M.new(path)
+  local self = { path = path, file = beside.new(path), refused = false, listed = 0 }
+  return setmetatable(self, Failed)
+end
+
+return M
