@@ -149,7 +149,7 @@ int luapool_load_buffer(luapool *rt, const char *bytes, size_t len, const char *
 /* No bar stands on the terminal from now on. */
 static void hold_screen(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  if (lua_getfield(L, -1, "luapool.screen.core") == LUA_TTABLE) {
+  if (lua_getfield(L, -1, "luapool.term.core") == LUA_TTABLE) {
     lua_getfield(L, -1, "hold");
     lua_call(L, 0, 0);
   }

@@ -19,12 +19,10 @@ static const luaL_Reg modules[] = {
     {"luapool.json.core", luaopen_luapool_json_core},
     {"luapool.pool.core", luaopen_luapool_pool_core},
     {"luapool.process.core", luaopen_luapool_process_core},
-    {"luapool.screen.core", luaopen_luapool_screen_core},
     {"luapool.socket.core", luaopen_luapool_socket_core},
-    {"luapool.stdout.core", luaopen_luapool_stdout_core},
     {"luapool.sync.core", luaopen_luapool_sync_core},
-    {"luapool.sync.wire", luaopen_luapool_sync_wire},
     {"luapool.task.core", luaopen_luapool_task_core},
+    {"luapool.term.core", luaopen_luapool_term_core},
 };
 
 static const lp_script *find_script(const char *name) {

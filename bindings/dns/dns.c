@@ -1,17 +1,12 @@
-/* bindings/dns/dns.c: luapool.dns: names to addresses, as the system resolves them (/etc/hosts,
- * DNS). A look-up runs in one of libuv's threads; a cancelled task goes on at once. Layer:
- * bindings. */
+/* bindings/dns/dns.c: names to addresses, as the system resolves them (/etc/hosts, DNS). A
+ * look-up runs in one of libuv's threads; a cancelled task goes on at once. Layer: bindings. */
 #include "bindings/dns/dns.h"
 
 #include <arpa/inet.h>
-#include <lauxlib.h>
-#include <string.h>
 #include <uv.h>
 
-#include "bindings/bindings.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/op.h"
-#include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
 
 typedef struct dns_op {
@@ -66,37 +61,4 @@ void lpb_dns_push_address(lua_State *L, const struct sockaddr *address) {
     bytes = &((const struct sockaddr_in6 *)address)->sin6_addr;
   inet_ntop(address->sa_family, bytes, text, sizeof text);
   lua_pushstring(L, text);
-}
-
-static int push_list(lua_State *L, const char *name, int status, const struct addrinfo *list) {
-  if (status < 0) {
-    lp_raise_push(L, "dns", "cannot look up '%s': %s", name, uv_strerror(status));
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "name");
-    lua_pushstring(L, uv_err_name(status));
-    lua_setfield(L, -2, "code");
-    return lua_error(L);
-  }
-  lua_newtable(L);
-  for (lua_Integer i = 1; list; i++, list = list->ai_next) {
-    lpb_dns_push_address(L, list->ai_addr);
-    lua_rawseti(L, -2, i);
-  }
-  return 1;
-}
-
-/* dns.lookup(name) -> list of addresses, "127.0.0.1" and "::1", the best first. Waits. Raises
- * kind `dns` with `name` and `code` ("EAI_NONAME"). */
-static int dns_lookup(lua_State *L) {
-  size_t len;
-  const char *name = luaL_checklstring(L, 1, &len);
-  luaL_argcheck(L, strlen(name) == len, 1, "a name cannot hold a zero byte");
-  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-  return lpb_dns_await(L, name, NULL, &hints, push_list);
-}
-
-int luaopen_luapool_dns(lua_State *L) {
-  static const luaL_Reg functions[] = {{"lookup", dns_lookup}, {NULL, NULL}};
-  luaL_newlib(L, functions);
-  return 1;
 }

@@ -1,4 +1,4 @@
-/* bindings/process/process.c: luapool.process.core, programs run to their end, and os.execute.
+/* bindings/process/process.c: programs run to their end, and os.execute.
  *
  * The operation holds the child and the pipes to it: it is finished when the child has been
  * reaped and both outputs have ended, and when it is stopped the child is killed first, so that
@@ -6,14 +6,12 @@
 #include "bindings/process/process.h"
 
 #include <errno.h>
-#include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
-#include "bindings/bindings.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/error.h"
@@ -296,9 +294,5 @@ int lpb_process_execute(lua_State *L) {
   return lp_op_await(L, &e->op, -1);
 }
 
-int luaopen_luapool_process_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"exec", process_exec}, {"environment", process_environment}, {NULL, NULL}};
-  luaL_newlib(L, functions);
-  return 1;
-}
+const luaL_Reg lpb_process_functions[] = {
+    {"exec", process_exec}, {"environment", process_environment}, {NULL, NULL}};

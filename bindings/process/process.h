@@ -1,8 +1,11 @@
-/* bindings/process/process.h: what takes the place of os.execute. Layer: bindings. */
+/* bindings/process/process.h: programs run to their end, and os.execute. Layer: bindings. */
 #ifndef LP_BINDINGS_PROCESS_PROCESS_H
 #define LP_BINDINGS_PROCESS_PROCESS_H
 
-#include <lua.h>
+#include <lauxlib.h>
+
+/* Functions of the module. */
+extern const luaL_Reg lpb_process_functions[];
 
 /* os.execute([command]): the standard one, except that only the task waits; where Lua cannot
  * yield (in a finalizer, say) it blocks. A cancelled task kills the shell. */

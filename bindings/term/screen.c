@@ -1,19 +1,19 @@
-/* bindings/term/screen.c: luapool.screen.core: a block of lines kept at the bottom of the
+/* bindings/term/screen.c: a block of lines kept at the bottom of the
  * terminal (the bars), with everything else above it.
  *
  * While a block stands, the runtime's `output` and `report` (what workers print, errors nobody
  * awaited) go through here: the block is wiped, the text written, the block drawn again. Each
  * change is one write. How many rows the block takes is reckoned with the terminal's width of
  * the moment, so it survives a resize. Layer: bindings. Owner: the Lua state. Process: main. */
+#include "bindings/term/screen.h"
+
 #include <errno.h>
-#include <lauxlib.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "bindings/bindings.h"
 #include "runtime/base/buf.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/state.h"
@@ -186,11 +186,10 @@ static int screen_columns(lua_State *L) {
   return 1;
 }
 
-int luaopen_luapool_screen_core(lua_State *L) {
+void lpb_term_screen_open(lua_State *L) {
   static const luaL_Reg functions[] = {{"draw", screen_draw},       {"hold", screen_hold},
                                        {"release", screen_release}, {"print", screen_print},
                                        {"columns", screen_columns}, {NULL, NULL}};
-  luaL_newlibtable(L, functions);
   screen *s = lua_newuserdatauv(L, sizeof *s, 0);
   *s = (screen){.st = lp_state_of(L)};
   if (luaL_newmetatable(L, SCREEN)) {
@@ -199,5 +198,4 @@ int luaopen_luapool_screen_core(lua_State *L) {
   }
   lua_setmetatable(L, -2);
   luaL_setfuncs(L, functions, 1);
-  return 1;
 }

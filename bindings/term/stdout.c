@@ -1,19 +1,18 @@
-/* bindings/term/stdout.c: luapool.stdout.core: `print` and `io.write` as the program's main
+/* bindings/term/stdout.c: `print` and `io.write` as the program's main
  * process has them: a closed pipe (luapool run … | head -1) ends the program at once and
  * quietly, status 0, and on a terminal lines go above the bars. In all else they are the
  * standard ones, so they are in C as those are: they travel by name, and their errors name
  * them. Layer: bindings. Process: main. */
+#include "bindings/term/stdout.h"
+
 #include <errno.h>
-#include <lauxlib.h>
 #include <lualib.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "bindings/bindings.h"
-
 /* Kept in the registry, so that both functions are as bare as the standard ones: io.stdout, the
- * standard io.write, and luapool.screen.core on a terminal. */
+ * standard io.write, and luapool.term.core on a terminal. */
 enum { FILE_OBJECT = 1, STANDARD_WRITE, SCREEN };
 static const char KEPT;
 
@@ -101,7 +100,7 @@ static int stdout_write(lua_State *L) {
 }
 
 /* core.take(screen): puts `print` and `io.write` under these rules, once; screen is
- * luapool.screen.core when stdout and stderr are a terminal, else nil. */
+ * luapool.term.core when stdout and stderr are a terminal, else nil. */
 static int stdout_take(lua_State *L) {
   lua_settop(L, 1);
   lua_getglobal(L, LUA_IOLIBNAME);
@@ -121,8 +120,4 @@ static int stdout_take(lua_State *L) {
   return 0;
 }
 
-int luaopen_luapool_stdout_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"take", stdout_take}, {NULL, NULL}};
-  luaL_newlib(L, functions);
-  return 1;
-}
+const luaL_Reg lpb_term_stdout_functions[] = {{"take", stdout_take}, {NULL, NULL}};

@@ -45,7 +45,7 @@ local function read(path)
 end
 
 local function complain(text)
-  require("luapool.screen.core").print("luapool: " .. text .. "\n")
+  require("luapool.term.core").print("luapool: " .. text .. "\n")
   return 1
 end
 

@@ -4,7 +4,7 @@
 -- Requiring it puts `print` and `io.write` under these rules.
 
 local core = require "luapool.core"
-local screen = require "luapool.screen.core"
+local screen = require "luapool.term.core"
 
 local M = {}
 
@@ -12,7 +12,7 @@ local EPIPE = 32
 local stdout = io.stdout
 local on_terminal = core.isatty(1) and core.isatty(2)
 
-require("luapool.stdout.core").take(on_terminal and screen or nil)
+screen.take(on_terminal and screen or nil)
 
 local function write_lines(text)
   local ok, message, code = stdout:flush()

@@ -3,7 +3,7 @@
 -- SIGUSR2 ends nothing: it shows what every task waits for.
 
 local core = require "luapool.core"
-local screen = require "luapool.screen.core"
+local screen = require "luapool.term.core"
 local task = require "luapool.task"
 
 local M = {}

@@ -3,7 +3,7 @@
 
 local core = require "luapool.core"
 local json = require "luapool.json"
-local screen = require "luapool.screen.core"
+local screen = require "luapool.term.core"
 local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
 

@@ -1,10 +1,10 @@
--- luapool.progress: bars. On a terminal they are drawn at its bottom by luapool.screen.core, at
+-- luapool.progress: bars. On a terminal they are drawn at its bottom by luapool.term.core, at
 -- most ten times a second; elsewhere each writes a plain line, at most one in ten seconds. Only
 -- main draws: in a worker a bar counts and shows nothing.
 
 local core = require "luapool.core"
 local options = require "luapool.internal.options"
-local screen = require "luapool.screen.core"
+local screen = require "luapool.term.core"
 local settings = require "luapool.internal.settings"
 local sleep_unref = require("luapool.task.core").sleep_unref
 local task = require "luapool.task"

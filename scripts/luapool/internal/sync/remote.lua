@@ -8,16 +8,15 @@ local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
 local errors = require "luapool.error"
 local task = require "luapool.task.core"
-local wire = require "luapool.sync.wire"
 
 local M = {}
 
 local OK, ERROR, WITHDRAWN = 0, 1, 2
 
-local objects = wire.objects() -- number -> object, weak; of a worker: proxy
+local objects = core.objects() -- number -> object, weak; of a worker: proxy
 local numbers = setmetatable({}, { __mode = "k" }) -- object -> number
 local latest = 0
-local in_worker = wire.in_worker()
+local in_worker = core.in_worker()
 
 -- ---- travelling ----
 
@@ -51,7 +50,7 @@ function M.receive(key)
   end
   object = setmetatable({ number = number }, proxies[name])
   objects[number] = object
-  wire.hold(number)
+  core.hold(number)
   return object
 end
 
@@ -60,7 +59,7 @@ end
 local function ask(proxy, method)
   return function(self, ...)
     errors.check_self(self, proxy, method)
-    return wire.ask(self.number, 0, method, ...)
+    return core.ask(self.number, 0, method, ...)
   end
 end
 
@@ -70,7 +69,7 @@ local function ask_as_holder(proxy, method)
     errors.check_self(self, proxy, method)
     local who = core.holder()
     who.asked = true
-    return wire.ask(self.number, who.id, method, ...)
+    return core.ask(self.number, who.id, method, ...)
   end
 end
 
@@ -83,7 +82,7 @@ local function make_proxy(name, about)
   for method, fn in pairs(about.proxy or {}) do
     proxy[method] = fn
   end
-  function proxy:__gc() wire.let_go(self.number) end
+  function proxy:__gc() core.let_go(self.number) end
   function proxy:__refer()
     return "luapool.internal.sync.remote", name .. " " .. self.number, self.number
   end
@@ -226,7 +225,7 @@ function heard.withdraw(worker, request)
 end
 
 function heard.hold(worker, number)
-  wire.pin(number)
+  core.pin(number)
   worker.proxies[number] = (worker.proxies[number] or 0) + 1
 end
 
@@ -234,12 +233,12 @@ function heard.let_go(worker, number)
   local n = worker.proxies[number]
   if not n then return end
   worker.proxies[number] = n > 1 and n - 1 or nil
-  wire.unpin(number)
+  core.unpin(number)
 end
 
 function heard.took(worker, request)
   for _, number in ipairs(worker.pinned[request] or {}) do
-    wire.unpin(number)
+    core.unpin(number)
   end
   worker.pinned[request] = nil
 end
@@ -267,7 +266,7 @@ function heard.gone(worker)
   end
   for number, n in pairs(worker.proxies) do
     for _ = 1, n do
-      wire.unpin(number)
+      core.unpin(number)
     end
   end
   for request in pairs(worker.pinned) do
@@ -302,7 +301,7 @@ end
 -- A task that may have held something has ended.
 local function ended(who, how)
   class.ended(who, how)
-  if who.asked then wire.ended(who.id, how == "done") end
+  if who.asked then core.ended(who.id, how == "done") end
 end
 
 local names = "lock semaphore event condition barrier counter map queue limiter"
@@ -314,6 +313,6 @@ for of, about in pairs(class.info) do
   proxies[about.name] = make_proxy(about.name, about)
 end
 core.on_end(ended)
-wire.serve(serve)
+core.serve(serve)
 
 return M

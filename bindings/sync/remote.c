@@ -1,24 +1,21 @@
-/* bindings/sync/wire.c: luapool.sync between processes, for
- * scripts/luapool/internal/sync/remote.lua: in main what workers ask, in a worker asking.
- * Layer: bindings. */
-#include <lauxlib.h>
+/* bindings/sync/remote.c: what workers ask of the objects of luapool.sync, which stay with
+ * main. Layer: bindings. Process: main. */
+#include "bindings/sync/remote.h"
+
 #include <string.h>
 
-#include "bindings/bindings.h"
-#include "runtime/worker/ask.h"
+#include "bindings/class.h"
 #include "runtime/pool/fleet.h"
 #include "runtime/pool/pool.h"
 #include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
 #include "runtime/wire/wire.h"
 
-static const char REMOTE[] = "luapool.sync.worker";
+static const char CLASS[] = "luapool.sync.worker";
 
 static lp_remote *check(lua_State *L) {
-  return *(lp_remote **)luaL_checkudata(L, 1, REMOTE);
+  return *(lp_remote **)lpb_class_check(L, CLASS);
 }
-
-/* ---- main ---- */
 
 static const char *const types[] = {
     "gone",
@@ -125,81 +122,41 @@ static int remote_gc(lua_State *L) {
 }
 
 /* core.objects() -> the weak table of all objects that were sent, by number. */
-static int wire_objects(lua_State *L) {
+static int sync_objects(lua_State *L) {
   lp_remote_objects(L);
   return 1;
 }
 
 /* core.pin(number). The object stays alive until it is unpinned as often. */
-static int wire_pin(lua_State *L) {
+static int sync_pin(lua_State *L) {
   lp_remote_pin(L, (uint32_t)luaL_checkinteger(L, 1));
   return 0;
 }
 
 /* core.unpin(number). */
-static int wire_unpin(lua_State *L) {
+static int sync_unpin(lua_State *L) {
   lp_remote_unpin(lp_state_of(L), (uint32_t)luaL_checkinteger(L, 1));
   return 0;
 }
 
 /* core.serve(fn). Calls fn(remote) in a task when a worker has said something. */
-static int wire_serve(lua_State *L) {
+static int sync_serve(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lp_remote_set_server(L, 1);
   return 0;
 }
 
-/* ---- a worker ---- */
+const luaL_Reg lpb_sync_remote_functions[] = {{"objects", sync_objects},
+                                              {"pin", sync_pin},
+                                              {"unpin", sync_unpin},
+                                              {"serve", sync_serve},
+                                              {NULL, NULL}};
 
-/* core.ask(object, holder, method, ...) -> its results, from main. Waits. */
-static int wire_ask(lua_State *L) {
-  return lp_ask(L);
-}
-
-/* core.in_worker() -> bool. Is main another process? */
-static int wire_in_worker(lua_State *L) {
-  lua_pushboolean(L, lp_ask_find(L) != NULL);
-  return 1;
-}
-
-/* core.hold(object). There is a proxy of it here. */
-static int wire_hold(lua_State *L) {
-  lp_ask_tell(L, LP_SAY_HOLD, (uint32_t)luaL_checkinteger(L, 1), 0);
-  return 0;
-}
-
-/* core.let_go(object). There is one less. */
-static int wire_let_go(lua_State *L) {
-  lp_ask_tell(L, LP_SAY_LET_GO, (uint32_t)luaL_checkinteger(L, 1), 0);
-  return 0;
-}
-
-/* core.ended(holder, normally). A task that has asked has ended. */
-static int wire_ended(lua_State *L) {
-  lp_ask_tell(L, LP_SAY_ENDED, (uint32_t)luaL_checkinteger(L, 1),
-              (uint32_t)lua_toboolean(L, 2));
-  return 0;
-}
-
-int luaopen_luapool_sync_wire(lua_State *L) {
+void lpb_sync_remote_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"next", remote_next},       {"values", remote_values},
                                      {"answer", remote_answer},   {"taken", remote_taken},
                                      {"give_up", remote_give_up}, {"name", remote_name},
                                      {"__gc", remote_gc},         {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"objects", wire_objects},
-                                       {"pin", wire_pin},
-                                       {"unpin", wire_unpin},
-                                       {"serve", wire_serve},
-                                       {"ask", wire_ask},
-                                       {"hold", wire_hold},
-                                       {"let_go", wire_let_go},
-                                       {"ended", wire_ended},
-                                       {"in_worker", wire_in_worker},
-                                       {NULL, NULL}};
-  luaL_newmetatable(L, REMOTE);
-  luaL_setfuncs(L, methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  luaL_newlib(L, functions);
-  return 1;
+  lpb_class_new(L, CLASS, methods);
+  lua_pop(L, 1);
 }

@@ -1,22 +1,17 @@
-/* bindings/sync/sync.c: what luapool.sync stands on: lines of waiting tasks, and who holds
- * what.
+/* bindings/sync/waiters.c: lines of waiting tasks.
  *
  * A line (Waiters) is first come, first served; waking hands values directly to the first task
  * in it, so nobody can come between, and one that was cancelled or too late has left it. What
- * an object does with its lines is in scripts/luapool/sync. Layer: bindings. */
-#include <lauxlib.h>
+ * an object does with its lines is in scripts/luapool/internal/sync. Layer: bindings. */
+#include "bindings/sync/waiters.h"
+
 #include <string.h>
 
-#include "bindings/bindings.h"
-#include "runtime/base/alloc.h"
-#include "runtime/base/error.h"
+#include "bindings/class.h"
+#include "runtime/base/list.h"
 #include "runtime/loop/op.h"
-#include "runtime/loop/raise.h"
-#include "runtime/loop/task.h"
 
-static const char WAITERS[] = "luapool.sync.waiters";
-
-/* ---- lines of waiting tasks ---- */
+static const char CLASS[] = "luapool.sync.waiters";
 
 typedef struct waiters {
   lp_list line; /* wait_op */
@@ -72,12 +67,12 @@ static int sync_waiters(lua_State *L) {
   lp_list_init(&w->line);
   w->n = 0;
   w->class = &classes[i];
-  luaL_setmetatable(L, WAITERS);
+  luaL_setmetatable(L, CLASS);
   return 1;
 }
 
 static waiters *check(lua_State *L) {
-  return luaL_checkudata(L, 1, WAITERS);
+  return lpb_class_check(L, CLASS);
 }
 
 /* waiters:wait(timeout or nil, ...) -> what it is handed. Waits in the line until it is woken.
@@ -157,118 +152,12 @@ static int waiters_len(lua_State *L) {
   return 1;
 }
 
-static void open_waiters(lua_State *L) {
+const luaL_Reg lpb_sync_waiters_functions[] = {{"waiters", sync_waiters}, {NULL, NULL}};
+
+void lpb_sync_waiters_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"wait", waiters_wait},         {"wake", waiters_wake},
                                      {"wake_all", waiters_wake_all}, {"given", waiters_given},
                                      {"__len", waiters_len},         {NULL, NULL}};
-  luaL_newmetatable(L, WAITERS);
-  luaL_setfuncs(L, methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
+  lpb_class_new(L, CLASS, methods);
   lua_pop(L, 1);
-}
-
-/* ---- holders: a task as one that may hold something ---- */
-
-/* A task's holder is a table with a number, `id`; when the task has ended, `gone` says how and
- * the function given to core.on_end is called if it holds something (`held`) or main knows of
- * it (`asked`). */
-typedef struct holding {
-  lp_watch watch;
-  lp_state *st;
-} holding;
-
-static const char holders_key, on_end_key; /* their addresses are keys of the registry */
-
-/* Protected. Stack: the task (light), was it done. */
-static int end_holder(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &holders_key);
-  if (lua_rawgetp(L, 3, lua_touserdata(L, 1)) != LUA_TTABLE) return 0;
-  lua_pushnil(L);
-  lua_rawsetp(L, 3, lua_touserdata(L, 1));
-  lua_pushstring(L, lua_toboolean(L, 2) ? "done" : "failed");
-  lua_replace(L, 2);
-  lua_pushvalue(L, 2);
-  lua_setfield(L, 4, "gone");
-  lua_getfield(L, 4, "held");
-  lua_getfield(L, 4, "asked");
-  if (lua_isnil(L, -1) && lua_isnil(L, -2)) return 0;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &on_end_key);
-  lua_pushvalue(L, 4);
-  lua_pushvalue(L, 2);
-  lua_call(L, 2, 0);
-  return 0;
-}
-
-static void holder_ended(lp_watch *watch, lp_task *t) {
-  lp_state *st = lp_list_of(watch, holding, watch)->st;
-  lua_State *L = st->L;
-  lua_pushcfunction(L, end_holder);
-  lua_pushlightuserdata(L, t);
-  lua_pushboolean(L, t->status == LP_TASK_DONE);
-  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-    if (st->report) st->report(st, luaL_tolstring(L, -1, NULL));
-    lua_pop(L, st->report ? 2 : 1);
-  }
-}
-
-/* Stack: the table of holders, the new one, which keeps the watch alive. Either it is in the
- * table and is told of the task's end, or there is no memory. */
-static void watch_task(lua_State *L, lp_task *t) {
-  holding *h = lua_newuserdatauv(L, sizeof *h, 0);
-  *h = (holding){.watch.ended = holder_ended, .st = t->st};
-  lua_setfield(L, -2, "watch");
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, -3, t);
-  lp_watch_add(&h->watch, &t->watchers);
-}
-
-/* core.holder() -> the current task's holder. */
-static int sync_holder(lua_State *L) {
-  lp_state *st = lp_state_of(L);
-  if (!st->current) return luaL_error(L, "luapool.sync outside any task");
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &holders_key);
-  if (lua_rawgetp(L, -1, st->current) == LUA_TTABLE) return 1;
-  lua_createtable(L, 0, 3);
-  lua_getfield(L, -3, "n");
-  lua_Integer id = lua_tointeger(L, -1) + 1;
-  lua_pushinteger(L, id);
-  lua_setfield(L, -5, "n");
-  lua_pushinteger(L, id);
-  lua_setfield(L, -3, "id");
-  lua_pop(L, 1);
-  lua_replace(L, -2); /* nil */
-  watch_task(L, st->current);
-  return 1;
-}
-
-/* core.on_end(fn). Calls fn(holder, "done" or "failed") at the end of a task that holds
- * something. It may not wait. */
-static int sync_on_end(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &on_end_key);
-  return 0;
-}
-
-/* ---- errors ---- */
-
-/* core.raise(kind or nil, message). Raises an error object at the place of the user's code, or
- * a string when there is no kind. */
-static int sync_raise(lua_State *L) {
-  const char *kind = luaL_optstring(L, 1, NULL), *message = luaL_checkstring(L, 2);
-  return kind ? lp_raise(L, kind, "%s", message) : lp_raise_text(L, message);
-}
-
-int luaopen_luapool_sync_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"waiters", sync_waiters},
-                                       {"holder", sync_holder},
-                                       {"on_end", sync_on_end},
-                                       {"raise", sync_raise},
-                                       {NULL, NULL}};
-  open_waiters(L);
-  lua_newtable(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &holders_key);
-  luaL_newlib(L, functions);
-  return 1;
 }

@@ -1,4 +1,4 @@
-/* bindings/fs/fs.c: luapool.fs.core: files and folders. Each call is a job of libuv's thread
+/* bindings/fs/open.c: luapool.fs.core: files and folders. Each call is a job of libuv's thread
  * pool that works on copies, so a cancelled task goes on at once and the job, when it ends,
  * only gives its memory back. What had begun is done to the end, except that nobody stays
  * behind waiting for the other end of a pipe: that is waited for in the loop, between two turns

@@ -1,27 +1,19 @@
-/* bindings/core/core.c: luapool.core: what only luapool's own Lua half uses: signals for the
- * program, facts about the process. Layer: bindings. */
+/* bindings/core/signals.c: signals for the program, as something that a task waits for. Layer:
+ * bindings. Process: main. */
+#include "bindings/core/signals.h"
+
 #include <errno.h>
-#include <lauxlib.h>
-#include <limits.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/resource.h>
+#include <stdbool.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "bindings/bindings.h"
+#include "bindings/class.h"
 #include "runtime/base/alloc.h"
-#include "runtime/base/cgroup.h"
 #include "runtime/base/error.h"
-#include "runtime/loop/dump.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
-#include "runtime/loop/task.h"
-#include "runtime/pool/fleet.h"
-
-/* ---- signals ---- */
+#include "runtime/loop/state.h"
 
 static const struct {
   const char *name;
@@ -39,7 +31,7 @@ typedef struct watch {
   lp_op *waiting; /* at most one */
 } watch;
 
-static const char WATCH[] = "luapool.signals";
+static const char CLASS[] = "luapool.signals";
 
 static void watch_release(watch *w) {
   if (--w->holders == 0) lp_alloc_free(w);
@@ -90,7 +82,7 @@ static bool is_ignored(int signum) {
 static int core_signals(lua_State *L) {
   watch **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
-  luaL_setmetatable(L, WATCH);
+  luaL_setmetatable(L, CLASS);
   watch *w = *box = lp_alloc_new(sizeof *w);
   if (!w) return lp_raise_code(L, LP_EMEMORY, "signals");
   w->holders = 1;
@@ -133,7 +125,7 @@ static const lp_op_class signal_class = {
 
 /* watch:wait() -> name of a caught signal. One task at a time. */
 static int signals_wait(lua_State *L) {
-  watch *w = *(watch **)luaL_checkudata(L, 1, WATCH);
+  watch *w = *(watch **)lpb_class_check(L, CLASS);
   luaL_argcheck(L, w && !w->waiting, 1, "closed, or another task waits");
   signal_op *s = lp_op_new(L, &signal_class, sizeof *s);
   s->watch = w;
@@ -146,7 +138,7 @@ static int signals_wait(lua_State *L) {
 
 /* watch:close(). Signals do again what they did before. */
 static int signals_close(lua_State *L) {
-  watch **box = luaL_checkudata(L, 1, WATCH), *w = *box;
+  watch **box = lpb_class_check(L, CLASS), *w = *box;
   *box = NULL;
   if (!w) return 0;
   for (int i = 0; i < SIGNALS; i++)
@@ -156,99 +148,11 @@ static int signals_close(lua_State *L) {
   return 0;
 }
 
-/* ---- the process ---- */
+const luaL_Reg lpb_core_signals_functions[] = {{"signals", core_signals}, {NULL, NULL}};
 
-/* core.cpus() -> number of processors that this process may use: affinity and control group. */
-static int core_cpus(lua_State *L) {
-  cpu_set_t set;
-  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  int most = lp_cgroup_cpus();
-  lua_pushinteger(L, most > 0 && most < n ? most : n);
-  return 1;
-}
-
-/* core.descriptors() -> how many this process may have open. */
-static int core_descriptors(lua_State *L) {
-  struct rlimit limit;
-  bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX;
-  lua_pushinteger(L, known ? (lua_Integer)limit.rlim_cur : INT_MAX);
-  return 1;
-}
-
-/* core.slice() -> seconds of CPU that a task may use before others run; 0: no limit. */
-static int core_slice(lua_State *L) {
-  const lp_interrupt *in = &lp_state_of(L)->interrupt;
-  const struct timespec *slice = &in->slice.it_value;
-  lua_pushnumber(L, in->open ? (double)slice->tv_sec + (double)slice->tv_nsec / 1e9 : 0);
-  return 1;
-}
-
-/* core.pid() -> this process. */
-static int core_pid(lua_State *L) {
-  lua_pushinteger(L, getpid());
-  return 1;
-}
-
-/* core.dump() -> text: what each task of this process waits for, since when, and where. Asks
- * the workers for theirs, which they write to stderr. */
-static int core_dump(lua_State *L) {
-  lp_fleet_dump(lp_state_of(L));
-  lp_dump_push(L);
-  return 1;
-}
-
-/* core.isatty(fd) -> bool. */
-static int core_isatty(lua_State *L) {
-  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
-  return 1;
-}
-
-/* core.exit(status). Ends the process at once, without unwinding: for the second Ctrl-C and for
- * a closed pipe. The forkserver sees to the workers. */
-static int core_exit(lua_State *L) {
-  _exit((int)luaL_checkinteger(L, 1));
-}
-
-/* core.write(fd, text) -> true, or nil, message, errno. Writes all of it, blocking. */
-static int core_write(lua_State *L) {
-  int fd = (int)luaL_checkinteger(L, 1);
-  size_t len;
-  const char *text = luaL_checklstring(L, 2, &len);
-  while (len > 0) {
-    ssize_t n = write(fd, text, len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return luaL_fileresult(L, 0, NULL);
-    text += n;
-    len -= (size_t)n;
-  }
-  lua_pushboolean(L, 1);
-  return 1;
-}
-
-static void open_signals(lua_State *L) {
+void lpb_core_signals_open(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"wait", signals_wait}, {"close", signals_close}, {"__gc", signals_close}, {NULL, NULL}};
-  luaL_newmetatable(L, WATCH);
-  luaL_setfuncs(L, methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
+  lpb_class_new(L, CLASS, methods);
   lua_pop(L, 1);
-}
-
-int luaopen_luapool_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"signals", core_signals},
-                                       {"cpus", core_cpus},
-                                       {"pid", core_pid},
-                                       {"slice", core_slice},
-                                       {"dump", core_dump},
-                                       {"isatty", core_isatty},
-                                       {"exit", core_exit},
-                                       {"write", core_write},
-                                       {"descriptors", core_descriptors},
-                                       {NULL, NULL}};
-  luaL_newlib(L, functions);
-  lua_pushliteral(L, LP_VERSION);
-  lua_setfield(L, -2, "version");
-  open_signals(L);
-  return 1;
 }

@@ -1,0 +1,101 @@
+/* bindings/core/open.c: luapool.core: what only luapool's own Lua half uses: signals for the
+ * program, facts about the process. Layer: bindings. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bindings/bindings.h"
+#include "bindings/core/signals.h"
+#include "runtime/base/cgroup.h"
+#include "runtime/loop/dump.h"
+#include "runtime/loop/state.h"
+#include "runtime/pool/fleet.h"
+
+/* core.cpus() -> number of processors that this process may use: affinity and control group. */
+static int core_cpus(lua_State *L) {
+  cpu_set_t set;
+  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  int most = lp_cgroup_cpus();
+  lua_pushinteger(L, most > 0 && most < n ? most : n);
+  return 1;
+}
+
+/* core.descriptors() -> how many this process may have open. */
+static int core_descriptors(lua_State *L) {
+  struct rlimit limit;
+  bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX;
+  lua_pushinteger(L, known ? (lua_Integer)limit.rlim_cur : INT_MAX);
+  return 1;
+}
+
+/* core.slice() -> seconds of CPU that a task may use before others run; 0: no limit. */
+static int core_slice(lua_State *L) {
+  const lp_interrupt *in = &lp_state_of(L)->interrupt;
+  const struct timespec *slice = &in->slice.it_value;
+  lua_pushnumber(L, in->open ? (double)slice->tv_sec + (double)slice->tv_nsec / 1e9 : 0);
+  return 1;
+}
+
+/* core.pid() -> this process. */
+static int core_pid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+/* core.dump() -> text: what each task of this process waits for, since when, and where. Asks
+ * the workers for theirs, which they write to stderr. */
+static int core_dump(lua_State *L) {
+  lp_fleet_dump(lp_state_of(L));
+  lp_dump_push(L);
+  return 1;
+}
+
+/* core.isatty(fd) -> bool. */
+static int core_isatty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* core.exit(status). Ends the process at once, without unwinding: for the second Ctrl-C and for
+ * a closed pipe. The forkserver sees to the workers. */
+static int core_exit(lua_State *L) {
+  _exit((int)luaL_checkinteger(L, 1));
+}
+
+/* core.write(fd, text) -> true, or nil, message, errno. Writes all of it, blocking. */
+static int core_write(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1);
+  size_t len;
+  const char *text = luaL_checklstring(L, 2, &len);
+  while (len > 0) {
+    ssize_t n = write(fd, text, len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return luaL_fileresult(L, 0, NULL);
+    text += n;
+    len -= (size_t)n;
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+int luaopen_luapool_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"cpus", core_cpus},
+                                       {"pid", core_pid},
+                                       {"slice", core_slice},
+                                       {"dump", core_dump},
+                                       {"isatty", core_isatty},
+                                       {"exit", core_exit},
+                                       {"write", core_write},
+                                       {"descriptors", core_descriptors},
+                                       {NULL, NULL}};
+  luaL_newlib(L, functions);
+  luaL_setfuncs(L, lpb_core_signals_functions, 0);
+  lua_pushliteral(L, LP_VERSION);
+  lua_setfield(L, -2, "version");
+  lpb_core_signals_open(L);
+  return 1;
+}

@@ -1,0 +1,41 @@
+/* bindings/dns/open.c: luapool.dns. Layer: bindings. */
+#include <lauxlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "bindings/bindings.h"
+#include "bindings/dns/dns.h"
+#include "runtime/loop/raise.h"
+
+static int push_list(lua_State *L, const char *name, int status, const struct addrinfo *list) {
+  if (status < 0) {
+    lp_raise_push(L, "dns", "cannot look up '%s': %s", name, uv_strerror(status));
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, uv_err_name(status));
+    lua_setfield(L, -2, "code");
+    return lua_error(L);
+  }
+  lua_newtable(L);
+  for (lua_Integer i = 1; list; i++, list = list->ai_next) {
+    lpb_dns_push_address(L, list->ai_addr);
+    lua_rawseti(L, -2, i);
+  }
+  return 1;
+}
+
+/* dns.lookup(name) -> list of addresses, "127.0.0.1" and "::1", the best first. Waits. Raises
+ * kind `dns` with `name` and `code` ("EAI_NONAME"). */
+static int dns_lookup(lua_State *L) {
+  size_t len;
+  const char *name = luaL_checklstring(L, 1, &len);
+  luaL_argcheck(L, strlen(name) == len, 1, "a name cannot hold a zero byte");
+  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+  return lpb_dns_await(L, name, NULL, &hints, push_list);
+}
+
+int luaopen_luapool_dns(lua_State *L) {
+  static const luaL_Reg functions[] = {{"lookup", dns_lookup}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}

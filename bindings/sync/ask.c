@@ -1,0 +1,41 @@
+/* bindings/sync/ask.c: a worker asks main for the objects of luapool.sync. Layer: bindings.
+ * Process: a worker, but for core.in_worker. */
+#include "bindings/sync/ask.h"
+
+#include "runtime/loop/state.h"
+#include "runtime/pool/protocol.h"
+#include "runtime/worker/ask.h"
+
+/* core.ask(object, holder, method, ...) -> its results, from main. Waits. */
+static int sync_ask(lua_State *L) {
+  return lp_ask(L);
+}
+
+/* core.in_worker() -> bool. Is main another process? */
+static int sync_in_worker(lua_State *L) {
+  lua_pushboolean(L, lp_ask_find(L) != NULL);
+  return 1;
+}
+
+/* core.hold(object). There is a proxy of it here. */
+static int sync_hold(lua_State *L) {
+  lp_ask_tell(L, LP_SAY_HOLD, (uint32_t)luaL_checkinteger(L, 1), 0);
+  return 0;
+}
+
+/* core.let_go(object). There is one less. */
+static int sync_let_go(lua_State *L) {
+  lp_ask_tell(L, LP_SAY_LET_GO, (uint32_t)luaL_checkinteger(L, 1), 0);
+  return 0;
+}
+
+/* core.ended(holder, normally). A task that has asked has ended. */
+static int sync_ended(lua_State *L) {
+  lp_ask_tell(L, LP_SAY_ENDED, (uint32_t)luaL_checkinteger(L, 1),
+              (uint32_t)lua_toboolean(L, 2));
+  return 0;
+}
+
+const luaL_Reg lpb_sync_ask_functions[] = {
+    {"ask", sync_ask},     {"hold", sync_hold},           {"let_go", sync_let_go},
+    {"ended", sync_ended}, {"in_worker", sync_in_worker}, {NULL, NULL}};

@@ -1,0 +1,11 @@
+/* bindings/term/screen.h: the bars at the bottom of the terminal. Layer: bindings. Process:
+ * main. */
+#ifndef LP_BINDINGS_TERM_SCREEN_H
+#define LP_BINDINGS_TERM_SCREEN_H
+
+#include <lauxlib.h>
+
+/* Puts the functions of the screen into the table on top of the stack. */
+void lpb_term_screen_open(lua_State *L);
+
+#endif

@@ -1,0 +1,11 @@
+/* bindings/term/stdout.h: `print` and `io.write` of the program. Layer: bindings. Process:
+ * main. */
+#ifndef LP_BINDINGS_TERM_STDOUT_H
+#define LP_BINDINGS_TERM_STDOUT_H
+
+#include <lauxlib.h>
+
+/* Functions of the module. */
+extern const luaL_Reg lpb_term_stdout_functions[];
+
+#endif
