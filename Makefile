@@ -14,9 +14,13 @@ build-%:
 test: build
 	@tests/run build/$(PRESET) $(ONLY)
 
-# Format, lint, include direction, sizes, documentation, then the tests under ASan and UBSan.
-check: build-asan
-	@tests/lint/run build/asan; lint=$$?; tests/run build/asan && exit $$lint
+# Layout, static analysis and the rules of the house, and all tests under ASan and UBSan. What is
+# shipped is built once more with warnings as errors: some are only found by the optimizer.
+check: build-asan build-strict
+	@tests/run --lint build/asan
+
+lint: build-asan
+	@tests/run build/asan tests/lint/run
 
 bench: build-release
 	@tests/bench/run build/release $(ONLY)
@@ -24,6 +28,10 @@ bench: build-release
 # Workers killed at random for 20 s; the short form is part of the tests.
 storm: build
 	@build/$(PRESET)/luapool run tests/support/storm.lua
+
+# All tests with: buffers of a few bytes; a collection at every await; the thread sanitizer.
+tiny gcstress tsan: %: build-%
+	@tests/run build/$@ $(ONLY)
 
 fuzz: build-fuzz
 	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
@@ -38,4 +46,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build test check bench storm fuzz demo format clean
+.PHONY: build test check lint bench storm tiny gcstress tsan fuzz demo format clean

@@ -16,8 +16,8 @@ void lp_watch_remove(lp_watch *w) {
   w->at = NULL;
 }
 
-/* Those who were added first are called first. Each is out of the list when it is called, and may
- * take others out of it. */
+/* Those who were added first are called first. Each is out of the list when it is called, and
+ * may take others out of it. */
 void lp_watch_call(lp_watch **list, lp_task *t) {
   lp_watch *newest = *list;
   *list = NULL;

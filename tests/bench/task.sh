@@ -21,6 +21,7 @@ sleepers() {
   done
 }
 
+ours_kb=0 floor_kb=0 # `least` sets them
 for way in list gather nobody; do
   sleepers 0 5
   ours_base=$ours floor_base=$floor ours_base_kb=$ours_kb floor_base_kb=$floor_kb
@@ -48,6 +49,6 @@ slices() {
 for work in numbers calls values; do
   for tasks in 1 4; do
     [ "$work $tasks" = "values 4" ] && limit=- || limit=1
-    row "time slices, $tasks computing with $work" "$(slices $work $tasks)" - $limit %
+    row "time slices, $tasks computing with $work" "$(slices "$work" "$tasks")" - "$limit" %
   done
 done

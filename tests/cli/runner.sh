@@ -47,3 +47,9 @@ it "fails when it has run nothing"
 TEST_LOGS=$work/logs run tests/run "$(dirname "$LUAPOOL")" no-such-test
 expect_status 1
 expect_out "0 passed, 0 failed, 0 skipped"
+
+it "tells what was skipped, and why"
+run_tests 'echo "ok 1 - a # SKIP no b"' 'echo "ok 2 - c"' 'echo 1..2'
+expect_status 0
+expect_out_like '^ +ok 1 - a # SKIP no b$'
+expect_out_like '^1 passed, 0 failed, 1 skipped$'

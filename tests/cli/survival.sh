@@ -168,7 +168,8 @@ run timeout 20 "$LUAPOOL" run "$work/job.lua" "${LUAPOOL%/*}/tests"
 expect_status 0
 expect_out_like '^false	3$'
 expect_out_lines 3
-for child in $(grep '^[0-9]*$' "$work/out"); do expect kill "$child"; done
+grep '^[0-9]*$' "$work/out" >"$work/children"
+while read -r child; do expect kill "$child"; done <"$work/children"
 
 it "ends a worker that sends garbage, and no other"
 cat >"$work/job.lua" <<'END'

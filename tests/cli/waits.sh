@@ -188,7 +188,7 @@ print "done"
 END
 run luapool run "$work/alive.lua"
 expect_status 0
-expect_out done
+expect_out "done"
 
 it "shows on SIGUSR2 what every task of every process waits for"
 cat >"$work/busy.lua" <<'END'
