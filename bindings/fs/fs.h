@@ -1,4 +1,4 @@
-/* bindings/fs/fs.h: what fs.c registers from the other files of this folder. Layer: bindings.
+/* bindings/fs/fs.h: what open.c registers from the other files of this folder. Layer: bindings.
  */
 #ifndef LP_BINDINGS_FS_FS_H
 #define LP_BINDINGS_FS_FS_H

@@ -4,7 +4,7 @@
 
 local beside = require "luapool.internal.beside"
 local encode = require("luapool.json.core").encode
-local screen = require "luapool.screen.core"
+local screen = require "luapool.term.core"
 
 local M = {}
 

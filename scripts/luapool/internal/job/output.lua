@@ -6,7 +6,7 @@
 
 local beside = require "luapool.internal.beside"
 local fs = require "luapool.fs"
-local screen = require "luapool.screen.core"
+local screen = require "luapool.term.core"
 
 local M = {}
 
