@@ -1,7 +1,7 @@
 /* bindings/bindings.h: the modules in C, one luaopen_ each, for the table in
  * runtime/luapool_modules.c. Layer: bindings. */
-#ifndef LP_BINDINGS_BINDINGS_H
-#define LP_BINDINGS_BINDINGS_H
+#ifndef LPB_BINDINGS_H
+#define LPB_BINDINGS_H
 
 #include <lua.h>
 

@@ -3,8 +3,8 @@
  * A method knows its class, the metatable, as its first upvalue: to compare it with the
  * object's costs less than luaL_checkudata, which looks the class up by its name. Layer:
  * bindings. */
-#ifndef LP_BINDINGS_CLASS_H
-#define LP_BINDINGS_CLASS_H
+#ifndef LPB_CLASS_H
+#define LPB_CLASS_H
 
 #include <lauxlib.h>
 

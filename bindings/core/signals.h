@@ -1,6 +1,6 @@
 /* bindings/core/signals.h: signals for the program. Layer: bindings. */
-#ifndef LP_BINDINGS_CORE_SIGNALS_H
-#define LP_BINDINGS_CORE_SIGNALS_H
+#ifndef LPB_CORE_SIGNALS_H
+#define LPB_CORE_SIGNALS_H
 
 #include <lauxlib.h>
 

@@ -1,7 +1,7 @@
 /* bindings/dns/dns.h: the one way to look names up, for luapool.dns and for LuaSocket's dns. On
  * libuv's threads. Layer: bindings. */
-#ifndef LP_BINDINGS_DNS_DNS_H
-#define LP_BINDINGS_DNS_DNS_H
+#ifndef LPB_DNS_DNS_H
+#define LPB_DNS_DNS_H
 
 #include <lua.h>
 #include <netdb.h>

@@ -2,9 +2,10 @@
  * and takes its place at the end (luapool.internal.beside). The claim is a lock of the open
  * file: it ends with the process, however that ends. Both functions block, as Lua's io does.
  * Layer: bindings. */
+#include "bindings/fs/claim.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <lauxlib.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "bindings/fs/fs.h"
 
 static int close_file(lua_State *L) {
   luaL_Stream *file = luaL_checkudata(L, 1, LUA_FILEHANDLE);
@@ -56,7 +55,7 @@ static int push_locked(lua_State *L, const char *path) {
 /* core.claim(path, anew, mode) -> file, bytes: opens a file for writing and tells how many
  * bytes it holds. With `anew` it is emptied, and has the permission bits `mode` when they are
  * given. Returns nil and a message when that fails, and when another process has claimed it. */
-int lpb_fs_claim(lua_State *L) {
+static int fs_claim(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   bool anew = lua_toboolean(L, 2);
   lua_Integer mode = luaL_optinteger(L, 3, -1);
@@ -76,9 +75,12 @@ int lpb_fs_claim(lua_State *L) {
 
 /* core.realpath(path) -> the same file's path without links, or nil when there is no such file.
  */
-int lpb_fs_realpath(lua_State *L) {
+static int fs_realpath(lua_State *L) {
   char *path = realpath(luaL_checkstring(L, 1), NULL);
   lua_pushstring(L, path);
   free(path);
   return 1;
 }
+
+const luaL_Reg lpb_fs_claim_functions[] = {
+    {"claim", fs_claim}, {"realpath", fs_realpath}, {NULL, NULL}};

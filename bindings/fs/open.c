@@ -9,7 +9,7 @@
 #include <uv.h>
 
 #include "bindings/bindings.h"
-#include "bindings/fs/fs.h"
+#include "bindings/fs/claim.h"
 #include "bindings/fs/work.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -93,7 +93,7 @@ static void ran(uv_work_t *job, int status) {
   fs_op *f = lp_list_of(job, fs_op, job);
   int rc = status < 0 ? status : f->rc;
   f->working = false;
-  if (rc == LP_FS_WORK_AGAIN) {
+  if (rc == LPB_FS_WORK_AGAIN) {
     rc = f->given_up ? LP_ECANCELLED : wait_before_next(f);
     if (rc == 0) return;
   }
@@ -304,18 +304,12 @@ static int fs_tempdir(lua_State *L) {
 }
 
 int luaopen_luapool_fs_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", fs_read},
-                                       {"write", fs_write},
-                                       {"append", fs_append},
-                                       {"list", fs_list},
-                                       {"stat", fs_stat},
-                                       {"mkdir", fs_mkdir},
-                                       {"remove", fs_remove},
-                                       {"rename", fs_rename},
-                                       {"tempdir", fs_tempdir},
-                                       {"claim", lpb_fs_claim},
-                                       {"realpath", lpb_fs_realpath},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", fs_read},       {"write", fs_write},
+                                       {"append", fs_append},   {"list", fs_list},
+                                       {"stat", fs_stat},       {"mkdir", fs_mkdir},
+                                       {"remove", fs_remove},   {"rename", fs_rename},
+                                       {"tempdir", fs_tempdir}, {NULL, NULL}};
   luaL_newlib(L, functions);
+  luaL_setfuncs(L, lpb_fs_claim_functions, 0);
   return 1;
 }

@@ -18,7 +18,7 @@ enum { CHUNK = 64 << 10 }; /* bytes that a read asks for when the file does not 
 
 static int wait_for(lpb_fs_work *w, short events) {
   w->events = events;
-  return LP_FS_WORK_AGAIN;
+  return LPB_FS_WORK_AGAIN;
 }
 
 /* Opens without blocking; a pipe is written to once somebody reads it. When it is removed
@@ -68,7 +68,7 @@ int lpb_fs_work_read(lpb_fs_work *w) {
   int rc = open_file(w, O_RDONLY);
   if (rc != 0) return rc;
   if ((rc = begin_read(w)) == 0) rc = read_all(w);
-  return rc == LP_FS_WORK_AGAIN ? rc : close_file(w, rc);
+  return rc == LPB_FS_WORK_AGAIN ? rc : close_file(w, rc);
 }
 
 static int write_all(lpb_fs_work *w) {
@@ -88,7 +88,7 @@ static int write_file(lpb_fs_work *w, int flag) {
   int rc = open_file(w, O_WRONLY | O_CREAT | flag);
   if (rc != 0) return rc;
   rc = write_all(w);
-  return rc == LP_FS_WORK_AGAIN ? rc : close_file(w, rc);
+  return rc == LPB_FS_WORK_AGAIN ? rc : close_file(w, rc);
 }
 
 int lpb_fs_work_write(lpb_fs_work *w) {

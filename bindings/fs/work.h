@@ -1,8 +1,8 @@
 /* bindings/fs/work.h: what calls of luapool.fs do in a thread of libuv's pool. They never wait
  * there for the other end of a pipe, or there would soon be no thread for anybody: they come
  * back and say what must happen first. Layer: bindings. Owner: fs.c. */
-#ifndef LP_BINDINGS_FS_WORK_H
-#define LP_BINDINGS_FS_WORK_H
+#ifndef LPB_FS_WORK_H
+#define LPB_FS_WORK_H
 
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -17,11 +17,12 @@ typedef struct lpb_fs_work {
   bool tried;  /* to open a pipe that nobody reads: from then on no file is made in its place */
   int fd;      /* what is being read or written, or -1 */
   size_t done; /* bytes of `data` that are written */
-  short events; /* after LP_FS_WORK_AGAIN: what fd must be ready for (of poll), or 0: a while */
+  short
+      events; /* after LPB_FS_WORK_AGAIN: what fd must be ready for (of poll), or 0: a while */
 } lpb_fs_work;
 
-/* Each returns 0, a negative code, or LP_FS_WORK_AGAIN: then it is to be called again. */
-enum { LP_FS_WORK_AGAIN = 1 };
+/* Each returns 0, a negative code, or LPB_FS_WORK_AGAIN: then it is to be called again. */
+enum { LPB_FS_WORK_AGAIN = 1 };
 
 int lpb_fs_work_read(lpb_fs_work *w);
 int lpb_fs_work_write(lpb_fs_work *w);

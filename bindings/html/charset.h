@@ -1,6 +1,6 @@
 /* bindings/html/charset.h: text of any charset to UTF-8. Layer: bindings. */
-#ifndef LP_BINDINGS_HTML_CHARSET_H
-#define LP_BINDINGS_HTML_CHARSET_H
+#ifndef LPB_HTML_CHARSET_H
+#define LPB_HTML_CHARSET_H
 
 #include <lauxlib.h>
 

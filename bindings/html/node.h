@@ -2,8 +2,8 @@
  *
  * A node is a pointer into its document, which it keeps alive as its user value; the document's
  * __gc gives the tree back. Layer: bindings; any process. */
-#ifndef LP_BINDINGS_HTML_NODE_H
-#define LP_BINDINGS_HTML_NODE_H
+#ifndef LPB_HTML_NODE_H
+#define LPB_HTML_NODE_H
 
 #include <lauxlib.h>
 #include <libxml/tree.h>
@@ -13,13 +13,13 @@
 
 /* A parsed document: a userdata, the user value of each of its nodes, which so keep it alive.
  */
-typedef struct lpb_html_doc {
+typedef struct lpb_html_node_doc {
   xmlDoc *xml;            /* NULL once collected */
   xmlXPathContext *xpath; /* made at the first query */
-} lpb_html_doc;
+} lpb_html_node_doc;
 
 typedef struct lpb_html_node {
-  lpb_html_doc *doc;
+  lpb_html_node_doc *doc;
   xmlNode *xml;
 } lpb_html_node;
 

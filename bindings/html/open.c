@@ -21,7 +21,7 @@ enum {
 };
 
 static int doc_gc(lua_State *L) {
-  lpb_html_doc *doc = lua_touserdata(L, 1);
+  lpb_html_node_doc *doc = lua_touserdata(L, 1);
   xmlXPathFreeContext(doc->xpath);
   xmlFreeDoc(doc->xml);
   doc->xpath = NULL;
@@ -57,8 +57,8 @@ static int html_parse(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &len);
   if (len > INT_MAX) return lp_raise(L, "too_large", "html.parse: the text is too large");
   lua_settop(L, 2);
-  lpb_html_doc *doc = lua_newuserdatauv(L, sizeof *doc, 1);
-  *doc = (lpb_html_doc){0};
+  lpb_html_node_doc *doc = lua_newuserdatauv(L, sizeof *doc, 1);
+  *doc = (lpb_html_node_doc){0};
   luaL_setmetatable(L, DOC);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 3, 1);

@@ -81,7 +81,7 @@ static xmlXPathObject *evaluate_in(xmlXPathContext *context, const char *query) 
 }
 
 static xmlXPathObject *evaluate(lpb_html_node *node, const char *query, complaint *c) {
-  lpb_html_doc *doc = node->doc;
+  lpb_html_node_doc *doc = node->doc;
   xmlGenericErrorFunc print = xmlGenericError;
   void *print_data = xmlGenericErrorContext;
   if (!doc->xpath) doc->xpath = xmlXPathNewContext(doc->xml);

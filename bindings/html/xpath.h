@@ -1,6 +1,6 @@
 /* bindings/html/xpath.h: XPath queries on nodes. Layer: bindings. */
-#ifndef LP_BINDINGS_HTML_XPATH_H
-#define LP_BINDINGS_HTML_XPATH_H
+#ifndef LPB_HTML_XPATH_H
+#define LPB_HTML_XPATH_H
 
 #include <lauxlib.h>
 

@@ -58,32 +58,33 @@ static lpb_http_multi *multi_at(lpb_http_client *c, int n) {
 }
 
 /* The first multi handle in which the host has room. */
-static lpb_http_place *find_place(lpb_http_transfer *t) {
+static lpb_http_host_use *find_multi(lpb_http_transfer *t) {
   for (int n = 0;; n++) {
-    lpb_http_place *p = lpb_http_host_place(t->url->host, n);
-    if (p && p->running >= SPREAD) continue;
-    t->place = n;
-    return p;
+    lpb_http_host_use *use = lpb_http_host_in(t->url->host, n);
+    if (use && use->running >= SPREAD) continue;
+    t->multi = n;
+    return use;
   }
 }
 
 /* Tells the multi handle the host's addresses when it does not know them yet. */
-static int teach(lpb_http_transfer *t, lpb_http_place *p) {
+static int set_addresses(lpb_http_transfer *t, lpb_http_host_use *use) {
   const lpb_http_host *h = t->url->host;
-  if (p->learned == h->generation) return 0;
+  if (use->generation == h->generation) return 0;
   t->addresses = curl_slist_append(NULL, h->addresses);
   if (!t->addresses) return LP_EMEMORY;
   curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->addresses);
-  p->learned = h->generation;
+  use->generation = h->generation;
   return 0;
 }
 
 static int run(lpb_http_transfer *t) {
-  lpb_http_place *p = find_place(t);
-  lpb_http_multi *m = p ? multi_at(t->client, t->place) : NULL;
-  if (!m || teach(t, p) < 0 || lpb_http_multi_start(m, t->easy) < 0) return LP_EMEMORY;
+  lpb_http_host_use *use = find_multi(t);
+  lpb_http_multi *m = use ? multi_at(t->client, t->multi) : NULL;
+  if (!m || set_addresses(t, use) < 0 || lpb_http_multi_start(m, t->easy) < 0)
+    return LP_EMEMORY;
   t->stage = LPB_HTTP_RUNNING;
-  p->running++;
+  use->running++;
   return 0;
 }
 
@@ -140,7 +141,7 @@ static void resolved(lpb_http_host *h, int status) {
 
 /* Leaves the multi handle's and the host's counts. */
 static void leave(lpb_http_transfer *t) {
-  t->url->host->places[t->place].running--;
+  t->url->host->uses[t->multi].running--;
   free_slot(t);
   t->stage = LPB_HTTP_ENDED;
 }
@@ -167,7 +168,7 @@ void lpb_http_client_stop(lpb_http_transfer *t) {
   t->last = t->stage;
   lp_list_remove(&t->link);
   if (t->stage == LPB_HTTP_RUNNING) {
-    lpb_http_multi_stop(c->multis[t->place], t->easy);
+    lpb_http_multi_stop(c->multis[t->multi], t->easy);
     leave(t);
   } else if (t->stage == LPB_HTTP_RESOLVING) {
     free_slot(t);

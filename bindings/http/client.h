@@ -4,8 +4,8 @@
  * a multi handle; for the same reason a host with many connections is spread over several.
  * Nothing is made before the first request. Layer: bindings. Owner: the Lua object, in open.c.
  */
-#ifndef LP_BINDINGS_HTTP_CLIENT_H
-#define LP_BINDINGS_HTTP_CLIENT_H
+#ifndef LPB_HTTP_CLIENT_H
+#define LPB_HTTP_CLIENT_H
 
 #include "bindings/http/host.h"
 #include "bindings/http/http.h"
@@ -18,7 +18,7 @@
 typedef struct lpb_http_client {
   lpb_http_user user; /* of http */
   lpb_http *http;     /* NULL: nothing was requested yet, or closed */
-  lpb_http_hosts hosts;
+  lpb_http_host_set hosts;
   lpb_http_multi **multis;
   int multi_count;
   CURLSH *shared;    /* cookies; NULL for none */

@@ -2,8 +2,8 @@
  *
  * It is written under a temporary name in the same folder and renamed at the end.
  * A zeroed struct is none. Layer: bindings. Owner: transfer.c. */
-#ifndef LP_BINDINGS_HTTP_FILE_H
-#define LP_BINDINGS_HTTP_FILE_H
+#ifndef LPB_HTTP_FILE_H
+#define LPB_HTTP_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -22,7 +22,7 @@ static size_t hash(const char *s, size_t len) {
 /* --- hosts --- */
 
 static void host_free(lpb_http_host *h) {
-  lp_alloc_free(h->places);
+  lp_alloc_free(h->uses);
   lp_alloc_free(h->addresses);
   lp_alloc_free(h);
 }
@@ -41,7 +41,7 @@ static bool is_literal(const char *name) {
   return len == tail || name[len - tail - 1] == '.';
 }
 
-static lpb_http_host *host_new(lpb_http_hosts *hs, const char *scheme, const char *name,
+static lpb_http_host *host_new(lpb_http_host_set *hs, const char *scheme, const char *name,
                                const char *port) {
   size_t key = strlen(scheme) + strlen(name) + strlen(port) + sizeof "://:";
   lpb_http_host *h = lp_alloc_new(sizeof *h + key + strlen(name) + strlen(port) + 2);
@@ -57,7 +57,7 @@ static lpb_http_host *host_new(lpb_http_hosts *hs, const char *scheme, const cha
   return h;
 }
 
-static lpb_http_host *host_find(lpb_http_hosts *hs, const char *scheme, const char *name,
+static lpb_http_host *host_find(lpb_http_host_set *hs, const char *scheme, const char *name,
                                 const char *port) {
   char key[512];
   int n = snprintf(key, sizeof key, "%s://%s:%s", scheme, name, port);
@@ -69,15 +69,15 @@ static lpb_http_host *host_find(lpb_http_hosts *hs, const char *scheme, const ch
   return host_new(hs, scheme, name, port);
 }
 
-lpb_http_place *lpb_http_host_place(lpb_http_host *h, int n) {
-  if (n < h->place_count) return &h->places[n];
+lpb_http_host_use *lpb_http_host_in(lpb_http_host *h, int n) {
+  if (n < h->use_count) return &h->uses[n];
   int count = n + 4;
-  lpb_http_place *places = lp_alloc_resize(h->places, (size_t)count * sizeof *places);
-  if (!places) return NULL;
-  memset(places + h->place_count, 0, (size_t)(count - h->place_count) * sizeof *places);
-  h->places = places;
-  h->place_count = count;
-  return &places[n];
+  lpb_http_host_use *uses = lp_alloc_resize(h->uses, (size_t)count * sizeof *uses);
+  if (!uses) return NULL;
+  memset(uses + h->use_count, 0, (size_t)(count - h->use_count) * sizeof *uses);
+  h->uses = uses;
+  h->use_count = count;
+  return &uses[n];
 }
 
 /* --- URLs --- */
@@ -117,7 +117,7 @@ static const char *reason(CURLUcode code) {
 }
 
 /* Gives u its host. Returns NULL, or why that cannot be. */
-static const char *find_host(lpb_http_hosts *hs, lpb_http_url *u) {
+static const char *find_host(lpb_http_host_set *hs, lpb_http_host_url *u) {
   char *scheme = NULL, *name = NULL, *port = NULL;
   const char *why = NULL;
   CURLUcode rc = curl_url_get(u->parsed, CURLUPART_SCHEME, &scheme, 0);
@@ -138,7 +138,7 @@ static const char *find_host(lpb_http_hosts *hs, lpb_http_url *u) {
   return why;
 }
 
-static const char *parse(lpb_http_hosts *hs, lpb_http_url *u) {
+static const char *parse(lpb_http_host_set *hs, lpb_http_host_url *u) {
   lp_buf text = {0};
   u->parsed = curl_url();
   int rc = u->parsed ? encode(u->text, u->len, &text) : LP_EMEMORY;
@@ -156,7 +156,7 @@ static const char *parse(lpb_http_hosts *hs, lpb_http_url *u) {
   return why;
 }
 
-void lpb_http_host_release(lpb_http_url *u) {
+void lpb_http_host_release(lpb_http_host_url *u) {
   if (!u || --u->refs > 0) return;
   curl_url_cleanup(u->parsed);
   curl_free(u->full);
@@ -164,9 +164,9 @@ void lpb_http_host_release(lpb_http_url *u) {
   lp_alloc_free(u);
 }
 
-lpb_http_url *lpb_http_host_url(lpb_http_hosts *hs, const char *text, size_t len,
-                                const char **why) {
-  lpb_http_url **seat = &hs->urls[hash(text, len) % LPB_HTTP_URLS], *u = *seat;
+lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *text, size_t len,
+                                          const char **why) {
+  lpb_http_host_url **seat = &hs->urls[hash(text, len) % LPB_HTTP_URLS], *u = *seat;
   if (!u || u->len != len || memcmp(u->text, text, len) != 0) {
     *why = "not enough memory";
     u = lp_alloc_new(sizeof *u + len + 1);
@@ -260,9 +260,9 @@ void lpb_http_host_forget(lpb_http_host *h) {
 
 /* --- all of them --- */
 
-void lpb_http_host_open(lpb_http_hosts *hs, uv_loop_t *loop,
+void lpb_http_host_open(lpb_http_host_set *hs, uv_loop_t *loop,
                         void (*resolved)(lpb_http_host *host, int status)) {
-  *hs = (lpb_http_hosts){.loop = loop, .resolved = resolved};
+  *hs = (lpb_http_host_set){.loop = loop, .resolved = resolved};
   for (int i = 0; i < LPB_HTTP_BUCKETS; i++) lp_list_init(&hs->buckets[i]);
 }
 
@@ -276,9 +276,9 @@ static void detach(lp_list *bucket) {
   }
 }
 
-void lpb_http_host_close(lpb_http_hosts *hs) {
+void lpb_http_host_close(lpb_http_host_set *hs) {
   if (!hs->loop) return;
   for (int i = 0; i < LPB_HTTP_URLS; i++) lpb_http_host_release(hs->urls[i]);
   for (int i = 0; i < LPB_HTTP_BUCKETS; i++) detach(&hs->buckets[i]);
-  *hs = (lpb_http_hosts){0};
+  *hs = (lpb_http_host_set){0};
 }

@@ -1,7 +1,7 @@
 /* bindings/http/http.h: what all clients of a runtime share. It is made at the first request,
  * as curl's library is opened then, and closed with the runtime. Layer: bindings. */
-#ifndef LP_BINDINGS_HTTP_HTTP_H
-#define LP_BINDINGS_HTTP_HTTP_H
+#ifndef LPB_HTTP_HTTP_H
+#define LPB_HTTP_HTTP_H
 
 #include <curl/curl.h>
 
@@ -22,7 +22,7 @@ typedef struct lpb_http_user {
 typedef struct lpb_http {
   lp_part part;
   lp_state *st;
-  lpb_http_polls polls;
+  lpb_http_multi_polls polls;
   /* Clients that have made a request and are not closed. */
   lp_list users;
   /* Of a request that names none: cheaper than curl's options for them. */

@@ -14,7 +14,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
 
-struct lpb_http_poll {
+struct lpb_http_multi_poll {
   uv_poll_t handle;
   lpb_http_multi *multi; /* whose transfer used it last */
   curl_socket_t fd;
@@ -27,15 +27,15 @@ struct lpb_http_poll {
 
 /* --- the table of descriptors --- */
 
-static lpb_http_poll *polls_find(const lpb_http_polls *ps, curl_socket_t fd) {
+static lpb_http_multi_poll *polls_find(const lpb_http_multi_polls *ps, curl_socket_t fd) {
   return (size_t)fd < ps->cap ? ps->by_fd[fd] : NULL;
 }
 
-static int polls_reserve(lpb_http_polls *ps, size_t fd) {
+static int polls_reserve(lpb_http_multi_polls *ps, size_t fd) {
   if (fd < ps->cap) return 0;
   size_t cap = ps->cap ? ps->cap : 64;
   while (cap <= fd) cap *= 2;
-  lpb_http_poll **by_fd = lp_alloc_resize(ps->by_fd, cap * sizeof *by_fd);
+  lpb_http_multi_poll **by_fd = lp_alloc_resize(ps->by_fd, cap * sizeof *by_fd);
   if (!by_fd) return LP_EMEMORY;
   for (size_t i = ps->cap; i < cap; i++) by_fd[i] = NULL;
   ps->by_fd = by_fd;
@@ -43,9 +43,9 @@ static int polls_reserve(lpb_http_polls *ps, size_t fd) {
   return 0;
 }
 
-static lpb_http_poll *polls_add(lpb_http_polls *ps, curl_socket_t fd, bool ours) {
+static lpb_http_multi_poll *polls_add(lpb_http_multi_polls *ps, curl_socket_t fd, bool ours) {
   if (polls_reserve(ps, (size_t)fd) < 0) return NULL;
-  lpb_http_poll *p = lp_alloc_new(sizeof *p);
+  lpb_http_multi_poll *p = lp_alloc_new(sizeof *p);
   if (!p) return NULL;
   p->fd = fd;
   p->ours = ours;
@@ -56,8 +56,8 @@ static void poll_free(uv_handle_t *h) {
   lp_alloc_free(h->data);
 }
 
-static void polls_drop(lpb_http_polls *ps, curl_socket_t fd) {
-  lpb_http_poll *p = polls_find(ps, fd);
+static void polls_drop(lpb_http_multi_polls *ps, curl_socket_t fd) {
+  lpb_http_multi_poll *p = polls_find(ps, fd);
   if (!p) return;
   ps->by_fd[fd] = NULL;
   if (p->inited)
@@ -66,10 +66,10 @@ static void polls_drop(lpb_http_polls *ps, curl_socket_t fd) {
     lp_alloc_free(p);
 }
 
-void lpb_http_multi_close_polls(lpb_http_polls *ps) {
+void lpb_http_multi_close_polls(lpb_http_multi_polls *ps) {
   for (size_t fd = 0; fd < ps->cap; fd++) polls_drop(ps, (curl_socket_t)fd);
   lp_alloc_free(ps->by_fd);
-  *ps = (lpb_http_polls){0};
+  *ps = (lpb_http_multi_polls){0};
 }
 
 /* --- events --- */
@@ -93,7 +93,7 @@ static void act(lpb_http_multi *m, curl_socket_t fd, int events) {
 
 static void poll_ready(uv_poll_t *h, int status, int events);
 
-static int poll_arm(lpb_http_poll *p) {
+static int poll_arm(lpb_http_multi_poll *p) {
   if (p->armed == p->wanted) return 0;
   p->armed = p->wanted;
   return uv_poll_start(&p->handle, p->wanted, poll_ready);
@@ -101,7 +101,7 @@ static int poll_arm(lpb_http_poll *p) {
 
 /* libuv stops a handle that it reports an error of: armed again if curl still wants the socket.
  */
-static void poll_failed(lpb_http_poll *p) {
+static void poll_failed(lpb_http_multi_poll *p) {
   lpb_http_multi *m = p->multi;
   curl_socket_t fd = p->fd;
   p->armed = 0;
@@ -112,7 +112,7 @@ static void poll_failed(lpb_http_poll *p) {
 }
 
 static void poll_ready(uv_poll_t *h, int status, int events) {
-  lpb_http_poll *p = h->data;
+  lpb_http_multi_poll *p = h->data;
   if (status < 0) {
     poll_failed(p);
   } else if (!p->wanted) { /* idle, and its server closed it: it would be ready for ever */
@@ -127,7 +127,7 @@ static void poll_ready(uv_poll_t *h, int status, int events) {
 
 /* --- what curl calls --- */
 
-static int poll_init(lpb_http_multi *m, lpb_http_poll *p) {
+static int poll_init(lpb_http_multi *m, lpb_http_multi_poll *p) {
   if (p->inited) return 0;
   int rc = uv_poll_init_socket(m->polls->loop, &p->handle, p->fd);
   if (rc < 0) return rc;
@@ -137,14 +137,14 @@ static int poll_init(lpb_http_multi *m, lpb_http_poll *p) {
 }
 
 /* Asked once a connection. curl closes a socket that never became one by itself. */
-static bool is_connected(lpb_http_poll *p) {
+static bool is_connected(lpb_http_multi_poll *p) {
   struct sockaddr_storage peer;
   socklen_t len = sizeof peer;
   if (!p->connected) p->connected = getpeername(p->fd, (struct sockaddr *)&peer, &len) == 0;
   return p->connected;
 }
 
-static void socket_idle(lpb_http_polls *ps, lpb_http_poll *p) {
+static void socket_idle(lpb_http_multi_polls *ps, lpb_http_multi_poll *p) {
   if (!p->ours || !is_connected(p)) {
     polls_drop(ps, p->fd);
   } else {
@@ -156,7 +156,7 @@ static void socket_idle(lpb_http_polls *ps, lpb_http_poll *p) {
 static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, void *unused) {
   (void)easy, (void)unused;
   lpb_http_multi *m = multi;
-  lpb_http_poll *p = polls_find(m->polls, fd);
+  lpb_http_multi_poll *p = polls_find(m->polls, fd);
   if (what == CURL_POLL_REMOVE) {
     if (p) socket_idle(m->polls, p);
     return 0;
@@ -172,7 +172,7 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, v
 
 static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_sockaddr *a) {
   (void)purpose;
-  lpb_http_opener *o = of;
+  lpb_http_multi_opener *o = of;
   int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
   o->error = fd < 0 ? -errno : 0;
   if (fd < 0) return CURL_SOCKET_BAD;
@@ -215,7 +215,7 @@ static void multi_freed(uv_handle_t *h) {
   lp_alloc_free(h->data);
 }
 
-lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_polls *polls, long keep,
+lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_multi_polls *polls, long keep,
                                     void (*done)(CURL *easy, CURLcode code)) {
   lpb_http_multi *m = lp_alloc_new(sizeof *m);
   if (!m) return NULL;
@@ -240,7 +240,7 @@ lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_polls *polls, long ke
   return m;
 }
 
-void lpb_http_multi_prepare(lpb_http_opener *opener, CURL *easy) {
+void lpb_http_multi_prepare(lpb_http_multi_opener *opener, CURL *easy) {
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, opener);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, socket_close);

@@ -2,8 +2,8 @@
  *
  * scripts/luapool/http.lua has checked what the user gave and made a plain table of it, the
  * plan: the rows of options.c are its fields. Layer: bindings. */
-#ifndef LP_BINDINGS_HTTP_OPTIONS_H
-#define LP_BINDINGS_HTTP_OPTIONS_H
+#ifndef LPB_HTTP_OPTIONS_H
+#define LPB_HTTP_OPTIONS_H
 
 #include <lua.h>
 

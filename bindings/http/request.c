@@ -13,23 +13,23 @@
 #include "runtime/loop/raise.h"
 
 static void request_cancel(lp_op *op, int why) {
-  lpb_http_wait *w = (lpb_http_wait *)op;
+  lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
   if (w->transfer) lpb_http_client_stop(w->transfer);
   lp_op_finish(op, why);
 }
 
 static void request_close(lp_op *op) {
-  lpb_http_client_give(((lpb_http_wait *)op)->transfer);
+  lpb_http_client_give(((lpb_http_transfer_wait *)op)->transfer);
 }
 
-static int raise_unbegun(lua_State *L, const lpb_http_wait *w) {
+static int raise_unbegun(lua_State *L, const lpb_http_transfer_wait *w) {
   if (w->op.status == LP_ECLOSED) return lp_raise(L, "aborted", "the http client is closed");
   if (w->op.status != LP_ECORRUPT) return lp_raise_code(L, w->op.status, "http request");
   return lp_raise(L, "protocol", "%s %s: %s", lua_tostring(L, 2), lua_tostring(L, 3), w->why);
 }
 
 static int request_results(lua_State *L, lp_op *op) {
-  lpb_http_wait *w = (lpb_http_wait *)op;
+  lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
   if (op->status == LP_ECANCELLED) return lp_op_raise(L, op);
   if (!w->transfer) return raise_unbegun(L, w);
   bool readable = w->transfer->stream && w->transfer->headed && op->status == 0;
@@ -56,14 +56,14 @@ static const lp_op_class request_class = {
 
 /* Begins the request whose arguments are on the stack. Returns 0, or a negative code and
  * w->why. */
-static int begin(lua_State *L, lpb_http_client *c, lpb_http_wait *w) {
+static int begin(lua_State *L, lpb_http_client *c, lpb_http_transfer_wait *w) {
   size_t len;
   const char *url = lua_tolstring(L, 3, &len);
   lpb_http_transfer *t = lpb_http_client_take(c, lp_state_of(L));
   if (!t) return c->closed ? LP_ECLOSED : LP_EMEMORY;
   w->transfer = t;
   t->began = uv_hrtime();
-  t->url = lpb_http_host_url(&c->hosts, url, len, &w->why);
+  t->url = lpb_http_host_find_url(&c->hosts, url, len, &w->why);
   if (t->url)
     w->why = lpb_http_options_set(L, t, lua_tostring(L, 2), lua_istable(L, 4) ? 4 : 0);
   if (w->why) {
@@ -83,7 +83,7 @@ int lpb_http_request(lua_State *L) {
   luaL_checkstring(L, 2);
   luaL_checkstring(L, 3);
   lua_settop(L, 4);
-  lpb_http_wait *w = lp_op_new(L, &request_class, sizeof *w);
+  lpb_http_transfer_wait *w = lp_op_new(L, &request_class, sizeof *w);
   int rc = begin(L, c, w);
   if (rc < 0) lp_op_finish(&w->op, rc);
   return lp_op_await(L, &w->op, w->transfer ? w->transfer->timeout : -1);

@@ -1,6 +1,6 @@
 /* bindings/http/request.h: the function that makes a request. Layer: bindings. */
-#ifndef LP_BINDINGS_HTTP_REQUEST_H
-#define LP_BINDINGS_HTTP_REQUEST_H
+#ifndef LPB_HTTP_REQUEST_H
+#define LPB_HTTP_REQUEST_H
 
 #include <lua.h>
 

@@ -1,7 +1,7 @@
 /* bindings/http/result.h: what came of a request, as Lua values: a Response, or an error
  * object. Layer: bindings. */
-#ifndef LP_BINDINGS_HTTP_RESULT_H
-#define LP_BINDINGS_HTTP_RESULT_H
+#ifndef LPB_HTTP_RESULT_H
+#define LPB_HTTP_RESULT_H
 
 #include <lua.h>
 

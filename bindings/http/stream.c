@@ -31,7 +31,7 @@ static void read_cancel(lp_op *op, int why) {
 }
 
 static void read_close(lp_op *op) {
-  lpb_http_wait *w = (lpb_http_wait *)op;
+  lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
   if (w->transfer) w->transfer->wait = NULL;
 }
 
@@ -79,7 +79,7 @@ static int stream_read(lua_State *L) {
   if (!*s) return 0;
   if ((*s)->wait) return lp_raise(L, "usage", "another task reads this stream");
   if ((*s)->body.len > 0) return stream_take(L, s);
-  lpb_http_wait *w = lp_op_new(L, &read_class, sizeof *w);
+  lpb_http_transfer_wait *w = lp_op_new(L, &read_class, sizeof *w);
   lpb_http_transfer *t = *s;
   w->transfer = t;
   t->wait = w;

@@ -1,6 +1,6 @@
 /* bindings/http/stream.h: the body of a response, read piece by piece. Layer: bindings. */
-#ifndef LP_BINDINGS_HTTP_STREAM_H
-#define LP_BINDINGS_HTTP_STREAM_H
+#ifndef LPB_HTTP_STREAM_H
+#define LPB_HTTP_STREAM_H
 
 #include <lua.h>
 

@@ -4,8 +4,8 @@
  * belongs to its client; while a request runs, the operation (or the stream) that asked for it
  * holds it and gives it back with lpb_http_client_give. No function here touches Lua. Layer:
  * bindings. */
-#ifndef LP_BINDINGS_HTTP_TRANSFER_H
-#define LP_BINDINGS_HTTP_TRANSFER_H
+#ifndef LPB_HTTP_TRANSFER_H
+#define LPB_HTTP_TRANSFER_H
 
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -26,14 +26,14 @@ typedef enum {
   LPB_HTTP_RESOLVING, /* its host's address is looked up */
   LPB_HTTP_RUNNING,   /* in a multi handle */
   LPB_HTTP_ENDED,
-} lpb_http_stage;
+} lpb_http_transfer_stage;
 
 /* A task that waits for a transfer: the operation. */
-typedef struct lpb_http_wait {
+typedef struct lpb_http_transfer_wait {
   lp_op op;
   struct lpb_http_transfer *transfer; /* NULL: none was begun, or its client has closed */
   const char *why;                    /* why none was begun; static */
-} lpb_http_wait;
+} lpb_http_transfer_wait;
 
 typedef struct lpb_http_transfer {
   lp_list link; /* in the list of its stage */
@@ -41,12 +41,12 @@ typedef struct lpb_http_transfer {
   lpb_http *http;
   lpb_http_client *client;
   CURL *easy;
-  lpb_http_wait *wait;              /* who waits, or NULL */
+  lpb_http_transfer_wait *wait;     /* who waits, or NULL */
   struct lpb_http_transfer **owner; /* the pointer in a stream's Lua object, or NULL */
-  lpb_http_stage stage;
-  lpb_http_stage last; /* the stage it was in when it was stopped */
-  lpb_http_url *url;
-  int place; /* number of the multi handle */
+  lpb_http_transfer_stage stage;
+  lpb_http_transfer_stage last; /* the stage it was in when it was stopped */
+  lpb_http_host_url *url;
+  int multi; /* index of the multi handle */
 
   char method[16];
   bool large;                   /* the receive buffer is */
@@ -63,7 +63,7 @@ typedef struct lpb_http_transfer {
   struct curl_slist *addresses; /* for CURLOPT_RESOLVE */
   curl_mime *form;
   lpb_http_file file; /* save_to */
-  lpb_http_opener opener;
+  lpb_http_multi_opener opener;
 
   bool sent, answered; /* the request has left; some of its response came */
   bool headed;         /* the final header is complete */

@@ -1,6 +1,6 @@
 /* bindings/json/decode.h: JSON text to Lua values. Layer: bindings. */
-#ifndef LP_BINDINGS_JSON_DECODE_H
-#define LP_BINDINGS_JSON_DECODE_H
+#ifndef LPB_JSON_DECODE_H
+#define LPB_JSON_DECODE_H
 
 #include <lauxlib.h>
 

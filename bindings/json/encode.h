@@ -1,6 +1,6 @@
 /* bindings/json/encode.h: Lua values to JSON text. Layer: bindings. */
-#ifndef LP_BINDINGS_JSON_ENCODE_H
-#define LP_BINDINGS_JSON_ENCODE_H
+#ifndef LPB_JSON_ENCODE_H
+#define LPB_JSON_ENCODE_H
 
 #include <lauxlib.h>
 

@@ -1,6 +1,6 @@
 /* bindings/json/json.h: what decoding and encoding share. Layer: bindings. */
-#ifndef LP_BINDINGS_JSON_JSON_H
-#define LP_BINDINGS_JSON_JSON_H
+#ifndef LPB_JSON_JSON_H
+#define LPB_JSON_JSON_H
 
 /* Deeper values are refused both ways; jansson's own limit. */
 #define LPB_JSON_DEPTH 2048

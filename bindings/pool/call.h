@@ -1,6 +1,6 @@
 /* bindings/pool/call.h: apply and submit. Layer: bindings. Process: main. */
-#ifndef LP_BINDINGS_POOL_CALL_H
-#define LP_BINDINGS_POOL_CALL_H
+#ifndef LPB_POOL_CALL_H
+#define LPB_POOL_CALL_H
 
 #include <lauxlib.h>
 

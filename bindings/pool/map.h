@@ -1,6 +1,6 @@
 /* bindings/pool/map.h: maps over a pool. Layer: bindings. Process: main. */
-#ifndef LP_BINDINGS_POOL_MAP_H
-#define LP_BINDINGS_POOL_MAP_H
+#ifndef LPB_POOL_MAP_H
+#define LPB_POOL_MAP_H
 
 #include <lauxlib.h>
 

@@ -1,7 +1,7 @@
 /* bindings/pool/outcome.h: what an ended call has come to, as Lua values. Layer: bindings.
  * Process: main. */
-#ifndef LP_BINDINGS_POOL_OUTCOME_H
-#define LP_BINDINGS_POOL_OUTCOME_H
+#ifndef LPB_POOL_OUTCOME_H
+#define LPB_POOL_OUTCOME_H
 
 #include <lua.h>
 

@@ -1,8 +1,8 @@
 /* bindings/pool/pool.h: the class of pools, and how values are sent. Layer: bindings. Process:
  * main.
  */
-#ifndef LP_BINDINGS_POOL_POOL_H
-#define LP_BINDINGS_POOL_POOL_H
+#ifndef LPB_POOL_POOL_H
+#define LPB_POOL_POOL_H
 
 #include <lauxlib.h>
 

@@ -1,6 +1,6 @@
 /* bindings/process/process.h: programs run to their end, and os.execute. Layer: bindings. */
-#ifndef LP_BINDINGS_PROCESS_PROCESS_H
-#define LP_BINDINGS_PROCESS_PROCESS_H
+#ifndef LPB_PROCESS_PROCESS_H
+#define LPB_PROCESS_PROCESS_H
 
 #include <lauxlib.h>
 

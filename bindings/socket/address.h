@@ -1,7 +1,7 @@
 /* bindings/socket/address.h: a host and a port to addresses, and the names of a socket's two
  * ends. Layer: bindings. */
-#ifndef LP_BINDINGS_SOCKET_ADDRESS_H
-#define LP_BINDINGS_SOCKET_ADDRESS_H
+#ifndef LPB_SOCKET_ADDRESS_H
+#define LPB_SOCKET_ADDRESS_H
 
 #include "bindings/socket/socket.h"
 

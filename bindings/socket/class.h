@@ -1,8 +1,8 @@
 /* bindings/socket/class.h: the objects that scripts hold: userdata of five classes. A class is
  * a metatable, and an object changes it as LuaSocket's do: a master becomes a client or a
  * server. Layer: bindings. */
-#ifndef LP_BINDINGS_SOCKET_CLASS_H
-#define LP_BINDINGS_SOCKET_CLASS_H
+#ifndef LPB_SOCKET_CLASS_H
+#define LPB_SOCKET_CLASS_H
 
 #include "bindings/socket/socket.h"
 

@@ -1,6 +1,6 @@
 /* bindings/socket/dns.h: socket.dns of the LuaSocket door. Layer: bindings. */
-#ifndef LP_BINDINGS_SOCKET_DNS_H
-#define LP_BINDINGS_SOCKET_DNS_H
+#ifndef LPB_SOCKET_DNS_H
+#define LPB_SOCKET_DNS_H
 
 #include <lauxlib.h>
 

@@ -1,6 +1,6 @@
 /* bindings/socket/option.h: setoption and getoption of the LuaSocket door. Layer: bindings. */
-#ifndef LP_BINDINGS_SOCKET_OPTION_H
-#define LP_BINDINGS_SOCKET_OPTION_H
+#ifndef LPB_SOCKET_OPTION_H
+#define LPB_SOCKET_OPTION_H
 
 #include <lauxlib.h>
 

@@ -1,6 +1,6 @@
 /* bindings/socket/select.h: socket.select of the LuaSocket door. Layer: bindings. */
-#ifndef LP_BINDINGS_SOCKET_SELECT_H
-#define LP_BINDINGS_SOCKET_SELECT_H
+#ifndef LPB_SOCKET_SELECT_H
+#define LPB_SOCKET_SELECT_H
 
 #include <lauxlib.h>
 

@@ -6,8 +6,8 @@
  * direction are served in the order of their coming; the first one holds its place until its
  * task has taken the results, so nobody is handed what another one waits for. Layer: bindings.
  * Owner: the userdata of the script, and each pending operation. */
-#ifndef LP_BINDINGS_SOCKET_SOCKET_H
-#define LP_BINDINGS_SOCKET_SOCKET_H
+#ifndef LPB_SOCKET_SOCKET_H
+#define LPB_SOCKET_SOCKET_H
 
 #include <lauxlib.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /* bindings/socket/tcp.h: TCP of the LuaSocket door. Layer: bindings. */
-#ifndef LP_BINDINGS_SOCKET_TCP_H
-#define LP_BINDINGS_SOCKET_TCP_H
+#ifndef LPB_SOCKET_TCP_H
+#define LPB_SOCKET_TCP_H
 
 #include <lauxlib.h>
 

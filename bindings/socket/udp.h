@@ -1,6 +1,6 @@
 /* bindings/socket/udp.h: UDP of the LuaSocket door. Layer: bindings. */
-#ifndef LP_BINDINGS_SOCKET_UDP_H
-#define LP_BINDINGS_SOCKET_UDP_H
+#ifndef LPB_SOCKET_UDP_H
+#define LPB_SOCKET_UDP_H
 
 #include <lauxlib.h>
 

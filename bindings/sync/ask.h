@@ -1,6 +1,6 @@
 /* bindings/sync/ask.h: a worker asks main for the objects of luapool.sync. Layer: bindings. */
-#ifndef LP_BINDINGS_SYNC_ASK_H
-#define LP_BINDINGS_SYNC_ASK_H
+#ifndef LPB_SYNC_ASK_H
+#define LPB_SYNC_ASK_H
 
 #include <lauxlib.h>
 

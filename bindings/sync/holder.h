@@ -1,6 +1,6 @@
 /* bindings/sync/holder.h: a task as one that may hold something. Layer: bindings. */
-#ifndef LP_BINDINGS_SYNC_HOLDER_H
-#define LP_BINDINGS_SYNC_HOLDER_H
+#ifndef LPB_SYNC_HOLDER_H
+#define LPB_SYNC_HOLDER_H
 
 #include <lauxlib.h>
 

@@ -1,7 +1,7 @@
 /* bindings/sync/remote.h: what workers ask of objects that stay with main. Layer: bindings.
  * Process: main. */
-#ifndef LP_BINDINGS_SYNC_REMOTE_H
-#define LP_BINDINGS_SYNC_REMOTE_H
+#ifndef LPB_SYNC_REMOTE_H
+#define LPB_SYNC_REMOTE_H
 
 #include <lauxlib.h>
 

@@ -1,6 +1,6 @@
 /* bindings/sync/waiters.h: lines of waiting tasks. Layer: bindings. */
-#ifndef LP_BINDINGS_SYNC_WAITERS_H
-#define LP_BINDINGS_SYNC_WAITERS_H
+#ifndef LPB_SYNC_WAITERS_H
+#define LPB_SYNC_WAITERS_H
 
 #include <lauxlib.h>
 

@@ -1,6 +1,6 @@
 /* bindings/task/done.h: Task:on_done. Layer: bindings. */
-#ifndef LP_BINDINGS_TASK_DONE_H
-#define LP_BINDINGS_TASK_DONE_H
+#ifndef LPB_TASK_DONE_H
+#define LPB_TASK_DONE_H
 
 #include <lauxlib.h>
 

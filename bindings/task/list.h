@@ -1,7 +1,7 @@
 /* bindings/task/list.h: lists of tasks: checked, made, waited for, their results. Layer:
  * bindings. */
-#ifndef LP_BINDINGS_TASK_LIST_H
-#define LP_BINDINGS_TASK_LIST_H
+#ifndef LPB_TASK_LIST_H
+#define LPB_TASK_LIST_H
 
 #include <lauxlib.h>
 

@@ -1,6 +1,6 @@
 /* bindings/task/locals.h: task.locals. Layer: bindings. */
-#ifndef LP_BINDINGS_TASK_LOCALS_H
-#define LP_BINDINGS_TASK_LOCALS_H
+#ifndef LPB_TASK_LOCALS_H
+#define LPB_TASK_LOCALS_H
 
 #include <lua.h>
 

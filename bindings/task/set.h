@@ -1,7 +1,7 @@
 /* bindings/task/set.h: a set of tasks whose ends are taken out one at a time. Layer: bindings.
  */
-#ifndef LP_BINDINGS_TASK_SET_H
-#define LP_BINDINGS_TASK_SET_H
+#ifndef LPB_TASK_SET_H
+#define LPB_TASK_SET_H
 
 #include <lauxlib.h>
 

@@ -1,6 +1,6 @@
 /* bindings/task/shield.h: task.shield. Layer: bindings. */
-#ifndef LP_BINDINGS_TASK_SHIELD_H
-#define LP_BINDINGS_TASK_SHIELD_H
+#ifndef LPB_TASK_SHIELD_H
+#define LPB_TASK_SHIELD_H
 
 #include <lua.h>
 

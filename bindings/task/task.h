@@ -1,7 +1,7 @@
 /* bindings/task/task.h: tasks, promises, sleeping, and waiting for one task. Layer: bindings.
  */
-#ifndef LP_BINDINGS_TASK_TASK_H
-#define LP_BINDINGS_TASK_TASK_H
+#ifndef LPB_TASK_TASK_H
+#define LPB_TASK_TASK_H
 
 #include <lauxlib.h>
 

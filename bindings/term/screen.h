@@ -1,7 +1,7 @@
 /* bindings/term/screen.h: the bars at the bottom of the terminal. Layer: bindings. Process:
  * main. */
-#ifndef LP_BINDINGS_TERM_SCREEN_H
-#define LP_BINDINGS_TERM_SCREEN_H
+#ifndef LPB_TERM_SCREEN_H
+#define LPB_TERM_SCREEN_H
 
 #include <lauxlib.h>
 

@@ -1,7 +1,7 @@
 /* bindings/term/stdout.h: `print` and `io.write` of the program. Layer: bindings. Process:
  * main. */
-#ifndef LP_BINDINGS_TERM_STDOUT_H
-#define LP_BINDINGS_TERM_STDOUT_H
+#ifndef LPB_TERM_STDOUT_H
+#define LPB_TERM_STDOUT_H
 
 #include <lauxlib.h>
 

@@ -1,5 +1,5 @@
--- The house's sizes and names: files of at most 500 lines, functions of at most 60, lines of at
--- most 100 columns; a file opens with a comment; lp_buf_push stands in buf.c.
+-- The house's sizes: files of at most 500 lines, functions of at most 60, lines of at
+-- most 100 columns; a file opens with a comment.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 
@@ -19,20 +19,11 @@ local function check_lines(path, lines, opening)
   end
 end
 
-local function check_names(path, f)
-  local file = path:match("([^/]+)%.c$")
-  if not path:find("^runtime/") or not f.name:find("^lp_") then return end
-  if f.name ~= "lp_" .. file and f.name:sub(1, #file + 4) ~= "lp_" .. file .. "_" then
-    row(path, f.at, "%s does not carry its file's name (lp_%s_...)", f.name, file)
-  end
-end
-
 for _, path in ipairs(tree.files({ "runtime", "bindings", "tests" }, { ".c", ".h" })) do
   local lines = tree.lines(path)
   check_lines(path, lines, "^/[*/]")
   for _, f in ipairs(path:find("%.c$") and tree.c_functions(lines) or {}) do
     if f.size > max_function then row(path, f.at, "%s has %d lines", f.name, f.size) end
-    check_names(path, f)
   end
 end
 for _, path in ipairs(tree.files({ "scripts", "examples", "tests" }, { ".lua" })) do

@@ -8,7 +8,7 @@
 
 #include "bindings/http/host.h"
 
-static lpb_http_hosts hosts;
+static lpb_http_host_set hosts;
 static uv_loop_t loop;
 
 static void resolved(lpb_http_host *h, int status) {
@@ -31,8 +31,8 @@ static int teardown(void **state) {
   return uv_loop_close(&loop);
 }
 
-static lpb_http_url *find(const char *text, const char **why) {
-  return lpb_http_host_url(&hosts, text, strlen(text), why);
+static lpb_http_host_url *find(const char *text, const char **why) {
+  return lpb_http_host_find_url(&hosts, text, strlen(text), why);
 }
 
 static void refuses_what_is_no_url(void **state) {
@@ -46,13 +46,13 @@ static void refuses_what_is_no_url(void **state) {
     assert_non_null(why);
   }
   const char *why = NULL;
-  assert_null(lpb_http_host_url(&hosts, "http://a/\0b", 11, &why));
+  assert_null(lpb_http_host_find_url(&hosts, "http://a/\0b", 11, &why));
 }
 
 static void encodes_behind_the_host(void **state) {
   (void)state;
   const char *why = NULL;
-  lpb_http_url *u = find("http://a/x y?q=\xc3\xa4", &why);
+  lpb_http_host_url *u = find("http://a/x y?q=\xc3\xa4", &why);
   assert_null(why);
   assert_string_equal(u->full, "http://a/x%20y?q=%C3%A4");
   lpb_http_host_release(u);
@@ -61,12 +61,12 @@ static void encodes_behind_the_host(void **state) {
 static void shares_urls_and_hosts(void **state) {
   (void)state;
   const char *why = NULL;
-  lpb_http_url *a = find("http://a/1", &why), *b = find("http://A:80/2", &why);
-  lpb_http_url *c = find("https://a/1", &why), *again = find("http://a/1", &why);
+  lpb_http_host_url *a = find("http://a/1", &why), *b = find("http://A:80/2", &why);
+  lpb_http_host_url *c = find("https://a/1", &why), *again = find("http://a/1", &why);
   assert_ptr_equal(a, again);
   assert_ptr_equal(a->host, b->host);
   assert_ptr_not_equal(a->host, c->host);
-  lpb_http_url *all[] = {a, b, c, again};
+  lpb_http_host_url *all[] = {a, b, c, again};
   for (int i = 0; i < 4; i++) lpb_http_host_release(all[i]);
 }
 
@@ -96,7 +96,7 @@ static void knows_what_needs_no_lookup(void **state) {
               {"http://notlocalhost/", false}, {"http://example.com/", false}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const char *why = NULL;
-    lpb_http_url *u = find(rows[i].url, &why);
+    lpb_http_host_url *u = find(rows[i].url, &why);
     assert_int_equal(u->host->literal, rows[i].literal);
     if (rows[i].literal) assert_int_equal(lpb_http_host_resolve(u->host), 1);
     lpb_http_host_release(u);
@@ -107,7 +107,7 @@ static void knows_what_needs_no_lookup(void **state) {
 static void closes_while_looking_up(void **state) {
   (void)state;
   const char *why = NULL;
-  lpb_http_url *u = find("http://nobody.invalid/", &why);
+  lpb_http_host_url *u = find("http://nobody.invalid/", &why);
   assert_int_equal(lpb_http_host_resolve(u->host), 0);
   assert_int_equal(lpb_http_host_resolve(u->host), 0);
   lpb_http_host_release(u);
