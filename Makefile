@@ -29,6 +29,11 @@ bench: build-release
 storm: build
 	@build/$(PRESET)/luapool run tests/support/storm.lua
 
+# 500 runs with deaths, stops and long items in which no deadlock may be reported; the short form is
+# part of the tests.
+alarms: build
+	@tests/support/false_alarms build/$(PRESET)/luapool 500
+
 # All tests with: buffers of a few bytes; a collection at every await; the thread sanitizer.
 tiny gcstress tsan: %: build-%
 	@tests/run build/$@ $(ONLY)
@@ -46,4 +51,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build test check lint bench storm tiny gcstress tsan fuzz demo format clean
+.PHONY: build test check lint bench storm alarms tiny gcstress tsan fuzz demo format clean

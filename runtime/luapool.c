@@ -165,7 +165,7 @@ static int list_waits(lua_State *L) {
   return 1;
 }
 
-/* No timer, no handle, no child is left that could end a wait. */
+/* No timer, no handle, no child and no worker is left that could end a wait: see stall.h. */
 static int deadlocked(luapool *rt) {
   lua_State *L = rt->state.L;
   lp_stall_show(&rt->state);
@@ -180,7 +180,7 @@ static int deadlocked(luapool *rt) {
 
 int luapool_run(luapool *rt) {
   if (rt->main) rt->failed = false; /* of what was loaded before, or could not be */
-  while (rt->main && uv_run(rt->state.loop, UV_RUN_DEFAULT)) {
+  while (rt->main && (uv_run(rt->state.loop, UV_RUN_DEFAULT) || !lp_stall_sure(&rt->state))) {
   }
   if (rt->main) return deadlocked(rt);
   return rt->failed ? LP_ECANCELLED : 0;

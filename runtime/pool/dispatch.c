@@ -3,7 +3,6 @@
  * Process: main. */
 #include "runtime/pool/dispatch.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "runtime/pool/protocol.h"
@@ -119,7 +118,7 @@ static void send_charged(lp_pool *pool) {
     lp_call *call = lp_list_of(pool->charged.next, lp_call, link);
     lp_slot *slot = pool->backoff.place ? NULL : lp_pool_start_alone(pool, call->wanted);
     if (!slot) return;
-    if (!give(pool, slot, call)) lp_fleet_kill(pool->fleet, slot->spawn_id, SIGKILL);
+    if (!give(pool, slot, call)) lp_slot_kill(slot);
   }
 }
 

@@ -157,6 +157,7 @@ int lp_fleet_open(lp_state *st, int socket, pid_t pid, const char *program) {
   f->given_socket = socket;
   f->given_pid = pid;
   f->program = program;
+  f->doubted = UINT64_MAX;
   lp_list_init(&f->pools);
   lp_list_init(&f->slots);
   lp_part_add(st, &f->part, &class);

@@ -23,8 +23,10 @@ typedef struct lp_fleet {
   pid_t given_pid;           /* until the first spawn takes it over; or 0 */
   const char *program;       /* what to start another one with */
   lp_list pools;
-  lp_list slots;   /* all workers that are not gone */
-  uint32_t spawns; /* the id of the latest worker */
+  lp_list slots;    /* all workers that are not gone */
+  uint32_t spawns;  /* the id of the latest worker */
+  uint64_t doubted; /* tasks that main had resumed when its loop had nothing to wait for and
+                       some worker did not stand still; see stall.h */
   lp_oom oom;
   lp_buf *protos; /* bytecode by number, copied out of Lua */
   uint32_t nprotos;

@@ -2,7 +2,6 @@
  * dispatch.c. Layer: pool. Process: main. */
 #include "runtime/pool/pool.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
@@ -24,13 +23,14 @@ static const double WATCH_EVERY = 0.25;
 
 /* ---- whether the loop must go on ---- */
 
-enum { IDLE = 1000 }; /* milliseconds without a task in main: who is to go on? */
+enum { IDLE = 1000 }; /* milliseconds without a task in main: then workers are probed */
 
 static void on_hold(uv_timer_t *timer) {
   lp_pool *pool = timer->data;
   uint64_t resumes = pool->fleet->st->resumes;
   if (pool->resumes == resumes) lp_stall_ask(pool);
   pool->resumes = resumes;
+  lp_pool_hold(pool);
 }
 
 /* A closed pool goes on to its end, but for one that only waits for a map to be iterated. */
@@ -41,7 +41,9 @@ static bool busy(const lp_pool *pool) {
 
 void lp_pool_hold(lp_pool *pool) {
   if (!pool->opened) return;
-  bool on = busy(pool) && !lp_stall_all(pool);
+  bool doubted = pool->fleet->doubted == pool->fleet->st->resumes;
+  bool on = (busy(pool) && lp_list_empty(&pool->members)) ||
+            ((busy(pool) || doubted) && lp_stall_any_moves(pool));
   if (on && !uv_is_active((uv_handle_t *)&pool->hold))
     uv_timer_start(&pool->hold, on_hold, IDLE, IDLE);
   if (!on) uv_timer_stop(&pool->hold);
@@ -116,8 +118,7 @@ static void tell_exit(lp_slot *slot) {
 }
 
 static void kill_all(lp_pool *pool) {
-  lp_list_each (link, &pool->members)
-    lp_fleet_kill(pool->fleet, lp_list_of(link, lp_slot, member)->spawn_id, SIGKILL);
+  lp_list_each (link, &pool->members) lp_slot_kill(lp_list_of(link, lp_slot, member));
 }
 
 static void on_grace(lp_timer *t) {
@@ -296,7 +297,7 @@ static void on_watchdog(lp_timer *t) {
     slot->seen = number;
     if (number && now - slot->since > most && !slot->stuck) {
       slot->stuck = true;
-      lp_fleet_kill(pool->fleet, slot->spawn_id, SIGKILL);
+      lp_slot_kill(slot);
     }
   }
   lp_pool_hold(pool);

@@ -2,7 +2,6 @@
 #include "runtime/pool/remote.h"
 
 #include <lauxlib.h>
-#include <signal.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
@@ -42,7 +41,7 @@ int lp_remote_hear(lp_slot *slot, const lp_frame *frame) {
 }
 
 void lp_remote_give_up(lp_remote *r) {
-  if (r->slot) lp_fleet_kill(r->slot->pool->fleet, r->slot->spawn_id, SIGKILL);
+  if (r->slot) lp_slot_kill(r->slot);
 }
 
 static void push_object(lua_State *L, lp_remote *r) {

@@ -99,21 +99,23 @@ void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause 
     check_gone(slot);
 }
 
+void lp_slot_kill(lp_slot *slot) {
+  slot->killed = true;
+  lp_fleet_kill(slot->pool->fleet, slot->spawn_id, SIGKILL);
+}
+
 /* Kills it after a while; without memory for the timer at once. */
 static void kill_after(lp_slot *slot, double seconds) {
-  lp_fleet *f = slot->pool->fleet;
-  if (lp_loop_after(f->st, &slot->stopped, seconds) < 0)
-    lp_fleet_kill(f, slot->spawn_id, SIGKILL);
+  if (lp_loop_after(slot->pool->fleet->st, &slot->stopped, seconds) < 0) lp_slot_kill(slot);
 }
 
 static void on_stopped(lp_timer *t) {
   lp_slot *slot = lp_list_of(t, lp_slot, stopped);
-  lp_fleet *f = slot->pool->fleet;
   bool sure =
       slot->doubted; /* main may have been stopped as well, and be quicker on its feet */
   slot->doubted = true;
   if (sure)
-    lp_fleet_kill(f, slot->spawn_id, SIGKILL);
+    lp_slot_kill(slot);
   else
     kill_after(slot, SECOND_LOOK);
 }
@@ -122,10 +124,9 @@ static void on_stopped(lp_timer *t) {
  * garbage has not. */
 static void on_ended(lp_channel *c, int status) {
   lp_slot *slot = c->owner;
-  lp_fleet *f = slot->pool->fleet;
   slot->ended = true;
   slot->garbled = status < 0;
-  if (!slot->exited && slot->garbled) lp_fleet_kill(f, slot->spawn_id, SIGKILL);
+  if (!slot->exited && slot->garbled) lp_slot_kill(slot);
   if (!slot->exited && !slot->stopped.place) kill_after(slot, PATIENCE);
   check_gone(slot);
 }
@@ -176,8 +177,7 @@ static void heard_retire(lp_slot *slot, const lp_frame *frame) {
 
 /* Without memory for what it asks it would wait for ever: its calls run elsewhere. */
 static void heard_remote(lp_slot *slot, const lp_frame *frame) {
-  if (lp_remote_hear(slot, frame) < 0)
-    lp_fleet_kill(slot->pool->fleet, slot->spawn_id, SIGKILL);
+  if (lp_remote_hear(slot, frame) < 0) lp_slot_kill(slot);
 }
 
 static void heard_done(lp_slot *s, const lp_frame *f) {
@@ -218,7 +218,7 @@ static const lp_channel_events events = {
 static void on_flush(lp_flush *f) {
   lp_slot *slot = lp_list_of(f, lp_slot, flush);
   lp_channel_flush(&slot->channel);
-  if (slot->stalled) lp_pool_hold(slot->pool);
+  lp_pool_hold(slot->pool); /* whatever was known of the worker, it has something to do now */
 }
 
 static int said(lp_slot *slot, int rc) {
@@ -233,8 +233,7 @@ static int say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
 
 /* One that could not be told what it must know would never do it. */
 void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
-  if (say(slot, type, payload, len) < 0)
-    lp_fleet_kill(slot->pool->fleet, slot->spawn_id, SIGKILL);
+  if (say(slot, type, payload, len) < 0) lp_slot_kill(slot);
 }
 
 /* One frame of a number and bytes. */

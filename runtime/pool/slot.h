@@ -30,34 +30,36 @@ struct lp_slot {
   lp_channel channel;
   lp_output out, err;
   lp_flush flush;
-  lp_list calls;     /* sent to it and not answered */
-  uint32_t load;     /* their number */
-  uint64_t said;     /* frames to it */
-  uint64_t stalled;  /* how many it had heard when it told that it was at a standstill; or 0 */
-  bool probed;       /* it was asked whether it is, and has not answered */
-  uint32_t sent;     /* calls that it was sent and has not given back */
-  uint64_t turns;    /* calls that it was sent */
-  bool ready;        /* it has said so */
-  bool retiring;     /* a replacement has its place; it leaves when its calls have ended */
-  bool asked;        /* to give back calls; no answer yet */
-  bool stuck;        /* it was killed for a call that no timeout reached, */
-  bool garbled;      /* or for having sent garbage */
-  uint64_t seen;     /* what the watchdog saw on its CPU, */
-  double since;      /* since when */
-  lp_timer stopped;  /* until it is killed: it is stopped, or has hung up and does not end */
-  bool frozen;       /* it is stopped by a signal: */
-  bool doubted;      /* and was still so after two seconds */
-  lp_shared *shared; /* memory */
-  bool alone;        /* it is there for one call, which has killed a worker before */
-  bool leaving;      /* it was told to exit */
-  bool exited;       /* reaped, or never forked */
-  bool ended;        /* the channel has */
-  bool gone;         /* the pool knows that it is dead */
-  int open;          /* handles that are not closed */
-  uint64_t done;     /* calls that it has answered */
-  lp_buf knows;      /* one byte a prototype: has it been sent? */
-  lp_buf has;        /* uint32_t numbers of snapshots that it holds */
-  lp_remote *remote; /* what it asks for; NULL before it does */
+  lp_list calls;      /* sent to it and not answered */
+  uint32_t load;      /* their number */
+  uint64_t said;      /* frames to it */
+  uint64_t stalled;   /* how many it had received when it answered a probe last; or 0 */
+  uint64_t probed_at; /* tasks that main had resumed when the worker was probed last */
+  bool probed;        /* that probe has not been answered */
+  uint32_t sent;      /* calls that it was sent and has not given back */
+  uint64_t turns;     /* calls that it was sent */
+  bool ready;         /* it has said so */
+  bool retiring;      /* a replacement has its place; it leaves when its calls have ended */
+  bool asked;         /* to give back calls; no answer yet */
+  bool stuck;         /* it was killed for a call that no timeout reached, */
+  bool garbled;       /* or for having sent garbage */
+  uint64_t seen;      /* what the watchdog saw on its CPU, */
+  double since;       /* since when */
+  lp_timer stopped;   /* until it is killed: it is stopped, or has hung up and does not end */
+  bool frozen;        /* it is stopped by a signal: */
+  bool doubted;       /* and was still so after two seconds */
+  lp_shared *shared;  /* memory */
+  bool alone;         /* it is there for one call, which has killed a worker before */
+  bool leaving;       /* it was told to exit */
+  bool killed;        /* main has sent it a KILL */
+  bool exited;        /* reaped, or never forked */
+  bool ended;         /* the channel has */
+  bool gone;          /* the pool knows that it is dead */
+  int open;           /* handles that are not closed */
+  uint64_t done;      /* calls that it has answered */
+  lp_buf knows;       /* one byte a prototype: has it been sent? */
+  lp_buf has;         /* uint32_t numbers of snapshots that it holds */
+  lp_remote *remote;  /* what it asks for; NULL before it does */
 };
 
 /* Makes a slot and asks for its worker. NULL when memory or descriptors are short; *error says
@@ -83,6 +85,9 @@ void lp_slot_started(lp_slot *slot, pid_t pid);
 
 /* The forkserver has reaped it, or could not fork it; `cause`: what is known beside it. */
 void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause cause);
+
+/* Kills the worker. */
+void lp_slot_kill(lp_slot *slot);
 
 /* It was stopped by a signal, or goes on. One that stays stopped is killed: its calls run
  * again. */

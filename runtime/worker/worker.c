@@ -406,7 +406,7 @@ static void close_worker(worker *w) {
 /* The channel alone does not keep the loop alive: then all tasks wait for main. */
 static void tell_stalled(worker *w) {
   bool startable = w->ready && !lp_list_empty(&w->jobs.waiting);
-  if (!w->probed || startable) return;
+  if (!w->probed || startable || w->leaving) return;
   w->probed = false;
   say(w, LP_SAY_STALLED, &w->heard, sizeof w->heard);
 }

@@ -175,6 +175,56 @@ expect_status 0
 expect_out "of a worker
 of main"
 
+it "does not when a worker dies late, while the others have been idle"
+cat >"$work/alive.lua" <<'END'
+local luapool = require "luapool"
+local p <close> = luapool.pool.new { processes = 2 }
+print(p:apply(function()
+  local luapool = require "luapool"
+  local attempt = luapool.task.current().attempt
+  luapool.task.sleep(2.5)
+  if attempt == 1 then os.exit(1) end
+  return "done at attempt " .. attempt
+end))
+END
+run timeout -s KILL 60 "$LUAPOOL" run "$work/alive.lua"
+expect_status 0
+expect_out "done at attempt 2"
+
+it "does not when a worker that waited for main has just been killed: its task fails"
+cat >"$work/alive.lua" <<'END'
+local luapool = require "luapool"
+local p <close> = luapool.pool.new { processes = 2, crash_retries = 0 }
+local queue = luapool.sync.queue()
+local future = p:submit(function(q) return q:get() end, queue)
+luapool.task.sleep(2.5) -- by now the worker has said that it waits for main
+for _, worker in ipairs(p:stats().workers) do
+  luapool.process.exec { "kill", "-s", "KILL", tostring(worker.pid) }
+end
+local ok, err = future:result()
+print(ok, err.kind)
+END
+run timeout -s KILL 60 "$LUAPOOL" run "$work/alive.lua"
+expect_status 0
+expect_out "false	worker_died"
+
+it "does not while a task that a worker has beside its calls may wake one"
+cat >"$work/alive.lua" <<'END'
+local luapool = require "luapool"
+local queue = luapool.sync.queue()
+local p <close> = luapool.pool.new { processes = 1, init_args = { queue }, init = function(q)
+  local task = require "luapool.task"
+  task.spawn(function()
+    task.sleep(1.5)
+    q:put "of a worker"
+  end)
+end }
+print(queue:get())
+END
+run timeout -s KILL 60 "$LUAPOOL" run "$work/alive.lua"
+expect_status 0
+expect_out "of a worker"
+
 it "does not while a timer, a program or a worker may wake one"
 cat >"$work/alive.lua" <<'END'
 local task, pool = require "luapool.task", require "luapool.pool"
