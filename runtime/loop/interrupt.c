@@ -89,13 +89,12 @@ static int mask_of(int event) {
   return event == LUA_HOOKTAILCALL ? LUA_MASKCALL : 1 << event;
 }
 
-/* Where it cannot be suspended a task that has had its time gets the error, at each tick. */
-static void check_time(lua_State *L) {
-  lp_state *st = lp_state_of(L);
-  if (!st->current || !st->late || !st->late(st)) return;
-  st->current->unwinding = true;
-  lp_task_error_push_cancelled(L, st->current);
-  lua_error(L);
+/* Is the error of its cancellation to be raised in the current task, rather than a slice of it
+ * to end? Where it cannot be suspended one that has had its time gets it at each tick. */
+static bool is_to_end(lp_state *st, bool stuck) {
+  lp_task *t = st->current;
+  if (!t) return false;
+  return (stuck && st->late && st->late(st)) || lp_task_overruns(t, stuck);
 }
 
 /* A slice ends where a line begins or a loop turns, so that `sum = sum + x` on a line of its
@@ -114,16 +113,15 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   bool acts = line && in->primed && !is_whole(L, ar);
   in->primed = (in->primed || line) && !call;
   if (!acts) return;
-  bool suspends = lp_coroutine_suspendable(L);
+  bool suspendable = lp_coroutine_suspendable(L), ends = is_to_end(st, !suspendable);
+  bool suspends = suspendable && !ends;
   if (suspends && !in->saved)
     in->hooked = NULL;
   else
     release(in, L);
   arm(st, suspends);
-  if (!suspends) {
-    check_time(L);
-    return;
-  }
+  if (ends) lp_task_raise_cancelled(L);
+  if (!suspends) return;
   st->yielding = LP_YIELD_SLICE;
   lua_yield(L, 0);
 }

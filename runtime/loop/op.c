@@ -23,12 +23,6 @@ static bool refuses(const lp_task *t) {
   return t->cancelled && !t->shield && !t->unwinding;
 }
 
-static int raise_cancelled(lua_State *L, lp_task *t) {
-  t->unwinding = true;
-  lp_task_error_push_cancelled(L, t);
-  return lua_error(L);
-}
-
 void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size) {
   lp_state *st = lp_state_of(L);
   lp_task *t = st->current;
@@ -40,7 +34,7 @@ void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size) {
     lp_raise(L, "cannot_wait", "cannot wait here (%s): %s", class->name, lua_tostring(L, -1));
   }
   drop(t);
-  if (refuses(t)) raise_cancelled(L, t);
+  if (refuses(t)) lp_task_raise_cancelled(L);
 #ifdef LP_GCSTRESS
   lua_gc(L, LUA_GCCOLLECT);
 #endif
@@ -146,6 +140,6 @@ int lp_op_raise(lua_State *L, lp_op *op) {
   int status = op->status;
   const char *name = op->class->name;
   drop(t); /* what it waited for may be collected once its stack is unwound */
-  if (status == LP_ECANCELLED && t->cancelled) return raise_cancelled(L, t);
+  if (status == LP_ECANCELLED && t->cancelled) return lp_task_raise_cancelled(L);
   return lp_raise_code(L, status, name);
 }

@@ -11,6 +11,10 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 
+/* A task that was told of its cancellation may go on for so many slices, to clean up or out of
+ * obstinacy. Then it is closed. */
+enum { MOST_OVERRUNS = 100 };
+
 static const char CLASS[] = "luapool.Task"; /* its address is the metatable's registry key */
 
 void lp_task_own(lp_task *t, lp_task_end on_end, void *owner) {
@@ -259,10 +263,10 @@ static void close_levels(lua_State *co) {
 
 /* A task that was suspended by a slice is closed instead of being resumed. Its <close> handlers
  * run as the task; they cannot wait. */
-static void close_expired(lp_task *t) {
+static void close_preempted(lp_task *t) {
   lp_state *st = t->st;
   lua_State *L = st->L;
-  lua_pushcfunction(L, lp_task_error_expired);
+  lua_pushcfunction(L, lp_task_error_closed);
   lua_pushlightuserdata(L, t);
   lua_pushlightuserdata(L, innermost(t->co));
   lua_pcall(L, 2, 1, 0); /* the error, whichever */
@@ -273,7 +277,7 @@ static void close_expired(lp_task *t) {
   lp_interrupt_settle(st); /* of a signal while handlers resumed coroutines */
   lua_xmove(L, t->co, 1);
   lp_list_remove(&t->link);
-  t->status = LP_TASK_FAILED;
+  t->status = t->expired ? LP_TASK_FAILED : LP_TASK_CANCELLED;
   end(t, 1);
 }
 
@@ -281,7 +285,7 @@ void lp_task_expire(lp_task *t) {
   if (lp_task_ended(t)) return;
   t->expired = true;
   lp_task_stop(t);
-  if (t->preempted) close_expired(t);
+  if (t->preempted) close_preempted(t);
 }
 
 /* Tasks that scripts have just spawned may be as greedy: who is woken comes before them. */
@@ -296,13 +300,27 @@ static void defer_unstarted(lp_state *st) {
   }
 }
 
+int lp_task_raise_cancelled(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  t->told = t->unwinding = true;
+  lp_task_error_push_cancelled(L, t);
+  return lua_error(L);
+}
+
+bool lp_task_overruns(lp_task *t, bool stuck) {
+  if (!t->cancelled || t->shield) return false;
+  if (!t->told) return !t->unwinding;
+  if (t->overruns < MOST_OVERRUNS) t->overruns++;
+  return stuck && t->overruns == MOST_OVERRUNS;
+}
+
 static void preempt(lp_task *t) {
   lp_state *st = t->st;
   st->overdue = true;
   defer_unstarted(st);
   t->preempted = true;
   lp_list_push(&st->preempted, &t->link);
-  if (t->expired) close_expired(t);
+  if (t->expired || t->overruns == MOST_OVERRUNS) close_preempted(t);
 }
 
 static void suspended(lp_task *t, int nres) {

@@ -47,18 +47,20 @@ struct lp_task {
   uint16_t shield;  /* > 0: inside task.shield */
   lp_task_status status : 8;
   enum { LP_TASK_NO_OP, LP_TASK_OWN_OP, LP_TASK_OTHER_OP } has_op : 2;
-  bool owned : 1;       /* lp_task_own may be called */
-  bool cancelled : 1;   /* cancel was asked for: each wait raises */
-  bool expired : 1;     /* it has had its time: its waits raise kind `timeout`, and it gets no
-                           further slice */
-  bool preempted : 1;   /* in st->preempted */
-  bool unwinding : 1;   /* the cancel error is on its way up: <close> handlers may wait */
-  bool exposed : 1;     /* a script has seen the Task object: no reuse */
-  bool entered : 1;     /* a script has seen the coroutine: no reuse of that either */
-  bool awaited : 1;     /* somebody has seen how it ended */
-  bool more : 1;        /* it has other fields than LP_TASK_VALUE */
-  bool locals : 1;      /* it has LP_TASK_LOCALS: */
-  bool owns_locals : 1; /* and no other task has the same table */
+  bool owned : 1;        /* lp_task_own may be called */
+  bool cancelled : 1;    /* cancel was asked for: each wait raises */
+  bool told : 1;         /* the error of its cancellation has been raised in it */
+  bool expired : 1;      /* it has had its time: its waits raise kind `timeout`, and it gets no
+                            further slice */
+  bool preempted : 1;    /* in st->preempted */
+  bool unwinding : 1;    /* the cancel error is on its way up: <close> handlers may wait */
+  bool exposed : 1;      /* a script has seen the Task object: no reuse */
+  bool entered : 1;      /* a script has seen the coroutine: no reuse of that either */
+  bool awaited : 1;      /* somebody has seen how it ended */
+  bool more : 1;         /* it has other fields than LP_TASK_VALUE */
+  bool locals : 1;       /* it has LP_TASK_LOCALS: */
+  bool owns_locals : 1;  /* and no other task has the same table */
+  unsigned overruns : 7; /* slices that it has used up since it was told */
 };
 
 /* Called once at the end of a task, before the results are stored; the top of `co` holds `nres`
@@ -161,6 +163,14 @@ bool lp_task_stop(lp_task *t);
  * closed after its slice, so that no pcall loop eats the error. */
 void lp_task_expire(lp_task *t);
 
+/* Raises the error of the current task's cancellation in it: a wait does, and the end of a
+ * slice. */
+int lp_task_raise_cancelled(lua_State *L);
+
+/* The current task has used up a slice. True when it has been cancelled and is to be told so
+ * now: at its first slice since, whatever it does. `stuck`: it cannot be suspended. */
+bool lp_task_overruns(lp_task *t, bool stuck);
+
 /* Makes a suspended task ready to be resumed. */
 void lp_task_wake(lp_task *t);
 
@@ -208,9 +218,9 @@ int lp_task_error_handler(lua_State *L);
  * finds its traceback in the current task. */
 void lp_task_error_caught(lua_State *L, int index);
 
-/* A Lua function of two light userdata, the task and its innermost coroutine: the error of a
- * task that has had its time. */
-int lp_task_error_expired(lua_State *L);
+/* A Lua function of two light userdata, a task that is closed where it was suspended and its
+ * innermost coroutine: the error that the task ends with. */
+int lp_task_error_closed(lua_State *L);
 
 /* Pushes the error object of kind `cancelled`, with the reason. */
 void lp_task_error_push_cancelled(lua_State *L, lp_task *t);

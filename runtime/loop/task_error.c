@@ -130,10 +130,9 @@ void lp_task_error_caught(lua_State *L, int index) {
   lua_pop(L, 1);
 }
 
-int lp_task_error_expired(lua_State *L) {
-  lua_State *inner = lua_touserdata(L, 2);
-  lp_raise_push(L, "timeout", "%s", EXPIRED);
-  luaL_traceback(L, inner, NULL, 0);
+int lp_task_error_closed(lua_State *L) {
+  lp_task_error_push_cancelled(L, lua_touserdata(L, 1));
+  luaL_traceback(L, lua_touserdata(L, 2), NULL, 0);
   lua_setfield(L, -2, "traceback");
   return 1;
 }
