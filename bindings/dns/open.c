@@ -24,8 +24,26 @@ static int push_list(lua_State *L, const char *name, int status, const struct ad
   return 1;
 }
 
-/* dns.lookup(name) -> list of addresses, "127.0.0.1" and "::1", the best first. Waits. Raises
- * kind `dns` with `name` and `code` ("EAI_NONAME"). */
+/* Names to addresses, by the resolver of the system. The call waits on libuv's threads.
+ *
+ * ```lua
+ * print(#dns.lookup "127.0.0.1") --> 1
+ * ```
+ * @page dns
+ * @kind dns the name cannot be looked up; fields `name` and `code` ("EAI_NONAME") */
+
+/* Looks up the addresses of a name, the best first.
+ *
+ * ```lua
+ * local addresses = dns.lookup "localhost"
+ * assert(addresses[1] == "127.0.0.1" or addresses[1] == "::1")
+ * print(select(2, pcall(dns.lookup, "no-such-host.invalid")).kind) --> dns
+ * ```
+ * @function dns.lookup
+ * @async
+ * @param name string
+ * @return string[] addresses such as "127.0.0.1" and "::1"
+ * @raises dns fields `name` and `code` ("EAI_NONAME") */
 static int dns_lookup(lua_State *L) {
   size_t len;
   const char *name = luaL_checklstring(L, 1, &len);

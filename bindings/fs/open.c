@@ -197,7 +197,19 @@ static int push_data(lua_State *L, fs_op *f) {
   return 1;
 }
 
-/* fs.read(path) -> all bytes of a file. */
+/* Returns all bytes of a file.
+ *
+ * ```lua
+ * local dir <close> = fs.tempdir()
+ * fs.write(dir .. "/a", "text")
+ * print(fs.read(dir .. "/a")) --> text
+ * print(select(2, pcall(fs.read, "/no/such/file")).code) --> ENOENT
+ * ```
+ * @function fs.read
+ * @async
+ * @param path string|luapool.Tempdir
+ * @return string
+ * @raises fs */
 static int fs_read(lua_State *L) {
   static const fs_verb reads = {"read", lpb_fs_work_read, push_data};
   return on_path(L, &reads, false);
@@ -212,13 +224,37 @@ static int write_data(lua_State *L, const fs_verb *verb) {
   return start(L, f, rc);
 }
 
-/* fs.write(path, bytes). Begins the file anew. */
+/* Writes a file; what it held before is gone.
+ *
+ * ```lua
+ * local dir <close> = fs.tempdir()
+ * fs.write(dir .. "/a", "first")
+ * fs.write(dir .. "/a", "new")
+ * print(fs.read(dir .. "/a")) --> new
+ * ```
+ * @function fs.write
+ * @async
+ * @param path string
+ * @param bytes string
+ * @raises fs */
 static int fs_write(lua_State *L) {
   static const fs_verb writes = {"write", lpb_fs_work_write, NULL};
   return write_data(L, &writes);
 }
 
-/* fs.append(path, bytes). Writes behind what the file holds; makes it when there is none. */
+/* Writes behind what a file holds; makes the file when there is none.
+ *
+ * ```lua
+ * local dir <close> = fs.tempdir()
+ * fs.append(dir .. "/log", "one ")
+ * fs.append(dir .. "/log", "two")
+ * print(fs.read(dir .. "/log")) --> one two
+ * ```
+ * @function fs.append
+ * @async
+ * @param path string
+ * @param bytes string
+ * @raises fs */
 static int fs_append(lua_State *L) {
   static const fs_verb appends = {"append to", lpb_fs_work_append, NULL};
   return write_data(L, &appends);
@@ -234,7 +270,19 @@ static int push_names(lua_State *L, fs_op *f) {
   return 1;
 }
 
-/* fs.list(path) -> the names in a folder, sorted by their bytes, without "." and "..". */
+/* Lists the names in a folder, sorted by their bytes, without "." and "..".
+ *
+ * ```lua
+ * local dir <close> = fs.tempdir()
+ * fs.write(dir .. "/b", "")
+ * fs.write(dir .. "/a", "")
+ * print(table.concat(fs.list(dir), " ")) --> a b
+ * ```
+ * @function fs.list
+ * @async
+ * @param path string|luapool.Tempdir
+ * @return string[]
+ * @raises fs */
 static int fs_list(lua_State *L) {
   static const fs_verb lists = {"list", lpb_fs_work_list, push_names};
   return on_path(L, &lists, false);
@@ -265,8 +313,28 @@ static int push_stat(lua_State *L, fs_op *f) {
   return 1;
 }
 
-/* fs.stat(path) -> {size, mtime, type, mode}: bytes, seconds since 1970 with their fraction,
- * "file", "directory" ... as LuaFileSystem calls them, permission bits. Follows links. */
+/* What `fs.stat` tells.
+ * @class luapool.fs.Stat
+ * @within fs
+ * @field size integer bytes
+ * @field mtime number when it was written, in seconds since 1970
+ * @field type string "file", "directory", "socket", "named pipe", "char device", "block
+ * device", "other"
+ * @field mode integer permission bits */
+
+/* Tells about a file or folder. Links are followed.
+ *
+ * ```lua
+ * local dir <close> = fs.tempdir()
+ * fs.write(dir .. "/a", "12345")
+ * local stat = fs.stat(dir .. "/a")
+ * print(stat.size, stat.type) --> 5 file
+ * ```
+ * @function fs.stat
+ * @async
+ * @param path string|luapool.Tempdir
+ * @return luapool.fs.Stat
+ * @raises fs */
 static int fs_stat(lua_State *L) {
   static const fs_verb stats = {"stat", lpb_fs_work_stat, push_stat};
   return on_path(L, &stats, false);
@@ -284,7 +352,19 @@ static int fs_remove(lua_State *L) {
   return on_path(L, &removes, lua_toboolean(L, 2));
 }
 
-/* fs.rename(from, to). In place of what `to` was, in one step. */
+/* Renames a file or folder, in one step in place of what had the new name.
+ *
+ * ```lua
+ * local dir <close> = fs.tempdir()
+ * fs.write(dir .. "/a", "text")
+ * fs.rename(dir .. "/a", dir .. "/b")
+ * print(fs.list(dir)[1]) --> b
+ * ```
+ * @function fs.rename
+ * @async
+ * @param from string
+ * @param to string
+ * @raises fs */
 static int fs_rename(lua_State *L) {
   static const fs_verb renames = {"rename", lpb_fs_work_rename, NULL};
   const char *from = check_path(L, 1), *to = check_path(L, 2);

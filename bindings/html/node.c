@@ -34,20 +34,43 @@ int lpb_html_node_push_text(lua_State *L, xmlChar *text) {
   return status == LUA_OK ? 1 : lua_error(L);
 }
 
-/* node:text() -> all text inside it, as it stands. */
+/* Returns all text inside the node, as it stands.
+ *
+ * ```lua
+ * print(html.parse("<p>one <b>two</b></p>"):first("p"):text()) --> one two
+ * ```
+ * @function Node:text
+ * @return string */
 static int node_text(lua_State *L) {
   return lpb_html_node_push_text(L, xmlNodeGetContent(lpb_html_node_check(L, 1)->xml));
 }
 
-/* node:attr(name) -> its text, or nil; an attribute without a value is "". */
+/* Returns an attribute, or nil; "" for one without a value.
+ *
+ * ```lua
+ * local img = html.parse("<img src=a.png hidden>"):first "img"
+ * print(img:attr "src", img:attr "hidden" == "", img:attr "alt") --> a.png true nil
+ * ```
+ * @function Node:attr
+ * @param name string
+ * @return string? */
 static int node_attr(lua_State *L) {
   lpb_html_node *node = lpb_html_node_check(L, 1);
   const xmlChar *name = (const xmlChar *)luaL_checkstring(L, 2);
-  if (node->xml->type != XML_ELEMENT_NODE || !xmlHasProp(node->xml, name)) return 0;
-  return lpb_html_node_push_text(L, xmlGetProp(node->xml, name));
+  if (node->xml->type == XML_ELEMENT_NODE && xmlHasProp(node->xml, name))
+    return lpb_html_node_push_text(L, xmlGetProp(node->xml, name));
+  lua_pushnil(L);
+  return 1;
 }
 
-/* node:name() -> "img", or "#document". */
+/* Returns the name of the element, "img"; "#document" for what `html.parse` returned.
+ *
+ * ```lua
+ * local page = html.parse "<IMG>"
+ * print(page:name(), page:first("img"):name()) --> #document img
+ * ```
+ * @function Node:name
+ * @return string */
 static int node_name(lua_State *L) {
   lpb_html_node *node = lpb_html_node_check(L, 1);
   bool element = node->xml->type == XML_ELEMENT_NODE;
@@ -76,7 +99,14 @@ static int node_eq(lua_State *L) {
   return 1;
 }
 
-/* node:document() -> the document's node. */
+/* Returns the node of the whole document.
+ *
+ * ```lua
+ * local page = html.parse "<p>"
+ * print(page:first("p"):document() == page) --> true
+ * ```
+ * @function Node:document
+ * @return luapool.html.Node */
 static int node_document(lua_State *L) {
   lpb_html_node *node = lpb_html_node_check(L, 1);
   lua_getiuservalue(L, 1, 1);

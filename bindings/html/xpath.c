@@ -135,7 +135,18 @@ static int push_result(lua_State *L) {
   return 1;
 }
 
-/* node:xpath(query) -> list of nodes and strings, or a string, number or boolean. */
+/* Evaluates an XPath query (version 1.0) from this node. Returns a list of nodes and strings
+ * (of attributes, text and comments), or a string, number or boolean where the query gives one.
+ *
+ * ```lua
+ * local page = html.parse "<img src=a><img src=b>"
+ * print(page:xpath("//img/@src")[2], page:xpath "count(//img)", #page:xpath "//p") --> b 2 0
+ * print(select(2, pcall(page.xpath, page, "//[")).kind) --> query
+ * ```
+ * @function Node:xpath
+ * @param query string
+ * @return (luapool.html.Node|string)[]|string|number|boolean
+ * @raises query it is no XPath */
 static int node_xpath(lua_State *L) {
   lpb_html_node *node = lpb_html_node_check(L, 1);
   size_t len;

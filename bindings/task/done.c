@@ -50,8 +50,17 @@ static void keep_locals(lua_State *L) {
   t->owns_locals = false;
 }
 
-/* Task:on_done(fn). Calls fn(task) once, in a task of its own, when the task has ended; soon
- * when it has already. Those of one task begin in the order in which they were given. */
+/* Calls fn(task) once, in a task of its own, when the task has ended; soon, when it has
+ * already. Those of one task begin in the order in which they were given.
+ *
+ * ```lua
+ * local one = task.spawn(function() return 42 end)
+ * local told = task.promise()
+ * one:on_done(function(ended) told:resolve(ended:status()) end)
+ * print(told:await()) --> done
+ * ```
+ * @function Task:on_done
+ * @param fn fun(task: luapool.Task) */
 static int task_on_done(lua_State *L) {
   lp_task *t = lp_task_check(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);

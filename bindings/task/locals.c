@@ -81,6 +81,21 @@ static int locals_pairs(lua_State *L) {
   return 3;
 }
 
+/* A table whose fields belong to the task that runs. A task begins with the fields of the one
+ * that spawned it; what either writes then is its own.
+ *
+ * ```lua
+ * task.locals.user = "ann"
+ * local inherited = task.spawn(function()
+ *   local user = task.locals.user
+ *   task.locals.user = "bob"
+ *   return user
+ * end)
+ * print(inherited:await(), task.locals.user) --> ann ann
+ * task.locals.user = nil
+ * ```
+ * @function task.locals
+ * @type table */
 void lpb_task_locals_push(lua_State *L) {
   static const luaL_Reg meta[] = {{"__index", locals_index},
                                   {"__newindex", locals_newindex},

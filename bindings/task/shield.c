@@ -19,8 +19,24 @@ static int finish_shield(lua_State *L, int status, lua_KContext context) {
   return lua_gettop(L) - 1;
 }
 
-/* task.shield(fn, ...) -> the results of fn(...). While fn runs, the task's cancellation waits.
- */
+/* Calls fn(...) and returns its results. While it runs, the cancellation of the task waits.
+ *
+ * ```lua
+ * local saved
+ * local one = task.spawn(task.shield, function()
+ *   task.sleep(0.02)
+ *   saved = true
+ * end)
+ * task.sleep(0)
+ * one:cancel()
+ * one:result()
+ * print(saved) --> true
+ * ```
+ * @function task.shield
+ * @async
+ * @param fn function
+ * @param ... any its arguments
+ * @return any ... what fn returns */
 static int task_shield(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lp_task *t = lp_state_of(L)->current;

@@ -17,21 +17,47 @@ double lpb_task_opt_timeout(lua_State *L, int arg) {
   return seconds;
 }
 
-/* task.spawn(fn, ...) -> Task. A new task that calls fn(...); it first runs when the caller
- * waits. */
+/* Makes a task that calls fn(...). It first runs when the caller waits. An error that nobody
+ * awaits is reported once on stderr.
+ *
+ * ```lua
+ * local one = task.spawn(function(a, b) return a + b end, 1, 2)
+ * print(one:status(), one:await()) --> pending 3
+ * ```
+ * @function task.spawn
+ * @param fn function
+ * @param ... any its arguments
+ * @return luapool.Task */
 static int task_spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lp_task_spawn_exposed(L, lua_gettop(L) - 1);
   return 1;
 }
 
-/* task.promise() -> Promise. A Task without a function: it ends by resolve or reject. */
+/* Makes a promise: a task without a function, which ends by `resolve` or `reject`.
+ *
+ * ```lua
+ * local promise = task.promise()
+ * task.spawn(function() promise:resolve("kept") end)
+ * print(promise:await()) --> kept
+ * ```
+ * @function task.promise
+ * @return luapool.Task */
 static int task_promise(lua_State *L) {
   lp_task_spawn_promise(L);
   return 1;
 }
 
-/* task.current() -> Task, or nil outside any task. */
+/* Returns the task that runs, or nil outside any task. In a worker its field `attempt` counts
+ * the runs of a pool's task.
+ *
+ * ```lua
+ * local one
+ * one = task.spawn(function() return task.current() == one end)
+ * print(one:await()) --> true
+ * ```
+ * @function task.current
+ * @return luapool.Task? */
 static int task_current(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   if (t)
@@ -41,7 +67,15 @@ static int task_current(lua_State *L) {
   return 1;
 }
 
-/* task.now() -> seconds of a monotonic clock. */
+/* Returns the seconds of a clock that never goes back.
+ *
+ * ```lua
+ * local began = task.now()
+ * task.sleep(0.02)
+ * assert(task.now() - began >= 0.02)
+ * ```
+ * @function task.now
+ * @return number seconds */
 static int task_now(lua_State *L) {
   lua_pushnumber(L, lp_loop_now());
   return 1;
@@ -56,7 +90,14 @@ static void sleep_cancel(lp_op *op, int why) {
 
 static const lp_op_class sleep_class = {.name = "sleep", .cancel = sleep_cancel};
 
-/* task.sleep(seconds). Waits; with 0, until other tasks and the loop had their turn. */
+/* Waits for some time; with 0, until the other tasks and the loop had their turn.
+ *
+ * ```lua
+ * task.sleep(0.01)
+ * ```
+ * @function task.sleep
+ * @async
+ * @param seconds number */
 static int task_sleep(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
   luaL_argcheck(L, seconds >= 0, 1, "seconds cannot be negative");
@@ -98,7 +139,17 @@ static int task_sleep_unref(lua_State *L) {
 
 static const lp_op_class yield_class = {.name = "yield"};
 
-/* task.yield(). Lets all other ready tasks run first. */
+/* Lets all other ready tasks run first.
+ *
+ * ```lua
+ * local said = {}
+ * local other = task.spawn(table.insert, said, "other")
+ * task.yield()
+ * table.insert(said, "main")
+ * print(said[1], said[2]) --> other main
+ * ```
+ * @function task.yield
+ * @async */
 static int task_yield(lua_State *L) {
   return lp_op_yield(L, lp_op_new(L, &yield_class, sizeof(lp_op)));
 }
@@ -160,14 +211,47 @@ static int wait_for(lua_State *L, const lp_op_class *class) {
   return lp_op_await(L, &a->op, timeout);
 }
 
-/* Task:await([timeout]) -> its return values. Waits for its end; raises its error. After
- * `timeout` seconds it raises kind `timeout` and leaves the task running. */
+/* A function that runs beside others: see `task.spawn`. What a pool's `submit` returns is one
+ * too.
+ *
+ * ```lua
+ * local p <close> = pool.new { processes = 1 }
+ * local future = p:submit(function(x) return x, task.current().attempt end, "a")
+ * print(future.args[1], future:await()) --> a a 1
+ * ```
+ * @class luapool.Task
+ * @within task
+ * @field args? any[] of what `pool:submit` returned: the arguments
+ * @field attempt? integer of a pool's task, in the worker: the number of its run, from 1 on */
+
+/* Waits for the end of the task; returns what its function returned, or raises its error.
+ *
+ * ```lua
+ * print(task.spawn(function() return 1, 2 end):await()) --> 1 2
+ * local slow = task.spawn(task.sleep, 60)
+ * print(select(2, pcall(slow.await, slow, 0.01)).kind, slow:status()) --> timeout running
+ * slow:cancel()
+ * ```
+ * @function Task:await
+ * @async
+ * @param timeout? number seconds
+ * @return any ... what its function returned
+ * @raises timeout the task has not ended by then; it goes on
+ * @raises cancelled the task was cancelled */
 static int task_await(lua_State *L) {
   return wait_for(L, &await_class);
 }
 
-/* Task:result() -> true, values... or false, error. Waits for its end; never raises its error.
- */
+/* Waits for the end of the task; never raises its error.
+ *
+ * ```lua
+ * print(task.spawn(error, "no luck", 0):result()) --> false no luck
+ * print(task.spawn(function() return "fine" end):result()) --> true fine
+ * ```
+ * @function Task:result
+ * @async
+ * @return boolean ok
+ * @return any ... what its function returned, or its error */
 static int task_result(lua_State *L) {
   lua_settop(L, 1);
   return wait_for(L, &result_class);
@@ -175,8 +259,17 @@ static int task_result(lua_State *L) {
 
 /* ---- the rest of a Task ---- */
 
-/* Task:cancel([reason]) -> bool. Its wait raises kind `cancelled`. False when it had ended
- * already. */
+/* Cancels the task: its wait raises kind `cancelled`, so its `<close>` variables run. Returns
+ * false when it had ended already.
+ *
+ * ```lua
+ * local one = task.spawn(task.sleep, 60)
+ * print(one:cancel("not needed"), select(2, one:result()).kind) --> true cancelled
+ * print(one:status()) --> cancelled
+ * ```
+ * @function Task:cancel
+ * @param reason? string stands in the error's message
+ * @return boolean */
 static int task_cancel(lua_State *L) {
   lp_task *t = lp_task_check(L, 1);
   lua_settop(L, 2);
@@ -184,14 +277,34 @@ static int task_cancel(lua_State *L) {
   return 1;
 }
 
-/* Task:status() -> "pending", "running", "done", "failed" or "cancelled". */
+/* Returns how far the task is: pending until it begins, then running, also while it waits.
+ *
+ * ```lua
+ * local one = task.spawn(function() end)
+ * print(one:status()) --> pending
+ * one:await()
+ * print(one:status(), task.current():status()) --> done running
+ * ```
+ * @function Task:status
+ * @return "pending"|"running"|"done"|"failed"|"cancelled" */
 static int task_status(lua_State *L) {
   static const char *const names[] = {"pending", "running", "done", "failed", "cancelled"};
   lua_pushstring(L, names[lp_task_check(L, 1)->status]);
   return 1;
 }
 
-/* Task:name([new]) -> string or nil. The name that messages and dumps show. */
+/* Returns the name of the task, which messages and dumps show, or nil; with an argument it sets
+ * the name first.
+ *
+ * ```lua
+ * local one = task.spawn(task.sleep, 0)
+ * one:name "sleeper"
+ * print(one:name()) --> sleeper
+ * one:await()
+ * ```
+ * @function Task:name
+ * @param new? string
+ * @return string? */
 static int task_name(lua_State *L) {
   lp_task_check(L, 1);
   if (lua_gettop(L) > 1) {
@@ -212,14 +325,31 @@ static int settle(lua_State *L, bool ok) {
   return 1;
 }
 
-/* Promise:resolve(...) -> bool. It is done with these results. False when it had ended already.
- */
+/* Ends a promise: it is done, with these results. Returns false when it had ended already. Only
+ * a promise has this method.
+ *
+ * ```lua
+ * local promise = task.promise()
+ * print(promise:resolve(1, 2), promise:resolve(3), promise:await()) --> true false 1 2
+ * ```
+ * @function Task:resolve
+ * @param ... any
+ * @return boolean */
 static int task_resolve(lua_State *L) {
   return settle(L, true);
 }
 
-/* Promise:reject(error) -> bool. It has failed with this error. False when it had ended
- * already. */
+/* Ends a promise: it has failed, with this error. Returns false when it had ended already. Only
+ * a promise has this method.
+ *
+ * ```lua
+ * local promise = task.promise()
+ * promise:reject("broken")
+ * print(promise:result()) --> false broken
+ * ```
+ * @function Task:reject
+ * @param err any
+ * @return boolean */
 static int task_reject(lua_State *L) {
   return settle(L, false);
 }

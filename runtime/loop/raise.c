@@ -105,14 +105,44 @@ static void push_new(lua_State *L, bool placed) {
   }
 }
 
-/* error.new(kind, message [, fields]) -> error object. `fields` are copied into it. */
+/* What luapool raises. Its other fields are listed with its kind.
+ *
+ * ```lua
+ * local ok, e = pcall(fs.read, "/no/such/file")
+ * assert(e.kind == "fs" and e.message == tostring(e) and e.traceback:find "^stack traceback:")
+ * ```
+ * @class luapool.Error
+ * @within error
+ * @field kind string a short word
+ * @field message string one line
+ * @field traceback? string where it came from in Lua code */
+
+/* Makes an error object; `error(e)` raises it.
+ *
+ * ```lua
+ * local e = luapool.error.new("stale", "the page is old", { age = 3600 })
+ * print(e, e.kind, e.age) --> the page is old stale 3600
+ * ```
+ * @function error.new
+ * @param kind string a short word of your own, or one of luapool's
+ * @param message string
+ * @param fields? table is copied into it
+ * @return luapool.Error */
 static int error_new(lua_State *L) {
   push_new(L, false);
   return 1;
 }
 
-/* core.raise(kind, message [, fields]). Raises such an object; its message begins with the
- * user's line. */
+/* Raises a new error object, whose message begins with the line of the caller.
+ *
+ * ```lua
+ * local ok, e = pcall(function() luapool.error.raise("stale", "too old", { age = 9 }) end)
+ * print(e.kind, e.age, e.message:match "too old$") --> stale 9 too old
+ * ```
+ * @function error.raise
+ * @param kind string
+ * @param message string
+ * @param fields? table is copied into it */
 static int error_raise(lua_State *L) {
   push_new(L, true);
   return lua_error(L);
@@ -123,8 +153,17 @@ static int error_wrong(lua_State *L) {
   return lp_raise_text(L, luaL_checkstring(L, 1));
 }
 
-/* error.is(value [, kind]) -> bool. True for an error object, of that kind when one is given.
- */
+/* Tells whether a value is an error object, of this kind when one is given.
+ *
+ * ```lua
+ * local e = luapool.error.new("stale", "too old")
+ * local is = luapool.error.is
+ * print(is(e), is(e, "stale"), is(e, "timeout"), is("text")) --> true true false false
+ * ```
+ * @function error.is
+ * @param value any
+ * @param kind? string
+ * @return boolean */
 static int error_is(lua_State *L) {
   const char *wanted = luaL_optstring(L, 2, NULL);
   luaL_checkany(L, 1);

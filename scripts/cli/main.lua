@@ -7,6 +7,17 @@ local cli = require "cli.options"
 local errors = require "luapool.error"
 local options = require "luapool.internal.options"
 
+--- The program. `luapool run FILE` runs a script or drives a job; the other commands help to write
+--- one. Results and `print` go to stdout, everything else to stderr. `NO_COLOR`, `TERM=dumb` and a
+--- stderr that is no terminal mean plain text. A file may begin with
+--- `#!/usr/bin/env -S luapool run`.
+---
+--- Exit status: 0 all went well, 1 a script error, 2 wrong usage or an unreadable file, 3 the job
+--- finished but some items failed, 4 `--timeout` passed, 130 interrupted, 143 terminated.
+---
+--- Ctrl-C or SIGTERM once: what runs may finish for 5 s; twice: stop now. SIGUSR2 prints what every
+--- task in every process waits for, with its stack.
+---@page cli
 local M = {}
 
 local commands = { "run", "check", "new", "repl", "help" }

@@ -3,6 +3,16 @@
 local core = require "luapool.error.core"
 local task = require "luapool.task.core"
 
+--- Error objects. What luapool raises is a table with a `kind` (a short word, listed with each
+--- module), a `message`, and fields that are listed with its kind. `tostring(e)` is one line, and
+--- `e .. ""` works. What user code raises arrives as it was raised when it is a string, number,
+--- boolean or table, also over processes.
+---
+--- ```lua
+--- local ok, e = pcall(task.timeout, 0.01, task.sleep, 60)
+--- print(luapool.error.is(e, "timeout"), e.kind) --> true timeout
+--- ```
+---@class luapool.error
 local M = {
   new = core.new,
   raise = core.raise,
@@ -10,12 +20,22 @@ local M = {
   class = core.class,
 }
 
+--- The metatable of error objects.
+---
+--- ```lua
+--- print(getmetatable(luapool.error.new("odd", "odd")) == luapool.error.class) --> true
+--- ```
+---@function error.class
+---@type table
+
 --- Raises a string, for a call that is wrong, at the line of the user's code that made it.
+---@private
 ---@param fmt string
 ---@param ... any as for string.format
 function M.wrong(fmt, ...) core.wrong(fmt:format(...)) end
 
 --- What a value is, for messages: the name of its class, or its type.
+---@private
 ---@param value any
 ---@return string
 function M.type(value)
@@ -26,6 +46,7 @@ end
 
 --- Raises at the user's line unless `self` is an object of `class`: it is not in `queue.close()`,
 --- which was to be `queue:close()`.
+---@private
 ---@param self any
 ---@param class table
 ---@param method string
@@ -36,10 +57,16 @@ function M.check_self(self, class, method)
   M.wrong(text, method, class.__name, got)
 end
 
---- The traceback of an error that was caught: of an error object its own, of any other value
---- that of the latest error that this task has caught from another one.
+--- Returns the traceback of an error that was caught, with the part of the worker that it came
+--- from: of an error object its own, of any other value that of the latest such error that this
+--- task caught.
+---
+--- ```lua
+--- local ok, e = task.spawn(function() local nothing; return nothing.x end):result()
+--- assert(luapool.error.traceback(e):find "stack traceback:")
+--- ```
 ---@param err any
----@return string|nil
+---@return string?
 function M.traceback(err)
   if core.is(err) then return err.traceback end
   local trace = task.trace()

@@ -7,6 +7,17 @@ local core = require "luapool.fs.core"
 local err = require "luapool.error"
 local options = require "luapool.internal.options"
 
+--- Files and folders. Every call waits on libuv's threads, so other tasks run meanwhile; Lua's own
+--- `io.*` blocks the whole process. A path is a string, or what `fs.tempdir` returned. A cancelled
+--- call returns at once; what its thread has begun is still done.
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- fs.write(dir .. "/a.txt", "hello")
+--- print(fs.read(dir .. "/a.txt"), fs.list(dir)[1]) --> hello a.txt
+--- ```
+---@kind fs the system refused it; fields `path` and `code` ("ENOENT")
+---@class luapool.fs
 local M = {
   read = core.read,
   write = core.write,
@@ -26,29 +37,62 @@ end
 local MKDIR = { parents = "boolean" }
 local REMOVE = { recursive = "boolean" }
 
---- Makes a folder. With `parents` also those above it, and one that is there already is no error.
----@param path string
----@param opts? { parents: boolean? }
+---@class luapool.fs.MkdirOptions
+---@field parents? boolean make the folders above it too; one that is there already is no error
+
+--- Makes a folder.
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- fs.mkdir(dir .. "/a/b", { parents = true })
+--- print(select(2, pcall(fs.mkdir, dir .. "/a")).code) --> EEXIST
+--- ```
+---@async
+---@param path string|luapool.Tempdir
+---@param opts? luapool.fs.MkdirOptions
+---@raises fs
 function M.mkdir(path, opts)
   check_path(path, "mkdir")
   core.mkdir(path, options.check("fs.mkdir", opts, MKDIR).parents)
 end
 
---- Removes a file or an empty folder; with `recursive` a folder with all that is in it. Links
---- are removed, not followed.
----@param path string
----@param opts? { recursive: boolean? }
+---@class luapool.fs.RemoveOptions
+---@field recursive? boolean remove a folder with all that is in it
+
+--- Removes a file or an empty folder. Links are removed, not followed.
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- fs.mkdir(dir .. "/a")
+--- fs.write(dir .. "/a/b", "")
+--- print(select(2, pcall(fs.remove, dir .. "/a")).code) --> ENOTEMPTY
+--- fs.remove(dir .. "/a", { recursive = true })
+--- ```
+---@async
+---@param path string|luapool.Tempdir
+---@param opts? luapool.fs.RemoveOptions
+---@raises fs
 function M.remove(path, opts)
   check_path(path, "remove")
   core.remove(path, options.check("fs.remove", opts, REMOVE).recursive)
 end
 
+--- A folder that is removed with all that is in it when it is closed: see `fs.tempdir`. `dir ..
+--- "/name"` is a path in it.
+---@operator concat(string): string
 ---@class luapool.Tempdir
 ---@field path string
 local Tempdir = { __name = "luapool.Tempdir" }
 Tempdir.__index = Tempdir
 
---- Removes the folder with all that is in it. Safe twice, and when somebody has removed it before.
+--- Removes the folder with all that is in it.
+---
+--- ```lua
+--- local dir = fs.tempdir()
+--- dir:close()
+--- print(pcall(fs.list, dir) == false) --> true
+--- ```
+---@async
 function Tempdir:close()
   err.check_self(self, Tempdir, "close")
   if self.closed then return end
@@ -63,9 +107,14 @@ function Tempdir:__tostring() return self.path end
 
 function Tempdir.__concat(a, b) return tostring(a) .. tostring(b) end
 
---- Makes a new, empty folder of one's own below $TMPDIR (or /tmp): `local dir <close> =
---- fs.tempdir()`, then `dir.path`, or `dir .. "/name"`. It is removed by `close`, not by the
---- collector.
+--- Makes a new, empty folder below $TMPDIR (or /tmp), which only this user can enter. It is removed
+--- by `close` or at the end of the scope of a `<close>` variable, not by the collector.
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- print(#fs.list(dir), fs.stat(dir.path).type) --> 0 directory
+--- ```
+---@async
 ---@return luapool.Tempdir
 function M.tempdir()
   local path = core.tempdir((os.getenv "TMPDIR" or "/tmp") .. "/luapool-XXXXXX")

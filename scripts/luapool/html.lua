@@ -6,14 +6,25 @@ local css = require "luapool.internal.html_css"
 local options = require "luapool.internal.options"
 local url = require "luapool.internal.url"
 
+--- Pages of the web, on libxml2. Broken markup never raises. Nodes are searched by XPath and by CSS
+--- selectors.
+---
+--- ```lua
+--- local page = html.parse "<ul><li class=new>one<li>two</ul>"
+--- print(page:first("li.new"):text(), #page:css "li", page:xpath("//li/@class")[1]) --> one 2 new
+--- ```
+---@kind usage a selector or a query is wrong
+---@class luapool.html
 local M = {}
 
+--- A place in a document. Two nodes are equal when they are the same place; `tostring` gives the
+--- markup.
+---
+--- ```lua
+--- local page = html.parse "<p>Hello</p>"
+--- print(page:first "p", page:first "p" == page:first "p") --> <p>Hello</p> true
+--- ```
 ---@class luapool.html.Node
----@field xpath fun(self, query: string): (luapool.html.Node|string)[]|string|number|boolean
----@field text fun(self): string                     all text inside, as it stands
----@field attr fun(self, name: string): string?      "" for one without a value
----@field name fun(self): string                     "img"; "#document" for what parse returned
----@field document fun(self): luapool.html.Node
 local Node = core.Node
 
 -- What pages mean by the names that they give (the encoding standard of browsers).
@@ -54,11 +65,19 @@ end
 
 local PARSE = { base_url = "string", charset = "string" }
 
---- Parses a page; broken markup never raises. The charset is that of the byte order mark, else
---- `charset` (from the Content-Type), else what the page says in a meta element, else UTF-8
---- where it fits, else windows-1252.
+---@class luapool.html.ParseOptions
+---@field base_url? string where the page came from: relative links start there
+---@field charset? string of the text, as a Content-Type names it
+
+--- Parses a page. Its charset is that of the byte order mark, else `charset`, else what the
+--- page says in a meta element, else UTF-8 where it fits, else windows-1252.
+---
+--- ```lua
+--- local page = html.parse("<p>caf\xE9<a href='x'>", { charset = "latin1", base_url =
+--- "http://h/a/" }) print(page:first("p"):text(), page:links()[1]) --> café http://h/a/x
+--- ```
 ---@param text string
----@param opts? {base_url?: string, charset?: string}
+---@param opts? luapool.html.ParseOptions
 ---@return luapool.html.Node
 function M.parse(text, opts)
   opts = options.check("html.parse", opts, PARSE)
@@ -69,15 +88,25 @@ function M.parse(text, opts)
   return core.parse(text, opts.base_url)
 end
 
---- The nodes inside this one that a CSS selector matches, in the order of the document.
+--- Returns the nodes inside this one that a CSS selector matches, in the order of the document.
+---
+--- ```lua
+--- local page = html.parse "<div><b>1</b><i>2</i><b>3</b></div>"
+--- print(#page:css "div > b, i") --> 3
+--- ```
 ---@param selector string
 ---@return luapool.html.Node[]
 function Node:css(selector)
   return self:xpath(css.to_xpath(selector))
 end
 
---- The first match of a CSS selector, or of an XPath query (one that begins with `/`, `./`, `..` or
---- `(`). nil when there is none.
+--- Returns the first match of a CSS selector, or of an XPath query (one that begins with `/`, `./`,
+--- `..` or `(`); nil when there is none.
+---
+--- ```lua
+--- local page = html.parse "<a href='/x'>here</a>"
+--- print(page:first("a"):text(), page:first "//a/@href", page:first "b") --> here /x nil
+--- ```
 ---@param query string
 ---@return luapool.html.Node|string|number|boolean|nil
 function Node:first(query)
@@ -95,7 +124,12 @@ local function base_of(node)
   return own and url.resolve(href, own) or href
 end
 
---- The absolute form of an address found in this document; as it is where no base is known.
+--- Returns the absolute form of an address that was found in this document; the address as it
+--- is when no base is known.
+---
+--- ```lua
+--- print(html.parse("", { base_url = "http://h/a/b" }):resolve "../c") --> http://h/c
+--- ```
 ---@param address string
 ---@return string
 function Node:resolve(address)
@@ -103,8 +137,13 @@ function Node:resolve(address)
   return base and url.resolve(address, base) or address
 end
 
---- Where the links (`a` and `area`) inside this node lead, absolute, in order. Those of
+--- Lists where the links (`a` and `area`) inside this node lead, absolute, in their order. Those of
 --- `javascript:` are left out.
+---
+--- ```lua
+--- local page = html.parse("<a href=one>1</a><a href=//h2/two>2</a>", { base_url = "http://h/" })
+--- print(table.concat(page:links(), " ")) --> http://h/one http://h2/two
+--- ```
 ---@return string[]
 function Node:links()
   local base, list = base_of(self), {}

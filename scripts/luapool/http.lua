@@ -8,10 +8,32 @@ local errors = require "luapool.error"
 local plans = require "luapool.internal.http.plan"
 require "luapool.internal.http.response"
 
+--- Requests over HTTP and HTTPS. The functions of this module share connections and keep no
+--- cookies; a client (`http.client`) has connections, limits and cookies of its own. A status such
+--- as 404 is no error until `Response:raise_for_status` is called.
+---
+--- ```lua
+--- local res = http.get(url .. "/echo", { params = { q = "a b" }, headers = { ["X-Id"] = 7 } })
+--- print(res.status, res:json().uri) --> 200 /echo?q=a%20b
+--- ```
+---@kind connect no connection to the server
+---@kind dns the name of the host cannot be looked up
+---@kind tls the server's certificate, or the encryption, is not accepted
+---@kind timeout the request took longer than its `timeout` or `connect_timeout`
+---@kind status the answer's status is 400 or above (`raise_for_status`); fields `status`, `url`
+--- and `response`
+---@kind too_large the body is larger than `max_body`
+---@kind protocol the answer is not HTTP, or ends before its end
+---@kind redirects there are more redirections than `redirects` allows
+---@kind aborted the client, or the stream, was closed meanwhile
+---@kind usage the request is wrong: an option, its value, the URL
+---@class luapool.http
 local M = {}
 
 local request = core.request
 
+--- Connections, limits, cookies and defaults of its own: see `http.client`. Leaving the scope of
+--- `<close>` closes it.
 ---@class luapool.http.Client
 ---@field package core userdata the connections
 ---@field package base_url? string
@@ -70,15 +92,38 @@ local function perform(self, method, url, opts)
   return request(self.core, method, url, plan)
 end
 
---- Sends a request and waits for its response.
+--- Sends a request with any method and waits for the response.
+---
+--- ```lua
+--- print(http.request("REPORT", url .. "/echo"):json().method) --> REPORT
+--- ```
+---@async
 ---@param method string
 ---@param url string
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
+---@raises connect
+---@raises dns
+---@raises tls
+---@raises timeout
+---@raises too_large
+---@raises protocol
+---@raises redirects
+---@raises aborted
+---@raises usage
 function M.request(method, url, opts)
   return perform(shared, plans.method(method), url, opts)
 end
 
+--- Sends a GET request and waits for the response. Raises as `http.request` does.
+---
+--- ```lua
+--- local res = http.get(url .. "/bytes/5", { timeout = 10, connect_timeout = 2, redirects = 3 })
+--- print(res.ok, #res.body) --> true 5
+--- print(select(2, pcall(http.get, "http://127.0.0.1:1/")).kind) --> connect
+--- print(select(2, pcall(http.get, url .. "/bytes/99", { max_body = 10 })).kind) --> too_large
+--- ```
+---@async
 ---@param url string
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
@@ -87,30 +132,147 @@ function M.get(url, opts)
   return perform(shared, "GET", url, opts)
 end
 
---- Closes the connections that http.get and its like keep; what is under way breaks off.
+--- Closes the connections that `http.get` and its like keep. Requests that are under way fail with
+--- kind `aborted`.
+---
+--- ```lua
+--- http.get(url .. "/echo")
+--- http.close() -- the next request makes a new connection
+--- ```
 function M.close()
   shared.core:close()
   shared.core = core.client(LIMIT, 0, false)
 end
 
---- As http.request.
+--- Sends a request with any method, as `http.request` does.
+---
+--- ```lua
+--- local client <close> = http.client { base_url = url }
+--- print(client:request("REPORT", "/echo"):json().method) --> REPORT
+--- ```
+---@async
+---@param method string
+---@param url string relative to the `base_url` of the client
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
 function Client:request(method, url, opts)
   return perform(self, plans.method(method), url, opts)
 end
 
---- As http.get.
+--- Sends a GET request, as `http.get` does.
+---
+--- ```lua
+--- local client <close> = http.client { base_url = url, headers = { ["X-Token"] = "t" } }
+--- print(client:get("/echo"):json().headers["x-token"]) --> t
+--- ```
+---@async
+---@param url string relative to the `base_url` of the client
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
 function Client:get(url, opts)
   return perform(self, "GET", url, opts)
 end
 
--- http.post, client:post, ...: as http.get.
+--- Sends a POST request; otherwise as `http.get`.
+---
+--- ```lua
+--- print(http.post(url .. "/body", { body = "text" }).body) --> text
+--- print(http.post(url .. "/body", { json = { 1, 2 } }).body) --> [1,2]
+--- print(http.post(url .. "/body", { form = { a = 1, b = "x y" } }).body) --> a=1&b=x%20y
+--- local parts = { note = "hello", picture = { data = "PNG", filename = "p.png" } }
+--- assert(http.post(url .. "/body", { multipart = parts }).body:find 'filename="p.png"')
+--- ```
+---@function http.post
+---@async
+---@param url string
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
+
+--- Sends a PUT request; otherwise as `http.get`.
+---
+--- ```lua
+--- print(http.put(url .. "/echo", { body = "new" }):json().method) --> PUT
+--- ```
+---@function http.put
+---@async
+---@param url string
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
+
+--- Sends a PATCH request; otherwise as `http.get`.
+---
+--- ```lua
+--- print(http.patch(url .. "/echo", { json = { name = "new" } }):json().method) --> PATCH
+--- ```
+---@function http.patch
+---@async
+---@param url string
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
+
+--- Sends a DELETE request; otherwise as `http.get`.
+---
+--- ```lua
+--- print(http.delete(url .. "/echo"):json().method) --> DELETE
+--- ```
+---@function http.delete
+---@async
+---@param url string
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
+
+--- Sends a HEAD request; otherwise as `http.get`. The response has no body.
+---
+--- ```lua
+--- print(http.head(url .. "/bytes/10").headers["content-length"]) --> 10
+--- ```
+---@function http.head
+---@async
+---@param url string
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
+
+--- Sends an OPTIONS request; otherwise as `http.get`.
+---
+--- ```lua
+--- print(http.options(url .. "/echo"):json().method) --> OPTIONS
+--- ```
+---@function http.options
+---@async
+---@param url string
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
+
+--- Sends a request with the method of its name, as the function of the same name in `luapool.http`.
+---
+--- ```lua
+--- local client <close> = http.client { base_url = url }
+--- for _, verb in ipairs { "post", "put", "patch", "delete", "options" } do
+---   assert(client[verb](client, "/echo"):json().method == verb:upper())
+--- end
+--- print(client:head("/echo").status) --> 200
+--- ```
+---@function Client:post Client:put Client:patch Client:delete Client:head Client:options
+---@async
+---@param url string relative to the `base_url` of the client
+---@param opts? luapool.http.Options
+---@return luapool.http.Response
+
 for _, name in ipairs { "post", "put", "patch", "delete", "head", "options" } do
   local method = name:upper()
   M[name] = function(url, opts) return perform(shared, method, url, opts) end
   Client[name] = function(self, url, opts) return perform(self, method, url, opts) end
 end
 
---- Breaks off what is under way and closes the connections. Safe twice.
+--- Closes the connections. Requests that are under way fail with kind `aborted`.
+---
+--- ```lua
+--- local client = http.client()
+--- local waiting = task.spawn(client.get, client, url .. "/delay/60")
+--- task.sleep(0.05)
+--- client:close()
+--- print(select(2, waiting:result()).kind) --> aborted
+--- ```
 function Client:close()
   self.core:close()
 end
@@ -121,8 +283,16 @@ local function with_retry(policy)
   return require("luapool.retry").wrap(attempt, policy)
 end
 
---- A client with connections, limits and cookies of its own. Every option of a request may be
---- given, as the default of its requests.
+--- Makes a client. Cookies that servers set are sent back by it, unless `cookies` is false.
+---
+--- ```lua
+--- local client <close> = http.client {
+---   base_url = url, limit = 20, limit_per_host = 4, cookies = true, retry = { attempts = 5 },
+--- }
+--- client:get "/cookie/name/value"
+--- print(client:get("/cookie"):json().name) --> value
+--- print(client:get("/flaky/page?fail=1").status) --> 200
+--- ```
 ---@param opts? luapool.http.ClientOptions
 ---@return luapool.http.Client
 function M.client(opts)

@@ -3,6 +3,23 @@
 
 local core = require "luapool.core"
 
+--- The root module. Every part is `require "luapool.<part>"` and is also a field of this module,
+--- loaded on first use. Nothing is global.
+---
+--- Times are seconds, and fractions are allowed. Sizes are bytes, or strings such as "64K" and
+--- "256M" where an option says so. Options come last, in one table; an unknown one is an error.
+--- Every call that waits suspends only its own task; `io.*` alone blocks, as in stock Lua.
+--- Everything raises on failure: see `luapool.error`. Things that hold resources close with
+--- `:close()` and with `<close>`.
+---
+--- In the examples `task`, `pool` and so on stand for `require "luapool.task"` and its like,
+--- and `url` is the address of a server on this machine. `-->` shows what is printed.
+---
+--- ```lua
+--- local luapool = require "luapool"
+--- assert(luapool.task == require "luapool.task")
+--- ```
+---@class luapool
 local M = {
   version = core.version,
   worker = core.worker,
@@ -14,7 +31,33 @@ for name in names:gmatch "%a+" do
   parts[name] = true
 end
 
---- The number of processors that this process may use: affinity and the control group's quota.
+---@class luapool.WorkerInfo
+---@field id integer the slot of the worker, 1 to the number of processes; a replacement keeps it
+---@field pid integer
+
+--- The version of luapool: "0.1.0".
+---
+--- ```lua
+--- assert(luapool.version:match "^%d+%.%d+%.%d+$")
+--- ```
+---@function luapool.version
+---@type string
+
+--- Who this worker is; nil in main.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 1 }
+--- print(luapool.worker, p:apply(function() return luapool.worker.id end)) --> nil 1
+--- ```
+---@function luapool.worker
+---@type luapool.WorkerInfo?
+
+--- Counts the processors that this process may use: by its affinity and the quota of its control
+--- group.
+---
+--- ```lua
+--- assert(luapool.cpus() >= 1)
+--- ```
 ---@return integer
 function M.cpus() return core.cpus() end
 

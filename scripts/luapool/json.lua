@@ -3,34 +3,67 @@
 local core = require "luapool.json.core"
 local options = require "luapool.internal.options"
 
+--- JSON texts to values and back. Integers stay exact both ways, in 64 bits.
+---
+--- ```lua
+--- print(json.encode { id = 9007199254740993 }) --> {"id":9007199254740993}
+--- ```
+---@kind json the text is no JSON: fields `line`, `column` and `position` (in bytes); or the
+--- value has no form in JSON
+---@class luapool.json
 local M = {}
 
---- JSON's null: it is true in conditions, survives in tables and travels to workers as itself.
+--- JSON's null. It is true in conditions, stays in tables and travels to workers as itself.
+---
+--- ```lua
+--- print(json.decode("[null]")[1] == json.null, json.encode(json.null)) --> true null
+--- ```
+---@type lightuserdata
 M.null = core.null
 
 local ENCODE = { indent = "integer", sort_keys = "boolean" }
 
---- A value as JSON text. A table with list elements is a list, any other an object; an empty one is
---- `{}` unless json.array marked it. Integers stay exact, floats keep their point.
+---@class luapool.json.EncodeOptions
+---@field indent? integer spaces for each level; default: all on one line
+---@field sort_keys? boolean objects in the order of their names; default: in any order
+
+--- Returns a value as JSON text. A table with list elements is a list, any other an object; an
+--- empty one is `{}` unless `json.array` marked it. Floats keep their point.
+---
+--- ```lua
+--- print(json.encode({ b = { 1, 2.0 }, a = "x" }, { sort_keys = true })) --> {"a":"x","b":[1,2.0]}
+--- print(#json.encode({ a = 1 }, { indent = 2 })) --> 12
+--- ```
 ---@param value any
----@param opts? {indent?: integer, sort_keys?: boolean}
+---@param opts? luapool.json.EncodeOptions
 ---@return string
+---@raises json it has no form in JSON
 function M.encode(value, opts)
   if opts == nil then return core.encode(value) end
   options.check("json.encode", opts, ENCODE)
   return core.encode(value, opts.indent, opts.sort_keys)
 end
 
---- The value of a JSON text. Objects and lists are tables, null is json.null. Raises kind `json`
---- with `line`, `column` and `position` (in bytes).
+--- Returns the value of a JSON text. Objects and lists are tables, null is `json.null`.
+---
+--- ```lua
+--- print(json.decode('{"list": [1, 2.5]}').list[2]) --> 2.5
+--- local ok, e = pcall(json.decode, "[1,")
+--- print(e.kind, e.line, e.column) --> json 1 3
+--- ```
 ---@param text string
 ---@return any
+---@raises json fields `line`, `column` and `position`
 function M.decode(text)
   return core.decode(text)
 end
 
 --- Marks a list, so that it is encoded as `[]` also when it is empty. Without an argument it
---- makes one.
+--- makes a new one.
+---
+--- ```lua
+--- print(json.encode {}, json.encode(json.array {}), json.encode(json.array())) --> {} [] []
+--- ```
 ---@generic T: table
 ---@param list? T
 ---@return T

@@ -7,6 +7,13 @@ local screen = require "luapool.term.core"
 local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
 
+--- Lines on stderr with time, level, worker and task, above the bars. `--log-level` says which are
+--- written, `--log-format` whether as text or JSON; workers obey both.
+---
+--- ```lua
+--- log.info("%d of %d pages", 3, 10)
+--- ```
+---@class luapool.log
 local M = {}
 
 local LEVELS = { debug = 1, info = 2, warn = 3, error = 4 }
@@ -48,10 +55,41 @@ local function logger(level)
   end
 end
 
---- Each takes a string.format and its arguments; a text alone is taken as it is.
+--- Logs what is only of use when something is sought.
+---
+--- ```lua
+--- log.debug("cache: %s", "miss") -- written with --log-level debug
+--- ```
+---@param fmt any as of string.format; taken as it is when it stands alone
+---@param ... any
 M.debug = logger "debug"
+
+--- Logs what goes its usual way. This is the least level that is written by default.
+---
+--- ```lua
+--- log.info("started")
+--- ```
+---@param fmt any as of string.format; taken as it is when it stands alone
+---@param ... any
 M.info = logger "info"
+
+--- Logs what somebody should look at.
+---
+--- ```lua
+--- log.warn("%s answered slowly", "example.com")
+--- ```
+---@param fmt any as of string.format; taken as it is when it stands alone
+---@param ... any
 M.warn = logger "warn"
+
+--- Logs what went wrong.
+---
+--- ```lua
+--- local ok, e = pcall(fs.read, "/no/such/file")
+--- log.error("%s", e)
+--- ```
+---@param fmt any as of string.format; taken as it is when it stands alone
+---@param ... any
 M.error = logger "error"
 
 return M

@@ -10,6 +10,34 @@ local options = require "luapool.internal.options"
 local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
 
+--- Work over processes. A pool starts workers, processes with a Lua state of their own, and hands
+--- functions and items to them; in each worker many tasks run at once.
+---
+--- A function travels with its upvalues: tables with their metatables, cycles and shared
+--- references, functions, modules and standard streams by name, objects of `luapool.sync` as
+--- themselves. What cannot travel (an open file, a client) is an error that names it. A map
+--- takes one snapshot of its function when it is called, `apply` and `submit` one at each call;
+--- later changes in main have no effect in the workers. Globals do not travel.
+---
+--- A worker that dies loses no work: the task that was on the CPU then runs again, at most
+--- `crash_retries` times, and the tasks that only waited run again uncharged. So a function may run
+--- more than once. Pools are made in main, not in workers.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 2 }
+--- for i, square in p:map(function(n) return n * n end, { 1, 2, 3 }) do print(i, square) end
+--- --> 1 1
+--- --> 2 4
+--- --> 3 9
+--- ```
+---@kind worker_died the worker died while the task was on its CPU, once more than `crash_retries`
+--- allows; fields `signal`, `exitcode`, `pid` and `report`
+---@kind rejected `max_pending` tasks wait already for a worker
+---@kind timeout the task took longer than `task_timeout`, or `join` than its timeout
+---@kind memory the task wanted more memory than twice the `memory_limit`
+---@kind cancelled the pool was terminated, or the task was cancelled
+---@kind closed the pool takes no more work
+---@class luapool.pool
 local M = {}
 
 local CONCURRENCY = 100
@@ -32,6 +60,8 @@ local SCHEDULERS = { least_loaded = true, round_robin = true }
 
 local MAP = { ordered = "boolean", return_errors = "boolean" }
 
+--- Worker processes that take work: see `pool.new`. Leaving the scope of `<close>` closes the pool
+--- and waits for its work; leaving it by an error terminates the pool.
 ---@class luapool.Pool
 local Pool = { __name = "luapool.Pool" }
 Pool.__index = Pool
@@ -51,8 +81,35 @@ local function fit(processes, concurrency)
   return workers, tasks
 end
 
+---@class luapool.pool.Options
+---@field processes? integer how many workers; default `-p`, else the usable cores
+---@field concurrency? integer how many tasks run at once in each; default `-c`, else 100
+---@field init? function runs once in each worker before its first task; it may set globals there
+---@field init_args? table a list of its arguments
+---@field crash_retries? integer how often a task runs again that was on the CPU when its worker
+--- died; default 1
+---@field max_tasks? integer replace a worker after so many tasks; default 0: never
+---@field max_pending? integer how many tasks may wait for a worker; then `submit` raises kind
+--- `rejected`, while a map just pulls no further
+---@field task_timeout? number seconds that a task may take; then it fails with kind `timeout`, also
+--- in an endless loop
+---@field memory_limit? integer|string bytes, or as "256M": a worker above it is replaced between
+--- tasks; an allocation beyond twice the limit fails with kind `memory`
+---@field scheduler? "least_loaded"|"round_robin"|fun(fn: function, loads: integer[]): integer how a
+--- worker is chosen; a function gets the number of tasks of each worker and returns a worker's id
+---@field on_error? fun(err: any, item: any) is called in main for each error, besides raising it
+
 --- Makes a pool and starts its workers at once.
----@param opts? table processes, concurrency, init, init_args, crash_retries
+---
+--- ```lua
+--- local p <close> = pool.new {
+---   processes = 2, concurrency = 10, crash_retries = 0, max_tasks = 1000, max_pending = 500,
+---   task_timeout = 30, memory_limit = "256M", scheduler = "round_robin", on_error = print,
+---   init = function(word) greeting = word end, init_args = { "hello" },
+--- }
+--- print(p:apply(function() return greeting end)) --> hello
+--- ```
+---@param opts? luapool.pool.Options
 ---@return luapool.Pool
 function M.new(opts)
   opts = opts or {}
@@ -110,7 +167,23 @@ local function watch(pool, err, item)
   if pool.on_error then pool.on_error(err, item) end
 end
 
---- Runs fn(...) in a worker and returns its results. Waits; raises its error.
+--- Runs fn(...) in a worker, waits for it and returns its results, or raises its error.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 1, task_timeout = 0.2, crash_retries = 0 }
+--- print(p:apply(string.rep, "ab", 2)) --> abab
+--- print(select(2, pcall(p.apply, p, function() while true do end end)).kind) --> timeout
+--- local ok, e = pcall(p.apply, p, function() os.execute("kill -9 $PPID") end)
+--- print(e.kind, e.signal) --> worker_died 9
+--- ```
+---@async
+---@param fn function
+---@param ... any its arguments
+---@return any ... what fn returns
+---@raises worker_died
+---@raises timeout after `task_timeout`
+---@raises memory beyond twice the `memory_limit`
+---@raises closed the pool was closed
 function Pool:apply(fn, ...)
   errors.check_self(self, Pool, "apply")
   schedule(self, fn)
@@ -121,8 +194,23 @@ function Pool:apply(fn, ...)
   error(results[2], 0)
 end
 
---- Runs fn(...) in a worker; a Future is a Task, its `args` are the arguments.
----@return table future
+--- Hands fn(...) to a worker and returns at once. The result is a Task; its field `args` is the
+--- list of arguments.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 1, concurrency = 1, max_pending = 1 }
+--- local futures, e = {}, nil
+--- repeat
+---   local ok, future = pcall(p.submit, p, function(n) task.sleep(0.05) return n end, #futures)
+---   if ok then table.insert(futures, future) else e = future end
+--- until e
+--- print(e.kind, futures[1]:await(), futures[1].args[1]) --> rejected 0 0
+--- ```
+---@param fn function
+---@param ... any its arguments
+---@return luapool.Task future
+---@raises rejected `max_pending` tasks wait already
+---@raises closed the pool was closed
 function Pool:submit(fn, ...)
   errors.check_self(self, Pool, "submit")
   schedule(self, fn)
@@ -136,20 +224,43 @@ function Pool:submit(fn, ...)
   return future
 end
 
---- Takes no new work; maps begun before go on while somebody iterates them.
+--- Takes no new work. Maps begun before go on while somebody iterates over them.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 1 }
+--- p:close()
+--- print(select(2, pcall(p.apply, p, print)).kind) --> closed
+--- ```
 function Pool:close()
   errors.check_self(self, Pool, "close")
   self.handle:close()
 end
 
---- Cancels everything.
+--- Cancels all work and stops the workers; those that have not ended soon are killed.
+---
+--- ```lua
+--- local p = pool.new { processes = 1 }
+--- local future = p:submit(task.sleep, 60)
+--- p:terminate()
+--- print(select(2, future:result()).kind) --> cancelled
+--- p:join()
+--- ```
 function Pool:terminate()
   errors.check_self(self, Pool, "terminate")
   self.handle:terminate()
 end
 
---- Waits until the workers of a closed pool have left.
+--- Waits until the workers of a closed or terminated pool have left.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 1 }
+--- p:submit(task.sleep, 0.3)
+--- p:close()
+--- print(select(2, pcall(p.join, p, 0.01)).kind) --> timeout
+--- ```
+---@async
 ---@param timeout? number seconds
+---@raises timeout
 function Pool:join(timeout)
   errors.check_self(self, Pool, "join")
   self.handle:join(timeout)
@@ -163,8 +274,33 @@ local function rss(pid)
   return kilobytes and math.tointeger(kilobytes) * 1024
 end
 
---- Counts of tasks, and a list of workers.
----@return table
+---@class luapool.pool.Stats
+---@field processes integer how many workers it was made with
+---@field pending integer tasks that wait for a worker
+---@field running integer
+---@field done integer
+---@field failed integer
+---@field cancelled integer
+---@field lost integer
+---@field restarts integer how many workers were started in place of others
+---@field workers luapool.pool.WorkerStats[]
+
+---@class luapool.pool.WorkerStats
+---@field id integer from 1 on; a replacement keeps it
+---@field pid integer? nil until the worker runs
+---@field busy integer tasks that it has now
+---@field done integer
+---@field rss integer? resident memory in bytes
+
+--- Counts tasks and lists the workers.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 2 }
+--- p:apply(print)
+--- local stats = p:stats()
+--- print(stats.done, stats.failed, #stats.workers) --> 1 0 2
+--- ```
+---@return luapool.pool.Stats
 function Pool:stats()
   errors.check_self(self, Pool, "stats")
   local stats = self.handle:stats()
@@ -206,18 +342,49 @@ local function new_map(pool, name, fn, items, opts, put)
   })
 end
 
---- Runs fn over items: `for i, result in pool:map(fn, items) do`. With `return_errors`:
---- `for i, result, err, item in …`.
----@param fn function
----@param items table|function a list, or a function that returns the next item, nil at the end
----@param opts? { ordered: boolean?, return_errors: boolean? }
+---@class luapool.pool.MapOptions
+---@field ordered? boolean results in the order of the items; default true
+---@field return_errors? boolean the loop gets errors: `for i, result, err, item in …`
+
+--- Runs fn over items in the workers. In `for i, result in pool:map(fn, items) do`, `i` is the
+--- place of the item in the input and `result` the first value of fn, which may be nil. Items
+--- are pulled only as fast as workers take them. The first error cancels the rest and is
+--- raised, unless `return_errors` is set; leaving the loop early cancels the rest too.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 2 }
+--- local function half(n)
+---   if n % 2 == 1 then error(n .. " is odd", 0) end
+---   return n // 2
+--- end
+--- for i, result, err, item in p:map(half, { 10, 7 }, { return_errors = true, ordered = true }) do
+---   print(i, result, err, item)
+--- end
+--- --> 1 5 nil 10
+--- --> 2 nil 7 is odd 7
+--- ```
+---@param fn function gets the item
+---@param items table|function a list, or a function that returns the next item and nil at the
+--- end; it may wait
+---@param opts? luapool.pool.MapOptions
 ---@return luapool.Map
 function Pool:map(fn, items, opts)
   errors.check_self(self, Pool, "map")
   return new_map(self, "pool:map", fn, items, opts)
 end
 
---- As map; each item is the list of arguments.
+--- Runs fn over lists of arguments; otherwise as `map`.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 2 }
+--- for _, text in p:starmap(string.rep, { { "a", 3 }, { "b", 2 } }) do print(text) end
+--- --> aaa
+--- --> bb
+--- ```
+---@param fn function
+---@param lists table|function as `items` of `map`; each item is a list of arguments
+---@param opts? luapool.pool.MapOptions
+---@return luapool.Map
 function Pool:starmap(fn, lists, opts)
   errors.check_self(self, Pool, "starmap")
   return new_map(self, "pool:starmap", fn, lists, opts, function(handle, list)

@@ -6,6 +6,18 @@ local errors = require "luapool.error"
 local options = require "luapool.internal.options"
 local pool = require "luapool.pool"
 
+--- A Lua function in a process of its own, and programs that are run to their end.
+---
+--- ```lua
+--- local result = process.exec { "sort", stdin = "b\na\n" }
+--- print((result.stdout:gsub("\n", " "))) --> a b
+--- ```
+---@kind timeout the program, or `join`, took longer than its timeout; `exec`: fields `stdout` and
+--- `stderr`
+---@kind process a program cannot be started; field `code` ("ENOENT")
+---@kind worker_died the process died; fields `signal`, `exitcode`, `pid` and `report`
+---@kind cancelled the process was terminated or killed
+---@class luapool.process
 local M = {}
 
 local EXEC = { stdin = "string", cwd = "string", env = "table", timeout = "seconds" }
@@ -54,20 +66,34 @@ local function environment(env)
 end
 
 ---@class luapool.process.Result
----@field code integer|nil    its exit status; nil when a signal has ended it
----@field signal integer|nil  the signal
+---@field code integer? its exit status; nil when a signal has ended it
+---@field signal integer? the signal that has ended it
 ---@field stdout string
 ---@field stderr string
 
---- Runs a program to its end: process.exec{"cmd", "arg", stdin=, cwd=, env=, timeout=}. It is
---- found along $PATH; no shell is involved. `stdin` is what it reads, nothing unless given;
---- `env` is added to this process's environment (a value `false` removes a name). A status
---- other than 0 is no error. After `timeout` seconds it is killed and kind `timeout` is raised,
---- with the `stdout` and `stderr` so far; so is it when the task is cancelled. What it has
---- started itself is not killed. Raises kind `process` with `code` ("ENOENT") when it cannot be
---- started.
----@param command table
+---@class luapool.process.Command
+---@field [integer] string|number the program and its arguments
+---@field stdin? string what the program reads; default: nothing
+---@field cwd? string the folder that it runs in
+---@field env? table<string, string|number|boolean> added to the environment; `false` removes a name
+---@field timeout? number seconds after which it is killed
+
+--- Runs a program to its end and returns what it has written. The program is found along $PATH; no
+--- shell is involved. A status other than 0 is no error. When the task is cancelled the program is
+--- killed.
+---
+--- ```lua
+--- local result = process.exec { "sh", "-c", "echo $WORD; pwd; exit 3", cwd = "/",
+---   env = { WORD = "hello" } }
+--- print(result.code, (result.stdout:gsub("\n", " "))) --> 3 hello /
+--- print(select(2, pcall(process.exec, { "sleep", "60", timeout = 0.05 })).kind) --> timeout
+--- print(select(2, pcall(process.exec, { "no-such-program" })).code) --> ENOENT
+--- ```
+---@async
+---@param command luapool.process.Command the program, its arguments and options in one table
 ---@return luapool.process.Result
+---@raises timeout the program was killed after `timeout` seconds; fields `stdout` and `stderr`
+---@raises process it cannot be started; field `code`
 function M.exec(command, extra)
   if extra ~= nil and type(command) == "table" then
     error("process.exec: options stand in the one table, as {\"cmd\", \"arg\", timeout = 5}", 2)
@@ -82,21 +108,36 @@ function M.exec(command, extra)
   return core.exec(args, opts.stdin, opts.cwd, env, opts.timeout or -1)
 end
 
+--- A process that runs one function: see `process.new`. Leaving the scope of `<close>` waits
+--- for its end, leaving it by an error terminates it.
 ---@class luapool.Process
 ---@field name string
----@field pid integer|nil       once it is started
----@field exitcode integer|nil  once it has ended: 0, 1 after an error, minus the signal, or what
----                             os.exit was given; -15 after `terminate`, -9 after `kill`
+---@field pid integer? once it is started
+---@field exitcode integer? once it has ended: 0, 1 after an error, minus the signal, or what
+--- os.exit was given; -15 after `terminate`, -9 after `kill`
 local Process = { __name = "luapool.Process" }
 
 local NEW = { args = "table", name = "string", init = "function", init_args = "table" }
 
 local count = 0
 
---- A process that will call fn(table.unpack(args)); nothing happens before `start`. Leaving the
---- scope of `local p <close> = process.new(fn)` waits for its end, by an error terminates it.
+---@class luapool.process.Options
+---@field args? table a list of the function's arguments
+---@field name? string default "process-1" and so on
+---@field init? function runs in the process before fn; it may set globals there
+---@field init_args? table a list of its arguments
+
+--- Makes a process that will call fn with the `args`; nothing happens before `start`. The function
+--- travels as one of a pool does.
+---
+--- ```lua
+--- local adder <close> = process.new(function(a, b) return base + a + b end, {
+---   name = "adder", args = { 1, 2 }, init = function(n) base = n end, init_args = { 100 } })
+--- adder:start()
+--- print(adder.name, adder:join()) --> adder 103
+--- ```
 ---@param fn function
----@param opts? { args: table?, name: string?, init: function?, init_args: table? }
+---@param opts? luapool.process.Options
 ---@return luapool.Process
 function M.new(fn, opts)
   opts = opts or {}
@@ -114,7 +155,15 @@ local function started(self)
   return self.future, self.pool
 end
 
---- Starts it; it has its pid afterwards. Raises when the function or its arguments cannot travel.
+--- Starts the process; it has its `pid` afterwards. An argument or upvalue that cannot travel is an
+--- error.
+---
+--- ```lua
+--- local p <close> = process.new(task.sleep, { args = { 0 } })
+--- p:start()
+--- assert(p.pid > 0)
+--- ```
+---@async
 function Process:start()
   errors.check_self(self, Process, "start")
   if self.pool then error(("%s was started before; make a new one"):format(self.name), 2) end
@@ -141,10 +190,20 @@ function Process:start()
   one.handle:forked()
 end
 
---- Waits until it has ended; returns what fn returned or raises its error. Kind `timeout` after
---- `timeout` seconds, `cancelled` after terminate and kill, `worker_died` when it died.
----@param timeout? number
----@return any ...
+--- Waits until the process has ended; returns what fn returned or raises its error.
+---
+--- ```lua
+--- local p <close> = process.new(os.exit, { args = { 7 } })
+--- p:start()
+--- local ok, e = pcall(p.join, p, 30)
+--- print(e.kind, p.exitcode) --> worker_died 7
+--- ```
+---@async
+---@param timeout? number seconds
+---@return any ... what fn returned
+---@raises timeout
+---@raises worker_died
+---@raises cancelled after `terminate` and `kill`
 function Process:join(timeout)
   errors.check_self(self, Process, "join")
   local future, one = started(self)
@@ -156,13 +215,25 @@ function Process:join(timeout)
   error(result[2], 0)
 end
 
+--- Tells whether the process was started and has not ended.
+---
+--- ```lua
+--- print(process.new(print):is_alive()) --> false
+--- ```
 ---@return boolean
 function Process:is_alive()
   errors.check_self(self, Process, "is_alive")
   return self.future ~= nil and not self.pool.handle:ended()
 end
 
---- Cancels fn; the process is killed when it has not ended two seconds later.
+--- Cancels fn. The process is killed when it has not ended two seconds later.
+---
+--- ```lua
+--- local p <close> = process.new(task.sleep, { args = { 60 } })
+--- p:start()
+--- p:terminate()
+--- print(select(2, pcall(p.join, p)).kind, p.exitcode) --> cancelled -15
+--- ```
 function Process:terminate()
   errors.check_self(self, Process, "terminate")
   local _, one = started(self)
@@ -170,7 +241,14 @@ function Process:terminate()
   one:terminate()
 end
 
---- Kills it at once.
+--- Kills the process at once.
+---
+--- ```lua
+--- local p <close> = process.new(task.sleep, { args = { 60 } })
+--- p:start()
+--- p:kill()
+--- print(pcall(p.join, p) == false, p.exitcode) --> true -9
+--- ```
 function Process:kill()
   errors.check_self(self, Process, "kill")
   local _, one = started(self)
@@ -187,7 +265,16 @@ function Process.__close(self, cause)
   getmetatable(one).__close(one, cause)
 end
 
---- Waits until it has ended, whatever has become of it, as leaving the scope of `<close>` does.
+--- Waits until the process has ended, whatever has become of it, as leaving the scope of `<close>`
+--- does.
+---
+--- ```lua
+--- local p = process.new(task.sleep, { args = { 0 } })
+--- p:start()
+--- p:close()
+--- print(p.exitcode) --> 0
+--- ```
+---@async
 function Process:close()
   errors.check_self(self, Process, "close")
   Process.__close(self)

@@ -9,18 +9,41 @@ local settings = require "luapool.internal.settings"
 local sleep_unref = require("luapool.task.core").sleep_unref
 local task = require "luapool.task"
 
+--- Progress bars on stderr, with rate and remaining time. On a terminal they stay at its bottom;
+--- elsewhere each bar writes a plain line, at most one in ten seconds; with `--progress off`
+--- nothing.
+---
+--- ```lua
+--- local sum = 0
+--- for n in progress.wrap({ 1, 2, 3 }, { desc = "adding" }) do sum = sum + n end
+--- print(sum) --> 6
+--- ```
+---@class luapool.progress
 local M = {}
 
--- Seconds between two drawings, and between two plain lines.
+--- Seconds between two drawings of the bars.
+---
+--- ```lua
+--- print(progress.interval) --> 0.1
+--- ```
+---@type number
 M.interval = 0.1
+
+--- Seconds between two plain lines of a bar, where there is no terminal.
+---
+--- ```lua
+--- print(progress.plain_interval) --> 10
+--- ```
+---@type number
 M.plain_interval = 10
 
 -- How fast the shown rate forgets, in seconds.
 local MEMORY = 5
 
+--- One line of progress: see `progress.bar`. Leaving the scope of `<close>` closes it.
 ---@class luapool.progress.Bar
----@field n number
----@field total? number
+---@field n number how many are done
+---@field total? number how many there are
 local Bar = { __name = "luapool.progress.Bar" }
 Bar.__index = Bar
 
@@ -177,8 +200,19 @@ end
 
 local KNOWN = { total = "number", desc = "any", unit = "string" }
 
---- Opens a bar. Close it: `local bar <close> = progress.bar { total = 100 }`.
----@param opts? { total: number?, desc: string?, unit: string? }
+---@class luapool.progress.Options
+---@field total? number how many there are; without it there is a count and a rate
+---@field desc? string stands in front
+---@field unit? string what is counted; default "it"
+
+--- Opens a bar, to be held in a `<close>` variable.
+---
+--- ```lua
+--- local bar <close> = progress.bar { total = 100, desc = "pages", unit = "page" }
+--- bar:update(25)
+--- print(bar.n, bar.total) --> 25 100
+--- ```
+---@param opts? luapool.progress.Options
 ---@return luapool.progress.Bar
 function M.bar(opts)
   opts = options.check("progress.bar", opts, KNOWN)
@@ -192,8 +226,15 @@ function M.bar(opts)
   return bar
 end
 
---- So many more are done, 1 unless said.
----@param n? number
+--- Says that so many more are done.
+---
+--- ```lua
+--- local bar <close> = progress.bar()
+--- bar:update()
+--- bar:update(4)
+--- print(bar.n) --> 5
+--- ```
+---@param n? number default 1
 function Bar:update(n)
   self.n = self.n + (n or 1)
   if self.mode == "off" or self.closed then return end
@@ -201,14 +242,25 @@ function Bar:update(n)
   if now - drawn >= M.interval then draw(now) end
 end
 
---- How many there are, when that turns out later.
----@param total number|nil
+--- Says how many there are, when that turns out later.
+---
+--- ```lua
+--- local bar <close> = progress.bar()
+--- bar:set_total(10)
+--- ```
+---@param total number? nil: not known
 function Bar:set_total(total)
   self.total = total
 end
 
---- Shown behind the figures: "loss=0.1, step=3".
----@param postfix table<string, any>|string|nil
+--- Shows something behind the figures, such as "loss=0.1, step=3".
+---
+--- ```lua
+--- local bar <close> = progress.bar()
+--- bar:set_postfix { loss = 0.1, step = 3 }
+--- bar:set_postfix "nearly done"
+--- ```
+---@param postfix table<string, any>|string?
 function Bar:set_postfix(postfix)
   if type(postfix) == "table" then
     local words = {}
@@ -222,7 +274,13 @@ function Bar:set_postfix(postfix)
   self.postfix = one_line(postfix or "")
 end
 
---- The bar stays as it is now; others are drawn below it. Safe twice.
+--- Closes the bar: it stays as it is now, and others are drawn below it.
+---
+--- ```lua
+--- local bar = progress.bar { total = 1 }
+--- bar:update()
+--- bar:close()
+--- ```
 function Bar:close()
   if self.closed then return end
   self.closed = true
@@ -281,11 +339,18 @@ local function is_list(value, class)
   return type(value) == "table" and not (class and class.__call)
 end
 
---- Passes on all values of an iterator (or the items of a list) and shows how many there have been:
---- `for line in progress.wrap(io.lines(name), { unit = "line" }) do`. One counts as done when
---- the next is asked for.
----@param iterator function|table a callable, such as what pool:map returns, or a list
----@param opts? { total: number?, desc: string?, unit: string? }
+--- Passes on all values of an iterator, or the items of a list, and shows how many there have been.
+--- One counts as done when the next is asked for.
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 1 }
+--- local results = p:map(string.upper, { "a", "b" })
+--- for i, text in progress.wrap(results, { total = 2, unit = "word" }) do print(i, text) end
+--- --> 1 A
+--- --> 2 B
+--- ```
+---@param iterator function|table a callable, such as what `pool:map` returns, or a list
+---@param opts? luapool.progress.Options
 ---@return fun(...): any iterator
 function M.wrap(iterator, opts)
   local class = getmetatable(iterator)

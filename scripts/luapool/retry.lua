@@ -7,6 +7,20 @@ local task = require "luapool.task"
 local Policy = require "luapool.internal.retry.policy"
 local Wait = require "luapool.internal.retry.wait"
 
+--- Calls that are tried again when they fail.
+---
+--- By default everything is retried except the kinds `cancelled`, `too_large` and `redirects`,
+--- and a `status` from 400 to 499 other than 408, 425 and 429. A `Retry-After` header is
+--- honoured. What is cancelled is never retried. When the policy gives up, the last error is
+--- raised unchanged.
+---
+--- ```lua
+--- local get = retry.wrap(function(path) return http.get(url .. path):raise_for_status() end,
+---   { attempts = 5, wait = retry.fixed(0.01) })
+--- print(get("/flaky/retry-example?fail=2").status) --> 200
+--- print(retry.statistics(get).attempts) --> 3
+--- ```
+---@class luapool.retry
 local M = {
   policy = Policy.new,
   fixed = Wait.makers.fixed,
@@ -30,10 +44,107 @@ local function remember(key, statistics)
   end
 end
 
---- `attempts`, `waited` and `elapsed` of the last call of a wrapped function, or of the calls
---- that ended with this error; nil when there was none.
+---@class luapool.retry.Options
+---@field attempts? integer how often the function is called at most; default 3
+---@field max_elapsed? number seconds since the first attempt after which no further one begins
+---@field wait? luapool.retry.Wait|number|fun(attempt: integer, err: any): number the wait
+--- between two attempts; default `retry.random_exponential { multiplier = 0.5, max = 30 }`
+---@field on? string|string[]|fun(err: any): boolean the kinds of errors to try again after, or a
+--- function that decides
+---@field on_result? fun(...): boolean true for results to try again after
+---@field before? fun(attempt: integer) is called before each attempt
+---@field after? fun(attempt: integer, err: any) is called after each attempt; err is nil when it
+--- succeeded
+---@field before_sleep? fun(attempt: integer, err: any, seconds: number) is called before each wait
+---@field on_giveup? fun(err: any, statistics: luapool.retry.Statistics): ... is called at the
+--- end; the values that it returns, if any, replace the error
+
+---@class luapool.retry.Statistics
+---@field attempts integer
+---@field waited number seconds between the attempts
+---@field elapsed number seconds since the first began
+
+--- Makes a policy out of its options.
+---@private
+---@function retry.policy
+
+--- Waits the same time each time.
+---
+--- ```lua
+--- retry.call({ wait = retry.fixed(1) }, print, "no need to wait") --> no need to wait
+--- ```
+---@function retry.fixed
+---@param seconds number
+---@return luapool.retry.Wait
+
+--- Waits a random time between two bounds.
+---
+--- ```lua
+--- local wait = retry.fixed(1) + retry.random(0, 0.5) -- 1 to 1.5 s
+--- ```
+---@function retry.random
+---@param least number seconds
+---@param most number seconds
+---@return luapool.retry.Wait
+
+---@class luapool.retry.GrowingOptions
+---@field multiplier? number seconds of the first wait; default 1
+---@field base? number what each wait is multiplied by for the next; default 2
+---@field max? number seconds; default: no bound
+
+--- Waits `multiplier`, then `multiplier * base`, `multiplier * base^2` and so on, at most `max`.
+---
+--- ```lua
+--- local wait = retry.exponential { multiplier = 0.5, base = 2, max = 30 } -- 0.5, 1, 2, 4 …
+--- ```
+---@function retry.exponential
+---@param opts? luapool.retry.GrowingOptions
+---@return luapool.retry.Wait
+
+--- Waits a random time between 0 and what `retry.exponential` would wait, so that many that failed
+--- together do not come back together.
+---
+--- ```lua
+--- local wait = retry.random_exponential { multiplier = 0.5, max = 30 }
+--- ```
+---@function retry.random_exponential
+---@param opts? luapool.retry.GrowingOptions
+---@return luapool.retry.Wait
+
+---@class luapool.retry.IncrementingOptions
+---@field start? number seconds of the first wait; default 0
+---@field step? number seconds that each wait is longer than the one before; default 1
+---@field max? number seconds; default: no bound
+
+--- Waits longer by the same step each time.
+---
+--- ```lua
+--- local wait = retry.incrementing { start = 1, step = 2, max = 9 } -- 1, 3, 5, 7, 9, 9 …
+--- ```
+---@function retry.incrementing
+---@param opts? luapool.retry.IncrementingOptions
+---@return luapool.retry.Wait
+
+--- Takes the first wait after the first attempt, the second after the second and so on; the
+--- last one stays.
+---
+--- ```lua
+--- local wait = retry.chain { retry.fixed(0.1), retry.fixed(1), retry.exponential { max = 60 } }
+--- ```
+---@function retry.chain
+---@param list (luapool.retry.Wait|number)[]
+---@return luapool.retry.Wait
+
+--- Returns the figures of the last call of a wrapped function, or of the calls that ended with this
+--- error; nil when there were none.
+---
+--- ```lua
+--- local function fail() error("no luck", 0) end
+--- local ok, e = pcall(retry.call, { attempts = 2, wait = 0 }, fail)
+--- print(e, retry.statistics(e).attempts) --> no luck 2
+--- ```
 ---@param of function|any
----@return { attempts: integer, waited: number, elapsed: number }|nil
+---@return luapool.retry.Statistics?
 function M.statistics(of)
   if type(of) == "table" or type(of) == "function" then return figures[of] end
   return of ~= nil and latest_plain.key == of and latest_plain.statistics or nil
@@ -51,6 +162,7 @@ end
 ---@param fn function
 ---@param n integer
 ---@return table outcome, boolean again, any cause
+---@private
 function M.attempt(policy, fn, n, ...)
   if policy.before then policy.before(n) end
   local outcome = table.pack(pcall(fn, ...))
@@ -67,6 +179,7 @@ end
 ---@param outcome table what attempt gave
 ---@param statistics { attempts: integer, waited: number, elapsed: number }
 ---@return any ...
+---@private
 function M.give_up(policy, outcome, statistics)
   local err = outcome[2]
   if policy.on_giveup then
@@ -97,24 +210,52 @@ local function run(policy, statistics, fn, ...)
   end
 end
 
---- Calls fn(...) until it succeeds or the policy gives up.
----@param policy? table
+--- Calls fn(...) until it succeeds or the policy gives up, and returns its results.
+---
+--- ```lua
+--- local function flip(n) if n < 0 then error("negative", 0) end return -n end
+--- local policy = {
+---   attempts = 2, max_elapsed = 10, wait = retry.fixed(0.01),
+---   before_sleep = function(n, err) print("attempt " .. n, err) end,
+---   on_giveup = function(err, statistics) return statistics.attempts end,
+--- }
+--- print(retry.call(policy, flip, -1))
+--- --> attempt 1 negative
+--- --> 2
+--- ```
+---@async
+---@param policy luapool.retry.Options?
 ---@param fn function
----@return any ...
+---@param ... any its arguments
+---@return any ... what fn returns
 function M.call(policy, fn, ...)
   return run(Policy.new(policy), {}, fn, ...)
 end
 
 --- As call, for a function made by wrap: `wrapped` is what its statistics are asked by.
+---@private
 function M.call_wrapped(wrapped, policy, fn, ...)
   local statistics = {}
   figures[wrapped] = statistics
   return run(policy, statistics, fn, ...)
 end
 
---- A function that calls fn under the policy. It may be sent to workers.
+--- Returns a function that calls fn under the policy. It may be sent to workers.
+---
+--- ```lua
+--- local results = { "", "", "ready" }
+--- local poll = retry.wrap(function() return table.remove(results, 1) end, {
+---   wait = 0.01, on = { "connect", "timeout" }, on_result = function(s) return s == "" end,
+---   before = function(n) print("attempt", n) end, after = function(n, err) assert(not err) end,
+--- })
+--- print(poll())
+--- --> attempt 1
+--- --> attempt 2
+--- --> attempt 3
+--- --> ready
+--- ```
 ---@param fn function
----@param policy? table
+---@param policy? luapool.retry.Options
 ---@return function
 function M.wrap(fn, policy)
   policy = Policy.new(policy)

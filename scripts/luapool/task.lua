@@ -9,6 +9,32 @@ local options = require "luapool.internal.options"
 local periodic = require "luapool.internal.periodic"
 local task_map = require "luapool.internal.task_map"
 
+--- Concurrency in one process. A task is a function that runs beside others and gives way to
+--- them whenever it waits; nothing else interrupts it, except that a task which computes for more
+--- than 10 ms (`--slice`) lets the others run too. The script itself runs as the main task: when
+--- it returns, the other tasks are cancelled.
+---
+--- Cancelling a task raises kind `cancelled` inside it, at its wait, so `<close>` variables run.
+--- Once cancelled, every later wait raises again, except in `task.shield` and in `<close>`
+--- handlers that run because of it. `gather`, `all`, `timeout`, `group` and `map` cancel what they
+--- wait for when their caller is cancelled, and return when that has ended; `await`, `wait` and
+--- `as_completed` leave it running.
+---
+--- Waiting works in pcall, in iterators, in metamethods that Lua code calls, and inside coroutines
+--- that a script makes. It raises an error in `table.sort` and `string.gsub` callbacks, in
+--- `__tostring` and `__gc`, and in `load` readers.
+---
+--- ```lua
+--- local a, b = task.all(
+---   function() task.sleep(0.01) return "slow" end,
+---   function() return "quick" end)
+--- print(a, b) --> slow quick
+--- ```
+---@kind timeout a wait, or what `task.timeout` runs, took longer than allowed; field `seconds`
+--- where `task.timeout` raises it
+---@kind cancelled the task was cancelled: by `Task:cancel`, by what it belonged to, or at the
+--- end of the script
+---@class luapool.task
 local M = {
   spawn = core.spawn,
   promise = core.promise,
@@ -100,12 +126,29 @@ local function collect(tasks)
   return (core.results(tasks))
 end
 
---- Runs tasks and functions together; returns the first value of each, in order, with `n`. On
---- the first error the rest is cancelled and it is raised. With `return_errors` it never raises
---- theirs: results, errors.
----@param list table tasks or functions
----@param opts? { return_errors: boolean? }
----@return table results, table? errors
+---@class luapool.task.GatherOptions
+---@field return_errors? boolean raise no error of theirs, return a second table with the errors
+
+--- Runs tasks and functions together and waits for all. Returns a list of the first value of each,
+--- in the order given, with the number in `n`. The first error cancels the others and is raised;
+--- with `return_errors` all run to their end, and the second result holds each error at the place
+--- of its task.
+---
+--- ```lua
+--- local squares = {}
+--- for i = 1, 3 do
+---   squares[i] = function() task.sleep(0.01) return i * i end
+--- end
+--- print(table.concat(task.gather(squares), " ")) --> 1 4 9
+--- local function fail() error("no luck", 0) end
+--- local results, errors = task.gather({ squares[1], fail }, { return_errors = true })
+--- print(results[1], errors[2]) --> 1 no luck
+--- ```
+---@async
+---@param list (luapool.Task|function)[] what is run together
+---@param opts? luapool.task.GatherOptions
+---@return any[] results
+---@return table? errors with `return_errors`: place -> error
 function M.gather(list, opts)
   local all = options.check("task.gather", opts, { return_errors = "boolean" }).return_errors
   check_list("gather", list)
@@ -115,7 +158,13 @@ function M.gather(list, opts)
   return collect(tasks)
 end
 
---- Runs functions together and returns the first value of each.
+--- Runs functions together, waits for all and returns the first value of each. The first error
+--- cancels the others and is raised.
+---
+--- ```lua
+--- print(task.all(function() return 1 end, function() return 2 end)) --> 1 2
+--- ```
+---@async
 ---@param ... function
 ---@return any ...
 function M.all(...)
@@ -123,10 +172,19 @@ function M.all(...)
   return table.unpack(results, 1, results.n)
 end
 
---- Runs fn(...) for at most `seconds`; then it is cancelled and kind `timeout` is raised.
+--- Runs fn(...) in a task of its own and returns its results. When it has not ended after `seconds`
+--- it is cancelled; `timeout` raises once it has ended, after its `<close>` handlers.
+---
+--- ```lua
+--- local ok, e = pcall(task.timeout, 0.01, task.sleep, 60)
+--- print(ok, e.kind, e.seconds) --> false timeout 0.01
+--- ```
+---@async
 ---@param seconds number
 ---@param fn function
----@return any ...
+---@param ... any its arguments
+---@return any ... what fn returns
+---@raises timeout fn was late; field `seconds`
 function M.timeout(seconds, fn, ...)
   check_seconds("timeout", seconds)
   check_function("timeout", 2, fn)
@@ -138,6 +196,7 @@ function M.timeout(seconds, fn, ...)
   return task:await()
 end
 
+--- Tasks that belong to a scope: see `task.group`.
 ---@class luapool.Group
 local Group = { __name = "luapool.Group" }
 Group.__index = Group
@@ -167,9 +226,19 @@ local function watch(group)
   group.watcher = nil
 end
 
---- Adds a task to the group.
+--- Spawns fn(...) as a task of the group. Members may spawn further ones.
+---
+--- ```lua
+--- local sum = 0
+--- do
+---   local group <close> = task.group()
+---   for i = 1, 3 do group:spawn(function(n) sum = sum + n end, i) end
+--- end
+--- print(sum) --> 6
+--- ```
 ---@param fn function
----@return table task
+---@param ... any its arguments
+---@return luapool.Task
 function Group:spawn(fn, ...)
   err.check_self(self, Group, "spawn")
   check_function("spawn", 1, fn)
@@ -212,27 +281,60 @@ end
 
 Group.__close = leave
 
---- Waits for all, as leaving the scope of `<close>` does; the first error is raised.
+--- Waits for all members, as leaving the scope of `<close>` does, and raises the first error.
+---
+--- ```lua
+--- local group = task.group()
+--- local member = group:spawn(task.sleep, 0.01)
+--- group:close()
+--- print(member:status()) --> done
+--- ```
+---@async
 function Group:close()
   err.check_self(self, Group, "close")
   leave(self)
 end
 
---- A group of tasks: `local g <close> = task.group()`. Leaving the scope waits for all; the
---- first error cancels the rest and is raised.
+--- Makes a group of tasks, to be held in a `<close>` variable. Leaving its scope waits for all
+--- members; the first error of a member cancels the others and is raised there. Leaving the
+--- scope by an error cancels all.
+---
+--- ```lua
+--- local ok, e = pcall(function()
+---   local group <close> = task.group()
+---   group:spawn(task.sleep, 60) -- is cancelled
+---   group:spawn(error, "no luck", 0)
+--- end)
+--- print(ok, e) --> false no luck
+--- ```
 ---@return luapool.Group
 function M.group() return setmetatable({ set = core.set(false) }, Group) end
+
+---@class luapool.task.WaitOptions
+---@field return_when? "all_completed"|"first_completed"|"first_error" when it returns; default
+--- "all_completed"
+---@field timeout? number seconds after which it returns whatever has ended
 
 local WAIT = {
   return_when = { "all_completed", "first_completed", "first_error" },
   timeout = "seconds",
 }
 
---- Waits for tasks; returns those that have ended and those that have not. Leaves them running.
----@param tasks table
----@param opts? { return_when: string?, timeout: number? } return_when: "all_completed",
---- "first_completed" or "first_error"
----@return table done, table pending
+--- Waits for tasks; returns those that have ended and those that have not. It leaves them running
+--- and raises none of their errors; a timeout is no error either.
+---
+--- ```lua
+--- local quick, slow = task.spawn(task.sleep, 0), task.spawn(task.sleep, 60)
+--- local done, pending = task.wait({ quick, slow }, { return_when = "first_completed" })
+--- assert(done[1] == quick and pending[1] == slow)
+--- print(#task.wait({ slow }, { timeout = 0.01 })) --> 0
+--- slow:cancel()
+--- ```
+---@async
+---@param tasks luapool.Task[]
+---@param opts? luapool.task.WaitOptions
+---@return luapool.Task[] done
+---@return luapool.Task[] pending
 function M.wait(tasks, opts)
   opts = options.check("task.wait", opts, WAIT)
   check_tasks("wait", tasks)
@@ -247,11 +349,26 @@ function M.wait(tasks, opts)
   return done, pending
 end
 
---- An iterator of tasks in the order in which they end. After `timeout` seconds from now it raises
---- kind `timeout`; the tasks are left running.
----@param tasks table
----@param opts? { timeout: number? }
----@return fun(): table?
+---@class luapool.task.CompletedOptions
+---@field timeout? number seconds from the call on, after which the iterator raises
+
+--- Returns an iterator over tasks in the order in which they end. The loop body gets the task, so
+--- that an error is the body's to handle.
+---
+--- ```lua
+--- local tasks = {}
+--- for i, seconds in ipairs { 0.02, 0 } do
+---   tasks[i] = task.spawn(function() task.sleep(seconds) return i end)
+--- end
+--- for one in task.as_completed(tasks, { timeout = 30 }) do print(one:await()) end
+--- --> 2
+--- --> 1
+--- ```
+---@async
+---@param tasks luapool.Task[]
+---@param opts? luapool.task.CompletedOptions
+---@return fun(): luapool.Task? iterator
+---@raises timeout from the iterator; the tasks go on
 function M.as_completed(tasks, opts)
   local timeout = options.check("task.as_completed", opts, { timeout = "seconds" }).timeout
   check_tasks("as_completed", tasks)
@@ -262,22 +379,58 @@ function M.as_completed(tasks, opts)
   end
 end
 
---- Runs fn over items in tasks of this process: `for i, result in task.map(items, fn) do`. It is
---- used as pool:map; `concurrency` (100) is how many run at once, `on_error(err, item)` is called
---- besides raising.
----@param items table|function a list, or a function that returns the next item, nil at the end
----@param fn function
----@param opts? table concurrency, ordered, return_errors, on_error
+---@class luapool.task.MapOptions
+---@field concurrency? integer how many items are worked on at once; default 100
+---@field ordered? boolean results in the order of the items; default true
+---@field return_errors? boolean the loop gets errors: `for i, result, err, item in …`
+---@field on_error? fun(err: any, item: any) is called for each error, besides raising it
+
+--- Runs fn over items, in tasks of this process; used as `pool:map` is, over processes. In
+--- `for i, result in task.map(items, fn) do`, `i` is the place of the item in the input and
+--- `result` the first value of fn. Items are pulled only as fast as they are worked on. The
+--- first error cancels the rest and is raised; leaving the loop early cancels the rest too.
+---
+--- ```lua
+--- local function work(n)
+---   if n == 2 then error("two", 0) end
+---   return n * n
+--- end
+--- local opts = { concurrency = 10, ordered = true, return_errors = true, on_error = print }
+--- for i, result, err, item in task.map({ 1, 2, 3 }, work, opts) do
+---   print(i, result, err, item)
+--- end
+--- --> 1 1 nil 1
+--- --> two 2
+--- --> 2 nil two 2
+--- --> 3 9 nil 3
+--- ```
+---@param items table|function a list, or a function that returns the next item and nil at the end
+---@param fn function gets the item
+---@param opts? luapool.task.MapOptions
 ---@return luapool.Map
 function M.map(items, fn, opts) return task_map(items, fn, opts) end
 
---- Calls fn every so many seconds, never twice at once, until `:stop()`; the first time after
---- `seconds`, or with `immediate` soon. Times are multiples of `seconds` from now, however long fn
---- takes; those that it overruns are left out. An error of fn goes to `on_error`; without that it
---- ends the calls and is reported.
----@param seconds number
+---@class luapool.task.EveryOptions
+---@field immediate? boolean the first call comes soon and not after `seconds`
+---@field on_error? fun(err: any) gets an error of fn, and the calls go on; without it an error ends
+--- the calls and is reported
+
+--- Calls fn every so many seconds, never twice at once, until it is stopped. The calls come at
+--- multiples of `seconds` from now, however long fn takes; those that it overruns are left out.
+---
+--- ```lua
+--- local ticks, three = 0, sync.event()
+--- local opts = { immediate = true, on_error = print }
+--- local periodic <close> = task.every(0.01, function()
+---   ticks = ticks + 1
+---   if ticks == 3 then three:set() end
+--- end, opts)
+--- three:wait()
+--- assert(ticks >= 3)
+--- ```
+---@param seconds number above 0
 ---@param fn function
----@param opts? { immediate: boolean?, on_error: function? }
+---@param opts? luapool.task.EveryOptions
 ---@return luapool.Periodic
 function M.every(seconds, fn, opts)
   opts = options.check("task.every", opts, { immediate = "boolean", on_error = "callable" })
@@ -288,9 +441,17 @@ function M.every(seconds, fn, opts)
   return periodic(seconds, fn, opts)
 end
 
---- Makes one callable out of the three values of an iterator, for a map: `task.iter(pairs(t))`.
---- Each call gives the values of the next step; a map hands them all to its function.
----@param step function
+--- Makes one callable out of the three values of an iterator, so that a map can take it as its
+--- items. Each call gives the values of the next step; a map hands all of them to its function.
+---
+--- ```lua
+--- local items = task.iter(pairs { answer = 42 })
+--- for _, text in task.map(items, function(k, v) return k .. "=" .. v end) do print(text) end
+--- --> answer=42
+--- ```
+---@param step function as `pairs`, `ipairs` and their like return it
+---@param state? any
+---@param control? any
 ---@return fun(): any ...
 function M.iter(step, state, control)
   if not options.callable(step) then

@@ -5,8 +5,23 @@ local json = require "luapool.json"
 local lp_error = require "luapool.error"
 local options = require "luapool.internal.options"
 
+--- YAML texts (version 1.1, by libyaml) to values and back.
+---
+--- ```lua
+--- local config = yaml.load "urls: [a, b]\nretries: 3\n"
+--- print(config.urls[2], config.retries) --> b 3
+--- ```
+---@kind yaml the text is no YAML: fields `line` and `column`; or the value has no form in YAML:
+--- field `path`
+---@class luapool.yaml
 local M = {}
 
+--- Stands for `~` and for an empty value. It is `json.null`.
+---
+--- ```lua
+--- print(yaml.load("name:").name == yaml.null, yaml.null == json.null) --> true true
+--- ```
+---@type lightuserdata
 M.null = json.null
 
 local explicit = require "lyaml.explicit"
@@ -110,11 +125,20 @@ end
 
 local LOAD = { all = "boolean" }
 
---- The value of a YAML document (the first of the text), or with `all` the list of the values
---- of all. Raises kind `yaml` with `line` and `column`.
+---@class luapool.yaml.LoadOptions
+---@field all? boolean return a list of the values of all documents
+
+--- Returns the value of the first document of a text.
+---
+--- ```lua
+--- print(yaml.load "1", #yaml.load("a\n--- b\n", { all = true })) --> 1 2
+--- local ok, e = pcall(yaml.load, "a: [1")
+--- print(e.kind, e.line ~= nil) --> yaml true
+--- ```
 ---@param text string
----@param opts? {all?: boolean}
+---@param opts? luapool.yaml.LoadOptions
 ---@return any
+---@raises yaml fields `line` and `column`
 function M.load(text, opts)
   opts = options.check("yaml.load", opts, LOAD)
   if type(text) ~= "string" then
@@ -244,10 +268,16 @@ function write_value(emit, value, path, open)
   open[value] = nil
 end
 
---- A value as a YAML document, mappings in the order of their keys. An empty table is `{}`
---- unless json.array marked it. Raises kind `yaml` with the `path` of what has no form in YAML.
+--- Returns a value as a YAML document, mappings in the order of their keys. An empty table is `{}`
+--- unless `json.array` marked it.
+---
+--- ```lua
+--- print((yaml.dump { name = "x", list = { 1, 2 } }:gsub("\n", ";"))) --> list:;- 1;- 2;name: x;
+--- print(select(2, pcall(yaml.dump, { f = print })).path) --> value.f
+--- ```
 ---@param value any
 ---@return string
+---@raises yaml field `path`: what has no form in YAML
 function M.dump(value)
   local emitter = libyaml.emitter()
   emitter.emit { type = "STREAM_START", encoding = "UTF8" }

@@ -1,6 +1,6 @@
 -- Wraps comments of Lua files that are wider than 100 columns; `make format` runs it. The text that
--- hangs over goes in front of the next line of the same comment. Annotations (---@) stay as
--- they are.
+-- hangs over goes in front of the next line of the same comment. Annotations (---@) and fenced
+-- examples stay as they are.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 
@@ -21,12 +21,14 @@ local function cut(line, prefix)
 end
 
 local function wrap(lines)
-  local out, i = {}, 1
+  local out, i, fenced = {}, 1, false
   while i <= #lines do
     local line = lines[i]
     local prefix = line:match("^(%s*%-%-%-? )%S")
     local head, rest = line, nil
-    if prefix and #line > max_column then head, rest = cut(line, prefix:sub(1, -2)) end
+    if line:find("^%s*%-%-%-? ```") then fenced = not fenced end
+    local wide = prefix and not fenced and #line > max_column
+    if wide then head, rest = cut(line, prefix:sub(1, -2)) end
     out[#out + 1] = head
     if not rest then
       i = i + 1

@@ -11,6 +11,10 @@ local options = require "luapool.internal.options"
 
 local M = {}
 
+--- The results of `pool:map`, `pool:starmap` or `task.map`, to be iterated over by a `for` loop,
+--- whose end cancels what has not ended.
+---@within pool
+---@operator call: integer?, any
 ---@class luapool.Map
 local Map = { __name = "luapool.Map" }
 Map.__index = Map
@@ -112,14 +116,27 @@ end
 Map.__call = step
 Map.__close = stop
 
---- Cancels what has not ended, as leaving the loop early does. Safe twice.
+--- Cancels what has not ended and waits for its end, as leaving the loop early does.
+---
+--- ```lua
+--- local results = task.map({ 60, 60 }, task.sleep)
+--- results:close()
+--- ```
+---@async
 function Map:close()
   err.check_self(self, Map, "close")
   stop(self)
 end
 
---- All results: a list by place of the item, and how many items there were.
----@return table list, integer n
+--- Waits for all and returns the results by the place of their item, and how many items there were.
+---
+--- ```lua
+--- local list, n = task.map({ "a", "b" }, string.upper):collect()
+--- print(list[1], list[2], n) --> A B 2
+--- ```
+---@async
+---@return table list
+---@return integer n
 function Map:collect()
   err.check_self(self, Map, "collect")
   local list, n = {}, 0
@@ -130,7 +147,12 @@ function Map:collect()
   return list, n
 end
 
---- Waits for all, drops the results.
+--- Waits for all, drops the results and returns how many items there were.
+---
+--- ```lua
+--- print(task.map({ "a", "b" }, string.upper):drain()) --> 2
+--- ```
+---@async
 ---@return integer n
 function Map:drain()
   err.check_self(self, Map, "drain")

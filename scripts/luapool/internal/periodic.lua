@@ -3,18 +3,31 @@
 local core = require "luapool.task.core"
 local err = require "luapool.error"
 
+--- Calls that come at regular times: see `task.every`. Leaving the scope of `<close>` stops them.
+---@within task
 ---@class luapool.Periodic
 local Periodic = { __name = "luapool.Periodic" }
 Periodic.__index = Periodic
 
---- No further call begins; one that runs now comes to its end.
+--- Begins no further call; one that runs now comes to its end.
+---
+--- ```lua
+--- local calls = 0
+--- local periodic = task.every(60, function() calls = calls + 1 end)
+--- periodic:stop()
+--- print(calls) --> 0
+--- ```
 function Periodic:stop()
   err.check_self(self, Periodic, "stop")
   self.stopped = true
   if self.sleeping then self.task:cancel "stopped" end
 end
 
---- The same.
+--- Does what `stop` does.
+---
+--- ```lua
+--- task.every(60, print):close()
+--- ```
 function Periodic:close()
   err.check_self(self, Periodic, "close")
   self:stop()

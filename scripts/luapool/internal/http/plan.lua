@@ -7,35 +7,44 @@ local options = require "luapool.internal.options"
 
 local M = {}
 
----@class luapool.http.Options
----@field params? table<string, any>    added to the URL; a list gives the name several times
----@field headers? table<string, any>   false leaves a default one out
----@field json? any                     the body, encoded
----@field form? table<string, any>      the body, as a form of a page
----@field multipart? table              name -> string or {data=| file=, filename=, type=}
----@field body? string
----@field auth? table|string            "user:password", {user, password, type="digest"}
----@field bearer? string
----@field cookies? table<string, string>|string
----@field timeout? number               seconds for all of it, 300; of a stream for each wait
----@field connect_timeout? number       seconds, 10
----@field redirects? integer|boolean    how many are followed, 10
----@field verify? boolean               false: any certificate will do
----@field ca? string                    file of the authorities that are trusted
----@field cert? string
----@field key? string
----@field proxy? string                 URL; "" for none
+---@within http
+---@class luapool.http.CommonOptions
+---@field headers? table<string, any> values are strings, numbers or lists of them; false leaves a
+--- default header out
+---@field auth? table|string "user:password", or { user, password, type = "digest" }
+---@field bearer? string a token, sent as `Authorization: Bearer …`
+---@field timeout? number seconds for the whole request; of a stream for each wait; default 300
+---@field connect_timeout? number seconds; default 10
+---@field redirects? integer|boolean how many are followed; default 10, false: none
+---@field verify? boolean false accepts any certificate
+---@field ca? string the file of the authorities that are trusted
+---@field cert? string the file of the client's certificate
+---@field key? string the file of its key
+---@field proxy? string a URL; "" for none; default: `$http_proxy` and its like
 ---@field http_version? "1.0"|"1.1"|"2"
----@field max_body? integer|string      raises kind too_large beyond it
----@field save_to? string               file for the body of a 2xx answer
----@field stream? boolean               the response comes before its body
----@field decode? boolean               false: leave a compressed body as it is
+---@field max_body? integer|string bytes, or as "10M": a longer body is kind `too_large`
+---@field decode? boolean false leaves a compressed body as it is
 
----@class luapool.http.ClientOptions: luapool.http.Options without what is of one request
----@field base_url? string
----@field limit? integer                requests at once, 100
----@field limit_per_host? integer
----@field retry? table                  a policy of luapool.retry, for idempotent methods
+---@within http
+---@class luapool.http.Options: luapool.http.CommonOptions
+---@field params? table<string, any> added to the URL; a list gives its name several times
+---@field json? any the body: this value as JSON
+---@field form? table<string, any> the body: these fields as a form of a page
+---@field multipart? table the body: name -> string, or { data = | file =, filename =, type = };
+--- or a list of such tables with a `name`
+---@field body? string the body as it is
+---@field cookies? table<string, string>|string sent with this request
+---@field save_to? string the file that the body of a 2xx answer is written to
+---@field stream? boolean the response comes before its body, which is read from it
+
+---@within http
+---@class luapool.http.ClientOptions: luapool.http.CommonOptions
+---@field base_url? string is put before a URL without a scheme
+---@field limit? integer how many requests run at once; the others wait; default 100
+---@field limit_per_host? integer how many to one host
+---@field cookies? boolean|table<string, string>|string false: the client keeps none; a table or
+--- string is sent with each request
+---@field retry? table a policy of `luapool.retry`, for methods that may be repeated without harm
 
 local function usage(message, ...)
   error(errors.new("usage", message:format(...)), 0)

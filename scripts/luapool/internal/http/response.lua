@@ -4,24 +4,52 @@
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
 
+--- The answer to a request. One that is not a stream may be sent to and from workers.
+---
+--- ```lua
+--- local res = http.get(url .. "/redirect/1")
+--- print(res.ok, res.status, res.http_version, res.url == url .. "/echo") --> true 200 1.1 true
+--- assert(res.elapsed < 60 and res.head:find "^HTTP/1.1 200")
+--- ```
+---@within http
 ---@class luapool.http.Response
 ---@field status integer
----@field ok boolean            a status from 200 to 399
----@field url string            the last one, after redirections
----@field body? string          none when it was saved or is a stream
----@field head string           the header as it came
+---@field ok boolean a status from 200 to 399
+---@field url string the last one, after redirections
+---@field body? string absent when it was saved or is a stream
+---@field head string the header as it came
 ---@field headers luapool.http.Headers
----@field elapsed number        seconds
----@field http_version string   "1.1"
----@field saved_to? string
+---@field elapsed number seconds
+---@field http_version string "1.1"
+---@field saved_to? string the file of `save_to`
 ---@field stream? userdata
 local Response = core.Response
 local methods = {}
 
----@class luapool.http.Headers: table<string, string>
+--- The headers of a response: `headers["content-type"]`, without regard to case. Repeated headers
+--- are joined by ", ". `pairs` gives each name once, in small letters.
+---
+--- ```lua
+--- local headers = http.get(url .. "/repeated").headers
+--- print(headers["X-Many"], headers["x-many"] ~= nil, headers["no-such"])
+--- --> one, two, three true nil
+--- ```
+---@within http
+---@class luapool.http.Headers
+---@field [string] string
 local Headers = core.Headers
 
 -- Headers: [1] is name (lower case) -> values joined, [2] name -> list of values.
+
+--- Lists the values of a header that is repeated.
+---
+--- ```lua
+--- local res = http.get(url .. "/repeated")
+--- print(#res.headers:list "x-many", #res.headers:list "no-such") --> 3 0
+--- ```
+---@function Headers:list
+---@param name string
+---@return string[]
 
 local function list(self, name)
   local values = rawget(self, 2)[name:lower()]
@@ -80,7 +108,13 @@ function Response:__tostring()
   return ("http.Response: %s %s"):format(self:reason(), self.url)
 end
 
--- "404 Not Found"
+--- Returns the status in words: "404 Not Found".
+---
+--- ```lua
+--- print(http.get(url .. "/no/such/page"):reason()) --> 404 Not Found
+--- ```
+---@function Response:reason
+---@return string
 function methods:reason()
   return self.head:match("^%S+ +([^\r\n]-)%s*\r?\n") or tostring(self.status)
 end
@@ -91,13 +125,25 @@ local function body_of(self)
     self.saved_to and "was saved to " .. self.saved_to or "is a stream")), 0)
 end
 
---- The body, decoded.
+--- Decodes the body as JSON.
+---
+--- ```lua
+--- print(http.get(url .. "/echo"):json().method) --> GET
+--- ```
+---@function Response:json
 ---@return any
+---@raises json it is no JSON
 function methods:json()
   return require("luapool.json").decode(body_of(self))
 end
 
---- The body as a document; its links are relative to the response's URL.
+--- Parses the body as HTML. Its links are taken relative to the response's URL.
+---
+--- ```lua
+--- local page = http.post(url .. "/body", { body = "<a href='/up'>up</a>" }):html()
+--- print(page:first("a"):text(), page:links()[1] == url .. "/up") --> up true
+--- ```
+---@function Response:html
 ---@return luapool.html.Node
 function methods:html()
   return require("luapool.html").parse(body_of(self), { base_url = self.url })
@@ -114,8 +160,15 @@ local function for_error(self)
   return setmetatable(short, Response)
 end
 
---- The response itself; raises kind `status` (fields status, url, response) when it is an error.
+--- Returns the response, or raises when its status is 400 or above.
+---
+--- ```lua
+--- local ok, e = pcall(function() http.get(url .. "/status/418"):raise_for_status() end)
+--- print(e.kind, e.status, e.response.status) --> status 418 418
+--- ```
+---@function Response:raise_for_status
 ---@return luapool.http.Response
+---@raises status fields `status`, `url` and `response`
 function methods:raise_for_status()
   if self.status < 400 then return self end
   error(errors.new("status", ("%s: %s"):format(self.url, self:reason()),
@@ -130,7 +183,19 @@ local function stream_of(self)
   error(errors.new("usage", self.url .. ": not a stream; request it with stream=true"), 0)
 end
 
---- For a loop over the pieces of the body as they come; leaving it early breaks the transfer off.
+--- Returns an iterator over the pieces of a streamed body as they come. Leaving the loop early
+--- breaks the transfer off.
+---
+--- ```lua
+--- local size = 0
+--- for piece in http.get(url .. "/chunks/3?size=100", { stream = true }):chunks() do
+---   size = size + #piece
+--- end
+--- print(size) --> 300
+--- ```
+---@function Response:chunks
+---@async
+---@return fun(): string? iterator
 function methods:chunks()
   local stream = stream_of(self)
   return function()
@@ -141,7 +206,17 @@ function methods:chunks()
   end, nil, nil, stream
 end
 
---- For a loop over the lines of the body, without their line ends.
+--- Returns an iterator over the lines of a streamed body, without their line ends.
+---
+--- ```lua
+--- local opts = { stream = true, body = "one\r\ntwo\n" }
+--- for line in http.post(url .. "/body", opts):lines() do print(line) end
+--- --> one
+--- --> two
+--- ```
+---@function Response:lines
+---@async
+---@return fun(): string? iterator
 function methods:lines()
   local stream = stream_of(self)
   local buffer, from = rawget(self, "rest") or "", 1
@@ -166,9 +241,17 @@ function methods:lines()
   end, nil, nil, stream
 end
 
---- The next n bytes, fewer at the end, nil behind it; without n all that is left.
+--- Reads the next n bytes of a streamed body: fewer at its end, nil behind it. Without n it reads
+--- all that is left.
+---
+--- ```lua
+--- local res = http.get(url .. "/bytes/10", { stream = true })
+--- print(#res:read(4), #res:read(), res:read(1)) --> 4 6 nil
+--- ```
+---@function Response:read
+---@async
 ---@param n? integer
----@return string|nil
+---@return string?
 function methods:read(n)
   local stream = stream_of(self)
   local parts, have = { rawget(self, "rest") }, #(rawget(self, "rest") or "")
@@ -187,7 +270,14 @@ function methods:read(n)
   return (all ~= "" or not n or n == 0) and all or nil
 end
 
---- Breaks a stream off; without effect on other responses.
+--- Breaks a stream off. It has no effect on other responses.
+---
+--- ```lua
+--- local res = http.get(url .. "/chunks/100?delay=1", { stream = true })
+--- res:close()
+--- print(res.status) --> 200
+--- ```
+---@function Response:close
 function methods:close()
   local stream = rawget(self, "stream")
   if stream then stream:close() end

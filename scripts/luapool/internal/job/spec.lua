@@ -7,6 +7,116 @@ local retry = require "luapool.retry"
 
 local M = {}
 
+--- A file that returns a table is a job: `luapool run FILE` drives it over worker processes.
+--- Its items are fetched and processed in the workers, what fails is tried again under a retry
+--- policy, results become JSON lines, and the last line on stderr sums up:
+--- `Done, success: 98/100, failure: 2/100 (1.24 s, 80.6/s)`. Items that failed for good are
+--- listed in `OUTPUT.failed.jsonl` with their errors and attempts. A file that returns nothing
+--- is a script: it has simply run.
+---
+--- The functions of a job run in two places: `fetch`, `process` and `init` in the workers, the
+--- others in main. Ctrl-C or SIGTERM once: no more items are pulled, running ones may finish
+--- for 5 s; twice: stop now.
+---
+--- ```lua
+--- return {
+---   items = { "/bytes/3", "/bytes/5" },
+---   fetch = function(path) return http.get(url .. path):raise_for_status() end,
+---   process = function(res, path) return { path = path, size = #res.body } end,
+---   retry = { attempts = 5, wait = retry.exponential { multiplier = 0.5, max = 30 } },
+---   concurrency = 1, processes = 1,
+--- }
+--- --> {"path":"/bytes/3","size":3}
+--- --> {"path":"/bytes/5","size":5}
+--- ```
+---@page job
+
+--- The table that a job file returns. `items` and one of `fetch`, `process` and `kinds` are needed.
+---
+--- ```lua
+--- return {
+---   items = { 1, 2, 3, 3 },
+---   init = function(ctx) ctx.factor = 10 end, -- once in each worker
+---   process = function(n, _, ctx) return n * ctx.factor end,
+---   on_result = function(value, item) print(item, value) end, -- in place of output
+---   on_error = function(err, item) print(item, err) end,
+---   done = function(summary, ctx) print(summary.success, summary.failure, #ctx.args) end,
+---   crawl = true, key = function(item) return item end, -- the second 3 is dropped
+---   concurrency = 1, processes = 1, max_tasks = 100, task_timeout = 60, memory_limit = "256M",
+--- }
+--- --> 1 10
+--- --> 2 20
+--- --> 3 30
+--- --> 3 0 0
+--- ```
+---
+--- Several kinds of items, of which one is counted in the summary:
+---
+--- ```lua
+--- return {
+---   start = "page", -- `items` are of this kind
+---   items = function(ctx) return ipairs { 2 } end,
+---   kinds = {
+---     page = { process = function(n, _, ctx)
+---       for i = 1, n do ctx:add("image " .. i, "image") end
+---     end },
+---     image = { fetch = function(name) return name end, counted = true, retry = false },
+---   },
+---   output = "-", concurrency = 1, processes = 1,
+--- }
+--- --> "image 1"
+--- ```
+---@within job
+---@class luapool.Job
+---@field items table|fun(ctx: luapool.job.Context): table|function what there is to do: a list,
+--- or a
+--- function that returns a list or an iterator; it runs in main and is read only a little ahead
+---@field fetch? fun(item: any, ctx: luapool.job.Context): any runs in a worker, many at a time,
+--- again when the retry policy says so
+---@field process? fun(fetched: any, item: any, ctx: luapool.job.Context): any runs in the same
+--- worker; what it returns is a result, nil is none; without `fetch` it gets the item twice
+---@field kinds? table<string, luapool.job.Kind> several kinds of items, in place of fetch and
+--- process
+---@field start? string the kind of `items`; needed when there are several kinds
+---@field retry? luapool.retry.Options|boolean the policy of `fetch`; default: that of
+--- `luapool.retry`; false: one attempt
+---@field init? fun(ctx: luapool.job.Context) runs once in each worker before its first item
+---@field done? fun(summary: luapool.job.Summary, ctx: luapool.job.Context) runs in main, at the end
+---@field output? string the file for the results, one JSON line each; "-" and default: stdout
+---@field on_error? fun(err: any, item: any) is called in main for each item that failed for good
+---@field on_result? fun(value: any, item: any) is called in main for each result, in place of
+--- an output
+---@field crawl? boolean drop an item that was seen before
+---@field key? fun(item: any): any what counts as the same item; with it, items seen before are
+--- dropped
+---@field concurrency? integer as `-c`, which overrides it
+---@field processes? integer as `-p`, which overrides it
+---@field config? string the settings file (YAML) beside the job file, unless `--config` names
+--- another
+---@field task_timeout? number as of `pool.new`
+---@field memory_limit? integer|string as of `pool.new`
+---@field max_tasks? integer as of `pool.new`
+
+--- One of the `kinds` of a job.
+---
+--- ```lua
+--- return {
+---   items = { "a" },
+---   kinds = { letter = {
+---     fetch = function(item) return item:upper() end,
+---     process = function(fetched, item) return item .. fetched end,
+---     retry = { attempts = 2 }, counted = true,
+---   } },
+--- }
+--- --> "aA"
+--- ```
+---@within job
+---@class luapool.job.Kind
+---@field fetch? fun(item: any, ctx: luapool.job.Context): any
+---@field process? fun(fetched: any, item: any, ctx: luapool.job.Context): any
+---@field retry? luapool.retry.Options|boolean in place of that of the job
+---@field counted? boolean where a kind is counted, only the counted ones stand in the summary
+
 local kind_fields = {
   fetch = "function",
   process = "function",

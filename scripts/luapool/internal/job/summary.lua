@@ -3,21 +3,35 @@
 
 local M = {}
 
----@class luapool.job.summary
+--- What has become of a job's items: `done` gets it.
+---
+--- ```lua
+--- return {
+---   items = { 1, 2 },
+---   process = function(n) assert(n > 1) end,
+---   done = function(summary)
+---     print(summary.total, summary.success, summary.failure, summary.cancelled, summary.stopped)
+---   end,
+--- }
+--- --> 2 1 1 0 nil
+--- ```
+---@within job
+---@class luapool.job.Summary
 ---@field total integer items of the counted kinds; success + failure + cancelled
 ---@field success integer
 ---@field failure integer
----@field cancelled integer
+---@field cancelled integer neither succeeded nor failed when the job was stopped
 ---@field elapsed number seconds
 ---@field rate number items a second
----@field stopped? string what stopped the job: "interrupted", "terminated", …
----@field kinds table<string, { total: integer, success: integer, failure: integer }>
+---@field stopped? string what stopped the job: "interrupted", "terminated" …
+---@field kinds table<string, { total: integer, success: integer, failure: integer }> by kind,
+--- also those that are not counted
 local Summary = { __name = "luapool.job.summary" }
 Summary.__index = Summary
 
 --- A summary of the kinds of a checked job, all zero.
 ---@param kinds table<string, { counted: boolean }>
----@return luapool.job.summary
+---@return luapool.job.Summary
 function M.new(kinds)
   local self = setmetatable({ kinds = {}, counted = {}, uncounted = {} }, Summary)
   for name, kind in pairs(kinds) do

@@ -17,15 +17,30 @@ local SHORT = 1
 
 local M = {}
 
----@class luapool.job.ctx: what the user's functions get, one for each item
----@field config table
----@field args string[]
+--- What the functions of a job get. What `init` stores in it is seen by all items of that worker.
+---@within job
+---@class luapool.job.Context
+---@field config table the settings of `--config` or of the job's `config`; empty without
+---@field args string[] the arguments behind `--`
 local Ctx = { __name = "luapool.job.ctx" }
 
---- Adds an item to the job, of the same kind as the one that is worked on unless said. It counts
---- once this one has succeeded.
----@param item any
----@param kind? string
+--- Adds an item to the job. It counts once the item that is worked on has succeeded, so another
+--- attempt adds nothing twice.
+---
+--- ```lua
+--- return {
+---   items = { 1 },
+---   process = function(n, _, ctx)
+---     if n < 3 then ctx:add(n + 1) end
+---     return n
+---   end,
+--- }
+--- --> 1
+--- --> 2
+--- --> 3
+--- ```
+---@param item any not nil
+---@param kind? string one of the job's `kinds`; default: that of the item that is worked on
 function Ctx:add(item, kind)
   if item == nil then error("ctx:add: an item expected, got nil", 2) end
   if kind ~= nil and self.kinds and not self.kinds[kind] then

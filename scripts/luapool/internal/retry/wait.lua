@@ -3,6 +3,8 @@
 
 local options = require "luapool.internal.options"
 
+--- How long to wait between two attempts. Waits are added with `+`; seconds may stand for one.
+---@within retry
 ---@class luapool.retry.Wait
 ---@operator add(luapool.retry.Wait|number): luapool.retry.Wait
 local Wait = { __name = "luapool.retry.Wait" }
@@ -33,15 +35,21 @@ local rules = {
   custom = function(self, attempt, err) return self.fn(attempt, err) end,
 }
 
---- The seconds to wait after attempt number `attempt` (from 1), which failed with `err`.
----@param attempt integer
----@param err any
+--- Returns the seconds to wait after an attempt.
+---
+--- ```lua
+--- local wait = retry.exponential { multiplier = 1, base = 3 } + 0.5
+--- print(wait:after(1), wait:after(3)) --> 1.5 9.5
+--- ```
+---@param attempt integer its number, from 1 on
+---@param err? any what it failed with
 ---@return number
 function Wait:after(attempt, err)
   return math.max(0, rules[self.rule](self, attempt, err))
 end
 
 --- A wait of a rule with its figures.
+---@private
 ---@param rule string
 ---@param fields table
 ---@return luapool.retry.Wait
@@ -52,6 +60,7 @@ end
 
 --- What may be given as a wait: one made here, seconds, or a function(attempt, err) -> seconds.
 --- Anything else is an error.
+---@private
 ---@param value any
 ---@param where string
 ---@return luapool.retry.Wait

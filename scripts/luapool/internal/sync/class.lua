@@ -102,11 +102,21 @@ function M.check_count(n, least, where)
   return raise(nil, text:format(where, least, math.type(n) and tostring(n) or type(n)))
 end
 
+--- What `hold` of a lock or a semaphore returns, for a `<close>` variable.
+---@within sync
 ---@class luapool.sync.Held
 local Held = { __name = "luapool.sync.held" }
 Held.__index = Held
 
---- Releases what is held; safe twice. Leaving the scope of `<close>` does it.
+--- Releases what is held. Leaving the scope of `<close>` does it too; twice is safe.
+---
+--- ```lua
+--- local lock = sync.lock()
+--- local held = lock:hold()
+--- held:close()
+--- assert(lock:try_acquire())
+--- lock:release()
+--- ```
 function Held:close()
   M.check_self(self, Held, "close")
   local object = self[1]

@@ -30,11 +30,21 @@ local function would_wait(self, _, n)
   return self.busy or not math.type(n or 1) or self.level < (n or 1)
 end
 
+--- Lets so many things be done in a time. Tasks are served in the order in which they ask. See
+--- `sync.limiter`.
+---@within sync
 ---@class luapool.sync.Limiter
 local Limiter = class.new("limiter", { waits = { acquire = would_wait } })
 
---- Waits until n (1 unless said) more may be done.
----@param n? number
+--- Waits until n more may be done. More than `burst` at once is allowed; it takes its time.
+---
+--- ```lua
+--- local limiter = sync.limiter { rate = 100 }
+--- limiter:acquire()
+--- limiter:acquire(2) -- returns 0.02 s later
+--- ```
+---@async
+---@param n? number default 1
 function Limiter:acquire(n)
   class.check_self(self, Limiter, "acquire")
   n = n == nil and 1 or n
@@ -55,9 +65,22 @@ end
 
 class.open(Limiter, "acquire")
 
---- Makes a limiter: `rate` in `per` seconds (1 unless said), of which `burst` (1 unless said)
---- may come at once.
----@param opts { rate: number, per: number?, burst: number? }
+---@within sync
+---@class luapool.sync.LimiterOptions
+---@field rate number how many in `per` seconds
+---@field per? number seconds; default 1
+---@field burst? number how many may come at once after a pause; default 1
+
+--- Makes a limiter. Sent to workers, it holds for all processes together.
+---
+--- ```lua
+--- local limiter = sync.limiter { rate = 10, per = 0.1, burst = 5 }
+--- local began = task.now()
+--- for _ = 1, 7 do limiter:acquire() end -- five at once, then one in 0.01 s
+--- assert(task.now() - began > 0.015)
+--- ```
+---@function sync.limiter
+---@param opts luapool.sync.LimiterOptions
 ---@return luapool.sync.Limiter
 function M.new(opts)
   opts = options.check("limiter", opts, OPTIONS)

@@ -65,6 +65,8 @@ local function orphan(self, who, how)
   self.left = self.waiters:wake_all(true) == 0
 end
 
+--- Lets one task at a time pass. The task that acquired it owns it. See `sync.lock`.
+---@within sync
 ---@class luapool.sync.Lock
 local Lock = class.new("lock", {
   remote = { acquire = M.acquire, try_acquire = try_acquire, release = M.release },
@@ -74,30 +76,80 @@ local Lock = class.new("lock", {
 })
 M.class = Lock
 
---- Waits until the lock is free and takes it. Raises kind `timeout`; kind `owner_gone`, once,
---- when the task that held it has ended without releasing it.
+--- Waits until the lock is free and takes it.
+---
+--- ```lua
+--- local lock = sync.lock()
+--- lock:acquire()
+--- local waiting = task.spawn(lock.acquire, lock, 0.01)
+--- local ok, e = waiting:result()
+--- print(ok, e.kind) --> false timeout
+--- lock:release()
+--- ```
+---@async
 ---@param timeout? number seconds
+---@raises timeout
+---@raises owner_gone once, when the task that held it has ended without releasing it
 function Lock:acquire(timeout)
   if getmetatable(self) ~= Lock then class.check_self(self, Lock, "acquire") end
   M.acquire(self, mine(), timeout)
 end
 
 --- Takes the lock if it is free.
+---
+--- ```lua
+--- local lock = sync.lock()
+--- print(lock:try_acquire(), lock:try_acquire()) --> true false
+--- lock:release()
+--- ```
 ---@return boolean taken
 function Lock:try_acquire()
   class.check_self(self, Lock, "try_acquire")
   return try_acquire(self, mine())
 end
 
---- Gives it back. Raises kind `not_held` when another task, or none, holds it.
+--- Gives the lock back; the first task that waits for it gets it.
+---
+--- ```lua
+--- local ok, e = pcall(function() sync.lock():release() end)
+--- print(ok, e.kind) --> false not_held
+--- ```
+---@raises not_held another task, or none, holds it
 function Lock:release()
   if getmetatable(self) ~= Lock then class.check_self(self, Lock, "release") end
   M.release(self, mine())
 end
 
+--- Acquires the lock until the scope of a `<close>` variable is left.
+---
+--- ```lua
+--- local lock = sync.lock()
+--- do
+---   local held <close> = lock:hold()
+---   assert(not lock:try_acquire())
+--- end
+--- assert(lock:try_acquire())
+--- lock:release()
+--- ```
+---@async
+---@param timeout? number seconds
+---@return luapool.sync.Held
+---@raises timeout
+---@raises owner_gone as of `acquire`
 Lock.hold = class.held
 
---- Makes a lock.
+--- Makes a lock: one task at a time.
+---
+--- ```lua
+--- local lock, entered = sync.lock(), 0
+--- local function work()
+---   local held <close> = lock:hold()
+---   entered = entered + 1
+--- end
+--- task.all(work, work)
+--- print(entered) --> 2
+--- ```
+---@function sync.lock
 ---@return luapool.sync.Lock
 function M.new() return setmetatable({ left = false, waiters = core.waiters "lock" }, Lock) end
 

@@ -11,10 +11,17 @@ local function check_key(key, where)
   core.raise(nil, ("bad argument #1 to '%s' (a key expected, got %s)"):format(where, tostring(key)))
 end
 
+--- A table that many tasks share. Each method is one step: no other task comes between. See
+--- `sync.map`.
+---@within sync
 ---@class luapool.sync.Map
 local Map = class.new("map", {})
 
---- The value of a key, or nil.
+--- Returns the value of a key, or nil.
+---
+--- ```lua
+--- print(sync.map():get "colour") --> nil
+--- ```
 ---@param key any
 ---@return any
 function Map:get(key)
@@ -22,7 +29,13 @@ function Map:get(key)
   return self.values[key]
 end
 
---- Sets it; nil deletes it.
+--- Sets the value of a key; nil deletes it.
+---
+--- ```lua
+--- local map = sync.map()
+--- map:set("colour", "red")
+--- print(map:get "colour") --> red
+--- ```
 ---@param key any
 ---@param value any
 function Map:set(key, value)
@@ -31,7 +44,13 @@ function Map:set(key, value)
   self.values[key] = value
 end
 
---- Deletes a key.
+--- Deletes a key and tells whether it was there.
+---
+--- ```lua
+--- local map = sync.map()
+--- map:set("colour", "red")
+--- print(map:delete "colour", map:delete "colour") --> true false
+--- ```
 ---@param key any
 ---@return boolean was_there
 function Map:delete(key)
@@ -41,9 +60,14 @@ function Map:delete(key)
   return there
 end
 
---- Adds n (1 unless said) to the number of a key; one that is not there counts as 0.
+--- Adds to the number of a key and returns the sum; a key that is not there counts as 0.
+---
+--- ```lua
+--- local map = sync.map()
+--- print(map:add "hits", map:add("hits", 10)) --> 1 11
+--- ```
 ---@param key any
----@param n? number
+---@param n? number default 1
 ---@return number new
 function Map:add(key, n)
   class.check_self(self, Map, "add")
@@ -60,7 +84,13 @@ function Map:add(key, n)
   return value + n
 end
 
---- Sets the value of a key to `new` if it is `old`; nil stands for "not there".
+--- Sets the value of a key to `new` if it is `old`, and tells whether it was; nil stands for "not
+--- there".
+---
+--- ```lua
+--- local map = sync.map()
+--- print(map:cas("leader", nil, "a"), map:cas("leader", nil, "b")) --> true false
+--- ```
 ---@param key any
 ---@param old any
 ---@param new any
@@ -73,7 +103,13 @@ function Map:cas(key, old, new)
   return true
 end
 
---- All keys, in no order.
+--- Returns a list of all keys, in no order.
+---
+--- ```lua
+--- local map = sync.map()
+--- map:set("colour", "red")
+--- print(#map:keys(), map:keys()[1]) --> 1 colour
+--- ```
 ---@return any[]
 function Map:keys()
   class.check_self(self, Map, "keys")
@@ -87,6 +123,14 @@ end
 class.open(Map, "get", "set", "delete", "add", "cas", "keys")
 
 --- Makes an empty map.
+---
+--- ```lua
+--- local lengths = sync.map()
+--- local p <close> = pool.new { processes = 2 }
+--- p:map(function(word) lengths:set(word, #word) end, { "one", "three" }):drain()
+--- print(lengths:get "three") --> 5
+--- ```
+---@function sync.map
 ---@return luapool.sync.Map
 function M.new() return setmetatable({ values = {} }, Map) end
 

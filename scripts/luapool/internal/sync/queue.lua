@@ -13,6 +13,22 @@ local getmetatable = getmetatable
 
 local M = {}
 
+---@within sync
+---@class luapool.sync.QueueOptions
+---@field maxsize? integer `put` waits while so many are in it; default: no bound
+---@field order? "fifo"|"lifo"|"priority" what `get` takes: the oldest item, the newest, or the
+--- one of the smallest priority; default "fifo"
+---@field redeliver? boolean lend items until they are finished; default false
+
+---@within sync
+---@class luapool.sync.PutOptions
+---@field timeout? number seconds to wait for room
+---@field priority? number with `order = "priority"`: the smallest goes first; default 0
+
+---@within sync
+---@class luapool.sync.TryPutOptions
+---@field priority? number with `order = "priority"`: the smallest goes first; default 0
+
 local NEW = { maxsize = "count", order = { "fifo", "lifo", "priority" }, redeliver = "boolean" }
 local PUT = { timeout = "seconds", priority = "number" }
 local TRY_PUT = { priority = "number" }
@@ -132,6 +148,10 @@ local function get_waits(self, who)
   return self.items.n == 0 and not (self.closed and lending.stalled(self, who))
 end
 
+--- Items from the tasks that put to those that get. `#queue` is how many are in it. See
+--- `sync.queue`.
+---@within sync
+---@operator len: integer
 ---@class luapool.sync.Queue
 local Queue = class.new("queue", {
   remote = {
@@ -157,9 +177,20 @@ local Queue = class.new("queue", {
   orphan = orphan,
 })
 
---- Puts an item at the end, waits while the queue is full. Raises kind `closed`, `timeout`.
+--- Puts an item into the queue; waits while the queue is full.
+---
+--- ```lua
+--- local queue = sync.queue { order = "priority", maxsize = 2 }
+--- queue:put("later", { priority = 5 })
+--- queue:put("now", { priority = -1 })
+--- local ok, e = pcall(queue.put, queue, "no room", { timeout = 0.01 })
+--- print(e.kind, queue:get(), queue:get()) --> timeout now later
+--- ```
+---@async
 ---@param value any not nil
----@param opts? { timeout: number?, priority: number? } the smallest priority goes first; 0
+---@param opts? luapool.sync.PutOptions
+---@raises closed
+---@raises timeout
 function Queue:put(value, opts)
   if value == nil or opts ~= nil or self.closed then check_put(self, value, opts, "put", PUT) end
   local priority = opts and opts.priority or 0
@@ -167,10 +198,16 @@ function Queue:put(value, opts)
   if self.putters:wait(opts and opts.timeout, value, priority) then raise("closed", CLOSED) end
 end
 
---- Puts an item if there is room. Raises kind `closed`.
+--- Puts an item into the queue if there is room.
+---
+--- ```lua
+--- local queue = sync.queue { maxsize = 1 }
+--- print(queue:try_put "a", queue:try_put "b") --> true false
+--- ```
 ---@param value any not nil
----@param opts? { priority: number? }
+---@param opts? luapool.sync.TryPutOptions
 ---@return boolean put
+---@raises closed
 function Queue:try_put(value, opts)
   check_put(self, value, opts, "try_put", TRY_PUT)
   if self.items.n >= self.maxsize then return false end
@@ -178,45 +215,96 @@ function Queue:try_put(value, opts)
   return true
 end
 
---- Takes the next item; waits for one. Raises kind `timeout`; kind `closed` when the queue is
---- closed and empty.
+--- Takes the next item out of the queue; waits while there is none.
+---
+--- ```lua
+--- local queue = sync.queue()
+--- print(select(2, pcall(queue.get, queue, 0.01)).kind) --> timeout
+--- queue:close()
+--- print(select(2, pcall(queue.get, queue)).kind) --> closed
+--- ```
+---@async
 ---@param timeout? number seconds
 ---@return any item
+---@raises timeout
+---@raises closed the queue is closed and empty
 function Queue:get(timeout)
   if getmetatable(self) ~= Queue then class.check_self(self, Queue, "get") end
   return (get(self, self.lent and mine(), timeout))
 end
 
---- Takes the next item if there is one.
+--- Takes the next item out of the queue if there is one.
+---
+--- ```lua
+--- local queue = sync.queue()
+--- queue:put "a"
+--- print(queue:try_get(), queue:try_get()) --> a nil
+--- ```
 ---@return any item or nil
 function Queue:try_get()
   class.check_self(self, Queue, "try_get")
   return (try_get(self, self.lent and mine()))
 end
 
---- Iterates over items until the queue is closed and empty.
----@return fun(): any
+--- Returns an iterator that takes the items out, until the queue is closed and empty.
+---
+--- ```lua
+--- local queue = sync.queue()
+--- queue:put "a"
+--- queue:put "b"
+--- queue:close()
+--- for item in queue:iter() do print(item) end
+--- --> a
+--- --> b
+--- ```
+---@async
+---@return fun(): any iterator
 function Queue:iter()
   class.check_self(self, Queue, "iter")
   return function() return (next_item(self, self.lent and mine())) end
 end
 
---- Says that an item is finished: of a queue with `redeliver` the oldest that this task got.
---- Raises kind `not_held`.
+--- Says that an item is finished; with `redeliver` it is the oldest that this task got.
+---
+--- ```lua
+--- local queue = sync.queue()
+--- queue:put "work"
+--- local worker = task.spawn(function() queue:get() queue:task_done() end)
+--- queue:join() -- until it is finished
+--- worker:await()
+--- print(select(2, pcall(queue.task_done, queue)).kind) --> not_held
+--- ```
+---@raises not_held it was called more often than items were put, or the task has no item
 function Queue:task_done()
   class.check_self(self, Queue, "task_done")
   task_done(self, self.lent and mine())
 end
 
---- Waits until every item that was put is finished. Raises kind `timeout`.
+--- Waits until `task_done` was called for every item that was put.
+---
+--- ```lua
+--- local queue = sync.queue()
+--- queue:put "never finished"
+--- print(select(2, pcall(queue.join, queue, 0.01)).kind) --> timeout
+--- ```
+---@async
 ---@param timeout? number seconds
+---@raises timeout
 function Queue:join(timeout)
   class.check_self(self, Queue, "join")
   check_timeout(timeout, "join")
   if self.unfinished > 0 then self.joiners:wait(timeout) end
 end
 
---- Takes no more items. What is in it can still be got. So does leaving the scope of `<close>`.
+--- Closes the queue: it takes no more items; those in it can still be got. Leaving the scope of
+--- `<close>` does it too.
+---
+--- ```lua
+--- local queue = sync.queue()
+--- queue:put "last"
+--- queue:close()
+--- print(queue:get(), select(2, pcall(queue.put, queue, 1)).kind) --> last closed
+--- ```
 function Queue:close()
   class.check_self(self, Queue, "close")
   if self.closed then return end
@@ -234,7 +322,28 @@ M.class = Queue
 class.open(Queue, "put", "try_put", "join", "close", "__len")
 
 --- Makes a queue.
----@param opts? { maxsize: integer?, order: string?, redeliver: boolean? }
+---
+--- With `redeliver` an item is lent to the task that got it: `task_done` finishes its oldest, a
+--- task that ends normally finishes all of its own, and a task that fails or dies puts the rest
+--- back in front. So each item is worked on at least once. Without it only what was still on
+--- its way to a worker that died is put back.
+---
+--- ```lua
+--- local jobs, done = sync.queue { maxsize = 10, order = "fifo", redeliver = true }, sync.queue()
+--- local worker = process.new(function()
+---   for n in jobs:iter() do
+---     done:put(n * n)
+---     jobs:task_done()
+---   end
+--- end)
+--- worker:start()
+--- for n = 1, 3 do jobs:put(n) end
+--- jobs:close()
+--- worker:join()
+--- print(done:get(), done:get(), done:get()) --> 1 4 9
+--- ```
+---@function sync.queue
+---@param opts? luapool.sync.QueueOptions
 ---@return luapool.sync.Queue
 function M.new(opts)
   opts = options.check("queue", opts, NEW)

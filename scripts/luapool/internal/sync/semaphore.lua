@@ -53,6 +53,9 @@ local function orphan(self, process)
   end
 end
 
+--- Lets a number of tasks pass. A slot belongs to the process that took it, so another task of
+--- that process may give it back. See `sync.semaphore`.
+---@within sync
 ---@class luapool.sync.Semaphore
 local Semaphore = class.new("semaphore", {
   remote = {
@@ -65,30 +68,78 @@ local Semaphore = class.new("semaphore", {
   orphan = orphan,
 })
 
---- Waits for a free slot and takes it. Raises kind `timeout`.
+--- Waits for a free slot and takes it.
+---
+--- ```lua
+--- local slots = sync.semaphore(1)
+--- slots:acquire()
+--- local ok, e = pcall(slots.acquire, slots, 0.01)
+--- print(ok, e.kind) --> false timeout
+--- slots:release()
+--- ```
+---@async
 ---@param timeout? number seconds
+---@raises timeout
 function Semaphore:acquire(timeout)
   if getmetatable(self) ~= Semaphore then class.check_self(self, Semaphore, "acquire") end
   acquire(self, here, timeout)
 end
 
 --- Takes a slot if one is free.
+---
+--- ```lua
+--- local slots = sync.semaphore(1)
+--- print(slots:try_acquire(), slots:try_acquire()) --> true false
+--- ```
 ---@return boolean taken
 function Semaphore:try_acquire()
   class.check_self(self, Semaphore, "try_acquire")
   return try_acquire(self, here)
 end
 
---- Gives a slot back. Raises kind `not_held` when this process holds none.
+--- Gives a slot back; the first task that waits for one gets it.
+---
+--- ```lua
+--- local slots = sync.semaphore(1)
+--- print(select(2, pcall(slots.release, slots)).kind) --> not_held
+--- ```
+---@raises not_held this process holds no slot
 function Semaphore:release()
   if getmetatable(self) ~= Semaphore then class.check_self(self, Semaphore, "release") end
   release(self, here)
 end
 
+--- Acquires a slot until the scope of a `<close>` variable is left.
+---
+--- ```lua
+--- local slots = sync.semaphore(1)
+--- do
+---   local held <close> = slots:hold()
+---   assert(not slots:try_acquire())
+--- end
+--- assert(slots:try_acquire())
+--- ```
+---@async
+---@param timeout? number seconds
+---@return luapool.sync.Held
+---@raises timeout
 Semaphore.hold = class.held
 
 --- Makes a semaphore of n slots.
----@param n integer
+---
+--- ```lua
+--- local slots, now, most = sync.semaphore(2), 0, 0
+--- local function work()
+---   local held <close> = slots:hold()
+---   now, most = now + 1, math.max(most, now + 1)
+---   task.sleep(0.01)
+---   now = now - 1
+--- end
+--- task.all(work, work, work, work)
+--- print(most) --> 2
+--- ```
+---@function sync.semaphore
+---@param n integer 0 or more
 ---@return luapool.sync.Semaphore
 function M.new(n)
   n = class.check_count(n, 0, "semaphore")

@@ -1,0 +1,39 @@
+-- Makes the reference out of the sources; run from the project's root by a plain lua5.4.
+--   lua5.4 docs/generator/main.lua docs FOLDER   FOLDER/api/*.md and FOLDER/types/luapool/*.lua
+--   lua5.4 docs/generator/main.lua pages FILE    the pages of `luapool doc`, as a Lua module
+
+package.path = (arg[0]:match("^(.*)/") or ".") .. "/?.lua;" .. package.path
+local books = require "book"
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  assert(file:write(text))
+  assert(file:close())
+end
+
+local function folder(path) assert(os.execute(("mkdir -p '%s'"):format(path))) end
+
+local makers = {}
+
+function makers.docs(book, target)
+  local markdown, types = require "markdown", require "types"
+  folder(target .. "/api")
+  folder(target .. "/types/luapool")
+  write(target .. "/api/README.md", markdown.index(book))
+  for _, name in ipairs(books.modules) do
+    write(("%s/api/%s.md"):format(target, name), markdown.page(book, name))
+    if name ~= "cli" then
+      local file = name == "luapool" and "init" or name
+      write(("%s/types/luapool/%s.lua"):format(target, file), types.page(book, name))
+    end
+  end
+end
+
+function makers.pages(book, target)
+  folder(target:match("^(.*)/") or ".")
+  write(target .. ".new", require("pages").lua(book))
+  assert(os.rename(target .. ".new", target))
+end
+
+local make = makers[arg[1]] or error "what is to be made? docs FOLDER or pages FILE"
+make(books.read(books.sources()), arg[2])

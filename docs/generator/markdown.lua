@@ -1,0 +1,60 @@
+-- Writes the reference as Markdown: a file for each module, and a list of them. Plain Lua 5.4.
+
+local book_of = require "book"
+local commands = require "commands"
+local render = require "render"
+
+local M = {}
+
+local TITLES = { job = "Job files", cli = "The command line", luapool = "luapool" }
+
+--- The title of a module's page.
+---@param name string
+---@return string
+function M.title(name) return TITLES[name] or "luapool." .. name end
+
+local function section(out, mark, name, text)
+  table.insert(out, ("\n%s %s\n\n%s"):format(mark, name, text))
+end
+
+local function class_section(out, book, class)
+  section(out, "##", class.name, render.class(book, class))
+  for _, item in ipairs(class.methods) do
+    section(out, "###", item.name, render.item(book, item))
+  end
+end
+
+--- The page of a module.
+---@param book docs.Book
+---@param name string
+---@return string
+function M.page(book, name)
+  local module = book.modules[name]
+  local out = { "# " .. M.title(name) .. "\n", render.module(module) }
+  for _, item in ipairs(module.items) do
+    section(out, "##", item.name, render.item(book, item))
+  end
+  for _, class in ipairs(module.class_list) do
+    if not render.inlined(class) then class_section(out, book, class) end
+  end
+  if name == "cli" then
+    for _, command in ipairs(commands.all()) do
+      section(out, "##", "luapool " .. command.name, render.command(command))
+    end
+  end
+  return table.concat(out, "\n") .. "\n"
+end
+
+--- The list of the pages.
+---@param book docs.Book
+---@return string
+function M.index(book)
+  local out = { "# The reference\n" }
+  for _, name in ipairs(book_of.modules) do
+    local text = "- [%s](%s.md): %s"
+    table.insert(out, text:format(M.title(name), name, book.modules[name].summary))
+  end
+  return table.concat(out, "\n") .. "\n"
+end
+
+return M

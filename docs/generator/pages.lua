@@ -1,0 +1,116 @@
+-- Writes the pages of `luapool doc` as a Lua module, which the build compiles into the program:
+-- a list of { name =, keys =, summary =, text = }, where `keys` are the names, in small letters and
+-- with dots alone, under which a page is found. Plain Lua 5.4.
+
+local book_of = require "book"
+local commands = require "commands"
+local markdown = require "markdown"
+local render = require "render"
+
+local M = {}
+
+local Pages = {}
+Pages.__index = Pages
+
+function Pages:add(name, summary, text, ...)
+  local keys = {}
+  for _, key in ipairs { ... } do table.insert(keys, (key:lower():gsub(":", "."))) end
+  table.insert(self, { name = name, summary = summary, keys = keys, text = text })
+end
+
+-- The overview of what a module, or a class, holds: a line each.
+local function contents(items)
+  local lines = {}
+  for i, item in ipairs(items) do
+    lines[i] = ("- `%s`: %s"):format(item.name, item.summary)
+  end
+  return #lines > 0 and "\n\n" .. table.concat(lines, "\n") or ""
+end
+
+local function add_fields(pages, class)
+  for _, field in ipairs(class.fields) do
+    local text = ("    %s: %s\n\n%s\n\nIt is a field of `%s`: see `luapool doc %s`."):format(field.name,
+      field.type, field.text, class.name, class.name)
+    pages:add(class.name .. "." .. field.name, field.text, text, class.name .. "." .. field.name,
+      class.module .. "." .. field.name, field.name)
+  end
+end
+
+local function add_class(pages, book, class)
+  pages:add(class.name, class.summary, render.class(book, class) .. contents(class.methods),
+    class.name, class.module .. "." .. class.short, class.short)
+  for _, item in ipairs(class.methods) do
+    pages:add(item.name, item.summary, render.item(book, item), item.name,
+      class.module .. "." .. item.short, class.module .. "." .. class.short .. "." .. item.short,
+      item.short)
+  end
+  add_fields(pages, class)
+end
+
+local function add_module(pages, book, name)
+  local module = book.modules[name]
+  local all = table.move(module.items, 1, #module.items, 1, {})
+  for _, class in ipairs(module.class_list) do
+    if class.form == "class" then table.insert(all, class) end
+    table.move(class.methods, 1, #class.methods, #all + 1, all)
+  end
+  pages:add(markdown.title(name), module.summary, render.module(module) .. contents(all), name)
+  for _, item in ipairs(module.items) do
+    pages:add(item.name, item.summary, render.item(book, item), item.name, item.short)
+  end
+  for _, class in ipairs(module.class_list) do add_class(pages, book, class) end
+end
+
+-- A page for each kind of error, with what it means in each module.
+local function add_kinds(pages, book)
+  local rows, names = {}, {}
+  for _, module in ipairs(book_of.modules) do
+    for _, kind in ipairs(book.modules[module].kinds) do
+      if not rows[kind.name] then
+        rows[kind.name] = {}
+        table.insert(names, kind.name)
+      end
+      table.insert(rows[kind.name], ("- %s: %s"):format(markdown.title(module), kind.text))
+    end
+  end
+  for _, name in ipairs(names) do
+    pages:add("error kind " .. name, "a kind of error", table.concat(rows[name], "\n"),
+      "error." .. name, "kind." .. name, name)
+  end
+end
+
+local function add_commands(pages)
+  for _, command in ipairs(commands.all()) do
+    local name = "luapool " .. command.name
+    pages:add(name, command.text:match("^[^.]*"), render.command(command), "cli." .. command.name,
+      command.name)
+  end
+end
+
+--- The pages of a book.
+---@param book docs.Book
+---@return { name: string, summary: string, keys: string[], text: string }[]
+function M.all(book)
+  local pages = setmetatable({}, Pages)
+  for _, name in ipairs(book_of.modules) do add_module(pages, book, name) end
+  add_kinds(pages, book)
+  add_commands(pages)
+  return pages
+end
+
+--- The same as the text of a Lua module.
+---@param book docs.Book
+---@return string
+function M.lua(book)
+  local out = { "-- Made by docs/generator: do not edit.\nreturn {" }
+  for _, page in ipairs(M.all(book)) do
+    local keys = {}
+    for i, key in ipairs(page.keys) do keys[i] = ("%q"):format(key) end
+    table.insert(out, ("  { name = %q, summary = %q, keys = { %s },\n    text = %q },"):format(page.name,
+      page.summary, table.concat(keys, ", "), page.text))
+  end
+  table.insert(out, "}\n")
+  return table.concat(out, "\n")
+end
+
+return M

@@ -1,0 +1,167 @@
+-- Makes Markdown out of the items of a book. The same text stands in docs/api and in the pages of
+-- `luapool doc`. Plain Lua 5.4.
+
+local M = {}
+
+-- What a reader calls the object that a method belongs to: "queue" for luapool.sync.Queue.
+local function instance(class) return class.short:lower() end
+
+local function arguments(params)
+  local parts = {}
+  for i, param in ipairs(params) do
+    local comma = i > 1 and ", " or ""
+    parts[i] = param.optional and ("%s[%s%s]"):format(i > 1 and " " or "", comma, param.name)
+      or comma .. param.name
+  end
+  return table.concat(parts)
+end
+
+local function results(returns)
+  local parts = {}
+  for i, value in ipairs(returns) do
+    parts[i] = value.name ~= "" and value.name or value.type:gsub("^luapool%.", "")
+  end
+  return #parts > 0 and " -> " .. table.concat(parts, ", ") or ""
+end
+
+--- "task.gather(list [, opts]) -> list", "queue:put(value)", "json.null".
+---@param item docs.Item
+---@return string
+function M.signature(item)
+  local name = item.name
+  if item.class then
+    local mark = item.form == "field" and "." or ":"
+    name = instance(item.class) .. mark .. item.short
+  elseif item.module == "luapool" then
+    name = "luapool." .. item.short
+  end
+  if item.form == "field" then return ("%s: %s"):format(name, item.type) end
+  return ("%s(%s)%s"):format(name, arguments(item.params), results(item.returns))
+end
+
+local function add(out, text, ...)
+  table.insert(out, select("#", ...) > 0 and text:format(...) or text)
+end
+
+local function bullet(out, name, value)
+  local kind = value.type and (" (%s%s)"):format(value.type:gsub("|", " or "),
+    value.optional and ", optional" or "") or ""
+  local text = value.text and value.text ~= "" and ": " .. value.text or ""
+  add(out, "- `%s`%s%s", name, kind, text)
+end
+
+local function list(out, title, values)
+  if #values == 0 then return end
+  add(out, "\n%s:\n", title)
+  for _, value in ipairs(values) do
+    bullet(out, value.name ~= "" and value.name or value.type, value)
+  end
+end
+
+-- The class of options that a parameter takes, if the book has it.
+local function record(book, type)
+  local class = book.classes[(type:gsub("%?$", ""))]
+  return class and class.form == "record" and class or nil
+end
+
+--- The fields of a record and of those that it inherits from, in order.
+---@param book docs.Book
+---@param class docs.Item
+---@return docs.Value[]
+function M.fields(book, class)
+  local all = {}
+  local parent = class.parent and record(book, class.parent)
+  if parent then all = M.fields(book, parent) end
+  return table.move(class.fields, 1, #class.fields, #all + 1, all)
+end
+
+local function examples(out, item)
+  for i, example in ipairs(item.examples) do
+    if i == 1 then add(out, "\nExample:") end
+    add(out, "\n```lua\n%s\n```", example.code)
+  end
+end
+
+local function raises(out, item)
+  if #item.raises == 0 then return end
+  add(out, "\nRaises:\n")
+  for _, row in ipairs(item.raises) do
+    add(out, "- `%s`%s", row.kind, row.text ~= "" and ": " .. row.text or "")
+  end
+end
+
+--- Whether the fields of a record stand with the one function that uses it.
+---@param class docs.Item
+---@return boolean
+function M.inlined(class) return class.form == "record" and class.users == 1 end
+
+local function record_fields(out, book, title, value)
+  local class = record(book, value.type)
+  if not class then return end
+  if M.inlined(class) then return list(out, title, M.fields(book, class)) end
+  add(out, "\n%s: those of `%s`.", title, class.name)
+end
+
+local function tables(out, book, item)
+  for _, param in ipairs(item.params) do
+    record_fields(out, book, "Fields of `" .. param.name .. "`", param)
+  end
+  for _, value in ipairs(item.returns) do
+    record_fields(out, book, "Fields of the result", value)
+  end
+end
+
+--- A function, a method or a field, below a heading of its name.
+---@param book docs.Book
+---@param item docs.Item
+---@return string
+function M.item(book, item)
+  local out = { "    " .. M.signature(item), "", item.text }
+  if item.async then add(out, "\nWaits: other tasks run meanwhile.") end
+  list(out, "Arguments", item.params)
+  list(out, "Returns", item.returns)
+  tables(out, book, item)
+  raises(out, item)
+  examples(out, item)
+  return table.concat(out, "\n")
+end
+
+--- The text, the fields and the examples of a class or a table with fields.
+---@param book docs.Book
+---@param class docs.Item
+---@return string
+function M.class(book, class)
+  local out = { class.text }
+  list(out, "Fields", M.fields(book, class))
+  examples(out, class)
+  return table.concat(out, "\n")
+end
+
+--- The text and the examples of a module, with its kinds of errors.
+---@param module docs.Item
+---@return string
+function M.module(module)
+  local out = { module.text }
+  examples(out, module)
+  if #module.kinds > 0 then
+    add(out, "\nKinds of its errors:\n")
+    for _, kind in ipairs(module.kinds) do add(out, "- `%s`: %s", kind.name, kind.text) end
+  end
+  return table.concat(out, "\n")
+end
+
+--- A subcommand of the program.
+---@param command docs.Command
+---@return string
+function M.command(command)
+  local out = { "    luapool " .. command.usage, "", command.text }
+  if #command.options > 0 then add(out, "\nOptions:\n") end
+  for _, option in ipairs(command.options) do
+    local short = option.short and "-" .. option.short .. ", " or ""
+    local value = option.value and " " .. option.value or ""
+    add(out, "- `%s--%s%s`: %s", short, option.long, value, option.text)
+  end
+  return table.concat(out, "\n")
+end
+
+return M

@@ -1,0 +1,82 @@
+-- The examples of the reference run. Each is a block of Lua in a comment of a source file; it may
+-- use the modules by their names (`task` is require "luapool.task") and `url`, the address of a
+-- test server. What it prints is what its `-->` comments say, in their order, whatever the
+-- spaces. One that returns a table is a job file, which the program runs.
+
+package.path = "docs/generator/?.lua;" .. package.path
+local books = require "book"
+local fs = require "luapool.fs"
+local http = require "luapool.http"
+local nginx = require "tests.support.nginx"
+local process = require "luapool.process"
+
+local PROGRAM = assert(os.getenv "LUAPOOL")
+
+-- The line before an example: a local for each module that it names.
+local function prelude(code, url)
+  local parts = { ("local url = %q "):format(url) }
+  for _, name in ipairs(books.modules) do
+    local used = code:find("%f[%w_]" .. name .. "%f[^%w_]")
+    if used and name ~= "error" and name ~= "job" and name ~= "cli" then
+      local module = books.class_of(name)
+      table.insert(parts, ("local %s = require %q "):format(name, module))
+    end
+  end
+  return table.concat(parts)
+end
+
+local function squeeze(text) return (text:gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")) end
+
+local function expected(code)
+  local list = {}
+  for text in code:gmatch("%-%->([^\n]*)") do table.insert(list, squeeze(text)) end
+  return list
+end
+
+-- Runs a script; its lines of output. Its errors name the lines of the source file.
+local function run_script(item, example, url)
+  local code = ("\n"):rep(example.line - 1) .. prelude(example.code, url) .. example.code
+  local chunk = assert(load(code, "@" .. item.path, "t"))
+  local plain, lines = print, {}
+  function _G.print(...)
+    local words = table.pack(...)
+    for i = 1, words.n do words[i] = tostring(words[i]) end
+    table.insert(lines, squeeze(table.concat(words, " ")))
+  end
+  local ok, e = xpcall(chunk, debug.traceback)
+  _G.print = plain
+  http.close()
+  if not ok then error(e, 0) end
+  return lines
+end
+
+-- Runs a job; its lines of output.
+local function run_job(_, example, url)
+  local folder <close> = fs.tempdir()
+  fs.write(folder .. "/job.lua", prelude(example.code, url) .. example.code)
+  local done = process.exec { PROGRAM, "run", "job.lua", cwd = folder.path, timeout = 60 }
+  if done.code ~= 0 and done.code ~= 3 then error(done.stderr, 0) end
+  local lines = {}
+  for line in done.stdout:gmatch("[^\n]+") do table.insert(lines, squeeze(line)) end
+  return lines
+end
+
+describe("an example of the reference", function()
+  local server
+
+  setup(function() server = nginx.start() end)
+
+  teardown(function()
+    server:stop()
+    server = nil
+  end)
+
+  for _, item in ipairs(books.read(books.sources()):everything()) do
+    for _, example in ipairs(item.examples) do
+      it(("runs: %s, %s:%d"):format(item.name, item.path, example.line), function()
+        local run = example.code:find("^return {") and run_job or run_script
+        assert.are.same(expected(example.code), run(item, example, server.url))
+      end)
+    end
+  end
+end)
