@@ -129,6 +129,7 @@ static void keep_error(pair *t, lua_State *L) {
 static int encode(pair *t, lua_State *L, const lp_wire *w, int n) {
   call c = {.w = w, .n = n, .out = &t->out};
   int first = lua_gettop(L) - n + 1;
+  luaL_checkstack(L, 3, NULL);
   lua_pushcfunction(L, encode_call);
   lua_insert(L, first);
   lua_pushlightuserdata(L, &c);
@@ -142,6 +143,7 @@ static int encode(pair *t, lua_State *L, const lp_wire *w, int n) {
 
 static int decode(pair *t, lua_State *L, const lp_wire *w, const char *bytes, size_t len) {
   call c = {.w = w, .bytes = bytes, .len = len};
+  luaL_checkstack(L, 3, NULL);
   lua_pushcfunction(L, decode_call);
   lua_pushlightuserdata(L, &c);
   lua_pushvalue(L, 1);
