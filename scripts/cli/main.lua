@@ -31,7 +31,9 @@ local function command(name)
   for _, known in ipairs(commands) do
     if known == name then return require("cli." .. name) end
   end
-  if name:match("%.lua$") or io.open(name) then
+  local file = io.open(name)
+  if file then file:close() end
+  if file or name:match("%.lua$") then
     cli.wrong("unknown command '%s'; to run that file: luapool run %s", name, name)
   end
   cli.wrong("unknown command '%s'%s; see luapool --help", name, options.hint(name, commands))
