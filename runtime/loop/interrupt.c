@@ -19,8 +19,12 @@
 
 enum { SIGNAL = SIGVTALRM };
 
-/* The runtime whose tasks this thread runs. */
-static _Thread_local lp_state *here;
+/* The runtime whose tasks this thread runs just now, or NULL. The handler touches no other. */
+static _Thread_local lp_state *volatile here;
+
+/* Counts the signals that came while a runtime was not `here`: its timer is to be armed again.
+ */
+static _Thread_local volatile unsigned lapses;
 
 /* For a slice of the task that was resumed last, or that will be `next`. */
 static void arm(lp_state *st, bool next) {
@@ -126,13 +130,16 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   lua_yield(L, 0);
 }
 
-static void on_signal(int signum) {
-  (void)signum;
+/* The runtime that the timer belongs to may be closed by now: its address is only compared. */
+static void on_signal(int signum, siginfo_t *info, void *context) {
+  (void)signum, (void)context;
   int saved_errno = errno;
   lp_state *st = here;
-  if (st && st->interrupt.aside) {
+  if (!st || info->si_value.sival_ptr != st) {
+    lapses++;
+  } else if (st->interrupt.aside) {
     st->interrupt.missed = true;
-  } else if (st && st->interrupt.open && !st->interrupt.hooked) {
+  } else if (st->interrupt.open && !st->interrupt.hooked) {
     lua_State *L = st->running;
     if (L && st->interrupt.resumes == st->resumes) {
       hook(&st->interrupt, L, false);
@@ -219,25 +226,59 @@ void lp_interrupt_hide(lua_State *L) {
   lua_pop(L, 1);
 }
 
-int lp_interrupt_open(lp_state *st, double slice) {
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+/* Makes the timer, of the CPU clock of the calling thread. */
+static int create_timer(lp_state *st) {
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGNAL};
+  event.sigev_value.sival_ptr = st;
   event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
   lp_interrupt *in = &st->interrupt;
-  if (sigaction(SIGNAL, &action, NULL) < 0) return -errno;
-  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &in->timer) < 0) return -errno;
-  double whole = floor(slice);
-  in->slice.it_value.tv_sec = (time_t)whole;
-  in->slice.it_value.tv_nsec = (long)((slice - whole) * 1e9);
-  in->open = true;
-  here = st;
+  in->open = timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &in->timer) == 0;
+  if (!in->open) return -errno;
+  in->thread = &lapses;
   arm(st, true);
   return 0;
 }
 
+int lp_interrupt_open(lp_state *st, double slice) {
+  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_RESTART | SA_SIGINFO};
+  if (sigaction(SIGNAL, &action, NULL) < 0) return -errno;
+  lp_interrupt *in = &st->interrupt;
+  double whole = floor(slice);
+  in->slice.it_value.tv_sec = (time_t)whole;
+  in->slice.it_value.tv_nsec = (long)((slice - whole) * 1e9);
+  return create_timer(st);
+}
+
+/* The timer goes with the runtime from thread to thread, and is armed when it is not. */
+static void check_timer(lp_state *st) {
+  lp_interrupt *in = &st->interrupt;
+  if (!in->open) return;
+  if (in->thread != &lapses) {
+    timer_delete(in->timer);
+    create_timer(st);
+  } else if (in->lapses != lapses) {
+    arm(st, false);
+  }
+  in->lapses = lapses;
+}
+
+lp_state *lp_interrupt_enter(lp_state *st) {
+  lp_state *outer = here;
+  here = st;
+  check_timer(st);
+  return outer;
+}
+
+void lp_interrupt_leave(lp_state *outer) {
+  here = outer;
+  if (outer) check_timer(outer);
+}
+
+/* What is left of our hook acts no more: see drop_left. */
 void lp_interrupt_close(lp_state *st) {
-  if (!st->interrupt.open) return;
-  st->interrupt.open = false;
-  timer_delete(st->interrupt.timer);
-  if (here == st) here = NULL;
+  lp_interrupt *in = &st->interrupt;
+  if (!in->open) return;
+  in->open = false;
+  timer_delete(in->timer);
+  if (in->hooked) release(in, in->hooked);
 }

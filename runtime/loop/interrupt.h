@@ -17,6 +17,8 @@ typedef struct lp_state lp_state;
 typedef struct lp_interrupt {
   timer_t timer;
   bool open;
+  const volatile void *thread; /* tells the thread whose clock the timer follows */
+  unsigned lapses; /* those of the thread when the timer was last known to be armed */
   struct itimerspec slice;
   lua_State *volatile hooked; /* the coroutine whose hook is pending, or NULL */
   bool primed;                /* the hook has seen where its coroutine is */
@@ -28,9 +30,16 @@ typedef struct lp_interrupt {
   lua_CFunction sethook, gethook; /* the standard ones of debug */
 } lp_interrupt;
 
-/* Begins to slice tasks of this runtime, which must be run by the calling thread; `slice` in
- * seconds. Installs the handler of the signal. Returns 0 or a negative errno. */
+/* Begins to slice tasks of this runtime; `slice` in seconds. Installs the handler of the
+ * signal. Returns 0 or a negative errno. */
 int lp_interrupt_open(lp_state *st, double slice);
+
+/* The calling thread begins to run tasks of this runtime. Returns the one whose tasks it was
+ * running, if any: one of them has called. */
+lp_state *lp_interrupt_enter(lp_state *st);
+
+/* It has run them; `outer` is what lp_interrupt_enter has returned. */
+void lp_interrupt_leave(lp_state *outer);
 
 /* No slices any more. Safe on a zeroed struct, safe twice. */
 void lp_interrupt_close(lp_state *st);

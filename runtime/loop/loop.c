@@ -70,7 +70,9 @@ static void run_flushes(lp_state *st) {
 
 static void on_prepare(uv_prepare_t *handle) {
   lp_state *st = handle->data;
+  lp_state *outer = lp_interrupt_enter(st);
   bool more = run_ready(st);
+  lp_interrupt_leave(outer);
   run_flushes(st);
   if (more || !lp_list_empty(&st->ready) || !lp_list_empty(&st->flushes))
     lp_loop_spin(st);

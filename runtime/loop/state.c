@@ -21,7 +21,9 @@ static void drop_tasks(lp_state *st) {
 }
 
 static int on_lua_close(lua_State *L) {
-  drop_tasks(lp_state_of(L));
+  lp_state *st = lp_state_of(L);
+  lp_interrupt_close(st); /* its hook may not touch what Lua frees from now on */
+  drop_tasks(st);
   return 0;
 }
 
@@ -119,10 +121,10 @@ void lp_state_close(lp_state *st) {
   lp_part_close_all(st);
   if (st->L) drop_tasks(st);
   lp_heap_leave(&st->heap);
+  lp_interrupt_close(st);
   if (st->L) lua_close(st->L);
   st->L = NULL;
   lp_heap_close(&st->heap);
-  lp_interrupt_close(st);
   lp_loop_close(st);
   if (st->loop == &st->own_loop) {
     uv_run(st->loop, UV_RUN_DEFAULT);

@@ -1,4 +1,5 @@
 /* The public API, as a host uses it. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,6 +107,49 @@ static void test_two_runtimes(void **state) {
   luapool_close(b);
 }
 
+/* Ends only where a task that never waits is preempted. */
+static void run_beside_an_endless_task(luapool *rt) {
+  assert_int_equal(load(rt, "local task = require 'luapool.task'\n"
+                            "local t = task.spawn(function() while true do end end)\n"
+                            "task.sleep(0.01) t:cancel() t:result() return 1"),
+                   0);
+  assert_int_equal(luapool_run(rt), 0);
+  assert_int_equal(luapool_result(rt, -1), 1);
+}
+
+static const luapool_options sliced = {.slice = 0.001};
+
+static void test_two_sliced_runtimes(void **state) {
+  (void)state;
+  luapool *first = luapool_open(&sliced), *second = luapool_open(&sliced);
+  run_beside_an_endless_task(first);
+  run_beside_an_endless_task(second);
+  run_beside_an_endless_task(first);
+  luapool_close(second);
+  run_beside_an_endless_task(first);
+  luapool_close(first);
+}
+
+static void *run_and_close(void *rt) {
+  run_beside_an_endless_task(rt);
+  luapool_close(rt);
+  return NULL;
+}
+
+/* One that another thread opens, or has run, is sliced by the clock of the thread that runs it.
+ */
+static void test_sliced_in_another_thread(void **state) {
+  (void)state;
+  luapool *mine = luapool_open(&sliced), *given = luapool_open(&sliced);
+  run_beside_an_endless_task(given);
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, run_and_close, given), 0);
+  run_beside_an_endless_task(mine);
+  pthread_join(thread, NULL);
+  run_beside_an_endless_task(mine);
+  luapool_close(mine);
+}
+
 static void test_closed_with_waiting_tasks(void **state) {
   (void)state;
   luapool *rt = luapool_open(NULL);
@@ -153,6 +197,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_unawaited_error_is_reported, clean_setup,
                                       clean_teardown),
       cmocka_unit_test_setup_teardown(test_two_runtimes, clean_setup, clean_teardown),
+      cmocka_unit_test_setup_teardown(test_two_sliced_runtimes, clean_setup, clean_teardown),
+      cmocka_unit_test_setup_teardown(test_sliced_in_another_thread, clean_setup,
+                                      clean_teardown),
       cmocka_unit_test_setup_teardown(test_closed_with_waiting_tasks, clean_setup,
                                       clean_teardown),
       cmocka_unit_test_setup_teardown(test_pool, clean_setup, clean_teardown),

@@ -529,6 +529,17 @@ static void test_public_several(void **state) {
   luapool_close(NULL);
 }
 
+/* os.exit(code, true) closes Lua under a running task: from then on its coroutine is not
+ * hooked. */
+static void test_closing_lua_ends_the_slices(void **state) {
+  fixture *f = *state;
+  assert_int_equal(lp_interrupt_open(&f->st, 10), 0);
+  spawn(f, "task.sleep(60)");
+  lua_close(f->st.L);
+  f->st.L = NULL;
+  assert_false(f->st.interrupt.open);
+}
+
 #define task_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -543,6 +554,7 @@ int main(void) {
       task_test(test_op_is_stopped_once),
       task_test(test_op_finishes_before_the_cancel),
       task_test(test_task_cancelled_before_it_runs),
+      task_test(test_closing_lua_ends_the_slices),
       task_test(test_task_fails_and_is_reported_once),
       task_test(test_task_awaited_is_not_reported),
       task_test(test_task_failed_on_done_is_reported),
