@@ -1,4 +1,4 @@
--- luacheck scripts tests examples
+-- luacheck scripts docs tests examples
 std = "lua54"
 max_line_length = false -- tests/lint/sizes.lua looks at it
 codes = true

@@ -3,12 +3,16 @@ PRESET ?= release
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 
-build: build-$(PRESET)
+build: build-$(PRESET) docs
 
 # Builds build/<preset>; configures it first when it is new.
 build-%:
 	@test -f build/$*/build.ninja || cmake --preset $* -Wno-dev
 	@cmake --build --preset $* -j $(JOBS)
+
+# The reference and the types for editors, out of the comments of the sources: build/docs.
+docs:
+	@lua5.4 docs/generator/main.lua docs build/docs
 
 # ONLY=http: just the test files whose path contains it.
 test: build
@@ -51,4 +55,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build test check lint bench storm alarms tiny gcstress tsan fuzz demo format clean
+.PHONY: build docs test check lint bench storm alarms tiny gcstress tsan fuzz demo format clean

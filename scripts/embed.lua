@@ -1,9 +1,15 @@
 -- Compiles the Lua half into one C file; run by the build, from scripts/, with a plain lua5.4.
--- Usage: lua5.4 embed.lua OUT.c FILE...   (the files relative to scripts/; there may be none)
+-- Usage: lua5.4 embed.lua OUT.c FILE...   (the files relative to scripts/; there may be none; one
+-- that the build has made stands elsewhere: NAME.lua=FILE)
 -- The table it writes, and the flags, are declared in runtime/loop/scripts.h.
 
 local out_path = arg[1]
-local files = table.move(arg, 2, #arg, 1, {})
+local files, place = {}, {}
+for i = 2, #arg do
+  local name, made = arg[i]:match("^([^=]+)=(.+)$")
+  files[i - 1] = name or arg[i]
+  place[files[i - 1]] = made or arg[i]
+end
 table.sort(files)
 
 -- "luapool/init.lua" is the module "luapool", "luapool/task.lua" is "luapool.task".
@@ -26,7 +32,7 @@ local function mark(code, name, flags)
 end
 
 local function bytecode(path)
-  local file = assert(io.open(path, "rb"))
+  local file = assert(io.open(place[path], "rb"))
   local source = file:read("a"):gsub("^#[^\n]*", "")
   file:close()
   local chunk, message = load(source, "=" .. path, "t")

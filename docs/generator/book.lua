@@ -17,8 +17,8 @@ local M = {}
 
 --- The public modules, in the order of the book; "job" and "cli" are pages without a module.
 M.modules = {
-  "luapool", "task", "sync", "pool", "process", "http", "retry", "html", "json", "yaml", "fs", "dns",
-  "log", "progress", "error", "job", "cli",
+  "luapool", "task", "sync", "pool", "process", "http", "retry", "html", "json", "yaml", "fs",
+  "dns", "log", "progress", "error", "job", "cli",
 }
 
 ---@class docs.Value: a parameter, a result or a field
@@ -46,7 +46,7 @@ M.modules = {
 ---@field fields docs.Value[]  of a class
 ---@field operators string[]   of a class, as LuaCATS writes them
 ---@field methods docs.Item[]  of a class
----@field users integer        of a class: how many functions take or return it
+---@field users docs.Item[]    of a class: the functions that take or return it
 ---@field path string
 ---@field line integer
 
@@ -84,7 +84,7 @@ end
 ---@return string
 function M.sentence(text)
   local paragraph = (text .. "\n\n"):match("^(.-)\n\n"):gsub("\n", " ")
-  return (paragraph .. " "):match("^(.-[.:])%s+%u") or (paragraph:gsub(":$", ""))
+  return (paragraph .. " "):match("^(.-[.:])%s+[%u`]") or (paragraph:gsub(":$", ""))
 end
 
 local function optional_name(word)
@@ -203,9 +203,8 @@ end
 function Book:add_class(item, module)
   if item.private then return end
   item.form = item.code and item.code:find("^local ") and "class" or "record"
-  if item.form == "record" and item.path:find("%.c$") then item.form = "class" end
   item.name, item.module = item.class_name, module
-  item.short, item.users = item.name:match("([^.]+)$"), 0
+  item.short, item.users = item.name:match("([^.]+)$"), {}
   self.classes[item.name] = item
   table.insert(self.class_list, item)
 end
@@ -232,9 +231,9 @@ local function declared(code) return code and code:match("^local ([%a_][%w_]*)")
 
 -- Names of a definition: "function Group:spawn(...)", "M.null = ...".
 local function defined(code)
-  local owner, mark, name = (code or ""):match("^function ([%a_][%w_]*)([.:])([%a_][%w_]*)")
-  if not owner then owner, mark, name = (code or ""):match("^([%a_][%w_]*)(%.)([%a_][%w_]*)%s*=") end
-  return owner, mark, name
+  local owner, name = (code or ""):match("^function ([%a_][%w_]*)[.:]([%a_][%w_]*)")
+  if owner then return owner, name end
+  return (code or ""):match("^([%a_][%w_]*)%.([%a_][%w_]*)%s*=")
 end
 
 function Book:read_class(item, file)
@@ -256,7 +255,7 @@ function Book:read_block(block, file)
     for _, name in ipairs(item.names) do self:add(item, name) end
     return
   end
-  local variable, _, name = defined(item.code)
+  local variable, name = defined(item.code)
   local owner = file.tables[variable]
   if not owner then return end
   if owner.module then
@@ -266,13 +265,16 @@ function Book:read_block(block, file)
   end
 end
 
--- Counts how many functions take or return each record.
-local function count_users(book)
+-- Notes with each class which functions take or return it; with a parent, those of its children.
+local function note_users(book)
   for _, item in ipairs(book.items) do
     for _, values in ipairs { item.params, item.returns } do
       for _, value in ipairs(values) do
         local class = book.classes[(value.type:gsub("%?$", ""))]
-        if class then class.users = class.users + 1 end
+        while class do
+          table.insert(class.users, item)
+          class = book.classes[class.parent]
+        end
       end
     end
   end
@@ -295,6 +297,7 @@ function Book:settle()
       item.class, item.module, item.name = class, class.module, class.short .. ":" .. item.short
       item.form = item.type and "field" or "method"
       table.insert(class.methods, item)
+      class.form = "class"
     else
       item.module = item.owner
       item.form = item.type and "field" or "function"
@@ -304,7 +307,7 @@ function Book:settle()
     end
   end
   for _, module in pairs(self.modules) do table.sort(module.items, by_name) end
-  count_users(self)
+  note_users(self)
 end
 
 --- All that the book documents: modules, their functions and fields, classes, their methods.
@@ -320,7 +323,8 @@ end
 ---@param paths string[]
 ---@return docs.Book
 function M.read(paths)
-  local book = setmetatable({ modules = {}, classes = {}, class_list = {}, items = {}, private = {} }, Book)
+  local empty = { modules = {}, classes = {}, class_list = {}, items = {}, private = {} }
+  local book = setmetatable(empty, Book)
   for _, path in ipairs(paths) do
     local module = module_of(path)
     local file = { module = PUBLIC[module] and module or nil, tables = {} }

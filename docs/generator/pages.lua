@@ -1,6 +1,6 @@
--- Writes the pages of `luapool doc` as a Lua module, which the build compiles into the program:
--- a list of { name =, keys =, summary =, text = }, where `keys` are the names, in small letters and
--- with dots alone, under which a page is found. Plain Lua 5.4.
+-- Writes the pages of `luapool doc` as a Lua module, which the build compiles into the program: a
+-- list of { name =, form =, keys =, summary =, text = }. `keys` are the names, in small letters and
+-- with dots alone, under which a page is found; the first of them is its own. Plain Lua 5.4.
 
 local book_of = require "book"
 local commands = require "commands"
@@ -12,10 +12,14 @@ local M = {}
 local Pages = {}
 Pages.__index = Pages
 
-function Pages:add(name, summary, text, ...)
-  local keys = {}
-  for _, key in ipairs { ... } do table.insert(keys, (key:lower():gsub(":", "."))) end
-  table.insert(self, { name = name, summary = summary, keys = keys, text = text })
+function Pages:add(form, name, summary, text, ...)
+  local keys, seen = {}, {}
+  for _, word in ipairs { ... } do
+    local key = word:lower():gsub(":", "."):gsub("^luapool%.(.)", "%1")
+    if not seen[key] then table.insert(keys, key) end
+    seen[key] = true
+  end
+  table.insert(self, { name = name, form = form, summary = summary, keys = keys, text = text })
 end
 
 -- The overview of what a module, or a class, holds: a line each.
@@ -29,18 +33,20 @@ end
 
 local function add_fields(pages, class)
   for _, field in ipairs(class.fields) do
-    local text = ("    %s: %s\n\n%s\n\nIt is a field of `%s`: see `luapool doc %s`."):format(field.name,
-      field.type, field.text, class.name, class.name)
-    pages:add(class.name .. "." .. field.name, field.text, text, class.name .. "." .. field.name,
+    local user = class.users[1]
+    local owner = user and class.form == "record" and user.name or class.name
+    if class.module == "job" and class.short == "Job" then owner = "job" end
+    pages:add("field", owner .. "." .. field.name, field.text, render.field(class, field),
+      owner .. "." .. field.name, class.name .. "." .. field.name,
       class.module .. "." .. field.name, field.name)
   end
 end
 
 local function add_class(pages, book, class)
-  pages:add(class.name, class.summary, render.class(book, class) .. contents(class.methods),
-    class.name, class.module .. "." .. class.short, class.short)
+  local text = render.class(book, class) .. contents(class.methods)
+  pages:add(class.form, class.name, class.summary, text, class.name, class.module .. "." .. class.short, class.short)
   for _, item in ipairs(class.methods) do
-    pages:add(item.name, item.summary, render.item(book, item), item.name,
+    pages:add("method", item.name, item.summary, render.item(book, item), item.name,
       class.module .. "." .. item.short, class.module .. "." .. class.short .. "." .. item.short,
       item.short)
   end
@@ -54,9 +60,10 @@ local function add_module(pages, book, name)
     if class.form == "class" then table.insert(all, class) end
     table.move(class.methods, 1, #class.methods, #all + 1, all)
   end
-  pages:add(markdown.title(name), module.summary, render.module(module) .. contents(all), name)
+  local text = render.module(module) .. contents(all)
+  pages:add("module", markdown.title(name), module.summary, text, name)
   for _, item in ipairs(module.items) do
-    pages:add(item.name, item.summary, render.item(book, item), item.name, item.short)
+    pages:add("function", item.name, item.summary, render.item(book, item), item.name, item.short)
   end
   for _, class in ipairs(module.class_list) do add_class(pages, book, class) end
 end
@@ -74,16 +81,16 @@ local function add_kinds(pages, book)
     end
   end
   for _, name in ipairs(names) do
-    pages:add("error kind " .. name, "a kind of error", table.concat(rows[name], "\n"),
-      "error." .. name, "kind." .. name, name)
+    pages:add("kind", "error." .. name, "a kind of error", table.concat(rows[name], "\n"),
+      "error." .. name, name)
   end
 end
 
 local function add_commands(pages)
   for _, command in ipairs(commands.all()) do
     local name = "luapool " .. command.name
-    pages:add(name, command.text:match("^[^.]*"), render.command(command), "cli." .. command.name,
-      command.name)
+    pages:add("command", name, command.text:match("^[^.]*"), render.command(command),
+      "cli." .. command.name, command.name)
   end
 end
 
@@ -106,8 +113,9 @@ function M.lua(book)
   for _, page in ipairs(M.all(book)) do
     local keys = {}
     for i, key in ipairs(page.keys) do keys[i] = ("%q"):format(key) end
-    table.insert(out, ("  { name = %q, summary = %q, keys = { %s },\n    text = %q },"):format(page.name,
-      page.summary, table.concat(keys, ", "), page.text))
+    local row = "  { name = %q, form = %q, summary = %q, keys = { %s },\n    text = %q },"
+    table.insert(out, row:format(page.name, page.form, page.summary, table.concat(keys, ", "),
+      page.text))
   end
   table.insert(out, "}\n")
   return table.concat(out, "\n")

@@ -44,10 +44,10 @@ local function add(out, text, ...)
 end
 
 local function bullet(out, name, value)
-  local kind = value.type and (" (%s%s)"):format(value.type:gsub("|", " or "),
-    value.optional and ", optional" or "") or ""
-  local text = value.text and value.text ~= "" and ": " .. value.text or ""
-  add(out, "- `%s`%s%s", name, kind, text)
+  local type = value.type:gsub("|", " or "):gsub("%?$", "")
+  local kind = (" (%s%s)"):format(type, value.optional and ", optional" or "")
+  local text = value.text ~= "" and ": " .. value.text or ""
+  add(out, "- `%s`%s%s", name, name == value.type and "" or kind, text)
 end
 
 local function list(out, title, values)
@@ -93,7 +93,7 @@ end
 --- Whether the fields of a record stand with the one function that uses it.
 ---@param class docs.Item
 ---@return boolean
-function M.inlined(class) return class.form == "record" and class.users == 1 end
+function M.inlined(class) return class.form == "record" and #class.users == 1 end
 
 local function record_fields(out, book, title, value)
   local class = record(book, value.type)
@@ -109,6 +109,34 @@ local function tables(out, book, item)
   for _, value in ipairs(item.returns) do
     record_fields(out, book, "Fields of the result", value)
   end
+end
+
+-- The first example that names the field: of its class, or of who takes it.
+local function example_of(class, field)
+  local items = table.move(class.users, 1, #class.users, 2, { class })
+  local pattern = "%f[%w_]" .. field.name:gsub("%W", "%%%0") .. "%f[^%w_]"
+  for _, item in ipairs(items) do
+    for _, example in ipairs(item.examples) do
+      if example.code:find(pattern) then return example end
+    end
+  end
+end
+
+--- The example that shows a field of a record or class, or nil.
+M.example_of = example_of
+
+--- A field of a class or a record: a page of its own in the terminal.
+---@param class docs.Item
+---@param field docs.Value
+---@return string
+function M.field(class, field)
+  local out = { ("    %s: %s"):format(field.name, field.type), "" }
+  add(out, (field.text:gsub("^%l", string.upper)) .. (field.text ~= "" and "." or ""))
+  local user = class.users[1]
+  add(out, "\nIt is a field of `%s`%s.", class.name, user and ", see `" .. user.name .. "`" or "")
+  local example = example_of(class, field)
+  if example then examples(out, { examples = { example } }) end
+  return table.concat(out, "\n")
 end
 
 --- A function, a method or a field, below a heading of its name.

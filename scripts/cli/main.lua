@@ -20,7 +20,7 @@ local options = require "luapool.internal.options"
 ---@page cli
 local M = {}
 
-local commands = { "run", "check", "new", "repl", "help" }
+local commands = { "run", "check", "new", "repl", "doc", "help" }
 
 local general = {
   cli.help,

@@ -1,6 +1,9 @@
--- cli.new: luapool new NAME: writes NAME.lua, a job to start from.
+-- cli.new: luapool new NAME: writes NAME.lua, a job to start from, and beside it .luarc.json, by
+-- which lua-language-server finds the types of luapool's modules.
 
 local cli = require "cli.options"
+local fs = require "luapool.fs.core"
+local json = require "luapool.json"
 
 local M = {
   usage = "new NAME",
@@ -38,19 +41,47 @@ return {
 }
 ]]
 
+-- Where the types are, from the program's folder: of an installed one, of one in a build tree.
+local TYPES = { "../share/luapool/types", "../docs/types" }
+
 local function exists(path)
   local file = io.open(path)
   return file ~= nil and file:close()
 end
 
-function M.run(_, positional)
-  local name = positional[1] or cli.wrong("which NAME? luapool new NAME")
-  local path = name:gsub("%.lua$", "") .. ".lua"
-  if exists(path) then cli.wrong("%s exists already", path) end
+local function write(path, text)
   local file, message = io.open(path, "w")
   if not file then cli.wrong("cannot write %s", message) end
-  file:write((template:gsub("@NAME@", (path:match("([^/]*)%.lua$")))))
+  file:write(text)
   file:close()
+end
+
+-- The folder of the types that belong to this program, or nil when it has none.
+local function types()
+  local folder = fs.realpath("/proc/self/exe"):match("^(.*)/")
+  for _, place in ipairs(TYPES) do
+    local path = fs.realpath(folder .. "/" .. place)
+    if path then return path end
+  end
+end
+
+-- The settings of lua-language-server. Those that are there already stay as they are.
+local function write_settings(path)
+  if exists(path) then return end
+  write(path, json.encode({
+    ["runtime.version"] = "Lua 5.4",
+    ["workspace.library"] = json.array { types() },
+    ["workspace.checkThirdParty"] = false,
+  }, { indent = 2, sort_keys = true }) .. "\n")
+end
+
+function M.run(_, positional)
+  local name = positional[1] or cli.wrong("which NAME? luapool new NAME")
+  if positional[2] then cli.wrong("one NAME at a time, got '%s' too", positional[2]) end
+  local path = name:gsub("%.lua$", "") .. ".lua"
+  if exists(path) then cli.wrong("%s exists already", path) end
+  write(path, (template:gsub("@NAME@", (path:match("([^/]*)%.lua$")))))
+  write_settings((path:match("^(.*/)") or "") .. ".luarc.json")
   print(("Wrote %s. Now: luapool run %s"):format(path, path))
   return 0
 end

@@ -42,7 +42,7 @@ local function wrap(lines)
   return out
 end
 
-for _, path in ipairs(tree.files({ "scripts", "tests", "examples" }, { ".lua" })) do
+for _, path in ipairs(tree.files({ "scripts", "docs", "tests", "examples" }, { ".lua" })) do
   local before = tree.lines(path)
   local old = table.concat(before, "\n") .. "\n"
   local new = table.concat(wrap(before), "\n") .. "\n"

@@ -45,6 +45,7 @@ end
 --- Counts an item that has ended.
 ---@param kind string
 ---@param how "success"|"failure"
+---@private
 function Summary:count(kind, how)
   local of = self.kinds[kind]
   of[how] = of[how] + 1
@@ -60,6 +61,7 @@ end
 ---@param totals table<string, integer> of each kind, as the source has counted
 ---@param elapsed number
 ---@param stopped string|nil
+---@private
 function Summary:finish(totals, elapsed, stopped)
   for name, of in pairs(self.kinds) do of.total = totals[name] or 0 end
   for _, field in ipairs { "total", "success", "failure" } do self[field] = sum(self, field) end
@@ -70,6 +72,7 @@ end
 
 --- Whether any item of any kind has failed.
 ---@return boolean
+---@private
 function Summary:any_failed()
   for _, of in pairs(self.kinds) do
     if of.failure > 0 then return true end
@@ -98,6 +101,7 @@ end
 
 --- The last line of a run: Done, success: 98/100, failure: 2/100 (1.2 s, 83.3/s)
 ---@return string
+---@private
 function Summary:line()
   local text = ("Done, success: %d/%d, failure: %d/%d"):format(self.success, self.total,
     self.failure, self.total)

@@ -93,6 +93,7 @@ local function seconds(value, where)
 end
 
 --- What luapool.retry offers: the makers of waits.
+---@private
 Wait.makers = {
   exponential = growing "exponential",
   random_exponential = growing "random_exponential",

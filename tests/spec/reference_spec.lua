@@ -1,0 +1,244 @@
+-- The reference holds what there is: it is compared with the live tables of all public modules and
+-- classes, and with the tables that options are checked by. Nothing public is undocumented, nothing
+-- documented is missing; the types for editors have the parameters that the functions have.
+
+package.path = "docs/generator/?.lua;" .. package.path
+local books = require "book"
+local render = require "render"
+local types = require "types"
+
+local http_core = require "luapool.http.core"
+local luapool = require "luapool"
+local options = require "luapool.internal.options"
+local fs, html, http, json = luapool.fs, luapool.html, luapool.http, luapool.json
+local pool, process, progress = luapool.pool, luapool.process, luapool.progress
+local retry, sync, task, yaml = luapool.retry, luapool.sync, luapool.task, luapool.yaml
+local job_spec = require "luapool.internal.job.spec"
+
+local book = books.read(books.sources())
+
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do table.insert(list, name) end
+  table.sort(list)
+  return list
+end
+
+-- ---- modules ----
+
+local function module_table(name) return require(books.class_of(name)) end
+
+local function is_module(name) return name ~= "job" and name ~= "cli" end
+
+local function live_names(name)
+  local names = {}
+  for key in pairs(module_table(name)) do
+    local is_part = name == "luapool" and package.loaded["luapool." .. key]
+    local private = key:find("^_") or book.private[name .. "." .. key]
+    if not (is_part or private) then names[key] = true end
+  end
+  return names
+end
+
+local function documented_names(name)
+  local names = {}
+  for _, item in ipairs(book.modules[name].items) do names[item.short] = true end
+  if name == "luapool" then names.worker = nil end -- nil in main
+  return names
+end
+
+-- ---- classes ----
+
+-- An object of each class; what it returns behind that closes it.
+local samples = {
+  ["luapool.Task"] = function() return task.spawn(function() end) end,
+  ["luapool.Group"] = task.group,
+  ["luapool.Periodic"] = function() return task.every(60, print) end,
+  ["luapool.Map"] = function() return (task.map({}, print)) end,
+  ["luapool.Pool"] = function() return pool.new { processes = 1 } end,
+  ["luapool.Process"] = function() return process.new(print) end,
+  ["luapool.sync.Lock"] = sync.lock,
+  ["luapool.sync.Held"] = function() return sync.lock():hold() end,
+  ["luapool.sync.Semaphore"] = function() return sync.semaphore(1) end,
+  ["luapool.sync.Event"] = sync.event,
+  ["luapool.sync.Condition"] = sync.condition,
+  ["luapool.sync.Barrier"] = function() return sync.barrier(1) end,
+  ["luapool.sync.Counter"] = sync.counter,
+  ["luapool.sync.Map"] = sync.map,
+  ["luapool.sync.Queue"] = sync.queue,
+  ["luapool.sync.Limiter"] = function() return sync.limiter { rate = 1 } end,
+  ["luapool.http.Client"] = http.client,
+  ["luapool.http.Response"] = function()
+    return setmetatable({ status = 200, head = "HTTP/1.1 200 OK\r\n\r\n", url = "http://h/",
+      elapsed = 0 }, http_core.Response)
+  end,
+  ["luapool.http.Headers"] = function()
+    return setmetatable({ {}, {} }, http_core.Headers)
+  end,
+  ["luapool.html.Node"] = function() return html.parse "" end,
+  ["luapool.retry.Wait"] = function() return retry.fixed(1) end,
+  ["luapool.progress.Bar"] = progress.bar,
+  ["luapool.Tempdir"] = fs.tempdir,
+  ["luapool.job.Context"] = function()
+    local plan = { kinds = {}, config = {}, args = {} }
+    return require("luapool.internal.job.worker").open(plan).shared
+  end,
+  ["luapool.job.Summary"] = function()
+    local summary = require("luapool.internal.job.summary").new {}
+    summary:finish({}, 1)
+    return summary
+  end,
+}
+
+local function close(object)
+  local class = getmetatable(object)
+  if type(class) == "table" and class.__close then class.__close(object) end
+end
+
+local function add_names(names, t)
+  for key in pairs(t) do
+    if type(key) == "string" and not key:find("^_") then names[key] = true end
+  end
+end
+
+-- What can be asked of an object by name: its metatable's functions, what __index gives, or what
+-- a function __index holds.
+local function class_names(object)
+  local names, class = {}, debug.getmetatable(object) or { __index = object }
+  local index = class.__index
+  if type(index) == "table" then add_names(names, index) end
+  for i = 1, type(index) == "function" and math.huge or 0 do
+    local name, value = debug.getupvalue(index, i)
+    if not name then break end
+    if type(value) == "table" and value ~= _G then add_names(names, value) end
+  end
+  return names
+end
+
+-- ---- options ----
+
+-- How each table of options comes to be checked; the number says which check it is, when not the
+-- first.
+local checked = {
+  ["luapool.task.GatherOptions"] = { function(opts) task.gather({}, opts) end },
+  ["luapool.task.WaitOptions"] = { function(opts) task.wait({}, opts) end },
+  ["luapool.task.CompletedOptions"] = { function(opts) task.as_completed({}, opts) end },
+  ["luapool.task.MapOptions"] = { function(opts) task.map({}, print, opts) end },
+  ["luapool.task.EveryOptions"] = { function(opts) task.every(60, print, opts) end },
+  ["luapool.pool.Options"] = { pool.new },
+  ["luapool.pool.MapOptions"] = { function(opts)
+    local p <close> = pool.new { processes = 1 }
+    p:map(print, {}, opts)
+  end, 2 },
+  ["luapool.process.Options"] = { function(opts) process.new(print, opts) end },
+  ["luapool.process.Command"] = { function() process.exec { "true" } end },
+  ["luapool.sync.QueueOptions"] = { sync.queue },
+  ["luapool.sync.PutOptions"] = { function(opts) sync.queue():put(1, opts) end },
+  ["luapool.sync.TryPutOptions"] = { function(opts) sync.queue():try_put(1, opts) end },
+  ["luapool.sync.LimiterOptions"] = { sync.limiter },
+  ["luapool.http.Options"] = { function(opts) http.get("http://127.0.0.1:1/", opts) end },
+  ["luapool.http.ClientOptions"] = { http.client },
+  ["luapool.html.ParseOptions"] = { function(opts) html.parse("", opts) end },
+  ["luapool.json.EncodeOptions"] = { function(opts) json.encode(1, opts) end },
+  ["luapool.yaml.LoadOptions"] = { function(opts) yaml.load("1", opts) end },
+  ["luapool.fs.MkdirOptions"] = { function(opts) fs.mkdir("/", opts) end },
+  ["luapool.fs.RemoveOptions"] = { function(opts) fs.remove("/no/such/file", opts) end },
+  ["luapool.retry.Options"] = { function(opts) retry.wrap(print, opts) end },
+  ["luapool.retry.GrowingOptions"] = { retry.exponential },
+  ["luapool.retry.IncrementingOptions"] = { retry.incrementing },
+  ["luapool.progress.Options"] = { progress.bar },
+  ["luapool.Job"] = { job_spec.check },
+  ["luapool.job.Kind"] = { function() job_spec.check { items = {}, kinds = { a = {} } } end, 2 },
+}
+
+-- The table of known names that a call checks its options by; nothing else happens in it.
+local function known_names(call, which)
+  local plain, known, n = options.problem, nil, 0
+  function options.problem(opts, names, noun)
+    n = n + 1
+    if n < (which or 1) then return plain(opts, names, noun) end
+    known = names
+    return "stop here"
+  end
+  pcall(call, {})
+  options.problem = plain
+  return known
+end
+
+-- The classes that a function takes as its options.
+local function option_classes()
+  local set = { ["luapool.Job"] = true, ["luapool.job.Kind"] = true }
+  for _, item in ipairs(book.items) do
+    for _, param in ipairs(item.params) do
+      local class = book.classes[(param.type:gsub("%?$", ""))]
+      if class and class.form == "record" then set[class.name] = true end
+    end
+  end
+  return set
+end
+
+-- ---- types ----
+
+-- The functions of a module as its file of types declares them.
+local function declared(name)
+  return assert(load(types.page(book, name), "=types/" .. name, "t", {}))()
+end
+
+describe("the reference", function()
+  for _, name in ipairs(books.modules) do
+    if is_module(name) then
+      it("has every name of the module " .. name .. " and no other", function()
+        assert.are.same(sorted(live_names(name)), sorted(documented_names(name)))
+      end)
+
+      it("declares the functions of " .. name .. " with their parameters", function()
+        local live, typed = module_table(name), declared(name)
+        for _, item in ipairs(book.modules[name].items) do
+          if item.form == "function" then
+            local is = debug.getinfo(live[item.short], "u")
+            local said = debug.getinfo(typed[item.short], "u")
+            local more = item.name == "process.exec" and 1 or 0 -- a second argument, to refuse it
+            local same = is.nparams == said.nparams + more and is.isvararg == said.isvararg
+            local in_c = debug.getinfo(live[item.short], "S").what == "C"
+            assert.is_true(in_c or same, item.name)
+          end
+        end
+      end)
+    end
+  end
+
+  for _, class in ipairs(book.class_list) do
+    if class.form == "class" then
+      it("has every name of the class " .. class.name .. " and no other", function()
+        local make = assert(samples[class.name], "no object of the class to compare with")
+        local object = make()
+        local live, said = class_names(object), {}
+        for _, field in ipairs(class.fields) do
+          said[field.name] = true
+          live[field.name] = live[field.name] or field.optional or object[field.name] ~= nil or nil
+        end
+        for _, method in ipairs(class.methods) do
+          said[method.short] = true
+          live[method.short] = live[method.short] or object[method.short] ~= nil or nil
+        end
+        for key in pairs(live) do
+          if book.private[class.name .. ":" .. key] then live[key] = nil end
+        end
+        said["[string]"], live["[string]"] = nil, nil
+        close(object)
+        assert.are.same(sorted(live), sorted(said))
+      end)
+    end
+  end
+
+  for name in pairs(option_classes()) do
+    it("has every option of " .. name .. " and no other", function()
+      local how = assert(checked[name], "how these options are checked is not said here")
+      local said = {}
+      for _, field in ipairs(render.fields(book, book.classes[name])) do said[field.name] = true end
+      said["[integer]"] = nil
+      local known = assert(known_names(how[1], how[2]), "they are not checked")
+      assert.are.same(sorted(known), sorted(said))
+    end)
+  end
+end)
