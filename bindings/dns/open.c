@@ -1,11 +1,11 @@
 /* bindings/dns/open.c: luapool.dns. Layer: bindings. */
 #include <lauxlib.h>
-#include <string.h>
 #include <uv.h>
 
 #include "bindings/bindings.h"
 #include "bindings/dns/dns.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/usage.h"
 
 static int push_list(lua_State *L, const char *name, int status, const struct addrinfo *list) {
   if (status < 0) {
@@ -45,9 +45,7 @@ static int push_list(lua_State *L, const char *name, int status, const struct ad
  * @return string[] addresses such as "127.0.0.1" and "::1"
  * @raises dns fields `name` and `code` ("EAI_NONAME") */
 static int dns_lookup(lua_State *L) {
-  size_t len;
-  const char *name = luaL_checklstring(L, 1, &len);
-  luaL_argcheck(L, strlen(name) == len, 1, "a name cannot hold a zero byte");
+  const char *name = lp_usage_string(L, 1, "dns.lookup", NULL);
   const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
   return lpb_dns_await(L, name, NULL, &hints, push_list);
 }

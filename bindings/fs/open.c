@@ -17,10 +17,12 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
+#include "runtime/loop/usage.h"
 
 typedef struct fs_op fs_op;
 
 typedef struct fs_verb {
+  const char *function;                /* "fs.read" */
   const char *name;                    /* in messages: "cannot read" */
   int (*work)(lpb_fs_work *w);         /* in a thread */
   int (*push)(lua_State *L, fs_op *f); /* the results; NULL: none */
@@ -156,12 +158,9 @@ static int start(lua_State *L, fs_op *f, int rc) {
 }
 
 /* A path is a string, or a table with one in its field `path`, as fs.tempdir returns. */
-static const char *check_path(lua_State *L, int arg) {
-  size_t len;
+static const char *check_path(lua_State *L, int arg, const char *function) {
   if (lua_istable(L, arg) && lua_getfield(L, arg, "path") == LUA_TSTRING) lua_replace(L, arg);
-  const char *path = luaL_checklstring(L, arg, &len);
-  luaL_argcheck(L, strlen(path) == len, arg, "a path cannot hold a zero byte");
-  return path;
+  return lp_usage_string(L, arg, function, NULL);
 }
 
 static fs_op *make(lua_State *L, const fs_verb *verb) {
@@ -184,7 +183,7 @@ static int copy_paths(fs_op *f, const char *path, const char *to) {
 }
 
 static int on_path(lua_State *L, const fs_verb *verb, bool whole) {
-  const char *path = check_path(L, 1);
+  const char *path = check_path(L, 1, verb->function);
   fs_op *f = make(L, verb);
   f->w.whole = whole;
   return start(L, f, copy_paths(f, path, NULL));
@@ -211,13 +210,14 @@ static int push_data(lua_State *L, fs_op *f) {
  * @return string
  * @raises fs */
 static int fs_read(lua_State *L) {
-  static const fs_verb reads = {"read", lpb_fs_work_read, push_data};
+  static const fs_verb reads = {"fs.read", "read", lpb_fs_work_read, push_data};
   return on_path(L, &reads, false);
 }
 
 static int write_data(lua_State *L, const fs_verb *verb) {
   size_t len;
-  const char *path = check_path(L, 1), *bytes = luaL_checklstring(L, 2, &len);
+  const char *path = check_path(L, 1, verb->function),
+             *bytes = lp_usage_string(L, 2, verb->function, &len);
   fs_op *f = make(L, verb);
   int rc = copy_paths(f, path, NULL);
   if (rc == 0) rc = lp_buf_append(&f->w.data, bytes, len);
@@ -238,7 +238,7 @@ static int write_data(lua_State *L, const fs_verb *verb) {
  * @param bytes string
  * @raises fs */
 static int fs_write(lua_State *L) {
-  static const fs_verb writes = {"write", lpb_fs_work_write, NULL};
+  static const fs_verb writes = {"fs.write", "write", lpb_fs_work_write, NULL};
   return write_data(L, &writes);
 }
 
@@ -256,7 +256,7 @@ static int fs_write(lua_State *L) {
  * @param bytes string
  * @raises fs */
 static int fs_append(lua_State *L) {
-  static const fs_verb appends = {"append to", lpb_fs_work_append, NULL};
+  static const fs_verb appends = {"fs.append", "append to", lpb_fs_work_append, NULL};
   return write_data(L, &appends);
 }
 
@@ -284,7 +284,7 @@ static int push_names(lua_State *L, fs_op *f) {
  * @return string[]
  * @raises fs */
 static int fs_list(lua_State *L) {
-  static const fs_verb lists = {"list", lpb_fs_work_list, push_names};
+  static const fs_verb lists = {"fs.list", "list", lpb_fs_work_list, push_names};
   return on_path(L, &lists, false);
 }
 
@@ -336,19 +336,19 @@ static int push_stat(lua_State *L, fs_op *f) {
  * @return luapool.fs.Stat
  * @raises fs */
 static int fs_stat(lua_State *L) {
-  static const fs_verb stats = {"stat", lpb_fs_work_stat, push_stat};
+  static const fs_verb stats = {"fs.stat", "stat", lpb_fs_work_stat, push_stat};
   return on_path(L, &stats, false);
 }
 
 /* core.mkdir(path, parents). See fs.lua. */
 static int fs_mkdir(lua_State *L) {
-  static const fs_verb makes = {"make the folder", lpb_fs_work_mkdir, NULL};
+  static const fs_verb makes = {"fs.mkdir", "make the folder", lpb_fs_work_mkdir, NULL};
   return on_path(L, &makes, lua_toboolean(L, 2));
 }
 
 /* core.remove(path, recursive). See fs.lua. */
 static int fs_remove(lua_State *L) {
-  static const fs_verb removes = {"remove", lpb_fs_work_remove, NULL};
+  static const fs_verb removes = {"fs.remove", "remove", lpb_fs_work_remove, NULL};
   return on_path(L, &removes, lua_toboolean(L, 2));
 }
 
@@ -366,8 +366,9 @@ static int fs_remove(lua_State *L) {
  * @param to string
  * @raises fs */
 static int fs_rename(lua_State *L) {
-  static const fs_verb renames = {"rename", lpb_fs_work_rename, NULL};
-  const char *from = check_path(L, 1), *to = check_path(L, 2);
+  static const fs_verb renames = {"fs.rename", "rename", lpb_fs_work_rename, NULL};
+  const char *from = check_path(L, 1, renames.function),
+             *to = check_path(L, 2, renames.function);
   fs_op *f = make(L, &renames);
   return start(L, f, copy_paths(f, from, to));
 }
@@ -379,7 +380,8 @@ static int push_path(lua_State *L, fs_op *f) {
 
 /* core.tempdir(template) -> path of a new folder that only this user can enter. */
 static int fs_tempdir(lua_State *L) {
-  static const fs_verb makes = {"make the folder", lpb_fs_work_tempdir, push_path};
+  static const fs_verb makes = {"fs.tempdir", "make the folder", lpb_fs_work_tempdir,
+                                push_path};
   return on_path(L, &makes, false);
 }
 

@@ -5,10 +5,12 @@
 #include <stdbool.h>
 
 #include "runtime/loop/raise.h"
+#include "runtime/loop/usage.h"
 
-lpb_html_node *lpb_html_node_check(lua_State *L, int index) {
-  lpb_html_node *node = luaL_checkudata(L, index, LPB_HTML_NODE);
-  luaL_argcheck(L, node->doc->xml, index, "the document has been collected");
+lpb_html_node *lpb_html_node_self(lua_State *L, const char *method) {
+  lpb_html_node *node = luaL_testudata(L, 1, LPB_HTML_NODE);
+  if (!node) lp_usage_self(L, method, LPB_HTML_NODE);
+  if (!node->doc->xml) lp_usage_raise(L, method, "the document has been collected");
   return node;
 }
 
@@ -42,7 +44,7 @@ int lpb_html_node_push_text(lua_State *L, xmlChar *text) {
  * @function Node:text
  * @return string */
 static int node_text(lua_State *L) {
-  return lpb_html_node_push_text(L, xmlNodeGetContent(lpb_html_node_check(L, 1)->xml));
+  return lpb_html_node_push_text(L, xmlNodeGetContent(lpb_html_node_self(L, "Node:text")->xml));
 }
 
 /* Returns an attribute, or nil; "" for one without a value.
@@ -55,8 +57,8 @@ static int node_text(lua_State *L) {
  * @param name string
  * @return string? */
 static int node_attr(lua_State *L) {
-  lpb_html_node *node = lpb_html_node_check(L, 1);
-  const xmlChar *name = (const xmlChar *)luaL_checkstring(L, 2);
+  lpb_html_node *node = lpb_html_node_self(L, "Node:attr");
+  const xmlChar *name = (const xmlChar *)lp_usage_string(L, 2, "Node:attr", NULL);
   if (node->xml->type == XML_ELEMENT_NODE && xmlHasProp(node->xml, name))
     return lpb_html_node_push_text(L, xmlGetProp(node->xml, name));
   lua_pushnil(L);
@@ -72,7 +74,7 @@ static int node_attr(lua_State *L) {
  * @function Node:name
  * @return string */
 static int node_name(lua_State *L) {
-  lpb_html_node *node = lpb_html_node_check(L, 1);
+  lpb_html_node *node = lpb_html_node_self(L, "Node:name");
   bool element = node->xml->type == XML_ELEMENT_NODE;
   lua_pushstring(L, element ? (const char *)node->xml->name : "#document");
   return 1;
@@ -80,7 +82,7 @@ static int node_name(lua_State *L) {
 
 /* tostring(node) -> its markup. */
 static int node_tostring(lua_State *L) {
-  lpb_html_node *node = lpb_html_node_check(L, 1);
+  lpb_html_node *node = lpb_html_node_self(L, "tostring");
   xmlBuffer *buffer = xmlBufferCreate();
   if (!buffer || htmlNodeDump(buffer, node->doc->xml, node->xml) < 0) {
     xmlBufferFree(buffer);
@@ -108,7 +110,7 @@ static int node_eq(lua_State *L) {
  * @function Node:document
  * @return luapool.html.Node */
 static int node_document(lua_State *L) {
-  lpb_html_node *node = lpb_html_node_check(L, 1);
+  lpb_html_node *node = lpb_html_node_self(L, "Node:document");
   lua_getiuservalue(L, 1, 1);
   lpb_html_node_push(L, lua_gettop(L), (xmlNode *)node->doc->xml);
   return 1;

@@ -23,8 +23,9 @@ typedef struct lpb_html_node {
   xmlNode *xml;
 } lpb_html_node;
 
-/* The node at `index`; raises when it is none, or its document has been collected. */
-lpb_html_node *lpb_html_node_check(lua_State *L, int index);
+/* The node at 1, which `method` was called on; raises when it is none, or its document has been
+ * collected. */
+lpb_html_node *lpb_html_node_self(lua_State *L, const char *method);
 
 /* Pushes a node of the document whose userdata stands at stack index `doc`. */
 void lpb_html_node_push(lua_State *L, int doc, xmlNode *xml);

@@ -71,10 +71,16 @@ static int html_parse(lua_State *L) {
 
 /* core.base_url(node) -> what the document was parsed with, or nil. */
 static int html_base_url(lua_State *L) {
-  lpb_html_node_check(L, 1);
+  lpb_html_node_self(L, "Node:links");
   lua_getiuservalue(L, 1, 1);
   lua_getiuservalue(L, -1, 1);
   return 1;
+}
+
+/* core.check(node, method). Raises unless the method was called on a node. */
+static int html_check(lua_State *L) {
+  lpb_html_node_self(L, luaL_checkstring(L, 2));
+  return 0;
 }
 
 static void open_document(lua_State *L) {
@@ -98,7 +104,7 @@ static void push_node_methods(lua_State *L) {
 
 int luaopen_luapool_html_core(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"parse", html_parse}, {"base_url", html_base_url}, {NULL, NULL}};
+      {"parse", html_parse}, {"base_url", html_base_url}, {"check", html_check}, {NULL, NULL}};
   xmlInitParser();
   open_document(L);
   luaL_newlib(L, functions);

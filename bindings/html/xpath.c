@@ -13,6 +13,7 @@
 
 #include "bindings/html/node.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/usage.h"
 
 /* The first thing that libxml2 said about a query; it is kept from printing. */
 typedef struct complaint {
@@ -148,9 +149,9 @@ static int push_result(lua_State *L) {
  * @return (luapool.html.Node|string)[]|string|number|boolean
  * @raises query it is no XPath */
 static int node_xpath(lua_State *L) {
-  lpb_html_node *node = lpb_html_node_check(L, 1);
+  lpb_html_node *node = lpb_html_node_self(L, "Node:xpath");
   size_t len;
-  const char *query = luaL_checklstring(L, 2, &len);
+  const char *query = lp_usage_string(L, 2, "Node:xpath", &len);
   complaint c = {{0}};
   if (strlen(query) != len) return lp_raise(L, "query", "XPath '%s': it contains a NUL", query);
   lua_pushcfunction(L, push_result);

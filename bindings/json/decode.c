@@ -12,6 +12,7 @@
 
 #include "bindings/json/json.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/usage.h"
 
 static void push_value(lua_State *L, json_t *v);
 
@@ -74,7 +75,7 @@ static int raise_parse_error(lua_State *L, json_error_t *e) {
 /* json.decode(text) -> value. Raises kind `json` with line, column and position (in bytes). */
 static int json_decode(lua_State *L) {
   size_t len;
-  const char *text = luaL_checklstring(L, 1, &len);
+  const char *text = lp_usage_string(L, 1, "json.decode", &len);
   json_error_t e;
   if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
     text += 3, len -= 3; /* a byte order mark */

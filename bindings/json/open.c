@@ -3,6 +3,7 @@
 #include "bindings/json/decode.h"
 #include "bindings/json/encode.h"
 #include "bindings/json/json.h"
+#include "runtime/loop/usage.h"
 #include "runtime/wire/wire.h"
 
 /* json.array([t]) -> t, marked as a list, so that it is encoded as [] when it is empty. */
@@ -12,7 +13,7 @@ static int json_array(lua_State *L) {
     lua_newtable(L);
     lua_replace(L, 1);
   }
-  luaL_checktype(L, 1, LUA_TTABLE);
+  if (!lua_istable(L, 1)) lp_usage_argument(L, 1, "json.array", "a list");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lpb_json_array);
   lua_setmetatable(L, 1);
   return 1;

@@ -16,18 +16,12 @@ static void check_pending(lua_State *L, const lp_pool *pool) {
     lp_raise(L, "rejected", "the pool has %d tasks that wait already (max_pending)", (int)most);
 }
 
-static void check_function(lua_State *L, int arg) {
-  if (lua_isfunction(L, arg)) return;
-  lua_pushfstring(L, "a pool runs a function, got %s", luaL_typename(L, arg));
-  lp_raise_text(L, lua_tostring(L, -1));
-}
-
 /* Stack: the pool at 1, fn at `first`, its arguments. Leaves a graph in place of these, submits
  * the call and returns it, held. */
 static lp_call *submit(lua_State *L, int first) {
   lp_pool *pool = lpb_pool_check(L, 1);
   lp_buf *bytes, *protos;
-  check_function(L, first);
+  luaL_checktype(L, first, LUA_TFUNCTION);
   lpb_pool_check_open(L, pool);
   check_pending(L, pool);
   int n = lua_gettop(L) - first + 1;

@@ -12,6 +12,7 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 #include "runtime/pool/fleet.h"
 #include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
@@ -103,10 +104,10 @@ static int pool_want(lua_State *L) {
   uint32_t most = pool->options.processes;
   lua_Integer id = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : 0;
   if (id < 1 || id > most) {
-    const char *got = luaL_tolstring(L, 2, NULL);
-    lua_pushfstring(L, "a scheduler returns the id of a worker, 1 to %d, got %s", (int)most,
-                    got);
-    return lp_raise_text(L, lua_tostring(L, -1));
+    const char *got = lp_usage_describe(L, 2);
+    return lp_usage_raise(L, "pool.new",
+                          "a scheduler returns the id of a worker, 1 to %d, got %s", (int)most,
+                          got);
   }
   pool->wanted = (uint32_t)id;
   return 0;
@@ -172,10 +173,7 @@ static int await_watch(lua_State *L, lp_list *watches, bool happened, double tim
 /* pool:join([timeout]). Waits until all workers of a closed pool have left. */
 static int pool_join(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
-  bool endless = lua_isnoneornil(L, 2);
-  double timeout = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : -1;
-  if (!endless && !(timeout >= 0))
-    return lp_raise_text(L, "join waits for a number of seconds of at least 0, or without one");
+  double timeout = lp_usage_opt_seconds(L, 2, "pool:join");
   if (!pool->closed) return lp_raise(L, "not_closed", "close the pool before joining it");
   return await_watch(L, &pool->ends, pool->ended, timeout);
 }

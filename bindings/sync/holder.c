@@ -6,6 +6,7 @@
 #include "bindings/sync/holder.h"
 
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 
 /* Keeps the watch of a task alive: a field of its holder. */
 typedef struct holding {
@@ -61,7 +62,7 @@ static void watch_task(lua_State *L, lp_task *t) {
 /* core.holder() -> the current task's holder. */
 static int sync_holder(lua_State *L) {
   lp_state *st = lp_state_of(L);
-  if (!st->current) return luaL_error(L, "luapool.sync outside any task");
+  if (!st->current) return lp_usage_raise(L, "luapool.sync", "no task is running");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &holders_key);
   if (lua_rawgetp(L, -1, st->current) == LUA_TTABLE) return 1;
   lua_createtable(L, 0, 3);

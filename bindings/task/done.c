@@ -2,8 +2,10 @@
  * of its own: it is spawned when the task ends. Layer: bindings. */
 #include "bindings/task/done.h"
 
+#include "bindings/task/task.h"
 #include "runtime/base/list.h"
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 
 /* A userdata, anchored until the task has ended; its user values are the function, the task,
  * and the locals of who asked. */
@@ -62,8 +64,8 @@ static void keep_locals(lua_State *L) {
  * @function Task:on_done
  * @param fn fun(task: luapool.Task) */
 static int task_on_done(lua_State *L) {
-  lp_task *t = lp_task_check(L, 1);
-  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lp_task *t = lpb_task_self(L, "Task:on_done");
+  lp_usage_callable(L, 2, "Task:on_done");
   lua_settop(L, 2);
   done *d = lua_newuserdatauv(L, sizeof *d, 3);
   d->watch = (lp_watch){.ended = on_ended};

@@ -7,6 +7,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 
 /* ---- waiting ---- */
 
@@ -81,7 +82,7 @@ static int check_tasks(lua_State *L, int arg) {
 static int task_wait(lua_State *L) {
   static const char *const modes[] = {"all_completed", "first_completed", "first_error", NULL};
   int n = check_tasks(L, 1), mode = luaL_checkoption(L, 2, "all_completed", modes);
-  double timeout = lpb_task_opt_timeout(L, 3);
+  double timeout = lp_usage_opt_seconds(L, 3, "task.wait");
   wait_op *w = lp_op_new(L, &wait_class, sizeof *w);
   w->left = mode == 1 ? 1 : n;
   w->first_error = mode == 2;
@@ -103,7 +104,7 @@ static int list_bad_item(lua_State *L) {
   const lp_task *current = lp_state_of(L)->current;
   for (lua_Integer i = 1; i <= n; i++) {
     lp_task *t = lua_geti(L, 1, i) == LUA_TUSERDATA ? lp_task_test(L, -1) : NULL;
-    bool good = t ? t != current : functions && lua_isfunction(L, -1);
+    bool good = t ? t != current : functions && lp_usage_is_callable(L, -1);
     lua_pop(L, 1);
     if (good) continue;
     lua_pushinteger(L, i);
@@ -112,12 +113,45 @@ static int list_bad_item(lua_State *L) {
   return 0;
 }
 
+/* Pushes the first key that next gives behind `key` and that is no place from 1 to n; false
+ * when there is none. */
+static bool push_key_beyond(lua_State *L, lua_Integer n) {
+  for (lua_pushnil(L); lua_next(L, 1);) {
+    lua_pop(L, 1);
+    lua_Integer i = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    if (n == 0 || i > n) return true;
+  }
+  return false;
+}
+
+/* core.gap(list) -> place, key or nothing: the place of the first item that is missing, where
+ * there is a key behind it: a larger place, or of an empty list any. */
+static int list_gap(lua_State *L) {
+  lua_Integer n = 0, most = (lua_Integer)lua_rawlen(L, 1);
+  while (n < most && lua_rawgeti(L, 1, n + 1) != LUA_TNIL) {
+    lua_pop(L, 1);
+    n++;
+  }
+  lua_settop(L, 1);
+  if (n == 0)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, n);
+  bool more = lua_next(L, 1); /* mostly not: then nothing stands behind the last item */
+  lua_settop(L, 1);
+  if (!more || !push_key_beyond(L, n)) return 0;
+  lua_pushinteger(L, n + 1);
+  lua_insert(L, -2);
+  return 2;
+}
+
 /* core.tasks(list, n) -> a list of tasks: the n items, functions being spawned. */
 static int list_tasks(lua_State *L) {
   int n = (int)luaL_checkinteger(L, 2);
   lua_createtable(L, n, 0);
   for (int i = 1; i <= n; i++) {
-    if (lua_geti(L, 1, i) == LUA_TFUNCTION) lp_task_spawn_exposed(L, 0);
+    lua_geti(L, 1, i);
+    if (!lp_task_test(L, -1)) lp_task_spawn_exposed(L, 0);
     lua_rawseti(L, 3, i);
     lua_settop(L, 3);
   }
@@ -161,6 +195,6 @@ static int list_results(lua_State *L) {
 }
 
 const luaL_Reg lpb_task_list_functions[] = {
-    {"wait", task_wait},       {"bad_item", list_bad_item},
-    {"tasks", list_tasks},     {"first_failed", list_first_failed},
-    {"results", list_results}, {NULL, NULL}};
+    {"wait", task_wait},   {"bad_item", list_bad_item},         {"gap", list_gap},
+    {"tasks", list_tasks}, {"first_failed", list_first_failed}, {"results", list_results},
+    {NULL, NULL}};

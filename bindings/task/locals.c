@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 
 /* Pushes the table of the current task, or nil when it has none. */
 static void push_table(lua_State *L) {
@@ -56,9 +57,9 @@ static int locals_index(lua_State *L) {
 
 static int locals_newindex(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
-  if (!t) return luaL_error(L, "task.locals outside any task");
+  if (!t) return lp_usage_raise(L, "task.locals", "no task is running");
   bool is_key = !lua_isnil(L, 2) && lua_rawequal(L, 2, 2); /* NaN is not itself */
-  if (!is_key) return luaL_error(L, "task.locals: a key cannot be nil or NaN");
+  if (!is_key) return lp_usage_raise(L, "task.locals", "a key cannot be nil or NaN");
   push_own(L, t);
   lua_replace(L, 1);
   lua_settop(L, 3);

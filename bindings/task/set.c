@@ -8,8 +8,8 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/op.h"
-#include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 
 static const char CLASS[] = "luapool.task.set";
 
@@ -143,8 +143,10 @@ static const lp_op_class taker_class = {
  * none is expected. Waits. One task at a time. */
 static int set_next(lua_State *L) {
   set *s = check(L);
-  double timeout = lpb_task_opt_timeout(L, 2);
-  if (s->taker) return lp_raise_text(L, "another task takes out of it already");
+  double timeout = lp_usage_opt_seconds(L, 2, "set:next");
+  if (s->taker)
+    return lp_usage_raise(L, "a map, or task.as_completed",
+                          "another task takes out of it already");
   end_op *e = lp_op_new(L, &taker_class, sizeof *e);
   e->set = s;
   s->taker = &e->op;

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 
 /* A shield is left by closing a variable and not by catching errors, so that a traceback is
  * taken where an error is raised, and a coroutine that is closed inside leaves it too. */
@@ -38,9 +39,9 @@ static int finish_shield(lua_State *L, int status, lua_KContext context) {
  * @param ... any its arguments
  * @return any ... what fn returns */
 static int task_shield(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lp_usage_callable(L, 1, "task.shield");
   lp_task *t = lp_state_of(L)->current;
-  if (!t) return luaL_error(L, "task.shield outside any task");
+  if (!t) return lp_usage_raise(L, "task.shield", "no task is running");
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_toclose(L, 1);

@@ -9,12 +9,12 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 
-double lpb_task_opt_timeout(lua_State *L, int arg) {
-  if (lua_isnoneornil(L, arg)) return -1;
-  double seconds = luaL_checknumber(L, arg);
-  luaL_argcheck(L, seconds >= 0, arg, "seconds cannot be negative");
-  return seconds;
+lp_task *lpb_task_self(lua_State *L, const char *method) {
+  lp_task *t = lp_task_test(L, 1);
+  if (!t) lp_usage_self(L, method, "luapool.Task");
+  return t;
 }
 
 /* Makes a task that calls fn(...). It first runs when the caller waits. An error that nobody
@@ -29,7 +29,7 @@ double lpb_task_opt_timeout(lua_State *L, int arg) {
  * @param ... any its arguments
  * @return luapool.Task */
 static int task_spawn(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lp_usage_callable(L, 1, "task.spawn");
   lp_task_spawn_exposed(L, lua_gettop(L) - 1);
   return 1;
 }
@@ -99,8 +99,7 @@ static const lp_op_class sleep_class = {.name = "sleep", .cancel = sleep_cancel}
  * @async
  * @param seconds number */
 static int task_sleep(lua_State *L) {
-  double seconds = luaL_checknumber(L, 1);
-  luaL_argcheck(L, seconds >= 0, 1, "seconds cannot be negative");
+  double seconds = lp_usage_seconds(L, 1, "task.sleep");
   return lp_op_await(L, lp_op_new(L, &sleep_class, sizeof(lp_op)), seconds);
 }
 
@@ -197,10 +196,11 @@ static const lp_op_class await_class = {
 static const lp_op_class result_class = {
     .name = "task", .results = result_results, .close = await_close, .which = await_which};
 
-static int wait_for(lua_State *L, const lp_op_class *class) {
-  lp_task *t = lp_task_check(L, 1);
-  double timeout = lpb_task_opt_timeout(L, 2);
-  if (t == lp_state_of(L)->current) return luaL_error(L, "a task cannot wait for itself");
+static int wait_for(lua_State *L, const lp_op_class *class, const char *method) {
+  lp_task *t = lpb_task_self(L, method);
+  double timeout = lp_usage_opt_seconds(L, 2, method);
+  if (t == lp_state_of(L)->current)
+    return lp_usage_raise(L, method, "a task cannot wait for itself");
   await_op *a = lp_op_new(L, class, sizeof *a);
   a->watch.ended = await_ended;
   a->number = t->number;
@@ -239,7 +239,7 @@ static int wait_for(lua_State *L, const lp_op_class *class) {
  * @raises timeout the task has not ended by then; it goes on
  * @raises cancelled the task was cancelled */
 static int task_await(lua_State *L) {
-  return wait_for(L, &await_class);
+  return wait_for(L, &await_class, "Task:await");
 }
 
 /* Waits for the end of the task; never raises its error.
@@ -254,7 +254,7 @@ static int task_await(lua_State *L) {
  * @return any ... what its function returned, or its error */
 static int task_result(lua_State *L) {
   lua_settop(L, 1);
-  return wait_for(L, &result_class);
+  return wait_for(L, &result_class, "Task:result");
 }
 
 /* ---- the rest of a Task ---- */
@@ -271,7 +271,7 @@ static int task_result(lua_State *L) {
  * @param reason? string stands in the error's message
  * @return boolean */
 static int task_cancel(lua_State *L) {
-  lp_task *t = lp_task_check(L, 1);
+  lp_task *t = lpb_task_self(L, "Task:cancel");
   lua_settop(L, 2);
   lua_pushboolean(L, lp_task_cancel(L, t));
   return 1;
@@ -289,7 +289,7 @@ static int task_cancel(lua_State *L) {
  * @return "pending"|"running"|"done"|"failed"|"cancelled" */
 static int task_status(lua_State *L) {
   static const char *const names[] = {"pending", "running", "done", "failed", "cancelled"};
-  lua_pushstring(L, names[lp_task_check(L, 1)->status]);
+  lua_pushstring(L, names[lpb_task_self(L, "Task:status")->status]);
   return 1;
 }
 
@@ -306,9 +306,9 @@ static int task_status(lua_State *L) {
  * @param new? string
  * @return string? */
 static int task_name(lua_State *L) {
-  lp_task_check(L, 1);
+  lpb_task_self(L, "Task:name");
   if (lua_gettop(L) > 1) {
-    luaL_checkstring(L, 2);
+    lp_usage_string(L, 2, "Task:name", NULL);
     lua_settop(L, 2);
     lp_task_set_field(L, 1, LP_TASK_NAME);
   }
@@ -316,11 +316,11 @@ static int task_name(lua_State *L) {
   return 1;
 }
 
-static int settle(lua_State *L, bool ok) {
-  lp_task *t = lp_task_check(L, 1);
+static int settle(lua_State *L, bool ok, const char *method) {
+  lp_task *t = lpb_task_self(L, method);
   int n = lua_gettop(L) - 1;
-  luaL_argcheck(L, !t->co, 1, "not a promise");
-  luaL_argcheck(L, ok || n == 1, 2, "an error expected");
+  if (t->co) lp_usage_raise(L, method, "not a promise: a task ends by itself");
+  if (!ok && n != 1) lp_usage_raise(L, method, "one argument expected, the error, got %d", n);
   lua_pushboolean(L, lp_task_settle(L, t, ok, n));
   return 1;
 }
@@ -336,7 +336,7 @@ static int settle(lua_State *L, bool ok) {
  * @param ... any
  * @return boolean */
 static int task_resolve(lua_State *L) {
-  return settle(L, true);
+  return settle(L, true, "Promise:resolve");
 }
 
 /* Ends a promise: it has failed, with this error. Returns false when it had ended already. Only
@@ -351,7 +351,7 @@ static int task_resolve(lua_State *L) {
  * @param err any
  * @return boolean */
 static int task_reject(lua_State *L) {
-  return settle(L, false);
+  return settle(L, false, "Promise:reject");
 }
 
 /* core.trace() -> {error, traceback} or nil: the latest error that this task raised or caught.

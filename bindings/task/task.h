@@ -5,13 +5,15 @@
 
 #include <lauxlib.h>
 
+#include "runtime/loop/task.h"
+
 /* Functions of the module. */
 extern const luaL_Reg lpb_task_functions[];
 
 /* Methods of Task. */
 extern const luaL_Reg lpb_task_methods[];
 
-/* Returns the optional number of seconds at `arg`: -1 for none. Raises. */
-double lpb_task_opt_timeout(lua_State *L, int arg);
+/* The Task at 1, which `method` was called on. Raises when it is none. */
+lp_task *lpb_task_self(lua_State *L, const char *method);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/loop/scripts.h"
+#include "runtime/loop/usage.h"
 
 static const char CLASS[] = "luapool.error";
 
@@ -58,13 +59,6 @@ int lp_raise(lua_State *L, const char *kind, const char *message, ...) {
   va_start(args, message);
   push(L, kind, message, args);
   va_end(args);
-  return lua_error(L);
-}
-
-int lp_raise_text(lua_State *L, const char *message) {
-  luaL_where(L, user_level(L));
-  lua_pushstring(L, message);
-  lua_concat(L, 2);
   return lua_error(L);
 }
 
@@ -148,11 +142,6 @@ static int error_raise(lua_State *L) {
   return lua_error(L);
 }
 
-/* error.wrong(message). Raises a string, for a call that is wrong, at the user's line. */
-static int error_wrong(lua_State *L) {
-  return lp_raise_text(L, luaL_checkstring(L, 1));
-}
-
 /* Tells whether a value is an error object, of this kind when one is given.
  *
  * ```lua
@@ -192,12 +181,10 @@ static void open_class(lua_State *L) {
 }
 
 int luaopen_luapool_error_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"new", error_new},
-                                       {"raise", error_raise},
-                                       {"is", error_is},
-                                       {"wrong", error_wrong},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"new", error_new}, {"raise", error_raise}, {"is", error_is}, {NULL, NULL}};
   luaL_newlib(L, functions);
+  lp_usage_open(L);
   open_class(L);
   lua_setfield(L, -2, "class");
   return 1;

@@ -14,9 +14,6 @@ void lp_raise_push(lua_State *L, const char *kind, const char *message, ...);
 /* Pushes one and raises it. Never returns. */
 int lp_raise(lua_State *L, const char *kind, const char *message, ...);
 
-/* Raises a string, for a call that is wrong: the same position, then the message. */
-int lp_raise_text(lua_State *L, const char *message);
-
 /* Raises the error of a negative code: "<what>: <text of the code>"; `what` may be NULL. */
 int lp_raise_code(lua_State *L, int code, const char *what);
 

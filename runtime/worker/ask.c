@@ -57,7 +57,7 @@ static void ask_cancel(lp_op *op, int why) {
 static int raise_answer(lua_State *L) {
   const char *kind = lua_tostring(L, -2), *message = lua_tostring(L, -1);
   if (!message) return lua_error(L);
-  return kind ? lp_raise(L, kind, "%s", message) : lp_raise_text(L, message);
+  return lp_raise(L, kind ? kind : "internal", "%s", message);
 }
 
 static int ask_results(lua_State *L, lp_op *op) {

@@ -17,8 +17,8 @@ local M = {
   about = "Runs a job file over worker processes, or a script. ARGS are `...` and `arg` of a\n"
     .. "script and ctx.args of a job.",
   options = {
-    { "p", "processes", "N", "count", "worker processes (default: usable cores)" },
-    { "c", "concurrency", "N", "count", "tasks at once in each process (default: 100)" },
+    { "p", "processes", "N", "processes", "worker processes (default: usable cores)" },
+    { "c", "concurrency", "N", "concurrency", "tasks at once in each process (default: 100)" },
     { "m", "mode", "MODE", { "async", "sync" }, "sync: one item at a time in each process" },
     { false, "config", "FILE", "string", "settings (YAML) for the job's ctx.config" },
     { "o", "output", "FILE", "string", "where the results go, as JSON lines; - is stdout" },

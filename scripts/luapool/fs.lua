@@ -4,8 +4,8 @@
 -- begun is still done. Lua's own `io.*` blocks the whole process, as in stock Lua.
 
 local core = require "luapool.fs.core"
-local err = require "luapool.error"
 local options = require "luapool.internal.options"
+local usage = require "luapool.internal.usage"
 
 --- Files and folders. Every call waits on libuv's threads, so other tasks run meanwhile; Lua's own
 --- `io.*` blocks the whole process. A path is a string, or what `fs.tempdir` returned. A cancelled
@@ -27,15 +27,8 @@ local M = {
   rename = core.rename,
 }
 
--- Raises at the user's line what bindings/fs/fs.c would raise at ours.
-local function check_path(path, where)
-  if type(path) == "string" or type(path) == "number" then return end
-  if type(path) == "table" and type(path.path) == "string" then return end
-  err.wrong("bad argument #1 to '%s' (string expected, got %s)", where, err.type(path))
-end
-
-local MKDIR = { parents = "boolean" }
-local REMOVE = { recursive = "boolean" }
+local check_mkdir = options.define("fs.mkdir", { parents = "boolean" })
+local check_remove = options.define("fs.remove", { recursive = "boolean" })
 
 ---@class luapool.fs.MkdirOptions
 ---@field parents? boolean make the folders above it too; one that is there already is no error
@@ -52,8 +45,7 @@ local REMOVE = { recursive = "boolean" }
 ---@param opts? luapool.fs.MkdirOptions
 ---@raises fs
 function M.mkdir(path, opts)
-  check_path(path, "mkdir")
-  core.mkdir(path, options.check("fs.mkdir", opts, MKDIR).parents)
+  core.mkdir(path, check_mkdir(opts).parents)
 end
 
 ---@class luapool.fs.RemoveOptions
@@ -73,8 +65,7 @@ end
 ---@param opts? luapool.fs.RemoveOptions
 ---@raises fs
 function M.remove(path, opts)
-  check_path(path, "remove")
-  core.remove(path, options.check("fs.remove", opts, REMOVE).recursive)
+  core.remove(path, check_remove(opts).recursive)
 end
 
 --- A folder that is removed with all that is in it when it is closed: see `fs.tempdir`. `dir ..
@@ -94,7 +85,7 @@ Tempdir.__index = Tempdir
 --- ```
 ---@async
 function Tempdir:close()
-  err.check_self(self, Tempdir, "close")
+  usage.self(self, Tempdir, "Tempdir:close")
   if self.closed then return end
   self.closed = true
   local ok, e = pcall(core.remove, self.path, true)

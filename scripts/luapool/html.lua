@@ -5,6 +5,7 @@ local core = require "luapool.html.core"
 local css = require "luapool.internal.html_css"
 local options = require "luapool.internal.options"
 local url = require "luapool.internal.url"
+local usage = require "luapool.internal.usage"
 
 --- Pages of the web, on libxml2. Broken markup never raises. Nodes are searched by XPath and by CSS
 --- selectors.
@@ -63,7 +64,7 @@ local function to_utf8(text, charset)
   return known or core.to_utf8(text, "windows-1252")
 end
 
-local PARSE = { base_url = "string", charset = "string" }
+local check_parse = options.define("html.parse", { base_url = "string", charset = "string" })
 
 ---@class luapool.html.ParseOptions
 ---@field base_url? string where the page came from: relative links start there
@@ -80,10 +81,8 @@ local PARSE = { base_url = "string", charset = "string" }
 ---@param opts? luapool.html.ParseOptions
 ---@return luapool.html.Node
 function M.parse(text, opts)
-  opts = options.check("html.parse", opts, PARSE)
-  if type(text) ~= "string" then
-    error("html.parse: the text must be a string, got " .. type(text), 2)
-  end
+  opts = check_parse(opts)
+  usage.argument("html.parse", 1, text, "string")
   text = to_utf8(text, opts.charset):gsub("\0", "\u{FFFD}")
   return core.parse(text, opts.base_url)
 end
@@ -97,6 +96,8 @@ end
 ---@param selector string
 ---@return luapool.html.Node[]
 function Node:css(selector)
+  core.check(self, "Node:css")
+  usage.argument("Node:css", 1, selector, "string")
   return self:xpath(css.to_xpath(selector))
 end
 
@@ -110,6 +111,8 @@ end
 ---@param query string
 ---@return luapool.html.Node|string|number|boolean|nil
 function Node:first(query)
+  core.check(self, "Node:first")
+  usage.argument("Node:first", 1, query, "string")
   local is_xpath = query:find("^%s*[/(]") or query:find("^%s*%.[/.]")
   local found = self:xpath(is_xpath and query or "(" .. css.to_xpath(query) .. ")[1]")
   if type(found) == "table" then return found[1] end
@@ -133,6 +136,8 @@ end
 ---@param address string
 ---@return string
 function Node:resolve(address)
+  core.check(self, "Node:resolve")
+  usage.argument("Node:resolve", 1, address, "string")
   local base = base_of(self)
   return base and url.resolve(address, base) or address
 end
@@ -146,6 +151,7 @@ end
 --- ```
 ---@return string[]
 function Node:links()
+  core.check(self, "Node:links")
   local base, list = base_of(self), {}
   for _, href in ipairs(self:xpath("descendant-or-self::*[self::a or self::area]/@href")) do
     if not href:lower():find("^%s*javascript:") then

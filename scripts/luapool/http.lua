@@ -5,7 +5,9 @@
 
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
+local Policy = require "luapool.internal.retry.policy"
 local plans = require "luapool.internal.http.plan"
+local usage = require "luapool.internal.usage"
 require "luapool.internal.http.response"
 
 --- Requests over HTTP and HTTPS. The functions of this module share connections and keep no
@@ -48,10 +50,6 @@ Client.__name = "luapool.http.Client"
 local LIMIT = 100 -- requests at once
 local shared = setmetatable({ core = core.client(LIMIT, 0, false), defaults = {} }, Client)
 
-local function usage(message, ...)
-  error(errors.new("usage", message:format(...)), 0)
-end
-
 -- Statuses that may pass.
 local PASSING = {}
 for _, status in ipairs { 408, 425, 429, 500, 502, 503, 504 } do PASSING[status] = true end
@@ -78,14 +76,11 @@ local function retrying(again, client, method, url, plan)
 end
 
 -- All requests but the shortest come through here.
-local function perform(self, method, url, opts)
-  if type(url) ~= "string" then
-    usage("http.%s: the URL must be a string, got %s", method:lower(), type(url))
-  end
+local function perform(self, method, url, opts, where)
   local plan
-  if opts ~= nil or method ~= "GET" then plan = plans.make(self, method, opts)
+  if opts ~= nil or method ~= "GET" then plan = plans.make(self, method, opts, where)
   else plan = self.get_plan end
-  url = plans.url(self.base_url, url, opts and opts.params)
+  url = plans.url(self.base_url, url, opts and opts.params, where)
   if self.again and IDEMPOTENT[method] then
     return retrying(self.again, self.core, method, url, plan)
   end
@@ -112,7 +107,9 @@ end
 ---@raises aborted
 ---@raises usage
 function M.request(method, url, opts)
-  return perform(shared, plans.method(method), url, opts)
+  usage.argument("http.request", 1, method, "method")
+  usage.argument("http.request", 2, url, "string")
+  return perform(shared, method:upper(), url, opts, "http.request")
 end
 
 --- Sends a GET request and waits for the response. Raises as `http.request` does.
@@ -129,7 +126,8 @@ end
 ---@return luapool.http.Response
 function M.get(url, opts)
   if opts == nil and type(url) == "string" then return request(shared.core, "GET", url) end
-  return perform(shared, "GET", url, opts)
+  usage.argument("http.get", 1, url, "string")
+  return perform(shared, "GET", url, opts, "http.get")
 end
 
 --- Closes the connections that `http.get` and its like keep. Requests that are under way fail with
@@ -156,7 +154,15 @@ end
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
 function Client:request(method, url, opts)
-  return perform(self, plans.method(method), url, opts)
+  usage.self(self, Client, "Client:request")
+  usage.argument("Client:request", 1, method, "method")
+  usage.argument("Client:request", 2, url, "string")
+  return perform(self, method:upper(), url, opts, "Client:request")
+end
+
+local function check_call(self, url, where)
+  usage.self(self, Client, where)
+  usage.argument(where, 1, url, "string")
 end
 
 --- Sends a GET request, as `http.get` does.
@@ -170,7 +176,8 @@ end
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
 function Client:get(url, opts)
-  return perform(self, "GET", url, opts)
+  check_call(self, url, "Client:get")
+  return perform(self, "GET", url, opts, "Client:get")
 end
 
 --- Sends a POST request; otherwise as `http.get`.
@@ -259,9 +266,15 @@ end
 ---@return luapool.http.Response
 
 for _, name in ipairs { "post", "put", "patch", "delete", "head", "options" } do
-  local method = name:upper()
-  M[name] = function(url, opts) return perform(shared, method, url, opts) end
-  Client[name] = function(self, url, opts) return perform(self, method, url, opts) end
+  local method, plain, of_client = name:upper(), "http." .. name, "Client:" .. name
+  M[name] = function(url, opts)
+    usage.argument(plain, 1, url, "string")
+    return perform(shared, method, url, opts, plain)
+  end
+  Client[name] = function(self, url, opts)
+    check_call(self, url, of_client)
+    return perform(self, method, url, opts, of_client)
+  end
 end
 
 --- Closes the connections. Requests that are under way fail with kind `aborted`.
@@ -274,13 +287,15 @@ end
 --- print(select(2, waiting:result()).kind) --> aborted
 --- ```
 function Client:close()
+  usage.self(self, Client, "Client:close")
   self.core:close()
 end
 
 Client.__close = Client.close
 
 local function with_retry(policy)
-  return require("luapool.retry").wrap(attempt, policy)
+  local retry = require "luapool.retry"
+  return retry.wrap(attempt, Policy.new(policy, "http.client: option 'retry'"))
 end
 
 --- Makes a client. Cookies that servers set are sent back by it, unless `cookies` is false.
@@ -307,7 +322,7 @@ function M.client(opts)
     headers = opts.headers,
     again = opts.retry and with_retry(opts.retry),
   }, Client)
-  local plan = plans.make(self, "GET")
+  local plan = plans.make(self, "GET", nil, "http.client")
   self.get_plan = next(plan) and plan
   return self
 end

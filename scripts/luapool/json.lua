@@ -21,7 +21,7 @@ local M = {}
 ---@type lightuserdata
 M.null = core.null
 
-local ENCODE = { indent = "integer", sort_keys = "boolean" }
+local check_encode = options.define("json.encode", { indent = "indent", sort_keys = "boolean" })
 
 ---@class luapool.json.EncodeOptions
 ---@field indent? integer spaces for each level; default: all on one line
@@ -40,7 +40,7 @@ local ENCODE = { indent = "integer", sort_keys = "boolean" }
 ---@raises json it has no form in JSON
 function M.encode(value, opts)
   if opts == nil then return core.encode(value) end
-  options.check("json.encode", opts, ENCODE)
+  opts = check_encode(opts)
   return core.encode(value, opts.indent, opts.sort_keys)
 end
 

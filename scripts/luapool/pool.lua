@@ -3,12 +3,13 @@
 --@whole
 
 local core = require "luapool.pool.core"
-local errors = require "luapool.error"
+local lists = require "luapool.internal.items"
 local luapool = require "luapool.core"
 local maps = require "luapool.internal.map"
 local options = require "luapool.internal.options"
 local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
+local usage = require "luapool.internal.usage"
 
 --- Work over processes. A pool starts workers, processes with a Lua state of their own, and hands
 --- functions and items to them; in each worker many tasks run at once.
@@ -42,10 +43,10 @@ local M = {}
 
 local CONCURRENCY = 100
 
-local NEW = {
-  processes = "count",
-  concurrency = "count",
-  init = "function",
+local check_new = options.define("pool.new", {
+  processes = "processes",
+  concurrency = "concurrency",
+  init = "callable",
   init_args = "table",
   crash_retries = "count0",
   max_tasks = "count0",
@@ -54,11 +55,13 @@ local NEW = {
   memory_limit = "size",
   scheduler = "string|callable",
   on_error = "callable",
-}
+})
 
 local SCHEDULERS = { least_loaded = true, round_robin = true }
 
 local MAP = { ordered = "boolean", return_errors = "boolean" }
+local check_map = options.define("pool:map", MAP)
+local check_starmap = options.define("pool:starmap", MAP)
 
 --- Worker processes that take work: see `pool.new`. Leaving the scope of `<close>` closes the pool
 --- and waits for its work; leaving it by an error terminates the pool.
@@ -112,16 +115,15 @@ end
 ---@param opts? luapool.pool.Options
 ---@return luapool.Pool
 function M.new(opts)
-  opts = opts or {}
-  options.check("pool.new", opts, NEW)
+  opts = check_new(opts)
   if luapool.worker then
-    errors.wrong("a pool cannot be made inside a worker: make it in main, and let the workers "
-      .. "return what is to be done next")
+    usage.raise("pool.new", "a pool cannot be made inside a worker: make it in main, and let the "
+      .. "workers return what is to be done next")
   end
   local scheduler = opts.scheduler or "least_loaded"
   if type(scheduler) == "string" and not SCHEDULERS[scheduler] then
     local hint = options.hint(scheduler, SCHEDULERS)
-    errors.wrong("pool.new: unknown scheduler '%s'%s", scheduler, hint)
+    usage.raise("pool.new", "unknown scheduler '%s'%s", scheduler, hint)
   end
   local args = opts.init_args or {}
   local setup = {
@@ -143,7 +145,7 @@ function M.new(opts)
     max_pending = opts.max_pending,
     task_timeout = opts.task_timeout,
     round_robin = scheduler == "round_robin",
-  }, setup, opts.init, table.unpack(args, 1, args.n or #args))
+  }, setup, opts.init and usage.to_function(opts.init), table.unpack(args, 1, args.n or #args))
   return setmetatable({
     handle = handle,
     on_error = opts.on_error,
@@ -185,7 +187,8 @@ end
 ---@raises memory beyond twice the `memory_limit`
 ---@raises closed the pool was closed
 function Pool:apply(fn, ...)
-  errors.check_self(self, Pool, "apply")
+  usage.self(self, Pool, "pool:apply")
+  fn = usage.to_function(fn, "pool:apply", 1)
   schedule(self, fn)
   if not self.on_error then return self.handle:apply(fn, ...) end
   local results = table.pack(pcall(self.handle.apply, self.handle, fn, ...))
@@ -212,7 +215,8 @@ end
 ---@raises rejected `max_pending` tasks wait already
 ---@raises closed the pool was closed
 function Pool:submit(fn, ...)
-  errors.check_self(self, Pool, "submit")
+  usage.self(self, Pool, "pool:submit")
+  fn = usage.to_function(fn, "pool:submit", 1)
   schedule(self, fn)
   local future = self.handle:submit(fn, ...)
   if self.on_error then
@@ -232,7 +236,7 @@ end
 --- print(select(2, pcall(p.apply, p, print)).kind) --> closed
 --- ```
 function Pool:close()
-  errors.check_self(self, Pool, "close")
+  usage.self(self, Pool, "pool:close")
   self.handle:close()
 end
 
@@ -246,7 +250,7 @@ end
 --- p:join()
 --- ```
 function Pool:terminate()
-  errors.check_self(self, Pool, "terminate")
+  usage.self(self, Pool, "pool:terminate")
   self.handle:terminate()
 end
 
@@ -262,7 +266,8 @@ end
 ---@param timeout? number seconds
 ---@raises timeout
 function Pool:join(timeout)
-  errors.check_self(self, Pool, "join")
+  usage.self(self, Pool, "pool:join")
+  usage.optional("pool:join", 1, timeout, "seconds")
   self.handle:join(timeout)
 end
 
@@ -302,7 +307,7 @@ end
 --- ```
 ---@return luapool.pool.Stats
 function Pool:stats()
-  errors.check_self(self, Pool, "stats")
+  usage.self(self, Pool, "pool:stats")
   local stats = self.handle:stats()
   for _, worker in ipairs(stats.workers) do
     worker.rss = worker.pid > 0 and rss(worker.pid) or nil
@@ -333,7 +338,11 @@ local function putter(pool, fn, put)
 end
 
 local function new_map(pool, name, fn, items, opts, put)
-  opts = maps.check(name, fn, items, opts, MAP)
+  if lists.swapped(fn, items) then
+    usage.raise(name, "the function comes first and then the items: %s(fn, items)", name)
+  end
+  fn = usage.to_function(fn, name, 1)
+  lists.check(name, 2, items)
   local handle = core.map(pool.handle, fn, opts.ordered ~= false)
   return maps.start(handle, items, {
     return_errors = opts.return_errors,
@@ -369,8 +378,8 @@ end
 ---@param opts? luapool.pool.MapOptions
 ---@return luapool.Map
 function Pool:map(fn, items, opts)
-  errors.check_self(self, Pool, "map")
-  return new_map(self, "pool:map", fn, items, opts)
+  usage.self(self, Pool, "pool:map")
+  return new_map(self, "pool:map", fn, items, check_map(opts))
 end
 
 --- Runs fn over lists of arguments; otherwise as `map`.
@@ -382,15 +391,15 @@ end
 --- --> bb
 --- ```
 ---@param fn function
----@param lists table|function as `items` of `map`; each item is a list of arguments
+---@param items table|function as `items` of `map`; each item is a list of arguments
 ---@param opts? luapool.pool.MapOptions
 ---@return luapool.Map
-function Pool:starmap(fn, lists, opts)
-  errors.check_self(self, Pool, "starmap")
-  return new_map(self, "pool:starmap", fn, lists, opts, function(handle, list)
+function Pool:starmap(fn, items, opts)
+  usage.self(self, Pool, "pool:starmap")
+  return new_map(self, "pool:starmap", fn, items, check_starmap(opts), function(handle, list)
     if list == nil then return false end
     if type(list) ~= "table" then
-      error(("pool:starmap: each item is a list of arguments, got %s"):format(type(list)), 0)
+      usage.raise("pool:starmap", "each item is a list of arguments, got %s", usage.describe(list))
     end
     return handle:send(table.unpack(list, 1, list.n or #list))
   end)

@@ -5,6 +5,7 @@ local core = require "luapool.process.core"
 local errors = require "luapool.error"
 local options = require "luapool.internal.options"
 local pool = require "luapool.pool"
+local usage = require "luapool.internal.usage"
 
 --- A Lua function in a process of its own, and programs that are run to their end.
 ---
@@ -20,26 +21,30 @@ local pool = require "luapool.pool"
 ---@class luapool.process
 local M = {}
 
-local EXEC = { stdin = "string", cwd = "string", env = "table", timeout = "seconds" }
+local check_exec = options.define("process.exec", {
+  stdin = "string", cwd = "string", env = "table", timeout = "seconds",
+})
+
+local function wrong(text, ...) usage.raise("process.exec", text, ...) end
 
 -- The program and its arguments, and the options: the list and the other fields of one table.
 local function split(command)
   local args, opts = {}, {}
   for i, arg in ipairs(command) do
     if type(arg) ~= "string" and type(arg) ~= "number" then
-      error(("process.exec: argument %d must be a string, got a %s"):format(i, type(arg)), 3)
+      wrong("item %d of the command must be a string, got %s", i, usage.describe(arg))
     end
     args[i] = tostring(arg)
     if args[i]:find("\0", 1, true) then
-      error(("process.exec: argument %d cannot hold a zero byte"):format(i), 3)
+      wrong("item %d of the command cannot hold a zero byte", i)
     end
   end
   if not args[1] then
-    error("process.exec: a program is missing: process.exec{\"cmd\", \"arg\"}", 3)
+    wrong "a program is missing: process.exec{\"cmd\", \"arg\"}"
   end
   for key, value in pairs(command) do
     if math.type(key) == "integer" and key > #args then
-      error(("process.exec: argument %d must be a string, got a nil"):format(#args + 1), 3)
+      wrong("item %d of the command must be a string, got nil", #args + 1)
     end
     if not args[key] then opts[key] = value end
   end
@@ -54,11 +59,11 @@ local function environment(env)
   end
   for name, value in pairs(env) do
     if type(name) ~= "string" or name:find "[=\0]" or tostring(value):find("\0", 1, true) then
-      error(("process.exec: %q is no name, or no value, for 'env'"):format(tostring(name)), 3)
+      wrong("%q is no name, or no value, for 'env'", tostring(name))
     end
     if type(value) == "table" or type(value) == "function" then
-      local text = "process.exec: the value of '%s' in 'env' must be a string, got a %s"
-      error(text:format(name, type(value)), 3)
+      local text = "the value of '%s' in 'env' must be a string, got %s"
+      wrong(text, name, usage.describe(value))
     end
     if value then list[#list + 1] = name .. "=" .. tostring(value) end
   end
@@ -96,14 +101,13 @@ end
 ---@raises process it cannot be started; field `code`
 function M.exec(command, extra)
   if extra ~= nil and type(command) == "table" then
-    error("process.exec: options stand in the one table, as {\"cmd\", \"arg\", timeout = 5}", 2)
+    wrong "options stand in the one table, as {\"cmd\", \"arg\", timeout = 5}"
   end
   if type(command) ~= "table" then
-    local text = "process.exec: a table expected, as {\"cmd\", \"arg\"}, got a %s"
-    error(text:format(type(command)), 2)
+    usage.expected("process.exec", 1, "a table, as {\"cmd\", \"arg\"},", command)
   end
   local args, opts = split(command)
-  options.check("process.exec", opts, EXEC)
+  check_exec(opts)
   local env = opts.env and environment(opts.env)
   return core.exec(args, opts.stdin, opts.cwd, env, opts.timeout or -1)
 end
@@ -117,7 +121,9 @@ end
 --- os.exit was given; -15 after `terminate`, -9 after `kill`
 local Process = { __name = "luapool.Process" }
 
-local NEW = { args = "table", name = "string", init = "function", init_args = "table" }
+local check_new = options.define("process.new", {
+  args = "table", name = "string", init = "callable", init_args = "table",
+})
 
 local count = 0
 
@@ -140,18 +146,15 @@ local count = 0
 ---@param opts? luapool.process.Options
 ---@return luapool.Process
 function M.new(fn, opts)
-  opts = opts or {}
-  if type(fn) ~= "function" then
-    error(("bad argument #1 to 'process.new' (a function expected, got %s)"):format(type(fn)), 2)
-  end
-  options.check("process.new", opts, NEW)
+  usage.argument("process.new", 1, fn, "callable")
+  opts = check_new(opts)
   count = count + 1
   local name = opts.name or ("process-%d"):format(count)
   return setmetatable({ fn = fn, opts = opts, name = name }, Process)
 end
 
-local function started(self)
-  if not self.future then error(("%s is not started: call start first"):format(self.name), 3) end
+local function started(self, method)
+  if not self.future then usage.raise(method, "%s is not started: call start first", self.name) end
   return self.future, self.pool
 end
 
@@ -165,8 +168,10 @@ end
 --- ```
 ---@async
 function Process:start()
-  errors.check_self(self, Process, "start")
-  if self.pool then error(("%s was started before; make a new one"):format(self.name), 2) end
+  usage.self(self, Process, "Process:start")
+  if self.pool then
+    usage.raise("Process:start", "%s was started before; make a new one", self.name)
+  end
   local opts = self.opts
   local args = opts.args or {}
   local one = pool.new {
@@ -205,8 +210,9 @@ end
 ---@raises worker_died
 ---@raises cancelled after `terminate` and `kill`
 function Process:join(timeout)
-  errors.check_self(self, Process, "join")
-  local future, one = started(self)
+  usage.self(self, Process, "Process:join")
+  usage.optional("Process:join", 1, timeout, "seconds")
+  local future, one = started(self, "Process:join")
   one:join(timeout)
   local result = table.pack(future:result())
   if result[1] then return table.unpack(result, 2, result.n) end
@@ -222,7 +228,7 @@ end
 --- ```
 ---@return boolean
 function Process:is_alive()
-  errors.check_self(self, Process, "is_alive")
+  usage.self(self, Process, "Process:is_alive")
   return self.future ~= nil and not self.pool.handle:ended()
 end
 
@@ -235,8 +241,8 @@ end
 --- print(select(2, pcall(p.join, p)).kind, p.exitcode) --> cancelled -15
 --- ```
 function Process:terminate()
-  errors.check_self(self, Process, "terminate")
-  local _, one = started(self)
+  usage.self(self, Process, "Process:terminate")
+  local _, one = started(self, "Process:terminate")
   self.signal = self.signal or -15
   one:terminate()
 end
@@ -250,8 +256,8 @@ end
 --- print(pcall(p.join, p) == false, p.exitcode) --> true -9
 --- ```
 function Process:kill()
-  errors.check_self(self, Process, "kill")
-  local _, one = started(self)
+  usage.self(self, Process, "Process:kill")
+  local _, one = started(self, "Process:kill")
   self.signal = -9
   one.handle:kill()
 end
@@ -276,7 +282,7 @@ end
 --- ```
 ---@async
 function Process:close()
-  errors.check_self(self, Process, "close")
+  usage.self(self, Process, "Process:close")
   Process.__close(self)
 end
 

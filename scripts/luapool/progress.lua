@@ -3,11 +3,13 @@
 -- main draws: in a worker a bar counts and shows nothing.
 
 local core = require "luapool.core"
+local lists = require "luapool.internal.items"
 local options = require "luapool.internal.options"
 local screen = require "luapool.term.core"
 local settings = require "luapool.internal.settings"
 local sleep_unref = require("luapool.task.core").sleep_unref
 local task = require "luapool.task"
+local usage = require "luapool.internal.usage"
 
 --- Progress bars on stderr, with rate and remaining time. On a terminal they stay at its bottom;
 --- elsewhere each bar writes a plain line, at most one in ten seconds; with `--progress off`
@@ -198,7 +200,9 @@ local function one_line(text)
   return (text:gsub("%c+", " "))
 end
 
-local KNOWN = { total = "number", desc = "any", unit = "string" }
+local KNOWN = { total = "amount", desc = "any", unit = "string" }
+local check_bar = options.define("progress.bar", KNOWN)
+local check_wrap = options.define("progress.wrap", KNOWN)
 
 ---@class luapool.progress.Options
 ---@field total? number how many there are; without it there is a count and a rate
@@ -215,7 +219,7 @@ local KNOWN = { total = "number", desc = "any", unit = "string" }
 ---@param opts? luapool.progress.Options
 ---@return luapool.progress.Bar
 function M.bar(opts)
-  opts = options.check("progress.bar", opts, KNOWN)
+  opts = check_bar(opts)
   local now = task.now()
   local bar = setmetatable({
     n = 0, total = opts.total, desc = one_line(opts.desc or ""), unit = one_line(opts.unit or "it"),
@@ -236,6 +240,8 @@ end
 --- ```
 ---@param n? number default 1
 function Bar:update(n)
+  usage.self(self, Bar, "Bar:update")
+  if n ~= nil and math.type(n) ~= "integer" then usage.argument("Bar:update", 1, n, "finite") end
   self.n = self.n + (n or 1)
   if self.mode == "off" or self.closed then return end
   local now = task.now()
@@ -250,6 +256,8 @@ end
 --- ```
 ---@param total number? nil: not known
 function Bar:set_total(total)
+  usage.self(self, Bar, "Bar:set_total")
+  usage.optional("Bar:set_total", 1, total, "amount")
   self.total = total
 end
 
@@ -262,6 +270,8 @@ end
 --- ```
 ---@param postfix table<string, any>|string?
 function Bar:set_postfix(postfix)
+  usage.self(self, Bar, "Bar:set_postfix")
+  usage.optional("Bar:set_postfix", 1, postfix, "table|string")
   if type(postfix) == "table" then
     local words = {}
     for key, value in pairs(postfix) do
@@ -282,6 +292,7 @@ end
 --- bar:close()
 --- ```
 function Bar:close()
+  usage.self(self, Bar, "Bar:close")
   if self.closed then return end
   self.closed = true
   local now = task.now()
@@ -304,6 +315,7 @@ Wrapped.__index = Wrapped
 --- Closes the bar and what is wrapped; a loop that ends early does it.
 ---@param cause any
 function Wrapped:close(cause)
+  usage.self(self, Wrapped, "wrapped:close")
   self.bar:close()
   local inner, class = self.iterator, getmetatable(self.iterator)
   self.iterator = nil
@@ -311,6 +323,7 @@ function Wrapped:close(cause)
 end
 
 Wrapped.__close = Wrapped.close
+lists.mark(Wrapped)
 
 local function pass(self, ...)
   if (...) ~= nil then
@@ -357,10 +370,9 @@ function M.wrap(iterator, opts)
   class = type(class) == "table" and class or nil
   local list = is_list(iterator, class)
   if not list and type(iterator) ~= "function" and not (class and class.__call) then
-    error(("bad argument #1 to 'wrap' (an iterator or a list expected, got %s)"):format(
-      type(iterator)), 2)
+    usage.expected("progress.wrap", 1, "an iterator or a list", iterator)
   end
-  opts = options.check("progress.wrap", opts, KNOWN)
+  opts = check_wrap(opts)
   local length = (list or class and class.__len) and #iterator or nil
   local bar = M.bar { total = opts.total or length, desc = opts.desc, unit = opts.unit }
   local wrapped = { iterator = list and list_iterator(iterator) or iterator, bar = bar }

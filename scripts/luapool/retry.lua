@@ -4,6 +4,7 @@
 
 local errors = require "luapool.error"
 local task = require "luapool.task"
+local usage = require "luapool.internal.usage"
 local Policy = require "luapool.internal.retry.policy"
 local Wait = require "luapool.internal.retry.wait"
 
@@ -22,7 +23,7 @@ local Wait = require "luapool.internal.retry.wait"
 --- ```
 ---@class luapool.retry
 local M = {
-  policy = Policy.new,
+  policy = function(opts) return Policy.new(opts, "retry.policy") end,
   fixed = Wait.makers.fixed,
   exponential = Wait.makers.exponential,
   random = Wait.makers.random,
@@ -210,7 +211,21 @@ local function run(policy, statistics, fn, ...)
   end
 end
 
+-- A policy is no function, so that the two are told apart in either order.
+local function arrange(fn, policy)
+  if not usage.callable(fn) then fn, policy = policy, fn end
+  if not usage.callable(fn) then
+    usage.expected("retry.call", policy == nil and 1 or 2, "a function", fn)
+  end
+  if usage.callable(policy) then
+    usage.raise("retry.call", "two functions: the policy (a table or nil) stands behind the "
+      .. "function, its arguments behind that")
+  end
+  return fn, Policy.new(policy, "retry.call")
+end
+
 --- Calls fn(...) until it succeeds or the policy gives up, and returns its results.
+--- The policy may stand before the function, too.
 ---
 --- ```lua
 --- local function flip(n) if n < 0 then error("negative", 0) end return -n end
@@ -219,17 +234,18 @@ end
 ---   before_sleep = function(n, err) print("attempt " .. n, err) end,
 ---   on_giveup = function(err, statistics) return statistics.attempts end,
 --- }
---- print(retry.call(policy, flip, -1))
+--- print(retry.call(flip, policy, -1))
 --- --> attempt 1 negative
 --- --> 2
 --- ```
 ---@async
----@param policy luapool.retry.Options?
 ---@param fn function
----@param ... any its arguments
+---@param policy? luapool.retry.Options
+---@param ... any the arguments of fn
 ---@return any ... what fn returns
-function M.call(policy, fn, ...)
-  return run(Policy.new(policy), {}, fn, ...)
+function M.call(fn, policy, ...)
+  fn, policy = arrange(fn, policy)
+  return run(policy, {}, fn, ...)
 end
 
 --- As call, for a function made by wrap: `wrapped` is what its statistics are asked by.
@@ -258,7 +274,8 @@ end
 ---@param policy? luapool.retry.Options
 ---@return function
 function M.wrap(fn, policy)
-  policy = Policy.new(policy)
+  usage.argument("retry.wrap", 1, fn, "callable")
+  policy = Policy.new(policy, "retry.wrap")
   local function wrapped(...)
     return M.call_wrapped(wrapped, policy, fn, ...)
   end

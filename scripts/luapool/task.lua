@@ -5,9 +5,11 @@
 
 local core = require "luapool.task.core"
 local err = require "luapool.error"
+local lists = require "luapool.internal.items"
 local options = require "luapool.internal.options"
 local periodic = require "luapool.internal.periodic"
 local task_map = require "luapool.internal.task_map"
+local usage = require "luapool.internal.usage"
 
 --- Concurrency in one process. A task is a function that runs beside others and gives way to
 --- them whenever it waits; nothing else interrupts it, except that a task which computes for more
@@ -64,26 +66,25 @@ local function wait_or_cancel(tasks, mode, timeout)
 end
 
 -- Raises at the user's line unless the first n items of `list` may be waited for.
-local function check_items(list, n, functions)
+local function check_items(where, list, n, functions)
   local i = core.bad_item(list, n, functions)
   if not i then return end
   if list[i] == core.current() then
-    err.wrong("item %d of the list: a task cannot wait for itself", i)
+    usage.raise(where, "item %d of the list: a task cannot wait for itself", i)
   end
-  local what = functions and "a task or a function" or "a task"
-  err.wrong("bad item %d of the list (%s expected, got %s)", i, what, err.type(list[i]))
+  local what, got = functions and "a task or a function" or "a task", usage.describe(list[i])
+  usage.raise(where, "bad item %d of the list (%s expected, got %s)", i, what, got)
 end
 
 local function check_list(where, list)
-  if type(list) == "table" then return end
-  err.wrong("bad argument #1 to '%s' (a list expected, got %s)", where, err.type(list))
+  if type(list) ~= "table" then usage.expected(where, 1, "a list", list) end
 end
 
 -- A list has no fields but the `n` of table.pack: what is written into it would be ignored.
 local function check_fields(where, list)
   for key in pairs(list) do
     if type(key) == "string" and key ~= "n" then
-      err.wrong("bad argument #1 to '%s' (a list expected, but it has a field '%s'%s)", where, key,
+      usage.raise(where, "a list expected, but it has a field '%s'%s", key,
         key == "return_errors" and ": options come in a table behind it" or "")
     end
   end
@@ -91,23 +92,12 @@ end
 
 local function check_tasks(where, list)
   check_list(where, list)
-  check_items(list, #list, false)
-end
-
-local function check_seconds(where, seconds)
-  if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
-    err.wrong("bad argument #1 to '%s' (seconds expected, not negative)", where)
-  end
-end
-
-local function check_function(where, n, fn)
-  if type(fn) == "function" then return end
-  err.wrong("bad argument #%d to '%s' (function expected, got %s)", n, where, err.type(fn))
+  check_items(where, list, #list, false)
 end
 
 -- A list of tasks out of a list of n tasks and functions.
-local function to_tasks(list, n)
-  check_items(list, n, true)
+local function to_tasks(where, list, n)
+  check_items(where, list, n, true)
   return core.tasks(list, n)
 end
 
@@ -125,6 +115,8 @@ local function collect(tasks)
   end
   return (core.results(tasks))
 end
+
+local check_gather = options.define("task.gather", { return_errors = "boolean" })
 
 ---@class luapool.task.GatherOptions
 ---@field return_errors? boolean raise no error of theirs, return a second table with the errors
@@ -150,10 +142,10 @@ end
 ---@return any[] results
 ---@return table? errors with `return_errors`: place -> error
 function M.gather(list, opts)
-  local all = options.check("task.gather", opts, { return_errors = "boolean" }).return_errors
-  check_list("gather", list)
-  check_fields("gather", list)
-  local tasks = to_tasks(list, #list)
+  local all = check_gather(opts).return_errors
+  check_list("task.gather", list)
+  check_fields("task.gather", list)
+  local tasks = to_tasks("task.gather", list, #list)
   if all then return collect_all(tasks) end
   return collect(tasks)
 end
@@ -168,7 +160,7 @@ end
 ---@param ... function
 ---@return any ...
 function M.all(...)
-  local results = collect(to_tasks({ ... }, select("#", ...)))
+  local results = collect(to_tasks("task.all", { ... }, select("#", ...)))
   return table.unpack(results, 1, results.n)
 end
 
@@ -186,8 +178,8 @@ end
 ---@return any ... what fn returns
 ---@raises timeout fn was late; field `seconds`
 function M.timeout(seconds, fn, ...)
-  check_seconds("timeout", seconds)
-  check_function("timeout", 2, fn)
+  usage.argument("task.timeout", 1, seconds, "seconds")
+  usage.argument("task.timeout", 2, fn, "callable")
   local task = core.spawn(fn, ...)
   if not wait_or_cancel({ task }, "all_completed", seconds) then
     cancel_all({ task }, "timeout")
@@ -240,9 +232,9 @@ end
 ---@param ... any its arguments
 ---@return luapool.Task
 function Group:spawn(fn, ...)
-  err.check_self(self, Group, "spawn")
-  check_function("spawn", 1, fn)
-  if self.left then err.wrong "the group has been left" end
+  usage.self(self, Group, "Group:spawn")
+  usage.argument("Group:spawn", 1, fn, "callable")
+  if self.left then usage.raise("Group:spawn", "the group has been left") end
   local member = core.spawn(fn, ...)
   self.set:add(member)
   if self.cancelled then member:cancel(self.cancelled) end
@@ -291,7 +283,7 @@ Group.__close = leave
 --- ```
 ---@async
 function Group:close()
-  err.check_self(self, Group, "close")
+  usage.self(self, Group, "Group:close")
   leave(self)
 end
 
@@ -315,10 +307,10 @@ function M.group() return setmetatable({ set = core.set(false) }, Group) end
 --- "all_completed"
 ---@field timeout? number seconds after which it returns whatever has ended
 
-local WAIT = {
+local check_wait = options.define("task.wait", {
   return_when = { "all_completed", "first_completed", "first_error" },
   timeout = "seconds",
-}
+})
 
 --- Waits for tasks; returns those that have ended and those that have not. It leaves them running
 --- and raises none of their errors; a timeout is no error either.
@@ -336,8 +328,8 @@ local WAIT = {
 ---@return luapool.Task[] done
 ---@return luapool.Task[] pending
 function M.wait(tasks, opts)
-  opts = options.check("task.wait", opts, WAIT)
-  check_tasks("wait", tasks)
+  opts = check_wait(opts)
+  check_tasks("task.wait", tasks)
   core.wait(tasks, opts.return_when or "all_completed", opts.timeout)
   local done, pending = {}, {}
   for i = 1, #tasks do
@@ -348,6 +340,8 @@ function M.wait(tasks, opts)
   end
   return done, pending
 end
+
+local check_as_completed = options.define("task.as_completed", { timeout = "seconds" })
 
 ---@class luapool.task.CompletedOptions
 ---@field timeout? number seconds from the call on, after which the iterator raises
@@ -370,8 +364,8 @@ end
 ---@return fun(): luapool.Task? iterator
 ---@raises timeout from the iterator; the tasks go on
 function M.as_completed(tasks, opts)
-  local timeout = options.check("task.as_completed", opts, { timeout = "seconds" }).timeout
-  check_tasks("as_completed", tasks)
+  local timeout = check_as_completed(opts).timeout
+  check_tasks("task.as_completed", tasks)
   local set, due = core.set(false), timeout and core.now() + timeout
   for i = 1, #tasks do set:add(tasks[i]) end
   return function()
@@ -386,9 +380,12 @@ end
 ---@field on_error? fun(err: any, item: any) is called for each error, besides raising it
 
 --- Runs fn over items, in tasks of this process; used as `pool:map` is, over processes. In
---- `for i, result in task.map(items, fn) do`, `i` is the place of the item in the input and
+--- `for i, result in task.map(fn, items) do`, `i` is the place of the item in the input and
 --- `result` the first value of fn. Items are pulled only as fast as they are worked on. The
 --- first error cancels the rest and is raised; leaving the loop early cancels the rest too.
+---
+--- The items may stand before the function, too. Of two functions the one with parameters works
+--- on items and the other gives them; where that tells nothing, `task.iter(items)` does.
 ---
 --- ```lua
 --- local function work(n)
@@ -396,7 +393,7 @@ end
 ---   return n * n
 --- end
 --- local opts = { concurrency = 10, ordered = true, return_errors = true, on_error = print }
---- for i, result, err, item in task.map({ 1, 2, 3 }, work, opts) do
+--- for i, result, err, item in task.map(work, { 1, 2, 3 }, opts) do
 ---   print(i, result, err, item)
 --- end
 --- --> 1 1 nil 1
@@ -404,11 +401,13 @@ end
 --- --> 2 nil two 2
 --- --> 3 9 nil 3
 --- ```
----@param items table|function a list, or a function that returns the next item and nil at the end
 ---@param fn function gets the item
+---@param items table|function a list, or a function that returns the next item and nil at the end
 ---@param opts? luapool.task.MapOptions
 ---@return luapool.Map
-function M.map(items, fn, opts) return task_map(items, fn, opts) end
+function M.map(fn, items, opts) return task_map(fn, items, opts) end
+
+local check_every = options.define("task.every", { immediate = "boolean", on_error = "callable" })
 
 ---@class luapool.task.EveryOptions
 ---@field immediate? boolean the first call comes soon and not after `seconds`
@@ -433,11 +432,9 @@ function M.map(items, fn, opts) return task_map(items, fn, opts) end
 ---@param opts? luapool.task.EveryOptions
 ---@return luapool.Periodic
 function M.every(seconds, fn, opts)
-  opts = options.check("task.every", opts, { immediate = "boolean", on_error = "callable" })
-  if type(seconds) ~= "number" or seconds <= 0 or seconds ~= seconds then
-    err.wrong "bad argument #1 to 'every' (seconds expected, above 0)"
-  end
-  check_function("every", 2, fn)
+  opts = check_every(opts)
+  usage.argument("task.every", 1, seconds, "period")
+  usage.argument("task.every", 2, fn, "callable")
   return periodic(seconds, fn, opts)
 end
 
@@ -454,15 +451,14 @@ end
 ---@param control? any
 ---@return fun(): any ...
 function M.iter(step, state, control)
-  if not options.callable(step) then
-    local text = "bad argument #1 to 'iter' (an iterator expected, as of pairs, got %s)"
-    err.wrong(text, err.type(step))
+  if not usage.callable(step) then
+    usage.expected("task.iter", 1, "an iterator, as of pairs,", step)
   end
   local function advance(first, ...)
     control = first
     return first, ...
   end
-  return function() return advance(step(state, control)) end
+  return lists.mark(function() return advance(step(state, control)) end)
 end
 
 return M

@@ -4,6 +4,7 @@
 local json = require "luapool.json"
 local lp_error = require "luapool.error"
 local options = require "luapool.internal.options"
+local usage = require "luapool.internal.usage"
 
 --- YAML texts (version 1.1, by libyaml) to values and back.
 ---
@@ -123,7 +124,7 @@ local function zero_byte(text, all)
   end
 end
 
-local LOAD = { all = "boolean" }
+local check_load = options.define("yaml.load", { all = "boolean" })
 
 ---@class luapool.yaml.LoadOptions
 ---@field all? boolean return a list of the values of all documents
@@ -140,10 +141,8 @@ local LOAD = { all = "boolean" }
 ---@return any
 ---@raises yaml fields `line` and `column`
 function M.load(text, opts)
-  opts = options.check("yaml.load", opts, LOAD)
-  if type(text) ~= "string" then
-    error("yaml.load: the text must be a string, got " .. type(text), 2)
-  end
+  opts = check_load(opts)
+  usage.argument("yaml.load", 1, text, "string")
   local ok, value = pcall(lyaml.load, text, {
     all = opts.all, implicit_scalar = read_plain, explicit_scalar = READ_TAGGED,
   })

@@ -25,7 +25,7 @@ wrong 'items = 5, process = print' "field 'items' must be a table or a function,
 wrong 'process = print' "field 'items' expected, a list or a function"
 wrong 'items = {}' "field 'fetch' or 'process' expected, a function"
 wrong 'items = {}, process = print, concurrency = "ten"' \
-  "field 'concurrency' must be a whole number of at least 1, got \"ten\""
+  "field 'concurrency' must be a whole number from 1 to 1000000, got \"ten\""
 wrong 'items = {}, process = print, start = "page"' \
   "field 'start' names one of 'kinds': expected it, too"
 wrong 'items = {}, process = print, output = "x", on_result = print' \

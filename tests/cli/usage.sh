@@ -40,7 +40,7 @@ expect_err "luapool: unknown command 'job.lua'; to run that file: luapool run jo
 it "checks the values of options"
 run luapool run job.lua -p 0
 expect_status 2
-expect_err "luapool run: option '-p' must be a whole number of at least 1, got '0'"
+expect_err "luapool run: option '-p' must be a whole number from 1 to 4096, got '0'"
 run luapool run job.lua --mode=fast
 expect_status 2
 expect_err "luapool run: option '--mode' must be \"async\" or \"sync\", got 'fast'"

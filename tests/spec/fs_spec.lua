@@ -234,10 +234,10 @@ describe("luapool.fs", function()
   end)
 
   it("say what they were given in place of a path", function()
-    for wrong, got in pairs { [true] = "boolean", [{}] = "table", [print] = "function" } do
+    for wrong, got in pairs { [true] = "true", [{}] = "a table", [print] = "a function" } do
       local ok, e = pcall(function() fs.read(wrong) end)
       assert.is_false(ok)
-      assert.matches("bad argument #1 to 'read' %(string expected, got " .. got .. "%)", e)
+      assert.matches("bad argument #1 to 'fs.read' %(a string expected, got " .. got .. "%)", e)
     end
   end)
 end)

@@ -10,12 +10,13 @@ local task = require "luapool.task"
 local function one() return 1 end
 
 -- f is wrong in a way that `said` (a pattern) tells.
-local function refused(said, f)
+local function refused(said, f, kind)
   local line = debug.getinfo(f, "S").linedefined
   local ok, e = pcall(f)
   assert.is_false(ok)
   local place = "tests/spec/misuse_spec.lua:" .. line .. ": "
   assert.are.equal(place, tostring(e):sub(1, #place))
+  assert.are.equal(kind or "usage", e.kind)
   assert.matches(said, e)
 end
 
@@ -24,7 +25,8 @@ describe("a method that is called with '.'", function()
     local args = table.pack(...)
     local ok, e = pcall(function() object[method](table.unpack(args, 1, args.n)) end)
     assert.is_false(ok)
-    assert.matches("^tests/spec/misuse_spec.lua:%d+: '" .. method .. "' was not called on ", e)
+    assert.are.equal("usage", e.kind)
+    assert.matches("^tests/spec/misuse_spec.lua:%d+: '%a+:" .. method .. "' was not called on ", e)
     assert.matches(class .. ".*is it called with ':'%?$", e)
   end
 
@@ -75,18 +77,18 @@ describe("a method that is called with '.'", function()
       return 1
     end)
     assert.is_false(ok)
-    assert.matches("misuse_spec.lua:%d+: 'get' was not called on a luapool.sync.queue", e)
+    assert.matches("misuse_spec.lua:%d+: 'queue:get' was not called on a luapool.sync.queue", e)
   end)
 end)
 
 describe("a wrong argument is named at its line by", function()
   it("fs.mkdir and fs.remove", function()
-    refused("bad argument #1 to 'mkdir'", function() fs.mkdir() end)
-    refused("bad argument #1 to 'remove'", function() fs.remove({}, { recursive = true }) end)
+    refused("bad argument #1 to 'fs.mkdir'", function() fs.mkdir() end)
+    refused("bad argument #1 to 'fs.remove'", function() fs.remove({}, { recursive = true }) end)
   end)
 
   it("task.iter", function()
-    refused("bad argument #1 to 'iter' .*got nil", function() task.iter() end)
+    refused("bad argument #1 to 'task.iter' .*got nil", function() task.iter() end)
     assert.are.same({ "ab" }, (task.map(task.iter(pairs { a = "b" }), function(k, v)
       return k .. v
     end):collect()))
@@ -100,7 +102,7 @@ describe("a wrong argument is named at its line by", function()
   end)
 
   it("wait, given a task and no list", function()
-    refused("a list expected, got luapool.Task", function() task.wait(task.spawn(one)) end)
+    refused("a list expected, got a luapool.Task", function() task.wait(task.spawn(one)) end)
   end)
 
   it("task.locals, given no key", function()
@@ -113,13 +115,13 @@ describe("a wrong argument is named at its line by", function()
     local opts = { timeout = 1 }
     refused("options stand in the one table", function() process.exec({ "true" }, opts) end)
     local gap = { "a", "b", nil, "c" }
-    refused("argument 3 must be a string, got a nil", function() process.exec(gap) end)
+    refused("item 3 of the command must be a string, got nil", function() process.exec(gap) end)
     refused("the value of 'A' in 'env'", function() process.exec { "true", env = { A = {} } } end)
   end)
 end)
 
 it("a timeout names the line of the call that was late", function()
-  refused("timed out after 0 s$", function() task.timeout(0, task.sleep, 1000) end)
+  refused("timed out after 0 s$", function() task.timeout(0, task.sleep, 1000) end, "timeout")
 end)
 
 describe("what waits for several tasks where nobody may wait", function()

@@ -14,7 +14,8 @@ describe("options", function()
 
   it("names what is unknown and what is of a wrong type", function()
     local known = {
-      n = "count", z = "count0", i = "integer", s = "seconds", b = "size", f = "callable",
+      n = "count", z = "count0", i = "integer", p = "processes", s = "seconds", b = "size",
+      f = "callable",
       t = "table|string", w = { "on", "off" },
     }
     local function said(opts) return options.problem(opts, known) end
@@ -22,14 +23,17 @@ describe("options", function()
     assert.is_nil(said { n = 4 / 2, z = 0.0 })
     assert.is_nil(said { n = 1, z = 0, i = -3, s = 0.5, b = "64K", f = print, t = {}, w = "on" })
     assert.is_nil(said { f = setmetatable({}, { __call = print }), t = "x", b = 5 })
-    assert.are.equal("option 'n' must be a whole number of at least 1, got 0", said { n = 0 })
-    assert.are.equal("option 'n' must be a whole number of at least 1, got 1.5", said { n = 1.5 })
-    assert.are.equal("option 'z' must be a whole number of at least 0, got -1", said { z = -1 })
-    assert.are.equal("option 's' must be a number of seconds, got \"1\"", said { s = "1" })
+    local range = "option '%s' must be a whole number from %d to 2147483647, got %s"
+    assert.are.equal(range:format("n", 1, "0"), said { n = 0 })
+    assert.are.equal(range:format("n", 1, "1.5"), said { n = 1.5 })
+    assert.are.equal(range:format("z", 0, "-1"), said { z = -1 })
+    assert.are.equal("option 's' must be a number of seconds >= 0, got \"1\"", said { s = "1" })
     assert.are.equal("option 'f' must be a function, got a table", said { f = {} })
     assert.are.equal("option 't' must be a table or a string, got true", said { t = true })
     assert.are.equal("option 'w' must be \"on\" or \"off\", got \"of\"", said { w = "of" })
     assert.are.equal("unknown option 'q'", said { q = 1 })
+    assert.are.equal("option 'p' must be a whole number from 1 to 4096, got 4097",
+      said { p = 4097 })
     assert.are.equal("unknown option [1]", said { "x" })
   end)
 

@@ -296,11 +296,17 @@ describe("close, terminate and join", function()
 end)
 
 describe("options", function()
-  it("may be larger than the counters behind them", function()
-    local many = 1 << 32
+  it("may be as large as they may", function()
+    local many = (1 << 31) - 1
     local p <close> =
-      pool.new { processes = 1, concurrency = many, max_tasks = many, max_pending = many }
+      pool.new { processes = 1, concurrency = 1000000, max_tasks = many, max_pending = many }
     assert.are.equal(1, p:apply(nap, 1))
+    for name, most in pairs { processes = 4096, concurrency = 1000000, max_tasks = many } do
+      local ok, e = pcall(pool.new, { [name] = most + 1 })
+      assert.is_false(ok)
+      local said = ("option '%s' must be a whole number from %%d to %d, got"):format(name, most)
+      assert.matches(said, e)
+    end
     assert.is_false(pcall(p.join, p, -1))
   end)
 end)

@@ -494,7 +494,7 @@ describe("scheduler", function()
 
   it("that gives no worker is an error", function()
     local p <close> = pool.new { processes = 2, scheduler = function() return 3 end }
-    local expected = "spec.lua:%d+: a scheduler returns the id of a worker, 1 to 2, got "
+    local expected = "spec.lua:%d+: pool.new: a scheduler returns the id of a worker, 1 to 2, got "
     assert.matches(expected .. "3$", message(function() p:apply(id) end))
     local q <close> = pool.new { processes = 2, scheduler = function() end }
     assert.matches(expected .. "nil$", message(function() q:apply(id) end))
@@ -571,9 +571,9 @@ describe("refused", function()
     assert.is_truthy(text:find("'proceses'.*processes"), text)
     local p <close> = pool.new { processes = 1 }
     for wrong, f in pairs {
-      ["runs a function, got nil"] = function() p:apply() end,
-      ["runs a function, got string"] = function() p:submit "x" end,
-      ["a number of seconds of at least 0"] = function() p:join(-1) end,
+      ["'pool:apply' %(a function expected, got nil%)"] = function() p:apply() end,
+      ["'pool:submit' %(a function expected, got \"x\"%)"] = function() p:submit "x" end,
+      ["a number of seconds >= 0 expected, got %-1"] = function() p:join(-1) end,
       ["unknown scheduler 'x'"] = function() pool.new { scheduler = "x" } end,
     } do
       assert.matches("pool_options_spec.lua:%d+: .*" .. wrong, message(f))

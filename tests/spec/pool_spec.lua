@@ -425,7 +425,7 @@ it("starmap gives each list as arguments", function()
     for i, result in p:starmap(add, { { 1 }, 2 }) do seen[i] = result end
   end)
   assert.is_false(ok)
-  assert.matches("pool:starmap: each item is a list of arguments, got number", e)
+  assert.matches("pool:starmap: each item is a list of arguments, got 2", e)
   assert.are.same({ 1 }, seen)
 end)
 

@@ -72,11 +72,12 @@ describe("process.exec", function()
   end)
 
   it("refuses wrong arguments", function()
-    for _, case in ipairs { { {} , "program is missing" }, { { "a", {} }, "argument 2" },
+    for _, case in ipairs { { {} , "program is missing" }, { { "a", {} }, "item 2" },
       { { "a", stdn = "" }, "did you mean 'stdin'" }, { { "a", timeout = -1 }, "timeout" },
       { { "a\0" }, "zero byte" }, { { "a", env = { ["A=B"] = "" } }, "A=B" } } do
       local ok, e = pcall(process.exec, case[1])
       assert.is_false(ok)
+      assert.are.equal("usage", e.kind)
       assert.is_truthy(tostring(e):find(case[2], 1, true), tostring(e))
     end
   end)
@@ -302,7 +303,7 @@ describe("process.new", function()
     assert.has_error(function() process.new("f") end)
     local ok, e = pcall(process.new, print, { arg = {} })
     assert.is_false(ok)
-    assert.is_truthy(e:find("'arg'.*args"))
+    assert.matches("'arg'.*args", e)
     p:start()
     assert.has_error(function() p:start() end)
     p:join()

@@ -163,7 +163,7 @@ describe("objects in workers", function()
     end
     local ok, e = pcall(p.apply, p, function() sync.queue():put(nil) end)
     assert.is_false(ok)
-    assert.is_truthy(e:find("sync_remote_spec.lua:%d+: bad argument #1 to 'put'"), e)
+    assert.matches("sync_remote_spec.lua:%d+: bad argument #1 to 'queue:put'", e)
   end)
 
   it("exclude tasks of all processes", function()

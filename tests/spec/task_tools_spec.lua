@@ -71,11 +71,11 @@ describe("as_completed", function()
 
   it("says what it was given", function()
     local e = raised(function() task.as_completed(1) end)
-    assert.matches("task_tools_spec.lua:%d+: bad argument #1 to 'as_completed'", e)
-    assert.matches("a list expected, got number", e)
+    assert.matches("task_tools_spec.lua:%d+: bad argument #1 to 'task.as_completed'", e)
+    assert.matches("a list expected, got 1", e)
     e = raised(function() task.as_completed { print } end)
-    assert.matches("task_tools_spec.lua:%d+: bad item 1 of the list", e)
-    assert.matches("a task expected, got function", e)
+    assert.matches("task_tools_spec.lua:%d+: task.as_completed: bad item 1 of the list", e)
+    assert.matches("a task expected, got a function", e)
     assert.matches("unknown option 'timout' %(did you mean 'timeout'%?%)",
       raised(function() task.as_completed({}, { timout = 1 }) end))
   end)
@@ -134,7 +134,7 @@ describe("map", function()
       assert.is_true(pulled - taken <= 2 * 3 + 1)
       return pulled <= 50 and pulled or nil
     end
-    for _ in task.map(items, function()
+    for _ in task.map(items, function(_)
       running = running + 1
       most = math.max(most, running)
       task.sleep(0)
@@ -241,7 +241,7 @@ describe("map", function()
     end
     local seen = {}
     local e = raised(function()
-      for i in task.map(items, function() task.sleep(0) end) do table.insert(seen, i) end
+      for i in task.map(items, function(_) task.sleep(0) end) do table.insert(seen, i) end
     end)
     assert.are.equal("input", e)
     assert.are.same({ 1, 2 }, seen)
@@ -253,11 +253,11 @@ describe("map", function()
       assert.matches("task_tools_spec.lua:%d+: ", e)
       assert.matches(pattern, e)
     end
-    check("a function expected, got nil", {}, nil)
-    check("items must be a list or a function, got number", 1, print)
+    check("bad argument #2 to 'task.map' %(a function expected, got nil%)", {}, nil)
+    check("task.map: bad argument #1 %(the items%): a list or a function expected, got 1", 1, print)
     check("task.map: unknown option 'concurency' %(did you mean 'concurrency'%?%)", {}, print,
       { concurency = 1 })
-    check("'concurrency' must be a whole number of at least 1, got 0", {}, print,
+    check("'concurrency' must be a whole number from 1 to 1000000, got 0", {}, print,
       { concurrency = 0 })
   end)
 end)
@@ -327,8 +327,8 @@ describe("every", function()
     local function check(what, ...)
       assert.matches(here .. what, raised(function(...) task.every(...) end, ...))
     end
-    check("bad argument #1 to 'every'", 0, print)
-    check("bad argument #2 to 'every'", 1)
+    check("bad argument #1 to 'task.every'", 0, print)
+    check("bad argument #2 to 'task.every'", 1)
     assert.matches("unknown option 'imediate' %(did you mean 'immediate'%?%)",
       raised(function() task.every(1, print, { imediate = true }) end))
   end)
@@ -422,7 +422,7 @@ describe("on_done", function()
 
   it("wants a function", function()
     local e = raised(function() task.spawn(print):on_done(1) end)
-    assert.matches("bad argument #1 to 'on_done'", e)
+    assert.matches("bad argument #1 to 'Task:on_done'", e)
   end)
 end)
 

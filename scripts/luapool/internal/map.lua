@@ -6,8 +6,8 @@
 -- `close` end it. What stands here is run for each item: it is written to be short.
 
 local core = require "luapool.task.core"
-local err = require "luapool.error"
-local options = require "luapool.internal.options"
+local lists = require "luapool.internal.items"
+local usage = require "luapool.internal.usage"
 
 local M = {}
 
@@ -17,25 +17,16 @@ local M = {}
 ---@operator call: integer?, any
 ---@class luapool.Map
 local Map = { __name = "luapool.Map" }
-Map.__index = Map
 
--- A function that gives the next item, and nil at the end.
-local function iterate(items)
-  if type(items) == "table" and not (getmetatable(items) or {}).__call then
-    local i = 0
-    return function()
-      i = i + 1
-      return items[i]
-    end
-  end
-  return items
+-- A map is no list and no table of names: ipairs and pairs would find nothing in it.
+local AS_IT_IS = "it is iterated as it is, or collected: for i, result in pool:map(fn, items) do"
+
+function Map.__index(_, key)
+  if type(key) == "number" then usage.raise("luapool.Map", AS_IT_IS) end
+  return Map[key]
 end
 
-local function iterable(value)
-  local meta = getmetatable(value)
-  local callable = type(meta) == "table" and meta.__call
-  return type(value) == "function" or type(value) == "table" or callable
-end
+function Map.__pairs() usage.raise("luapool.Map", AS_IT_IS) end
 
 -- A `put` that keeps the items, by place.
 local function keeper(kept, put)
@@ -114,6 +105,7 @@ local function step(map)
 end
 
 Map.__call = step
+lists.mark(Map)
 Map.__close = stop
 
 --- Cancels what has not ended and waits for its end, as leaving the loop early does.
@@ -124,7 +116,7 @@ Map.__close = stop
 --- ```
 ---@async
 function Map:close()
-  err.check_self(self, Map, "close")
+  usage.self(self, Map, "Map:close")
   stop(self)
 end
 
@@ -138,7 +130,7 @@ end
 ---@return table list
 ---@return integer n
 function Map:collect()
-  err.check_self(self, Map, "collect")
+  usage.self(self, Map, "Map:collect")
   local list, n = {}, 0
   for i, result in self, nil, nil, self do
     list[i] = result
@@ -155,32 +147,12 @@ end
 ---@async
 ---@return integer n
 function Map:drain()
-  err.check_self(self, Map, "drain")
+  usage.self(self, Map, "Map:drain")
   local n = 0
   for _ in self, nil, nil, self do
     n = n + 1
   end
   return n
-end
-
---- Checks what a map is given. Raises at the user's line.
----@param name string of the call, for messages
----@param fn any
----@param items any
----@param opts table|nil
----@param known table
----@return table opts
-function M.check(name, fn, items, opts, known)
-  opts = options.check(name, opts, known)
-  local method = name:match "[^.]*$"
-  if type(fn) ~= "function" then
-    err.wrong("bad argument to '%s': a function expected, got %s", method, type(fn))
-  end
-  if not iterable(items) then
-    local got = type(items)
-    err.wrong("bad argument to '%s': items must be a list or a function, got %s", method, got)
-  end
-  return opts
 end
 
 --- Begins to feed a handle.
@@ -193,11 +165,11 @@ function M.start(handle, items, opts)
     handle = handle,
     next = handle.next,
     stopped = false,
-    on_error = opts.on_error,
-    return_errors = opts.return_errors,
+    on_error = opts.on_error or false,
+    return_errors = opts.return_errors or false,
     items = (opts.return_errors or opts.on_error) and {} or false,
   }, Map)
-  map.feeder = core.spawn(feed, map, iterate(items), opts.put or handle.put)
+  map.feeder = core.spawn(feed, map, lists.iterate(items), opts.put or handle.put)
   map.feeder:name "map"
   return map, nil, nil, map
 end

@@ -1,9 +1,9 @@
--- internal.options: checks of tables that users write (options of a call, fields of a job): an
+-- internal.options: what users may write: options of a call, fields of a job, arguments. An
 -- unknown name is told with the nearest known one, a wrong type with what was expected. Used by
--- every part that takes options.
+-- every part that takes options; luapool.internal.usage checks arguments by the same rules.
 --
---     local known = { processes = "count", init = "function", mode = { "async", "sync" } }
---     options.check("pool.new", opts, known)
+--     local check = options.define("pool.new", { processes = "processes", init = "callable" })
+--     opts = check(opts)
 --     --> pool.new: unknown option 'proceses' (did you mean 'processes'?)
 
 local errors = require "luapool.error.core"
@@ -54,6 +54,9 @@ function M.hint(name, known)
   return near and (" (did you mean '%s'?)"):format(near) or ""
 end
 
+-- The largest size, and the largest number of things to count.
+local MOST, MANY = 2 ^ 53, 2 ^ 31 - 1
+
 local units = { [""] = 1, K = 2 ^ 10, M = 2 ^ 20, G = 2 ^ 30, T = 2 ^ 40 }
 
 --- Bytes of a size: a number, or a string such as "64K"; nil when it is none.
@@ -64,7 +67,7 @@ function M.size(value)
     local number, unit = value:match("^(%d+%.?%d*)([KMGT]?)[iI]?[bB]?$")
     value = number and tonumber(number) * units[unit]
   end
-  return type(value) == "number" and value >= 0 and value < 2 ^ 62 and math.floor(value) or nil
+  return type(value) == "number" and value >= 0 and value <= MOST and math.floor(value) or nil
 end
 
 local function callable(v)
@@ -74,24 +77,54 @@ end
 
 M.callable = callable
 
-local function is_count(least)
-  return function(v) return math.type(v) and math.tointeger(v) and v >= least or false end
-end
-
+local function number(v) return type(v) == "number" and v == v end
 local function not_negative(v) return type(v) == "number" and v >= 0 end
 
+local function whole(least, most)
+  return { ("a whole number from %d to %d"):format(least, most), function(v)
+    return math.type(v) and math.tointeger(v) and v >= least and v <= most or false
+  end }
+end
+
+local function method(v)
+  return type(v) == "string" and #v <= 15 and v:find "^%a+$" ~= nil
+end
+
+local function attempts(v)
+  return v == math.huge or math.type(v) and math.tointeger(v) and v >= 1 and v <= MANY or false
+end
+
 -- What an option may be: a name of this table, of a Lua type, a list of words, or names joined
--- by "|".
+-- by "|". Numbers of things have a bound, so that a slip of the keyboard is told and not tried; a
+-- number of seconds has none: from 1e9 on it is for ever.
 local types = {
+  above0 = { "a number above 0", function(v) return type(v) == "number" and v > 0 end },
   any = { "a value", function() return true end },
+  attempts = { ("a whole number from 1 to %d or math.huge"):format(MANY), attempts },
   callable = { "a function", callable },
-  count = { "a whole number of at least 1", is_count(1) },
-  count0 = { "a whole number of at least 0", is_count(0) },
+  concurrency = whole(1, 1000000),
+  count = whole(1, MANY),
+  count0 = whole(0, MANY),
+  finite = { "a finite number", function(v) return number(v) and v - v == 0 end },
+  indent = whole(-1, 100),
   integer = { "an integer", function(v) return math.type(v) == "integer" end },
-  milliseconds = { "a number of milliseconds", not_negative },
-  number = { "a number", function(v) return type(v) == "number" and v == v end },
-  seconds = { "a number of seconds", not_negative },
-  size = { "a size in bytes or as \"64M\"", function(v) return M.size(v) ~= nil end },
+  method = { "a method such as \"GET\"", method },
+  milliseconds = { "a number of milliseconds >= 0", not_negative },
+  number = { "a number", number },
+  amount = { "a finite number >= 0", function(v)
+    return not_negative(v) and v < math.huge
+  end },
+  period = { "a number of seconds >= 1e-6", function(v)
+    return type(v) == "number" and v >= 1e-6
+  end },
+  positive = { "a finite number above 0", function(v)
+    return type(v) == "number" and v > 0 and v < math.huge
+  end },
+  processes = whole(1, 4096),
+  seconds = { "a number of seconds >= 0", not_negative },
+  size = { "a size in bytes or as \"64M\", up to 2^53", function(v)
+    return M.size(v) ~= nil
+  end },
 }
 
 local function plain(name)
@@ -137,15 +170,14 @@ function M.rule(want)
   return rule[1], rule[2]
 end
 
-local function shown(v)
-  if type(v) == "string" then return ("%q"):format(v) end
-  if type(v) == "number" or type(v) == "boolean" then return tostring(v) end
-  return "a " .. type(v)
+-- An unknown name, as it stands in a message.
+local function name_of(key)
+  return type(key) == "string" and "'" .. key .. "'" or ("[%s]"):format(errors.describe(key))
 end
 
 --- What is wrong with a table of options, or nil. `known` maps each name to what it may be: a
---- Lua type, "count" (from 1), "count0", "integer", "seconds", "milliseconds", "size",
---- "callable", "any", several of them joined by "|", or a list of words.
+--- Lua type, "count" (from 1), "count0", "seconds", "size", "callable", "any" and what else
+--- stands above, several of them joined by "|", or a list of words.
 ---@param opts table
 ---@param known table<string, string|string[]>
 ---@param noun? string what the names are called: "option" unless said
@@ -155,12 +187,11 @@ function M.problem(opts, known, noun)
   for name, value in pairs(opts) do
     local want = known[name]
     if not want then
-      local text = type(name) == "string" and "'" .. name .. "'" or ("[%s]"):format(tostring(name))
-      return ("unknown %s %s%s"):format(noun, text, M.hint(name, known))
+      return ("unknown %s %s%s"):format(noun, name_of(name), M.hint(name, known))
     end
     local expected, fits = M.rule(want)
     if not fits(value) then
-      return ("%s '%s' must be %s, got %s"):format(noun, name, expected, shown(value))
+      return ("%s '%s' must be %s, got %s"):format(noun, name, expected, errors.describe(value))
     end
   end
   return nil
@@ -174,11 +205,26 @@ end
 function M.check(where, opts, known)
   if opts == nil then return {} end
   if type(opts) ~= "table" then
-    errors.wrong(("%s: options must be a table, got %s"):format(where, shown(opts)))
+    errors.usage(where, "options must be a table, got " .. errors.describe(opts))
   end
   local problem = M.problem(opts, known)
-  if problem then errors.wrong(where .. ": " .. problem) end
+  if problem then errors.usage(where, problem) end
   return opts
+end
+
+--- All options of all calls whose modules have been loaded: by the name of the call, then of the
+--- option. Tests walk over them.
+---@type table<string, table<string, string|string[]>>
+M.defined = {}
+
+--- Notes the options of a call and returns the function that checks a table of them; `where` of
+--- that function names the call when several share their options.
+---@param call string
+---@param known table<string, string|string[]>
+---@return fun(opts: table|nil, where: string|nil): table check
+function M.define(call, known)
+  M.defined[call] = known
+  return function(opts, where) return M.check(where or call, opts, known) end
 end
 
 return M

@@ -1,7 +1,7 @@
 -- internal.periodic: task.every: a function called at regular times, one call at a time.
 
 local core = require "luapool.task.core"
-local err = require "luapool.error"
+local usage = require "luapool.internal.usage"
 
 --- Calls that come at regular times: see `task.every`. Leaving the scope of `<close>` stops them.
 ---@within task
@@ -18,7 +18,7 @@ Periodic.__index = Periodic
 --- print(calls) --> 0
 --- ```
 function Periodic:stop()
-  err.check_self(self, Periodic, "stop")
+  usage.self(self, Periodic, "Periodic:stop")
   self.stopped = true
   if self.sleeping then self.task:cancel "stopped" end
 end
@@ -29,7 +29,7 @@ end
 --- task.every(60, print):close()
 --- ```
 function Periodic:close()
-  err.check_self(self, Periodic, "close")
+  usage.self(self, Periodic, "Periodic:close")
   self:stop()
 end
 

@@ -2,16 +2,19 @@
 --@whole
 
 local core = require "luapool.task.core"
+local lists = require "luapool.internal.items"
 local maps = require "luapool.internal.map"
+local options = require "luapool.internal.options"
+local usage = require "luapool.internal.usage"
 
 local CONCURRENCY = 100
 
-local OPTIONS = {
-  concurrency = "count",
+local check = options.define("task.map", {
+  concurrency = "concurrency",
   ordered = "boolean",
   return_errors = "boolean",
   on_error = "callable",
-}
+})
 
 local Handle = {}
 Handle.__index = Handle
@@ -49,8 +52,11 @@ end
 function Handle.close() end
 
 -- task.map, documented in luapool.task.
-return function(items, fn, opts)
-  opts = maps.check("task.map", fn, items, opts, OPTIONS)
+return function(first, second, opts)
+  opts = check(opts)
+  local fn, items, place = lists.arrange("task.map", first, second)
+  usage.argument("task.map", 3 - place, fn, "callable")
+  lists.check("task.map", place, items)
   local handle = setmetatable({
     set = core.set(opts.ordered ~= false),
     fn = fn,

@@ -4,6 +4,7 @@
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
 local options = require "luapool.internal.options"
+local usage = require "luapool.internal.usage"
 
 local M = {}
 
@@ -46,10 +47,6 @@ local M = {}
 --- string is sent with each request
 ---@field retry? table a policy of `luapool.retry`, for methods that may be repeated without harm
 
-local function usage(message, ...)
-  error(errors.new("usage", message:format(...)), 0)
-end
-
 local spec = {
   params = "table",
   headers = "table",
@@ -90,15 +87,8 @@ for _, name in ipairs(defaultable) do
   client_spec[name] = spec[name]
 end
 
-local function check(where, opts, known)
-  if opts == nil then return {} end
-  if type(opts) ~= "table" then
-    usage("%s: options must be a table, got a %s", where, type(opts))
-  end
-  local problem = options.problem(opts, known)
-  if problem then usage("%s: %s", where, problem) end
-  return opts
-end
+local check_options = options.define("http.request", spec)
+local check_client = options.define("http.client", client_spec)
 
 -- --- text ---
 
@@ -111,10 +101,12 @@ local function escape(value)
 end
 
 -- name=value&name=value, in the order of the names; a list gives its name several times.
-local function query(fields, what)
+local function query(where, fields, what)
   local names, parts = {}, {}
   for name in pairs(fields) do
-    if type(name) ~= "string" then usage("%s: names are strings, got %s", what, type(name)) end
+    if type(name) ~= "string" then
+      usage.raise(where, "%s: names are strings, got %s", what, usage.describe(name))
+    end
     names[#names + 1] = name
   end
   table.sort(names)
@@ -122,8 +114,8 @@ local function query(fields, what)
     local values = fields[name]
     for _, value in ipairs(type(values) == "table" and values or { values }) do
       if type(value) == "table" or type(value) == "function" then
-        usage("%s.%s: a string, number, boolean or a list of them expected, got %s", what, name,
-          type(value))
+        usage.raise(where, "%s.%s: a string, number, boolean or a list of them expected, got %s",
+          what, name, usage.describe(value))
       end
       parts[#parts + 1] = escape(name) .. "=" .. escape(value)
     end
@@ -131,53 +123,46 @@ local function query(fields, what)
   return table.concat(parts, "&")
 end
 
---- The method in capitals, if it is one.
----@param method any
----@return string
-function M.method(method)
-  if type(method) ~= "string" or not method:match("^%a+$") or #method > 15 then
-    usage("http.request: a method such as \"GET\" expected, got %s", tostring(method))
-  end
-  return method:upper()
-end
-
 --- The URL of a request: `base` is put before one that has no scheme.
 ---@param base string|nil
 ---@param url string
 ---@param params table|nil
+---@param where string the call, for messages
 ---@return string
-function M.url(base, url, params)
+function M.url(base, url, params, where)
   if base and not url:match("^%a[%w+.-]*://") then
     url = url == "" and base or base:gsub("/+$", "") .. "/" .. url:gsub("^/+", "")
   end
   if not params or next(params) == nil then return url end
   local path, fragment = url:match("^([^#]*)(.*)$")
   local separator = not path:find("?", 1, true) and "?" or path:match("[?&]$") and "" or "&"
-  return path .. separator .. query(params, "params") .. fragment
+  return path .. separator .. query(where, params, "params") .. fragment
 end
 
 -- --- headers ---
 
-local function header_line(name, value)
+local function header_line(where, name, value)
   value = tostring(value)
   if name:find("[^%w!#$%%&'*+.^_`|~-]") or name == "" then
-    usage("headers: '%s' is no name of a header", name)
+    usage.raise(where, "headers: '%s' is no name of a header", name)
   end
   if value:find("[\r\n\0]") then
-    usage("headers: '%s' holds a line break or a zero byte", name)
+    usage.raise(where, "headers: '%s' holds a line break or a zero byte", name)
   end
   return value == "" and name .. ";" or name .. ": " .. value
 end
 
 -- Adds the headers to the list of lines; lower-case names that are seen go to `seen`.
-local function add_headers(lines, seen, headers)
+local function add_headers(where, lines, seen, headers)
   for name, value in pairs(headers or {}) do
-    if type(name) ~= "string" then usage("headers: names are strings, got %s", type(name)) end
+    if type(name) ~= "string" then
+      usage.raise(where, "headers: names are strings, got %s", usage.describe(name))
+    end
     if not seen[name:lower()] then
       seen[name:lower()] = true
-      if value == false then lines[#lines + 1] = header_line(name, ""):sub(1, -2) .. ":" end
+      if value == false then lines[#lines + 1] = header_line(where, name, ""):sub(1, -2) .. ":" end
       for _, v in ipairs(type(value) == "table" and value or { value or nil }) do
-        lines[#lines + 1] = header_line(name, v)
+        lines[#lines + 1] = header_line(where, name, v)
       end
     end
   end
@@ -197,20 +182,21 @@ function bodies.json(plan, value)
   return "application/json"
 end
 
-function bodies.form(plan, value)
-  plan.body = query(value, "form")
+function bodies.form(plan, value, where)
+  plan.body = query(where, value, "form")
   return "application/x-www-form-urlencoded"
 end
 
 local part_spec = {}
 for name in ("name data file filename type"):gmatch("%S+") do part_spec[name] = "string" end
 
-local function part(name, value)
+local function part(where, name, value)
   if type(value) ~= "table" then return { name = name, data = tostring(value) } end
-  check("multipart." .. tostring(name), value, part_spec)
-  if (value.data == nil) == (value.file == nil) then
-    usage("multipart.%s: one of data and file expected", tostring(name))
+  local problem = options.problem(value, part_spec, "field")
+  if not problem and (value.data == nil) == (value.file == nil) then
+    problem = "one of data and file expected"
   end
+  if problem then usage.raise(where, "multipart.%s: %s", tostring(name), problem) end
   if value.file then -- curl opens it, but does not say why it cannot
     local file, why = io.open(value.file, "rb")
     if not file then error(errors.new("system", "multipart: " .. why), 0) end
@@ -220,14 +206,14 @@ local function part(name, value)
     type = value.type }
 end
 
-function bodies.multipart(plan, value)
+function bodies.multipart(plan, value, where)
   local parts, names = {}, {}
   for name in pairs(value) do names[#names + 1] = name end
   table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
   if #value > 0 then -- a list of parts, in order
-    for i, v in ipairs(value) do parts[i] = part(v.name, v) end
+    for i, v in ipairs(value) do parts[i] = part(where, type(v) == "table" and v.name or i, v) end
   else
-    for i, name in ipairs(names) do parts[i] = part(name, value[name]) end
+    for i, name in ipairs(names) do parts[i] = part(where, name, value[name]) end
   end
   plan.multipart = parts
   return nil -- curl sets the type
@@ -237,14 +223,14 @@ end
 local BODIED = { POST = true, PUT = true, PATCH = true }
 
 -- Sets the body; returns its content type, false for none, nil where curl says it.
-local function set_body(plan, method, opts)
+local function set_body(plan, method, opts, where)
   local found, content_type
   for name, set in pairs(bodies) do
     local value = opts[name]
     if value ~= nil then
-      if found then usage("http: options '%s' and '%s' are both a body", found, name) end
+      if found then usage.raise(where, "options '%s' and '%s' are both a body", found, name) end
       found = name
-      content_type = set(plan, value)
+      content_type = set(plan, value, where)
     end
   end
   if found then return content_type end
@@ -256,7 +242,7 @@ end
 
 local translate = {}
 
-function translate.auth(plan, value)
+function translate.auth(plan, value, where)
   if type(value) == "string" then
     local user, password = value:match("^([^:]*):(.*)$")
     value = { user or value, password or "" }
@@ -264,11 +250,11 @@ function translate.auth(plan, value)
   plan.auth_type = value.type or "basic"
   plan.user, plan.password = value.user or value[1], value.password or value[2] or ""
   if type(plan.user) ~= "string" or type(plan.password) ~= "string" then
-    usage("auth: {user, password} expected")
+    usage.raise(where, "option 'auth' must be \"user:password\" or {user, password}")
   end
 end
 
-function translate.cookies(plan, value)
+function translate.cookies(plan, value, where)
   if type(value) == "boolean" then return end
   if type(value) == "string" then
     plan.cookies = value
@@ -278,7 +264,9 @@ function translate.cookies(plan, value)
   for name, v in pairs(value) do parts[#parts + 1] = name .. "=" .. tostring(v) end
   table.sort(parts)
   plan.cookies = table.concat(parts, "; ")
-  if plan.cookies:find("[\r\n\0]") then usage("cookies: a line break or a zero byte") end
+  if plan.cookies:find("[\r\n\0]") then
+    usage.raise(where, "cookies: a line break or a zero byte")
+  end
 end
 
 function translate.redirects(plan, value)
@@ -298,10 +286,10 @@ for _, name in ipairs(same) do
   translate[name] = function(plan, value) plan[name] = value end
 end
 
-local function translate_into(plan, opts)
+local function translate_into(plan, opts, where)
   for name, value in pairs(opts) do
     local set = translate[name]
-    if set then set(plan, value) end
+    if set then set(plan, value, where) end
   end
   return plan
 end
@@ -310,17 +298,17 @@ end
 ---@param opts? luapool.http.ClientOptions
 ---@return luapool.http.ClientOptions, table
 function M.client(opts)
-  opts = check("http.client", opts, client_spec)
-  return opts, translate_into({}, opts)
+  opts = check_client(opts)
+  return opts, translate_into({}, opts, "http.client")
 end
 
 local AGENT = "User-Agent: " .. core.agent
 local ENCODINGS = "Accept-Encoding: " .. core.encodings
 
-local function set_headers(plan, client, opts, content_type)
+local function set_headers(plan, client, opts, content_type, where)
   local lines, seen = {}, {}
-  add_headers(lines, seen, opts.headers)
-  add_headers(lines, seen, client.headers)
+  add_headers(where, lines, seen, opts.headers)
+  add_headers(where, lines, seen, client.headers)
   if content_type ~= nil and not seen["content-type"] then
     lines[#lines + 1] = content_type and "Content-Type: " .. content_type or "Content-Type:"
   end
@@ -340,13 +328,14 @@ local NONE = {}
 ---@param client luapool.http.Client
 ---@param method string
 ---@param opts? luapool.http.Options
+---@param where string the call, for messages
 ---@return table
-function M.make(client, method, opts)
-  opts = opts == nil and NONE or check("http." .. method:lower(), opts, spec)
+function M.make(client, method, opts, where)
+  opts = opts == nil and NONE or check_options(opts, where)
   local plan = {}
   for name, value in pairs(client.defaults) do plan[name] = value end
-  translate_into(plan, opts)
-  set_headers(plan, client, opts, set_body(plan, method, opts))
+  translate_into(plan, opts, where)
+  set_headers(plan, client, opts, set_body(plan, method, opts, where), where)
   return plan
 end
 

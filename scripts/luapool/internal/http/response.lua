@@ -3,6 +3,7 @@
 
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
+local usage = require "luapool.internal.usage"
 
 --- The answer to a request. One that is not a stream may be sent to and from workers.
 ---
@@ -52,6 +53,8 @@ local Headers = core.Headers
 ---@return string[]
 
 local function list(self, name)
+  usage.self(self, Headers, "headers:list")
+  usage.argument("headers:list", 1, name, "string")
   local values = rawget(self, 2)[name:lower()]
   return values and table.move(values, 1, #values, 1, {}) or {}
 end
@@ -116,13 +119,15 @@ end
 ---@function Response:reason
 ---@return string
 function methods:reason()
+  usage.self(self, Response, "Response:reason")
   return self.head:match("^%S+ +([^\r\n]-)%s*\r?\n") or tostring(self.status)
 end
 
-local function body_of(self)
+local function body_of(self, method)
+  usage.self(self, Response, method)
   if self.body then return self.body end
-  error(errors.new("usage", ("%s: the body %s"):format(self.url,
-    self.saved_to and "was saved to " .. self.saved_to or "is a stream")), 0)
+  local where = self.saved_to and "was saved to " .. self.saved_to or "is a stream"
+  usage.raise(method, "%s: the body %s", self.url, where)
 end
 
 --- Decodes the body as JSON.
@@ -134,7 +139,7 @@ end
 ---@return any
 ---@raises json it is no JSON
 function methods:json()
-  return require("luapool.json").decode(body_of(self))
+  return require("luapool.json").decode(body_of(self, "Response:json"))
 end
 
 --- Parses the body as HTML. Its links are taken relative to the response's URL.
@@ -146,7 +151,7 @@ end
 ---@function Response:html
 ---@return luapool.html.Node
 function methods:html()
-  return require("luapool.html").parse(body_of(self), { base_url = self.url })
+  return require("luapool.html").parse(body_of(self, "Response:html"), { base_url = self.url })
 end
 
 local BODY_IN_ERROR = 64 * 1024
@@ -170,6 +175,7 @@ end
 ---@return luapool.http.Response
 ---@raises status fields `status`, `url` and `response`
 function methods:raise_for_status()
+  usage.self(self, Response, "Response:raise_for_status")
   if self.status < 400 then return self end
   error(errors.new("status", ("%s: %s"):format(self.url, self:reason()),
     { status = self.status, url = self.url, response = for_error(self) }), 0)
@@ -177,10 +183,11 @@ end
 
 -- --- streams ---
 
-local function stream_of(self)
+local function stream_of(self, method)
+  usage.self(self, Response, method)
   local stream = rawget(self, "stream")
   if stream then return stream end
-  error(errors.new("usage", self.url .. ": not a stream; request it with stream=true"), 0)
+  usage.raise(method, "%s: not a stream; request it with stream=true", self.url)
 end
 
 --- Returns an iterator over the pieces of a streamed body as they come. Leaving the loop early
@@ -197,7 +204,7 @@ end
 ---@async
 ---@return fun(): string? iterator
 function methods:chunks()
-  local stream = stream_of(self)
+  local stream = stream_of(self, "Response:chunks")
   return function()
     local rest = rawget(self, "rest")
     self.rest = nil
@@ -218,7 +225,7 @@ end
 ---@async
 ---@return fun(): string? iterator
 function methods:lines()
-  local stream = stream_of(self)
+  local stream = stream_of(self, "Response:lines")
   local buffer, from = rawget(self, "rest") or "", 1
   self.rest = nil
   return function()
@@ -253,7 +260,8 @@ end
 ---@param n? integer
 ---@return string?
 function methods:read(n)
-  local stream = stream_of(self)
+  local stream = stream_of(self, "Response:read")
+  usage.optional("Response:read", 1, n, "count0")
   local parts, have = { rawget(self, "rest") }, #(rawget(self, "rest") or "")
   self.rest = nil
   while not n or have < n do
@@ -279,6 +287,7 @@ end
 --- ```
 ---@function Response:close
 function methods:close()
+  usage.self(self, Response, "Response:close")
   local stream = rawget(self, "stream")
   if stream then stream:close() end
 end

@@ -3,7 +3,7 @@
 -- known name. Main only.
 
 local options = require "luapool.internal.options"
-local retry = require "luapool.retry"
+local Policy = require "luapool.internal.retry.policy"
 
 local M = {}
 
@@ -138,8 +138,8 @@ local fields = {
   on_result = "function",
   crawl = "boolean",
   key = "function",
-  concurrency = "count",
-  processes = "count",
+  concurrency = "concurrency",
+  processes = "processes",
   config = "string",
   task_timeout = "seconds",
   memory_limit = "size",
@@ -162,9 +162,9 @@ end
 local function check_retry(policy, where)
   if policy == false then policy = { attempts = 1 } end
   if policy == true then policy = nil end
-  local ok, result = pcall(retry.policy, policy)
+  local ok, result = pcall(Policy.new, policy, where .. "field 'retry'")
   if ok then return result end
-  return problem("%sfield 'retry': %s", where, (tostring(result):gsub("^retry: ", "")))
+  return problem("%s", tostring(result))
 end
 
 local function either(value, otherwise)

@@ -4,6 +4,7 @@
 
 local errors = require "luapool.error"
 local options = require "luapool.internal.options"
+local usage = require "luapool.internal.usage"
 local Wait = require "luapool.internal.retry.wait"
 
 ---@class luapool.retry.Policy
@@ -19,11 +20,11 @@ local Wait = require "luapool.internal.retry.wait"
 local Policy = { __name = "luapool.retry.Policy" }
 Policy.__index = Policy
 
-local KNOWN = {
-  attempts = "number", max_elapsed = "seconds", wait = "any", on = "string|table|function",
+local check = options.define("retry", {
+  attempts = "attempts", max_elapsed = "seconds", wait = "any", on = "string|table|callable",
   on_result = "callable", before = "callable", after = "callable", before_sleep = "callable",
   on_giveup = "callable",
-}
+})
 
 -- A wait of more than this is as good as none.
 local LONGEST = 1e9
@@ -42,40 +43,34 @@ local function by_default(err)
   return err.status < 400 or err.status >= 500 or PASSING[err.status] == true
 end
 
-local function kinds(on)
+local function kinds(on, where)
   if type(on) == "string" then return { [on] = true } end
-  if type(on) ~= "table" then return on end
+  if usage.callable(on) or on == nil then return on end
   local set = {}
   for i, kind in ipairs(on) do
     if type(kind) ~= "string" then
-      error(("retry: 'on' lists kinds of errors, item %d is a %s"):format(i, type(kind)), 0)
+      usage.raise(where, "option 'on' lists kinds of errors, item %d is %s", i,
+        usage.describe(kind))
     end
     set[kind] = true
   end
   return set
 end
 
-local function attempts(n)
-  n = n or 3
-  if n >= 1 and (n == math.huge or math.tointeger(n)) then return n end
-  error(("retry: option 'attempts' must be a whole number of at least 1, got %s"):format(n), 0)
-end
-
 --- A policy of these options; what is a policy already is returned as it is.
 ---@param opts? table
+---@param where? string what is given it, for messages
 ---@return luapool.retry.Policy
-function Policy.new(opts)
+function Policy.new(opts, where)
   if getmetatable(opts) == Policy then return opts end
-  if opts == nil then opts = {} end
-  local problem = type(opts) ~= "table" and "a policy is a table, got a " .. type(opts)
-    or options.problem(opts, KNOWN)
-  if problem then error("retry: " .. problem, 0) end
+  where = where or "retry.policy"
+  opts = check(opts, where)
   local policy = {}
   for name, value in pairs(opts) do policy[name] = value end
-  policy.attempts = attempts(opts.attempts)
-  policy.on = kinds(opts.on)
+  policy.attempts = opts.attempts or 3
+  policy.on = kinds(opts.on, where)
   policy.wait = opts.wait == nil and Wait.makers.random_exponential { multiplier = 0.5, max = 30 }
-    or Wait.from(opts.wait, "retry: option 'wait'")
+    or Wait.from(opts.wait, where, "option 'wait'")
   return setmetatable(policy, Policy)
 end
 
@@ -85,8 +80,8 @@ end
 function Policy:retries(err)
   local kind, on = kind_of(err), self.on
   if kind == "cancelled" then return false end
-  if type(on) == "table" then return on[kind] == true end
-  if on then return on(err) and true or false end
+  if on and usage.callable(on) then return on(err) and true or false end
+  if on then return on[kind] == true end
   return by_default(err)
 end
 

@@ -2,6 +2,7 @@
 -- its rule; this module is the class itself, so waits travel to workers.
 
 local options = require "luapool.internal.options"
+local usage = require "luapool.internal.usage"
 
 --- How long to wait between two attempts. Waits are added with `+`; seconds may stand for one.
 ---@within retry
@@ -62,59 +63,63 @@ end
 --- Anything else is an error.
 ---@private
 ---@param value any
----@param where string
+---@param where string the function
+---@param what string which of its arguments or options
 ---@return luapool.retry.Wait
-function Wait.from(value, where)
+function Wait.from(value, where, what)
   if getmetatable(value) == Wait then return value end
   if type(value) == "number" and value >= 0 then return Wait.make("fixed", { seconds = value }) end
-  if type(value) == "function" then return Wait.make("custom", { fn = value }) end
-  error(("%s must be a wait (retry.fixed(1), ...), seconds or a function, got %s"):format(where,
-    type(value) == "number" and tostring(value) or "a " .. type(value)), 0)
+  if usage.callable(value) then return Wait.make("custom", { fn = value }) end
+  usage.raise(where, "%s must be a wait (retry.fixed(1), ...), seconds or a function, got %s", what,
+    usage.describe(value))
 end
 
 function Wait.__add(a, b)
-  return Wait.make("sum", { Wait.from(a, "what is added"), Wait.from(b, "what is added") })
+  local what = "what is added to a wait"
+  return Wait.make("sum", { Wait.from(a, "retry", what), Wait.from(b, "retry", what) })
 end
 
 local GROWING = { multiplier = "seconds", base = "seconds", max = "seconds" }
 
 local function growing(rule)
+  local check = options.define("retry." .. rule, GROWING)
   return function(opts)
-    opts = options.check("retry." .. rule, opts, GROWING)
+    opts = check(opts)
     return Wait.make(rule,
       { multiplier = opts.multiplier or 1, base = opts.base or 2, max = opts.max })
   end
 end
 
-local function seconds(value, where)
-  if type(value) == "number" and value >= 0 then return value end
-  error(("%s: seconds expected, got %s"):format(where,
-    type(value) == "number" and tostring(value) or type(value)), 3)
-end
+local check_incrementing = options.define("retry.incrementing", {
+  start = "seconds", step = "number", max = "seconds",
+})
 
 --- What luapool.retry offers: the makers of waits.
 ---@private
 Wait.makers = {
   exponential = growing "exponential",
   random_exponential = growing "random_exponential",
-  fixed = function(s) return Wait.make("fixed", { seconds = seconds(s, "retry.fixed") }) end,
+  fixed = function(seconds)
+    usage.argument("retry.fixed", 1, seconds, "seconds")
+    return Wait.make("fixed", { seconds = seconds })
+  end,
   random = function(a, b)
-    a, b = seconds(a, "retry.random"), seconds(b, "retry.random")
+    usage.argument("retry.random", 1, a, "seconds")
+    usage.argument("retry.random", 2, b, "seconds")
     return Wait.make("random", { least = math.min(a, b), most = math.max(a, b) })
   end,
   incrementing = function(opts)
-    local known = { start = "seconds", step = "number", max = "seconds" }
-    opts = options.check("retry.incrementing", opts, known)
+    opts = check_incrementing(opts)
     return Wait.make("incrementing",
       { start = opts.start or 0, step = opts.step or 1, max = opts.max })
   end,
   chain = function(list)
     if type(list) ~= "table" or #list == 0 then
-      error("retry.chain: a list of waits expected", 2)
+      usage.expected("retry.chain", 1, "a list of waits", list)
     end
     local waits = {}
     for i, value in ipairs(list) do
-      waits[i] = Wait.from(value, ("retry.chain: item %d"):format(i))
+      waits[i] = Wait.from(value, "retry.chain", ("item %d"):format(i))
     end
     return Wait.make("chain", waits)
   end,

@@ -4,6 +4,7 @@
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
+local usage = require "luapool.internal.usage"
 
 local M = {}
 
@@ -26,8 +27,8 @@ local Barrier = class.new("barrier", { waits = { wait = incomplete } })
 ---@param timeout? number seconds
 ---@raises timeout
 function Barrier:wait(timeout)
-  class.check_self(self, Barrier, "wait")
-  class.check_timeout(timeout, "wait")
+  class.check_self(self, Barrier, "barrier:wait")
+  class.check_timeout(timeout, "barrier:wait")
   if incomplete(self) then
     self.waiters:wait(timeout)
   else
@@ -54,7 +55,7 @@ class.open(Barrier, "wait")
 ---@param n integer 1 or more
 ---@return luapool.sync.Barrier
 function M.new(n)
-  n = class.check_count(n, 1, "barrier")
+  n = math.tointeger(usage.argument("sync.barrier", 1, n, "count"))
   return setmetatable({ n = n, waiters = core.waiters "barrier" }, Barrier)
 end
 

@@ -9,11 +9,10 @@
 -- `who` is a holder: a table that stands for a task (core.holder), here or in a worker.
 --@whole
 
-local core = require "luapool.sync.core"
-local errors = require "luapool.error"
-local raise = core.raise
+local errors = require "luapool.error.core"
+local usage = require "luapool.internal.usage"
 
-local M = { check_self = errors.check_self }
+local M = { check_self = usage.self }
 
 M.info = {} -- class -> its description
 
@@ -81,25 +80,11 @@ function M.ended(who, how)
   end
 end
 
---- Checks an optional number of seconds.
+--- Checks an optional number of seconds, the first argument.
 ---@param timeout number|nil
 ---@param where string the method
 function M.check_timeout(timeout, where)
-  if timeout == nil or (math.type(timeout) and timeout >= 0) then return end
-  local got = math.type(timeout) and tostring(timeout) or type(timeout)
-  raise(nil, ("bad argument to '%s' (seconds expected, not negative, got %s)"):format(where, got))
-end
-
---- Checks a whole number of at least `least`.
----@param n any
----@param least integer
----@param where string the function
----@return integer
-function M.check_count(n, least, where)
-  local integer = math.type(n) and math.tointeger(n)
-  if integer and integer >= least then return integer end
-  local text = "bad argument #1 to '%s' (a whole number of at least %d expected, got %s)"
-  return raise(nil, text:format(where, least, math.type(n) and tostring(n) or type(n)))
+  if timeout ~= nil then usage.argument(where, 1, timeout, "seconds") end
 end
 
 --- What `hold` of a lock or a semaphore returns, for a `<close>` variable.
@@ -118,7 +103,7 @@ Held.__index = Held
 --- lock:release()
 --- ```
 function Held:close()
-  M.check_self(self, Held, "close")
+  M.check_self(self, Held, "held:close")
   local object = self[1]
   self[1] = nil
   if object then object:release() end
@@ -133,7 +118,7 @@ Held.__close = Held.close
 function M.held(object, timeout)
   local class = getmetatable(object)
   if type(class) ~= "table" or class.hold ~= M.held then
-    errors.wrong "'hold' was not called on a lock or semaphore: is it called with ':'?"
+    errors.not_self("lock:hold", "luapool.sync.lock or semaphore", object)
   end
   object:acquire(timeout)
   return setmetatable({ object }, Held)

@@ -5,6 +5,7 @@
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
 local lock = require "luapool.internal.sync.lock"
+local usage = require "luapool.internal.usage"
 local shield = require("luapool.task.core").shield
 local mine = core.holder
 
@@ -16,7 +17,7 @@ local Given = { __name = "luapool.sync.given" }
 function Given.__close(given) shield(lock.acquire, given[1], given[2]) end
 
 local function wait(self, who, timeout)
-  class.check_timeout(timeout, "wait")
+  class.check_timeout(timeout, "condition:wait")
   if self.lock then lock.release(self.lock, who) end
   local _ <close> = self.lock and setmetatable({ self.lock, who }, Given) or nil
   self.waiters:wait(timeout)
@@ -42,7 +43,7 @@ local Condition = class.new("condition", {
 ---@raises timeout
 ---@raises not_held the caller does not hold the lock
 function Condition:wait(timeout)
-  class.check_self(self, Condition, "wait")
+  class.check_self(self, Condition, "condition:wait")
   wait(self, self.lock and mine(), timeout)
 end
 
@@ -61,8 +62,8 @@ end
 --- ```
 ---@param n? integer how many; default 1
 function Condition:notify(n)
-  class.check_self(self, Condition, "notify")
-  for _ = 1, n == nil and 1 or class.check_count(n, 1, "notify") do
+  class.check_self(self, Condition, "condition:notify")
+  for _ = 1, n == nil and 1 or usage.argument("condition:notify", 1, n, "count") do
     if not self.waiters:wake() then return end
   end
 end
@@ -77,7 +78,7 @@ end
 --- waiting:await()
 --- ```
 function Condition:notify_all()
-  class.check_self(self, Condition, "notify_all")
+  class.check_self(self, Condition, "condition:notify_all")
   self.waiters:wake_all()
 end
 
@@ -103,8 +104,7 @@ class.open(Condition, "notify", "notify_all")
 ---@return luapool.sync.Condition
 function M.new(of)
   if of ~= nil and getmetatable(of) ~= lock.class then
-    local text = "bad argument #1 to 'condition' (a lock made here expected, got %s)"
-    core.raise(nil, text:format(type(of)))
+    usage.expected("sync.condition", 1, "a lock made in this process", of)
   end
   return setmetatable({ lock = of, waiters = core.waiters "condition" }, Condition)
 end

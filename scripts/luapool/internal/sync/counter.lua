@@ -2,16 +2,10 @@
 --@whole
 
 local class = require "luapool.internal.sync.class"
-local core = require "luapool.sync.core"
+local number = require("luapool.internal.usage").argument
 local getmetatable = getmetatable
 
 local M = {}
-
-local function check_number(n, where)
-  if math.type(n) then return n end
-  local text = "bad argument #1 to '%s' (number expected, got %s)"
-  return core.raise(nil, text:format(where, type(n)))
-end
 
 --- A number that many tasks add to. See `sync.counter`.
 ---@within sync
@@ -27,8 +21,9 @@ local Counter = class.new("counter", {})
 ---@param n? number default 1
 ---@return number new
 function Counter:add(n)
-  if getmetatable(self) ~= Counter then class.check_self(self, Counter, "add") end
-  self.value = self.value + (n == nil and 1 or check_number(n, "add"))
+  if getmetatable(self) ~= Counter then class.check_self(self, Counter, "counter:add") end
+  if n == nil then n = 1 end
+  self.value = self.value + (math.type(n) and n or number("counter:add", 1, n, "number"))
   return self.value
 end
 
@@ -39,7 +34,7 @@ end
 --- ```
 ---@return number
 function Counter:get()
-  class.check_self(self, Counter, "get")
+  class.check_self(self, Counter, "counter:get")
   return self.value
 end
 
@@ -52,8 +47,8 @@ end
 --- ```
 ---@param n number
 function Counter:set(n)
-  class.check_self(self, Counter, "set")
-  self.value = check_number(n, "set")
+  class.check_self(self, Counter, "counter:set")
+  self.value = number("counter:set", 1, n, "number")
 end
 
 class.open(Counter, "add", "get", "set")
@@ -70,7 +65,7 @@ class.open(Counter, "add", "get", "set")
 ---@param n? number what it begins with; default 0
 ---@return luapool.sync.Counter
 function M.new(n)
-  return setmetatable({ value = n == nil and 0 or check_number(n, "counter") }, Counter)
+  return setmetatable({ value = n == nil and 0 or number("sync.counter", 1, n, "number") }, Counter)
 end
 
 return M

@@ -20,7 +20,7 @@ local Event = class.new("event", { waits = { wait = function(self) return not se
 --- event:wait() -- returns at once
 --- ```
 function Event:set()
-  class.check_self(self, Event, "set")
+  class.check_self(self, Event, "event:set")
   self.flag = true
   self.waiters:wake_all()
 end
@@ -34,7 +34,7 @@ end
 --- print(event:is_set()) --> false
 --- ```
 function Event:clear()
-  class.check_self(self, Event, "clear")
+  class.check_self(self, Event, "event:clear")
   self.flag = false
 end
 
@@ -45,7 +45,7 @@ end
 --- ```
 ---@return boolean
 function Event:is_set()
-  if getmetatable(self) ~= Event then class.check_self(self, Event, "is_set") end
+  if getmetatable(self) ~= Event then class.check_self(self, Event, "event:is_set") end
   return self.flag
 end
 
@@ -59,8 +59,8 @@ end
 ---@param timeout? number seconds
 ---@raises timeout
 function Event:wait(timeout)
-  class.check_self(self, Event, "wait")
-  class.check_timeout(timeout, "wait")
+  class.check_self(self, Event, "event:wait")
+  class.check_timeout(timeout, "event:wait")
   if not self.flag then self.waiters:wait(timeout) end
 end
 

@@ -6,10 +6,13 @@ local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
 local options = require "luapool.internal.options"
 local task = require "luapool.task.core"
+local usage = require "luapool.internal.usage"
 
 local M = {}
 
-local OPTIONS = { rate = "number", per = "number", burst = "number" }
+local check = options.define("sync.limiter", {
+  rate = "positive", per = "positive", burst = "above0",
+})
 
 local function refill(self, most)
   local now = task.now()
@@ -46,11 +49,9 @@ local Limiter = class.new("limiter", { waits = { acquire = would_wait } })
 ---@async
 ---@param n? number default 1
 function Limiter:acquire(n)
-  class.check_self(self, Limiter, "acquire")
+  class.check_self(self, Limiter, "limiter:acquire")
   n = n == nil and 1 or n
-  if not (math.type(n) and n >= 0 and n < math.huge) then
-    core.raise(nil, "bad argument #1 to 'acquire' (a finite number expected, not negative)")
-  end
+  usage.argument("limiter:acquire", 1, n, "amount")
   if self.busy then self.waiters:wait() end
   self.busy = true
   local _ <close> = self.turn
@@ -83,14 +84,11 @@ class.open(Limiter, "acquire")
 ---@param opts luapool.sync.LimiterOptions
 ---@return luapool.sync.Limiter
 function M.new(opts)
-  opts = options.check("limiter", opts, OPTIONS)
-  local rate, per, burst = opts.rate, opts.per or 1, opts.burst or 1
-  local most = math.huge
-  if not (rate and rate > 0 and rate < most and per > 0 and per < most and burst > 0) then
-    core.raise(nil, "limiter: 'rate' must be given, and 'rate', 'per' and 'burst' be above 0")
-  end
-  local self = { speed = rate / per, burst = burst, level = burst, since = task.now() }
-  self.waiters, self.busy = core.waiters "limiter", false
+  opts = check(opts)
+  if not opts.rate then usage.raise("sync.limiter", "option 'rate' must be given") end
+  local burst = opts.burst or 1
+  local self = { speed = opts.rate / (opts.per or 1), burst = burst, level = burst }
+  self.since, self.waiters, self.busy = task.now(), core.waiters "limiter", false
   self.turn = setmetatable({ self }, Turn)
   return setmetatable(self, Limiter)
 end

@@ -3,7 +3,8 @@
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
-local mine, raise = core.holder, core.raise
+local errors = require "luapool.error.core"
+local mine, raise = core.holder, errors.raise
 local hold, drop, check_timeout = class.hold, class.drop, class.check_timeout
 local getmetatable = getmetatable
 
@@ -23,7 +24,7 @@ end
 ---@param who table
 ---@param timeout? number
 function M.acquire(self, who, timeout)
-  check_timeout(timeout, "acquire")
+  check_timeout(timeout, "lock:acquire")
   notice(self)
   if not self.owner then
     self.owner = who
@@ -91,7 +92,7 @@ M.class = Lock
 ---@raises timeout
 ---@raises owner_gone once, when the task that held it has ended without releasing it
 function Lock:acquire(timeout)
-  if getmetatable(self) ~= Lock then class.check_self(self, Lock, "acquire") end
+  if getmetatable(self) ~= Lock then class.check_self(self, Lock, "lock:acquire") end
   M.acquire(self, mine(), timeout)
 end
 
@@ -104,7 +105,7 @@ end
 --- ```
 ---@return boolean taken
 function Lock:try_acquire()
-  class.check_self(self, Lock, "try_acquire")
+  class.check_self(self, Lock, "lock:try_acquire")
   return try_acquire(self, mine())
 end
 
@@ -116,7 +117,7 @@ end
 --- ```
 ---@raises not_held another task, or none, holds it
 function Lock:release()
-  if getmetatable(self) ~= Lock then class.check_self(self, Lock, "release") end
+  if getmetatable(self) ~= Lock then class.check_self(self, Lock, "lock:release") end
   M.release(self, mine())
 end
 

@@ -2,13 +2,13 @@
 --@whole
 
 local class = require "luapool.internal.sync.class"
-local core = require "luapool.sync.core"
+local usage = require "luapool.internal.usage"
 
 local M = {}
 
 local function check_key(key, where)
   if key ~= nil and key == key then return end
-  core.raise(nil, ("bad argument #1 to '%s' (a key expected, got %s)"):format(where, tostring(key)))
+  usage.expected(where, 1, "a key", key)
 end
 
 --- A table that many tasks share. Each method is one step: no other task comes between. See
@@ -25,7 +25,7 @@ local Map = class.new("map", {})
 ---@param key any
 ---@return any
 function Map:get(key)
-  class.check_self(self, Map, "get")
+  class.check_self(self, Map, "map:get")
   return self.values[key]
 end
 
@@ -39,8 +39,8 @@ end
 ---@param key any
 ---@param value any
 function Map:set(key, value)
-  class.check_self(self, Map, "set")
-  check_key(key, "set")
+  class.check_self(self, Map, "map:set")
+  check_key(key, "map:set")
   self.values[key] = value
 end
 
@@ -54,7 +54,7 @@ end
 ---@param key any
 ---@return boolean was_there
 function Map:delete(key)
-  class.check_self(self, Map, "delete")
+  class.check_self(self, Map, "map:delete")
   local there = self.values[key] ~= nil
   if there then self.values[key] = nil end
   return there
@@ -70,15 +70,14 @@ end
 ---@param n? number default 1
 ---@return number new
 function Map:add(key, n)
-  class.check_self(self, Map, "add")
-  check_key(key, "add")
+  class.check_self(self, Map, "map:add")
+  check_key(key, "map:add")
   local value = self.values[key] or 0
   if n == nil then n = 1 end
-  if not math.type(n) then
-    core.raise(nil, ("bad argument #2 to 'add' (number expected, got %s)"):format(type(n)))
-  end
+  usage.argument("map:add", 2, n, "number")
   if not math.type(value) then
-    core.raise(nil, ("cannot add to the value of '%s' (a %s)"):format(tostring(key), type(value)))
+    local text = "the value of the key %s is no number to add to, but %s"
+    usage.raise("map:add", text, usage.describe(key), usage.describe(value))
   end
   self.values[key] = value + n
   return value + n
@@ -96,8 +95,8 @@ end
 ---@param new any
 ---@return boolean set
 function Map:cas(key, old, new)
-  class.check_self(self, Map, "cas")
-  check_key(key, "cas")
+  class.check_self(self, Map, "map:cas")
+  check_key(key, "map:cas")
   if self.values[key] ~= old then return false end
   self.values[key] = new
   return true
@@ -112,7 +111,7 @@ end
 --- ```
 ---@return any[]
 function Map:keys()
-  class.check_self(self, Map, "keys")
+  class.check_self(self, Map, "map:keys")
   local list = {}
   for key in pairs(self.values) do
     list[#list + 1] = key

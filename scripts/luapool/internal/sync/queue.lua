@@ -5,10 +5,12 @@
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
+local errors = require "luapool.error.core"
 local lending = require "luapool.internal.sync.lending"
 local options = require "luapool.internal.options"
+local usage = require "luapool.internal.usage"
 local order = require "luapool.internal.sync.order"
-local mine, raise, check_timeout = core.holder, core.raise, class.check_timeout
+local mine, raise, check_timeout = core.holder, errors.raise, class.check_timeout
 local getmetatable = getmetatable
 
 local M = {}
@@ -29,9 +31,11 @@ local M = {}
 ---@class luapool.sync.TryPutOptions
 ---@field priority? number with `order = "priority"`: the smallest goes first; default 0
 
-local NEW = { maxsize = "count", order = { "fifo", "lifo", "priority" }, redeliver = "boolean" }
-local PUT = { timeout = "seconds", priority = "number" }
-local TRY_PUT = { priority = "number" }
+local check_new = options.define("sync.queue", {
+  maxsize = "count", order = { "fifo", "lifo", "priority" }, redeliver = "boolean",
+})
+local PUT = options.define("queue:put", { timeout = "seconds", priority = "number" })
+local TRY_PUT = options.define("queue:try_put", { priority = "number" })
 local CLOSED = "the queue is closed"
 
 -- ---- putting ----
@@ -44,16 +48,10 @@ local function take_in(self, value, priority)
   if self.lent then lending.lend(self, who, value, priority) end
 end
 
-local function check_put(self, value, opts, where, known)
+local function check_put(self, value, opts, where, check)
   class.check_self(self, M.class, where)
-  if value == nil then
-    raise(nil, ("bad argument #1 to '%s' (nil cannot be put)"):format(where))
-  end
-  if opts ~= nil then
-    local problem = type(opts) ~= "table" and "options must be a table"
-      or options.problem(opts, known)
-    if problem then raise(nil, ("queue.%s: %s"):format(where, problem)) end
-  end
+  if value == nil then usage.expected(where, 1, "a value that is not nil", value) end
+  if opts ~= nil then check(opts) end
   if self.closed then raise("closed", CLOSED) end
 end
 
@@ -84,7 +82,7 @@ local function next_item(self, who, timeout)
 end
 
 local function get(self, who, timeout)
-  check_timeout(timeout, "get")
+  check_timeout(timeout, "queue:get")
   local value, priority = next_item(self, who, timeout)
   if value == nil then raise("closed", CLOSED) end
   return value, priority
@@ -169,7 +167,7 @@ local Queue = class.new("queue", {
   undo = { get = undo, next = undo, try_get = undo },
   proxy = {
     iter = function(self)
-      if not self then class.check_self(self, M.class, "iter") end
+      if not self then class.check_self(self, M.class, "queue:iter") end
       return function() return self:next() end
     end,
     __close = function(self) self:close() end,
@@ -192,7 +190,9 @@ local Queue = class.new("queue", {
 ---@raises closed
 ---@raises timeout
 function Queue:put(value, opts)
-  if value == nil or opts ~= nil or self.closed then check_put(self, value, opts, "put", PUT) end
+  if value == nil or opts ~= nil or self.closed then
+    check_put(self, value, opts, "queue:put", PUT)
+  end
   local priority = opts and opts.priority or 0
   if self.items.n < self.maxsize then return take_in(self, value, priority) end
   if self.putters:wait(opts and opts.timeout, value, priority) then raise("closed", CLOSED) end
@@ -209,7 +209,7 @@ end
 ---@return boolean put
 ---@raises closed
 function Queue:try_put(value, opts)
-  check_put(self, value, opts, "try_put", TRY_PUT)
+  check_put(self, value, opts, "queue:try_put", TRY_PUT)
   if self.items.n >= self.maxsize then return false end
   take_in(self, value, opts and opts.priority or 0)
   return true
@@ -229,7 +229,7 @@ end
 ---@raises timeout
 ---@raises closed the queue is closed and empty
 function Queue:get(timeout)
-  if getmetatable(self) ~= Queue then class.check_self(self, Queue, "get") end
+  if getmetatable(self) ~= Queue then class.check_self(self, Queue, "queue:get") end
   return (get(self, self.lent and mine(), timeout))
 end
 
@@ -242,7 +242,7 @@ end
 --- ```
 ---@return any item or nil
 function Queue:try_get()
-  class.check_self(self, Queue, "try_get")
+  class.check_self(self, Queue, "queue:try_get")
   return (try_get(self, self.lent and mine()))
 end
 
@@ -260,7 +260,7 @@ end
 ---@async
 ---@return fun(): any iterator
 function Queue:iter()
-  class.check_self(self, Queue, "iter")
+  class.check_self(self, Queue, "queue:iter")
   return function() return (next_item(self, self.lent and mine())) end
 end
 
@@ -276,7 +276,7 @@ end
 --- ```
 ---@raises not_held it was called more often than items were put, or the task has no item
 function Queue:task_done()
-  class.check_self(self, Queue, "task_done")
+  class.check_self(self, Queue, "queue:task_done")
   task_done(self, self.lent and mine())
 end
 
@@ -291,8 +291,8 @@ end
 ---@param timeout? number seconds
 ---@raises timeout
 function Queue:join(timeout)
-  class.check_self(self, Queue, "join")
-  check_timeout(timeout, "join")
+  class.check_self(self, Queue, "queue:join")
+  check_timeout(timeout, "queue:join")
   if self.unfinished > 0 then self.joiners:wait(timeout) end
 end
 
@@ -306,7 +306,7 @@ end
 --- print(queue:get(), select(2, pcall(queue.put, queue, 1)).kind) --> last closed
 --- ```
 function Queue:close()
-  class.check_self(self, Queue, "close")
+  class.check_self(self, Queue, "queue:close")
   if self.closed then return end
   self.closed = true
   self.putters:wake_all(true)
@@ -346,7 +346,7 @@ class.open(Queue, "put", "try_put", "join", "close", "__len")
 ---@param opts? luapool.sync.QueueOptions
 ---@return luapool.sync.Queue
 function M.new(opts)
-  opts = options.check("queue", opts, NEW)
+  opts = check_new(opts)
   return setmetatable({
     items = order[opts.order or "fifo"](),
     maxsize = opts.maxsize or math.huge,

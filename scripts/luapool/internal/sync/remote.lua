@@ -8,6 +8,7 @@ local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
 local errors = require "luapool.error"
 local task = require "luapool.task.core"
+local usage = require "luapool.internal.usage"
 
 local M = {}
 
@@ -46,7 +47,7 @@ function M.receive(key)
   local object = number and objects[number]
   if object then return object end
   if not in_worker or not proxies[name] then
-    core.raise("owner_gone", "the object does not exist any more")
+    errors.raise("owner_gone", "the object does not exist any more")
   end
   object = setmetatable({ number = number }, proxies[name])
   objects[number] = object
@@ -56,17 +57,17 @@ end
 
 -- ---- a worker: proxies ----
 
-local function ask(proxy, method)
+local function ask(proxy, method, full)
   return function(self, ...)
-    errors.check_self(self, proxy, method)
+    usage.self(self, proxy, full)
     return core.ask(self.number, 0, method, ...)
   end
 end
 
 -- The same for what main must know the task for.
-local function ask_as_holder(proxy, method)
+local function ask_as_holder(proxy, method, full)
   return function(self, ...)
-    errors.check_self(self, proxy, method)
+    usage.self(self, proxy, full)
     local who = core.holder()
     who.asked = true
     return core.ask(self.number, who.id, method, ...)
@@ -77,7 +78,8 @@ local function make_proxy(name, about)
   local proxy = { __name = "luapool.sync." .. name }
   proxy.__index = proxy
   for method in pairs(about.remote) do
-    proxy[method] = (about.plain[method] and ask or ask_as_holder)(proxy, method)
+    local how = about.plain[method] and ask or ask_as_holder
+    proxy[method] = how(proxy, method, name .. ":" .. method)
   end
   for method, fn in pairs(about.proxy or {}) do
     proxy[method] = fn
@@ -144,7 +146,7 @@ local function say_error(worker, request, e)
   elseif errors.is(e) then
     say(worker, request, ERROR, 0, e.kind, e.message)
   else
-    say(worker, request, ERROR, 0, nil, tostring(e))
+    say(worker, request, ERROR, 0, "internal", tostring(e))
   end
 end
 

@@ -4,7 +4,9 @@
 
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
-local raise, here = core.raise, class.here
+local errors = require "luapool.error.core"
+local usage = require "luapool.internal.usage"
+local raise, here = errors.raise, class.here
 local getmetatable = getmetatable
 
 local M = {}
@@ -15,7 +17,7 @@ local function take(self, process)
 end
 
 local function acquire(self, process, timeout)
-  class.check_timeout(timeout, "acquire")
+  class.check_timeout(timeout, "semaphore:acquire")
   if self.free == 0 then return self.waiters:wait(timeout, process) end
   self.free = self.free - 1
   take(self, process)
@@ -81,7 +83,7 @@ local Semaphore = class.new("semaphore", {
 ---@param timeout? number seconds
 ---@raises timeout
 function Semaphore:acquire(timeout)
-  if getmetatable(self) ~= Semaphore then class.check_self(self, Semaphore, "acquire") end
+  if getmetatable(self) ~= Semaphore then class.check_self(self, Semaphore, "semaphore:acquire") end
   acquire(self, here, timeout)
 end
 
@@ -93,7 +95,7 @@ end
 --- ```
 ---@return boolean taken
 function Semaphore:try_acquire()
-  class.check_self(self, Semaphore, "try_acquire")
+  class.check_self(self, Semaphore, "semaphore:try_acquire")
   return try_acquire(self, here)
 end
 
@@ -105,7 +107,7 @@ end
 --- ```
 ---@raises not_held this process holds no slot
 function Semaphore:release()
-  if getmetatable(self) ~= Semaphore then class.check_self(self, Semaphore, "release") end
+  if getmetatable(self) ~= Semaphore then class.check_self(self, Semaphore, "semaphore:release") end
   release(self, here)
 end
 
@@ -142,7 +144,7 @@ Semaphore.hold = class.held
 ---@param n integer 0 or more
 ---@return luapool.sync.Semaphore
 function M.new(n)
-  n = class.check_count(n, 0, "semaphore")
+  n = math.tointeger(usage.argument("sync.semaphore", 1, n, "count0"))
   return setmetatable({ free = n, held = {}, waiters = core.waiters "semaphore" }, Semaphore)
 end
 
