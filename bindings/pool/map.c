@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "bindings/class.h"
+#include "bindings/line.h"
 #include "bindings/pool/outcome.h"
 #include "bindings/pool/pool.h"
 #include "runtime/base/error.h"
@@ -24,17 +25,10 @@ enum { MOST_HELD = 1000, MOST_BYTES = 64 << 20 };
 typedef struct map {
   lp_pool *pool;
   lp_snapshot *snapshot;
-  lp_list calls;    /* not yet taken: by place when ordered; else the ended ones only */
-  lp_list running;  /* unordered: those that have not ended */
-  uint64_t places;  /* the latest given out */
-  uint64_t waiting; /* calls not ended */
-  uint64_t held;    /* calls not taken */
-  uint64_t bytes;   /* of results not taken */
-  bool ordered;
-  bool fed;                 /* no more input */
-  bool sending;             /* an item is being encoded, or that has failed */
-  bool closed;              /* nobody takes any more */
-  lp_op *feeder, *consumer; /* who waits, or NULL */
+  lpb_line line;  /* of calls, by their `user` */
+  uint64_t bytes; /* of results that have not been taken */
+  bool sending;   /* an item is being encoded, or that has failed */
+  bool closed;    /* nobody takes any more */
 } map;
 
 static map *check(lua_State *L) {
@@ -54,63 +48,61 @@ static uint64_t ahead(const map *m) {
   return half > least ? half : least;
 }
 
+/* The pool of a map that is closed may be gone. */
 static bool has_room(const map *m) {
+  if (m->closed) return true;
   const lp_pool_options *o = &m->pool->options;
-  uint64_t most = lp_pool_places(m->pool) + ahead(m);
-  bool rejects = o->max_pending && m->pool->counts.pending >= o->max_pending && m->waiting;
-  bool window = m->held < 2 * most + MOST_HELD && m->bytes < MOST_BYTES;
-  return m->closed || (m->waiting < most && window && !rejects);
+  const lpb_line *line = &m->line;
+  uint64_t most = lp_pool_places(m->pool) + ahead(m), running = line->running_count;
+  bool rejects = o->max_pending && m->pool->counts.pending >= o->max_pending && running;
+  bool window = line->count < 2 * most + MOST_HELD && m->bytes < MOST_BYTES;
+  return running < most && window && !rejects;
 }
 
-static lp_call *next_call(const map *m) {
-  if (lp_list_empty(&m->calls)) return NULL;
-  lp_call *call = lp_list_of(m->calls.next, lp_call, user);
-  return lp_call_ended(call) ? call : NULL;
+/* The feeder sleeps until there is room for several calls. */
+static bool is_worth_waking(const lpb_line *line) {
+  const map *m = lp_list_of(line, map, line);
+  if (m->closed) return true;
+  bool enough = line->running_count <= lp_pool_places(m->pool) + ahead(m) / 2;
+  return enough && has_room(m);
 }
 
-static bool has_next(const map *m) {
-  return next_call(m) || (m->fed && m->held == 0) || m->closed;
-}
-
-static void wake(map *m) {
-  bool enough = m->waiting <= lp_pool_places(m->pool) + ahead(m) / 2;
-  if (m->feeder && (enough || m->closed) && has_room(m)) lp_op_finish(m->feeder, 0);
-  if (m->consumer && has_next(m)) lp_op_finish(m->consumer, 0);
+static bool has_ended(const lp_list *link) {
+  return lp_call_ended(lp_list_of(link, lp_call, user));
 }
 
 static void on_ended(lp_call *call) {
   map *m = call->owner;
-  m->waiting--;
   m->bytes += call->result_len;
-  if (!m->ordered) {
-    lp_list_remove(&call->user);
-    lp_list_push(&m->calls, &call->user);
-  }
-  wake(m);
+  lpb_line_end(&m->line, &call->user);
 }
 
 /* ---- waiting at either end ---- */
 
-typedef struct end_op {
-  lp_op op;
-  map *map; /* alive: it is an argument of the waiting function */
-} end_op;
-
-static void feeder_close(lp_op *op) {
-  map *m = ((end_op *)op)->map;
-  if (m && m->feeder == op) m->feeder = NULL;
+/* Stack: the map. */
+static int take(lua_State *L, map *m) {
+  lp_list *link = lpb_line_next(&m->line);
+  if (!link) return 0;
+  lp_call *call = lp_list_of(link, lp_call, user);
+  int graph = push_graph(L);
+  lua_pushinteger(L, (lua_Integer)call->place);
+  lua_pushboolean(L, call->state == LP_CALL_DONE);
+  lpb_pool_outcome_push(L, call, graph);
+  lua_settop(L, graph + 3);
+  lpb_line_take(&m->line, link);
+  m->bytes -= call->result_len;
+  lp_call_release(call);
+  lpb_line_wake(&m->line);
+  return 3;
 }
 
-static void consumer_close(lp_op *op) {
-  map *m = ((end_op *)op)->map;
-  if (m && m->consumer == op) m->consumer = NULL;
+static map *map_of(const lp_op *op) {
+  return lp_list_of(((const lpb_line_op *)op)->line, map, line);
 }
-
-static int take(lua_State *L, map *m);
 
 static int consumer_results(lua_State *L, lp_op *op) {
   if (op->status < 0) return lp_op_raise(L, op);
-  return take(L, ((end_op *)op)->map);
+  return take(L, map_of(op));
 }
 
 static int feeder_results(lua_State *L, lp_op *op) {
@@ -120,37 +112,30 @@ static int feeder_results(lua_State *L, lp_op *op) {
 }
 
 static void feeder_which(const lp_op *op, char *text, size_t size) {
-  const map *m = ((const end_op *)op)->map;
+  const lpb_line *line = ((const lpb_line_op *)op)->line;
   snprintf(text, size, "(%llu results of its map are to be taken)",
-           (unsigned long long)(m->held - m->waiting));
+           (unsigned long long)(line->count - line->running_count));
 }
 
 static const lp_op_class feeder_class = {.name = "place in a pool",
                                          .results = feeder_results,
-                                         .close = feeder_close,
+                                         .close = lpb_line_leave,
                                          .which = feeder_which};
 static const lp_op_class consumer_class = {
-    .name = "results of a pool", .results = consumer_results, .close = consumer_close};
+    .name = "results of a pool", .results = consumer_results, .close = lpb_line_leave};
 
 /* ---- feeding ---- */
 
 static void add(map *m, lp_call *call) {
-  call->place = ++m->places;
   call->owner = m;
   call->ended = on_ended;
-  lp_list_push(m->ordered ? &m->calls : &m->running, &call->user);
-  m->waiting++;
-  m->held++;
+  call->place = lpb_line_put(&m->line, &call->user);
 }
 
 /* Returns true, when there is room for the next call. */
 static int await_room(lua_State *L, map *m) {
   lua_pushboolean(L, 1);
-  if (has_room(m)) return 1;
-  end_op *e = lp_op_new(L, &feeder_class, sizeof *e);
-  e->map = m;
-  m->feeder = &e->op;
-  return lp_op_await(L, &e->op, -1);
+  return has_room(m) ? 1 : lpb_line_await_room(L, &m->line, &feeder_class);
 }
 
 /* map:send(...) -> true. One call with these arguments. Waits until there is room for the next
@@ -159,7 +144,7 @@ static int await_room(lua_State *L, map *m) {
 static int map_send(lua_State *L) {
   map *m = check(L);
   lp_buf *bytes, *protos;
-  if (m->fed) {
+  if (!m->line.open) {
     lua_pushboolean(L, 0);
     return 1;
   }
@@ -185,7 +170,7 @@ static int map_send(lua_State *L) {
 static int map_refuse(lua_State *L) {
   map *m = check(L);
   lp_buf *bytes, *protos;
-  bool ours = m->sending && !m->fed;
+  bool ours = m->sending && m->line.open;
   m->sending = false;
   if (!ours) {
     lua_pushboolean(L, 0);
@@ -213,72 +198,46 @@ static int map_put(lua_State *L) {
 
 /* The pool need not stay open for this map any longer. */
 static void end_input(map *m) {
-  if (!m->fed) lp_pool_leave(m->pool);
-  m->fed = true;
+  if (m->line.open) lp_pool_leave(m->pool);
+  m->line.open = false;
 }
 
 /* map:fed(). There is no more input. */
 static int map_fed(lua_State *L) {
   map *m = check(L);
   end_input(m);
-  wake(m);
+  lpb_line_wake(&m->line);
   return 0;
 }
 
 /* ---- taking ---- */
-
-/* Stack: the map. */
-static int take(lua_State *L, map *m) {
-  lp_call *call = next_call(m);
-  if (!call) return 0;
-  int graph = push_graph(L);
-  lua_pushinteger(L, (lua_Integer)call->place);
-  lua_pushboolean(L, call->state == LP_CALL_DONE);
-  lpb_pool_outcome_push(L, call, graph);
-  lua_settop(L, graph + 3);
-  lp_list_remove(&call->user);
-  m->held--;
-  m->bytes -= call->result_len;
-  lp_call_release(call);
-  wake(m);
-  return 3;
-}
 
 /* map:next() -> place, true, value; place, false, error; or nothing when all outcomes are
  * taken. Waits. */
 static int map_next(lua_State *L) {
   map *m = check(L);
   lua_settop(L, 1);
-  lp_task *t = lp_state_of(L)->current;
-  if (m->consumer && (!t || lp_task_op(t) != m->consumer))
-    return lp_raise(L, "usage", "another task waits for results of this map");
-  if (next_call(m)) return take(L, m);
-  end_op *e = lp_op_new(L, &consumer_class, sizeof *e);
-  e->map = m;
-  m->consumer = &e->op;
-  if (has_next(m)) lp_op_finish(&e->op, 0);
-  return lp_op_await(L, &e->op, -1);
+  if (lpb_line_next(&m->line) && !m->line.taker) return take(L, m);
+  return lpb_line_await_next(L, &m->line, &consumer_class, -1);
 }
 
 /* ---- the end ---- */
 
-static void drop_list(lp_list *calls) {
-  for (lp_list *link; (link = lp_list_shift(calls));) {
-    lp_call *call = lp_list_of(link, lp_call, user);
-    call->ended = NULL;
-    lp_pool_cancel(call);
-    lp_call_release(call);
-  }
-}
-
 /* map:cancel(). Cancels what has not ended; map:next() goes on giving outcomes. */
 static int map_cancel(lua_State *L) {
   map *m = check(L);
-  lp_list *calls = m->ordered ? &m->calls : &m->running;
   end_input(m);
-  lp_list_each (link, calls) lp_pool_cancel(lp_list_of(link, lp_call, user));
-  wake(m);
+  lp_list_each (link, lpb_line_running(&m->line))
+    lp_pool_cancel(lp_list_of(link, lp_call, user));
+  lpb_line_wake(&m->line);
   return 0;
+}
+
+static void drop(lp_list *link) {
+  lp_call *call = lp_list_of(link, lp_call, user);
+  call->ended = NULL;
+  lp_pool_cancel(call);
+  lp_call_release(call);
 }
 
 /* map:close(). Nobody will take any more. Safe twice. */
@@ -286,30 +245,35 @@ static int map_close(lua_State *L) {
   map *m = check(L);
   if (m->closed) return 0;
   m->closed = true;
-  drop_list(&m->calls);
-  drop_list(&m->running);
-  wake(m);
-  lp_snapshot_release(m->snapshot);
+  lpb_line_clear(&m->line, drop);
   end_input(m);
+  lpb_line_wake(&m->line);
+  lp_snapshot_release(m->snapshot);
   lp_pool_release(m->pool);
+  return 0;
+}
+
+static int map_gc(lua_State *L) {
+  map_close(L);
+  lpb_line_detach(&check(L)->line);
   return 0;
 }
 
 /* map:counts() -> given out, not ended, not taken. */
 static int map_counts(lua_State *L) {
   map *m = check(L);
-  lua_pushinteger(L, (lua_Integer)m->places);
-  lua_pushinteger(L, (lua_Integer)m->waiting);
-  lua_pushinteger(L, (lua_Integer)m->held);
+  lua_pushinteger(L, (lua_Integer)m->line.last);
+  lua_pushinteger(L, (lua_Integer)m->line.running_count);
+  lua_pushinteger(L, (lua_Integer)m->line.count);
   return 3;
 }
 
 /* One that is closed, until nothing can fail any more. */
-static map *make(lua_State *L) {
+static map *make(lua_State *L, bool ordered) {
+  static const lpb_line_class class = {has_ended, is_worth_waking};
   map *m = lua_newuserdatauv(L, sizeof *m, 1);
   *m = (map){.closed = true};
-  lp_list_init(&m->calls);
-  lp_list_init(&m->running);
+  lpb_line_init(&m->line, &class, ordered, true);
   luaL_setmetatable(L, CLASS);
   return m;
 }
@@ -327,8 +291,7 @@ static int pool_map(lua_State *L) {
   lp_buf *bytes, *protos;
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lpb_pool_check_open(L, pool);
-  map *m = make(L);
-  m->ordered = lua_toboolean(L, 3);
+  map *m = make(L, lua_toboolean(L, 3));
   lp_wire_graph(L);
   lpb_pool_encode(L, pool, lua_gettop(L), 1, 2, 1, &bytes, &protos);
   lua_setiuservalue(L, -2, 1);
@@ -347,7 +310,7 @@ void lpb_pool_map_open(lua_State *L) {
                                      {"refuse", map_refuse}, {"fed", map_fed},
                                      {"next", map_next},     {"cancel", map_cancel},
                                      {"close", map_close},   {"counts", map_counts},
-                                     {"__gc", map_close},    {NULL, NULL}};
+                                     {"__gc", map_gc},       {NULL, NULL}};
   lpb_class_new(L, CLASS, methods);
   lua_pop(L, 1);
 }
