@@ -94,10 +94,13 @@ static const lp_op_class sleep_class = {.name = "sleep", .cancel = sleep_cancel}
  *
  * ```lua
  * task.sleep(0.01)
+ * local ok, e = pcall(string.gsub, "x", "x", function() task.sleep(1) end)
+ * print(e.kind) --> cannot_wait
  * ```
  * @function task.sleep
  * @async
- * @param seconds number */
+ * @param seconds number
+ * @raises cannot_wait as every call that waits, inside a C function that cannot be suspended */
 static int task_sleep(lua_State *L) {
   double seconds = lp_usage_seconds(L, 1, "task.sleep");
   return lp_op_await(L, lp_op_new(L, &sleep_class, sizeof(lp_op)), seconds);

@@ -44,7 +44,8 @@ end
 
 local function add_class(pages, book, class)
   local text = render.class(book, class) .. contents(class.methods)
-  pages:add(class.form, class.name, class.summary, text, class.name, class.module .. "." .. class.short, class.short)
+  pages:add(class.form, class.name, class.summary, text, class.name,
+    class.module .. "." .. class.short, class.short)
   for _, item in ipairs(class.methods) do
     pages:add("method", item.name, item.summary, render.item(book, item), item.name,
       class.module .. "." .. item.short, class.module .. "." .. class.short .. "." .. item.short,

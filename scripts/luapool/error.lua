@@ -12,6 +12,19 @@ local task = require "luapool.task.core"
 --- local ok, e = pcall(task.timeout, 0.01, task.sleep, 60)
 --- print(luapool.error.is(e, "timeout"), e.kind) --> true timeout
 --- ```
+---
+--- ```lua
+--- print(select(2, pcall(http.get, url, { timout = 1 })).kind) --> usage
+--- local missing = { multipart = { picture = { file = "/no/such/file" } } }
+--- print(select(2, pcall(http.post, url, missing)).kind) --> system
+--- ```
+---@kind usage a call is wrong: an argument, an option, its value
+---@kind memory there is not enough memory, or the limit of the worker is reached (see
+--- `luapool.pool`)
+---@kind system the system refused something; the message has its words
+---@kind internal a fault of luapool itself
+---@kind corrupt data between processes is damaged: a fault of luapool itself
+---@kind lost what became of a task is not known: a fault of luapool itself
 ---@class luapool.error
 local M = {
   new = core.new,

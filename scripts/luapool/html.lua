@@ -14,7 +14,7 @@ local usage = require "luapool.internal.usage"
 --- local page = html.parse "<ul><li class=new>one<li>two</ul>"
 --- print(page:first("li.new"):text(), #page:css "li", page:xpath("//li/@class")[1]) --> one 2 new
 --- ```
----@kind usage a selector or a query is wrong
+---@kind query a selector or a query is wrong
 ---@class luapool.html
 local M = {}
 
@@ -92,9 +92,11 @@ end
 --- ```lua
 --- local page = html.parse "<div><b>1</b><i>2</i><b>3</b></div>"
 --- print(#page:css "div > b, i") --> 3
+--- print(select(2, pcall(page.css, page, "a[")).kind) --> query
 --- ```
 ---@param selector string
 ---@return luapool.html.Node[]
+---@raises query it is no selector
 function Node:css(selector)
   core.check(self, "Node:css")
   usage.argument("Node:css", 1, selector, "string")

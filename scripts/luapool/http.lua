@@ -25,10 +25,10 @@ require "luapool.internal.http.response"
 ---@kind status the answer's status is 400 or above (`raise_for_status`); fields `status`, `url`
 --- and `response`
 ---@kind too_large the body is larger than `max_body`
----@kind protocol the answer is not HTTP, or ends before its end
+---@kind protocol the URL is neither http nor https, or the server does not speak HTTP as it should
 ---@kind redirects there are more redirections than `redirects` allows
----@kind aborted the client, or the stream, was closed meanwhile
----@kind usage the request is wrong: an option, its value, the URL
+---@kind aborted the server closed the connection too early; or the client, or the stream, was
+--- closed
 ---@class luapool.http
 local M = {}
 
@@ -105,7 +105,6 @@ end
 ---@raises protocol
 ---@raises redirects
 ---@raises aborted
----@raises usage
 function M.request(method, url, opts)
   usage.argument("http.request", 1, method, "method")
   usage.argument("http.request", 2, url, "string")
@@ -119,6 +118,40 @@ end
 --- print(res.ok, #res.body) --> true 5
 --- print(select(2, pcall(http.get, "http://127.0.0.1:1/")).kind) --> connect
 --- print(select(2, pcall(http.get, url .. "/bytes/99", { max_body = 10 })).kind) --> too_large
+--- print(select(2, pcall(http.get, "http://no-such-host.invalid/")).kind) --> dns
+--- print(select(2, pcall(http.get, (url:gsub("^http", "https")))).kind) --> tls
+--- print(select(2, pcall(http.get, "ftp://127.0.0.1/")).kind) --> protocol
+--- print(select(2, pcall(http.get, url .. "/redirect/5", { redirects = 1 })).kind) --> redirects
+--- ```
+---
+--- Parameters, cookies, a password, and a body that goes to a file:
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- local res = http.get(url .. "/auth/basic/ann/secret", {
+---   params = { page = 1 }, cookies = { theme = "dark" }, auth = "ann:secret",
+---   save_to = dir .. "/page", http_version = "1.1", proxy = "", decode = true,
+--- })
+--- print(res.status, res.body, fs.stat(dir .. "/page").size) --> 200 nil 8
+--- ```
+---
+--- A token, and certificates (of `https` URLs):
+---
+--- ```lua
+--- local res = http.get(url .. "/auth/bearer/t0ken", {
+---   bearer = "t0ken", verify = true, ca = "/etc/ssl/certs/ca-certificates.crt",
+---   cert = "me.crt", key = "me.key",
+--- })
+--- print(res.status) --> 200
+--- ```
+---
+--- A body as it comes:
+---
+--- ```lua
+--- local res <close> = http.get(url .. "/chunks/2", { stream = true })
+--- for line in res:lines() do print(line) end
+--- --> chunk 1
+--- --> chunk 2
 --- ```
 ---@async
 ---@param url string

@@ -36,6 +36,9 @@ local usage = require "luapool.internal.usage"
 ---@kind rejected `max_pending` tasks wait already for a worker
 ---@kind timeout the task took longer than `task_timeout`, or `join` than its timeout
 ---@kind memory the task wanted more memory than twice the `memory_limit`
+---@kind cannot_send a function, an argument or a result cannot travel; the message names the path
+---@kind module a module that the function uses cannot be found in the worker
+---@kind not_closed `join` was called before `close` and `terminate`
 ---@kind cancelled the pool was terminated, or the task was cancelled
 ---@kind closed the pool takes no more work
 ---@class luapool.pool
@@ -178,6 +181,19 @@ end
 --- local ok, e = pcall(p.apply, p, function() os.execute("kill -9 $PPID") end)
 --- print(e.kind, e.signal) --> worker_died 9
 --- ```
+---
+--- What does not fit into memory, and what cannot travel:
+---
+--- ```lua
+--- local p <close> = pool.new { processes = 1, memory_limit = "16M" }
+--- print(select(2, pcall(p.apply, p, string.rep, "x", 100 * 2 ^ 20)).kind) --> memory
+--- local file <close> = io.tmpfile()
+--- print(select(2, pcall(p.apply, p, print, file)).kind) --> cannot_send
+--- package.loaded.only_here = { "a module that no worker finds" }
+--- local only_here = require "only_here"
+--- print(select(2, pcall(p.apply, p, function() return only_here end)).kind) --> module
+--- package.loaded.only_here = nil
+--- ```
 ---@async
 ---@param fn function
 ---@param ... any its arguments
@@ -185,6 +201,8 @@ end
 ---@raises worker_died
 ---@raises timeout after `task_timeout`
 ---@raises memory beyond twice the `memory_limit`
+---@raises cannot_send
+---@raises module
 ---@raises closed the pool was closed
 function Pool:apply(fn, ...)
   usage.self(self, Pool, "pool:apply")
@@ -258,6 +276,7 @@ end
 ---
 --- ```lua
 --- local p <close> = pool.new { processes = 1 }
+--- print(select(2, pcall(p.join, p)).kind) --> not_closed
 --- p:submit(task.sleep, 0.3)
 --- p:close()
 --- print(select(2, pcall(p.join, p, 0.01)).kind) --> timeout
@@ -265,6 +284,7 @@ end
 ---@async
 ---@param timeout? number seconds
 ---@raises timeout
+---@raises not_closed the pool is neither closed nor terminated
 function Pool:join(timeout)
   usage.self(self, Pool, "pool:join")
   usage.optional("pool:join", 1, timeout, "seconds")

@@ -91,6 +91,7 @@ end
 --- local result = process.exec { "sh", "-c", "echo $WORD; pwd; exit 3", cwd = "/",
 ---   env = { WORD = "hello" } }
 --- print(result.code, (result.stdout:gsub("\n", " "))) --> 3 hello /
+--- print(process.exec({ "tr", "a-z", "A-Z", stdin = "loud" }).stdout) --> LOUD
 --- print(select(2, pcall(process.exec, { "sleep", "60", timeout = 0.05 })).kind) --> timeout
 --- print(select(2, pcall(process.exec, { "no-such-program" })).code) --> ENOENT
 --- ```

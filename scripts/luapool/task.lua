@@ -36,6 +36,8 @@ local usage = require "luapool.internal.usage"
 --- where `task.timeout` raises it
 ---@kind cancelled the task was cancelled: by `Task:cancel`, by what it belonged to, or at the
 --- end of the script
+---@kind cannot_wait the task cannot wait here: inside a C function that cannot be suspended,
+--- such as `string.gsub` with a callback
 ---@class luapool.task
 local M = {
   spawn = core.spawn,

@@ -105,12 +105,13 @@ end
 -- a function __index holds.
 local function class_names(object)
   local names, class = {}, debug.getmetatable(object) or { __index = object }
-  local index = class.__index
+  local index, modules = class.__index, {}
+  for _, module in pairs(package.loaded) do modules[module] = true end
   if type(index) == "table" then add_names(names, index) end
   for i = 1, type(index) == "function" and math.huge or 0 do
     local name, value = debug.getupvalue(index, i)
     if not name then break end
-    if type(value) == "table" and value ~= _G then add_names(names, value) end
+    if type(value) == "table" and not modules[value] then add_names(names, value) end
   end
   return names
 end

@@ -50,6 +50,17 @@ local M = {}
 --- --> 3 0 0
 --- ```
 ---
+--- Settings, from a file of YAML:
+---
+--- ```lua
+--- return {
+---   config = "/dev/null", -- an empty one; "settings.yaml" is sought beside the job file
+---   items = function(ctx) return { ctx.config.greeting or "hello" } end,
+---   process = function(word) return word end,
+--- }
+--- --> "hello"
+--- ```
+---
 --- Several kinds of items, of which one is counted in the summary:
 ---
 --- ```lua

@@ -86,6 +86,8 @@ M.class = Lock
 --- local ok, e = waiting:result()
 --- print(ok, e.kind) --> false timeout
 --- lock:release()
+--- task.spawn(lock.acquire, lock):await() -- it ends without releasing
+--- print(select(2, pcall(lock.acquire, lock)).kind) --> owner_gone
 --- ```
 ---@async
 ---@param timeout? number seconds

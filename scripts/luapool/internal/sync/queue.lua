@@ -202,7 +202,7 @@ end
 ---
 --- ```lua
 --- local queue = sync.queue { maxsize = 1 }
---- print(queue:try_put "a", queue:try_put "b") --> true false
+--- print(queue:try_put("a", { priority = 1 }), queue:try_put "b") --> true false
 --- ```
 ---@param value any not nil
 ---@param opts? luapool.sync.TryPutOptions
