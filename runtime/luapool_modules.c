@@ -7,6 +7,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/process/process.h"
+#include "runtime/loop/env.h"
 #include "runtime/loop/scripts.h"
 #include "runtime/wire/wire.h"
 
@@ -36,11 +37,14 @@ static int search_scripts(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   const lp_script *script = find_script(name);
   if (!script) {
+    if (strncmp(name, "luapool.", 8) != 0) return 0;
     lua_pushfstring(L, "no part '%s' of luapool", name);
     return 1;
   }
   if (luaL_loadbufferx(L, (const char *)script->bytes, script->len, script->chunk, "b"))
     return lua_error(L);
+  lp_env_push(L);
+  lua_setupvalue(L, -2, 1);
   lua_pushstring(L, script->chunk + 1);
   return 2;
 }
@@ -59,11 +63,14 @@ static void add_searcher(lua_State *L) {
   lua_pop(L, 2);
 }
 
-/* Error objects keep their kind between processes: their class travels by name. */
-static void name_errors(lua_State *L) {
+/* Error objects keep their kind between processes: their class travels by name. So do the
+ * globals of the Lua half, which its functions hold. */
+static void name_ours(lua_State *L) {
   luaL_getmetatable(L, "luapool.error");
   lp_wire_name(L, -1, "luapool.error.class");
-  lua_pop(L, 1);
+  lp_env_push(L);
+  lp_wire_name(L, -1, "luapool.env");
+  lua_pop(L, 2);
 }
 
 int lp_luapool_modules(lua_State *L) {
@@ -72,19 +79,17 @@ int lp_luapool_modules(lua_State *L) {
     lua_pushcfunction(L, modules[i].func);
     lua_setfield(L, -2, modules[i].name);
   }
-  name_errors(L);
   lua_getglobal(L, "os");
   lua_pushcfunction(L, lpb_process_execute);
   lua_setfield(L, -2, "execute");
-  lua_pop(L, 1);
-  add_searcher(L);
-  luaL_getmetatable(L, "luapool.error");
-  lp_wire_name(L, -1, "luapool.error");
   lua_pop(L, 2);
+  lp_env_open(L);
+  name_ours(L);
+  add_searcher(L);
   lua_pushcfunction(L, search_scripts);
   lua_pushliteral(L, "luapool.internal.require");
   lua_call(L, 1, 1);
   lua_call(L, 0, 1);
-  lua_setglobal(L, "require");
+  lp_env_set(L, "require");
   return 0;
 }

@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 
+#include "runtime/loop/env.h"
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
 
@@ -70,7 +71,7 @@ static int locals_newindex(lua_State *L) {
 /* Of a copy: the loop may write. */
 static int locals_pairs(lua_State *L) {
   lua_settop(L, 0);
-  lua_getglobal(L, "next");
+  lp_env_get(L, "next");
   push_table(L);
   if (lua_isnil(L, 2))
     lua_newtable(L);

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "runtime/loop/env.h"
 #include "runtime/loop/scripts.h"
 
 static const char key; /* its address is the key in the registry */
@@ -236,10 +237,7 @@ static bool push_module(lua_State *L, const char *module) {
   lua_remove(L, -2);
   if (type != LUA_TNIL && type != LUA_TBOOLEAN) return true;
   lua_pop(L, 1);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  lua_pushliteral(L, "require");
-  lua_rawget(L, -2);
-  lua_remove(L, -2);
+  lp_env_get(L, "require");
   lua_pushstring(L, module);
   if (lua_pcall(L, 1, 1, 0) == LUA_OK) return true;
   const char *why = luaL_tolstring(L, -1, NULL);

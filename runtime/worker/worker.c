@@ -14,6 +14,7 @@
 #include "runtime/base/error.h"
 #include "runtime/ipc/channel.h"
 #include "runtime/loop/dump.h"
+#include "runtime/loop/env.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -157,7 +158,7 @@ static void seed_random(lua_State *L) {
   lua_Integer seed[2] = {0, getpid()};
   ssize_t n = getrandom(seed, sizeof seed, GRND_NONBLOCK);
   (void)n;
-  lua_getglobal(L, "math");
+  lp_env_get(L, "math");
   lua_getfield(L, -1, "randomseed");
   lua_pushinteger(L, seed[0]);
   lua_pushinteger(L, seed[1]);
@@ -168,7 +169,7 @@ static void seed_random(lua_State *L) {
 /* Main's settings that a worker obeys too. */
 static void pass_on(lua_State *L, int index) {
   static const char *const names[] = {"log_level", "log_format"};
-  lua_getglobal(L, "require");
+  lp_env_get(L, "require");
   lua_pushliteral(L, "luapool.internal.settings");
   lua_call(L, 1, 1);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -181,7 +182,7 @@ static void pass_on(lua_State *L, int index) {
 /* The settings, a table at `index`: package.path and cpath, and who we are. */
 static void apply_settings(lua_State *L, worker *w, int index) {
   static const char *const paths[] = {"path", "cpath"};
-  lua_getglobal(L, "package");
+  lp_env_get(L, "package");
   for (size_t i = 0; i < 2; i++) {
     lua_getfield(L, index, paths[i]);
     lua_setfield(L, -2, paths[i]);
@@ -211,7 +212,7 @@ static int finish_setup(lua_State *L, int status, lua_KContext context) {
 /* The function of the set-up task. The worker's init may wait. */
 static int run_setup(lua_State *L) {
   worker *w = of(lp_state_of(L));
-  lua_getglobal(L, "require");
+  lp_env_get(L, "require");
   lua_pushliteral(L, "luapool.core");
   lua_call(L, 1, 0);
   lp_wire wire = {0};

@@ -45,7 +45,7 @@ local function show(ok, ...)
     local e = ...
     io.stderr:write(tostring(e), "\n", errors.traceback(e) or "", "\n")
   elseif select("#", ...) > 0 then
-    print(...)
+    _G.print(...)
   end
 end
 

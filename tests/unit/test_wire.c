@@ -56,6 +56,7 @@ static lua_State *new_state(void) {
           "local M = {} M.__index = M function M:price() return self.p end "
           "function M.new(p) return setmetatable({p = p}, M) end return M");
   preload(L, "settings", NULL, "return {colour = 'red'}");
+  preload(L, "luapool.task.core", NULL, "return {}");
   preload(L, "luapool.fixed", NULL, "return {wait = function() return 'waited' end}");
   return L;
 }
