@@ -161,6 +161,12 @@ static int error_is(lua_State *L) {
   return 1;
 }
 
+/* core.where() -> "file:line: " of the user's line that has led here, or "". */
+static int error_where(lua_State *L) {
+  luaL_where(L, user_level(L));
+  return 1;
+}
+
 static int error_tostring(lua_State *L) {
   lua_getfield(L, 1, "message");
   luaL_tolstring(L, -1, NULL);
@@ -181,8 +187,11 @@ static void open_class(lua_State *L) {
 }
 
 int luaopen_luapool_error_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"new", error_new}, {"raise", error_raise}, {"is", error_is}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new", error_new},
+                                       {"raise", error_raise},
+                                       {"is", error_is},
+                                       {"where", error_where},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   lp_usage_open(L);
   open_class(L);

@@ -1,5 +1,7 @@
 -- luapool's own require: modules whose main chunks wait, and who else wants them meanwhile.
 
+local fs = require "luapool.fs"
+local pool = require "luapool.pool"
 local task = require "luapool.task"
 
 local function raised(f, ...)
@@ -37,6 +39,47 @@ describe("require", function()
     local got = task.gather(list)
     for i = 1, 10 do assert.are.equal(package.loaded.slow, got[i]) end
     assert.are.equal(1, loads)
+  end)
+
+  it("loads a module that computes for longer than a slice once, also in a worker", function()
+    local dir = fs.tempdir()
+    fs.write(dir .. "/computes.lua", [[
+      local start = os.clock()
+      while os.clock() < start + 0.1 do end
+      return {}
+    ]])
+    local path = package.path
+    finally(function()
+      package.path = path
+      fs.remove(dir .. "/computes.lua")
+      fs.remove(dir)
+    end)
+    package.path = dir .. "/?.lua;" .. path
+    local workers <close> = pool.new { processes = 1, concurrency = 4 }
+    local function address() return (("%p"):format(require "computes")) end
+    local first
+    for _, got in workers:map(address, { 1, 2, 3, 4 }) do
+      first = first or got
+      assert.are.equal(first, got)
+    end
+  end)
+
+  it("says of one that is not found what stock Lua says, at the line that wants it", function()
+    local function want()
+      local chunk = load("local want = require\n\nwant 'not.there'", "@wants.lua")
+      package.path, package.cpath = "./?.lua;/x/?.lua", "./?.so"
+      chunk()
+    end
+    local path, cpath = package.path, package.cpath
+    finally(function() package.path, package.cpath = path, cpath end)
+    local text = "wants.lua:3: module 'not.there' not found:"
+      .. "\n\tno field package.preload['not.there']"
+      .. "\n\tno file './not/there.lua'\n\tno file '/x/not/there.lua'"
+      .. "\n\tno file './not/there.so'\n\tno file './not.so'"
+    assert.are.equal(text, raised(want))
+    assert.are.equal(text, raised(function() task.spawn(want):await() end))
+    local workers <close> = pool.new { processes = 1 }
+    assert.are.equal(text, raised(workers.apply, workers, want))
   end)
 
   it("gives every one of them an error of its own when it fails", function()

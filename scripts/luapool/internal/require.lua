@@ -2,7 +2,10 @@
 -- while it is loaded. Two tasks that want the same module at once get it from one loading.
 --@whole
 
-local package, error, type = package, error, type
+local core = require "luapool.task.core"
+local where = require("luapool.error.core").where
+
+local package, loaded = package, package.loaded
 local concat, insert = table.concat, table.insert
 
 -- How often a module may want itself while it is loaded; stock Lua gives up at 200 calls from C.
@@ -11,22 +14,24 @@ local MOST_AGAIN = 100
 local loading = {} -- name -> {task that loads it, promise of the end, how often wanted meanwhile}
 local waiting = {} -- task -> name of the module that it waits for
 
+-- Raises a text, as stock Lua does, at the user's line.
+local function fail(text) error(where() .. text, 0) end
+
 local function find(name)
   local searchers = package.searchers
-  if type(searchers) ~= "table" then error("'package.searchers' must be a table", 4) end
+  if type(searchers) ~= "table" then fail "'package.searchers' must be a table" end
   local tried = {}
   for i = 1, #searchers do
     local loader, extra = searchers[i](name)
     if type(loader) == "function" then return loader, extra end
     if type(loader) == "string" then tried[#tried + 1] = (loader:gsub("^\n\t", "")) end
   end
-  error(("module '%s' not found:\n\t%s"):format(name, concat(tried, "\n\t")), 4)
+  fail(("module '%s' not found:\n\t%s"):format(name, concat(tried, "\n\t")))
 end
 
 local function load(name)
   local loader, extra = find(name)
   local value = loader(name, extra)
-  local loaded = package.loaded
   if value ~= nil then
     loaded[name] = value
   elseif loaded[name] == nil then
@@ -36,7 +41,7 @@ local function load(name)
 end
 
 -- Loads it for this task; others that want it meanwhile wait.
-local function load_alone(name, core, task)
+local function load_alone(name, task)
   local promise = core.promise()
   loading[name] = { task = task, promise = promise, again = 0 }
   local _ <close> = setmetatable({}, {
@@ -69,17 +74,17 @@ end
 -- Waits until another task has loaded it, or failed to.
 local function wait_for(name, other, task)
   local loop = find_loop(name, task)
-  if loop then error(loop, 3) end
+  if loop then fail(loop) end
   waiting[task] = name
   local _ <close> = setmetatable({}, { __close = function() waiting[task] = nil end })
   other.promise:result()
-  if other.loop and not package.loaded[name] then error(other.loop, 3) end
+  if other.loop and not loaded[name] then fail(other.loop) end
 end
 
 local function count_again(name, other)
   other.again = other.again + 1
   if other.again <= MOST_AGAIN then return end
-  error(("loop of requires: '%s' is wanted while it is being loaded"):format(name), 3)
+  fail(("loop of requires: '%s' is wanted while it is being loaded"):format(name))
 end
 
 --- Loads the module `name` unless it is loaded; as in stock Lua, but loading it may wait.
@@ -87,21 +92,20 @@ end
 ---@return any module, any loader_data
 local function require(name)
   if type(name) ~= "string" then
-    error(("bad argument #1 to 'require' (string expected, got %s)"):format(type(name)), 2)
+    fail(("bad argument #1 to 'require' (string expected, got %s)"):format(type(name)))
   end
-  local value = package.loaded[name]
+  local value = loaded[name]
   if value then return value end
-  local core = package.loaded["luapool.task.core"]
-  local task = core and core.current()
+  local task = core.current()
   if not task then return load(name) end
   local other = loading[name]
-  if not other then return load_alone(name, core, task) end
+  if not other then return load_alone(name, task) end
   if other.task == task then
     count_again(name, other)
     return load(name)
   end
   wait_for(name, other, task)
-  return package.loaded[name] or require(name)
+  return loaded[name] or require(name)
 end
 
 return require
