@@ -11,6 +11,12 @@ static int sync_ask(lua_State *L) {
   return lp_ask(L);
 }
 
+/* core.post(object, holder, method, ...). The same without results: does not wait. */
+static int sync_post(lua_State *L) {
+  lp_ask_post(L);
+  return 0;
+}
+
 /* core.in_worker() -> bool. Is main another process? */
 static int sync_in_worker(lua_State *L) {
   lua_pushboolean(L, lp_ask_find(L) != NULL);
@@ -36,6 +42,7 @@ static int sync_ended(lua_State *L) {
   return 0;
 }
 
-const luaL_Reg lpb_sync_ask_functions[] = {
-    {"ask", sync_ask},     {"hold", sync_hold},           {"let_go", sync_let_go},
-    {"ended", sync_ended}, {"in_worker", sync_in_worker}, {NULL, NULL}};
+const luaL_Reg lpb_sync_ask_functions[] = {{"ask", sync_ask},     {"post", sync_post},
+                                           {"hold", sync_hold},   {"let_go", sync_let_go},
+                                           {"ended", sync_ended}, {"in_worker", sync_in_worker},
+                                           {NULL, NULL}};

@@ -1,10 +1,11 @@
-/* bindings/term/screen.c: a block of lines kept at the bottom of the
- * terminal (the bars), with everything else above it.
+/* bindings/term/screen.c: a block of lines kept at the bottom of the terminal (the bars), with
+ * everything else above it.
  *
  * While a block stands, the runtime's `output` and `report` (what workers print, errors nobody
  * awaited) go through here: the block is wiped, the text written, the block drawn again. Each
- * change is one write. How many rows the block takes is reckoned with the terminal's width of
- * the moment, so it survives a resize. Layer: bindings. Owner: the Lua state. Process: main. */
+ * change is one write. The lines of a block do not wrap, and the cursor is left at the start of
+ * the first one: so whatever a resize makes of them, they are wiped from the cursor on. Layer:
+ * bindings. Owner: the Lua state. Process: main. */
 #include "bindings/term/screen.h"
 
 #include <errno.h>
@@ -14,28 +15,40 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bindings/term/width.h"
 #include "runtime/base/buf.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/state.h"
 
-enum { OUT = 2, DEFAULT_COLUMNS = 80 };
+enum { OUT = 2, DEFAULT_COLUMNS = 80, DEFAULT_ROWS = 24 };
 
 static const char SCREEN[] = "luapool.screen";
 
+/* What wipes the block. Some terminals keep a screen that is cleared from its first place on in
+ * their history: so the first line is cleared alone, and the rest from its second place on. */
+static const char WIPE[] = "\r\033[K\033[C\033[J\r";
+
+/* What stands before the lines of a block: they do not wrap. Behind each of them, and behind
+ * the last one: what stood there before is cleared. */
+static const char BEGIN[] = "\033[?7l\r", END_OF_LINE[] = "\033[K", END[] = "\033[J\r\033[?7h";
+
 typedef struct screen {
   lp_state *st;
-  lp_part part; /* registered while it stands between the runtime and its host */
-  lp_buf block; /* the lines, without a newline at the end */
-  bool shown;   /* it stands on the terminal now */
-  bool held;    /* it may not: somebody is writing a line */
-  void (*output)(lp_state *st, int fd, const char *text, size_t len); /* those of the host */
+  lp_part part;    /* Registered while it stands between the runtime and its host. */
+  locale_t locale; /* One of UTF-8, for the widths of texts; 0 when there is none. */
+  lp_buf block;    /* What draws the block in the place of an older one, from its start. */
+  bool shown;      /* The block stands on the terminal now. */
+  bool held;       /* The block may not be shown: somebody is writing a line. */
+  void (*output)(lp_state *st, int fd, const char *text, size_t len); /* Those of the host. */
   void (*report)(lp_state *st, const char *text);
 } screen;
 
-static int columns(void) {
-  struct winsize size;
-  bool known = ioctl(OUT, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : DEFAULT_COLUMNS;
+static struct winsize terminal_size(void) {
+  struct winsize size = {0};
+  ioctl(OUT, TIOCGWINSZ, &size);
+  if (size.ws_col == 0) size.ws_col = DEFAULT_COLUMNS;
+  if (size.ws_row == 0) size.ws_row = DEFAULT_ROWS;
+  return size;
 }
 
 /* Nobody is told when the terminal has gone: bars are no results. */
@@ -49,34 +62,10 @@ static void put(const char *text, size_t len) {
   }
 }
 
-/* The rows that the block takes in a terminal of this width; one column a character. */
-static int rows(const lp_buf *block, int width) {
-  int total = 1, column = 0;
-  for (size_t i = 0; i < block->len; i++) {
-    unsigned char c = (unsigned char)block->data[i];
-    if (c == '\n') {
-      total++;
-      column = 0;
-    } else if ((c & 0xC0) != 0x80 && ++column > width) {
-      total++;
-      column = 1;
-    }
-  }
-  return total;
-}
-
-/* What wipes the block when the cursor stands at its end. Returns the length. */
-static int wipe(const screen *s, char *text, size_t size) {
-  int up = rows(&s->block, columns()) - 1;
-  if (up == 0) return snprintf(text, size, "\r\033[J");
-  return snprintf(text, size, "\r\033[%dA\033[J", up);
-}
-
 static void hide(screen *s) {
-  char text[32];
   if (!s->shown) return;
   s->shown = false;
-  put(text, (size_t)wipe(s, text, sizeof text));
+  put(WIPE, sizeof WIPE - 1);
 }
 
 static void show(screen *s) {
@@ -121,6 +110,8 @@ static int screen_close(lua_State *L) {
   screen *s = lua_touserdata(L, 1);
   hide(s);
   lp_buf_close(&s->block);
+  if (s->locale) freelocale(s->locale);
+  s->locale = (locale_t)0;
   if (s->st && find(s->st) == s) {
     s->st->output = s->output;
     s->st->report = s->report;
@@ -134,25 +125,45 @@ static screen *self(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(1));
 }
 
+static int append_line(lp_buf *out, const char *text, size_t len) {
+  int rc = lp_buf_append(out, text, len);
+  return rc < 0 ? rc : lp_buf_append(out, END_OF_LINE, sizeof END_OF_LINE - 1);
+}
+
+/* Appends what draws these lines and leaves the cursor at their start. Returns 0 or LP_EMEMORY.
+ */
+static int append_block(lp_buf *out, const char *text, size_t len) {
+  char back[32];
+  int up = 0, rc = lp_buf_append(out, BEGIN, sizeof BEGIN - 1);
+  for (const char *end; rc == 0 && (end = memchr(text, '\n', len)); up++) {
+    rc = append_line(out, text, (size_t)(end - text));
+    if (rc == 0) rc = lp_buf_append(out, "\n", 1);
+    len -= (size_t)(end + 1 - text);
+    text = end + 1;
+  }
+  if (rc == 0) rc = append_line(out, text, len);
+  if (rc == 0) rc = lp_buf_append(out, END, sizeof END - 1);
+  if (rc < 0 || up == 0) return rc;
+  return lp_buf_append(out, back, (size_t)snprintf(back, sizeof back, "\033[%dA", up));
+}
+
 /* screen.draw(text): the block from now on; "" for none. Without memory for it, it stays as it
  * was. */
 static int screen_draw(lua_State *L) {
   screen *s = self(L);
-  size_t len, wiped = 0;
+  size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
-  char start[32];
   lp_buf next = {0};
-  if (s->shown) wiped = (size_t)wipe(s, start, sizeof start);
-  if (lp_buf_append(&next, start, wiped) < 0 || lp_buf_append(&next, text, len) < 0) {
+  if (len > 0 && append_block(&next, text, len) < 0) {
     lp_buf_close(&next);
     return 0;
   }
   interpose(s);
-  put(next.data, s->held ? wiped : next.len);
-  lp_buf_consume(&next, wiped);
+  if (len == 0) hide(s);
   lp_buf_close(&s->block);
   s->block = next;
-  s->shown = len > 0 && !s->held;
+  s->shown = false;
+  show(s);
   return 0;
 }
 
@@ -180,16 +191,36 @@ static int screen_print(lua_State *L) {
   return 0;
 }
 
-/* screen.columns() -> the width of the terminal. */
-static int screen_columns(lua_State *L) {
-  lua_pushinteger(L, columns());
+/* screen.size() -> columns and rows of the terminal. */
+static int screen_size(lua_State *L) {
+  struct winsize size = terminal_size();
+  lua_pushinteger(L, size.ws_col);
+  lua_pushinteger(L, size.ws_row);
+  return 2;
+}
+
+/* screen.width(text) -> how many columns it takes. */
+static int screen_width(lua_State *L) {
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  lua_pushinteger(L, lpb_term_width(self(L)->locale, text, len));
+  return 1;
+}
+
+/* screen.cut(text, columns) -> as much of its beginning as fits into so many columns. */
+static int screen_cut(lua_State *L) {
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  int columns = (int)luaL_checkinteger(L, 2);
+  lua_pushlstring(L, text, lpb_term_width_fit(self(L)->locale, text, len, columns));
   return 1;
 }
 
 void lpb_term_screen_open(lua_State *L) {
   static const luaL_Reg functions[] = {{"draw", screen_draw},       {"hold", screen_hold},
                                        {"release", screen_release}, {"print", screen_print},
-                                       {"columns", screen_columns}, {NULL, NULL}};
+                                       {"size", screen_size},       {"width", screen_width},
+                                       {"cut", screen_cut},         {NULL, NULL}};
   screen *s = lua_newuserdatauv(L, sizeof *s, 0);
   *s = (screen){.st = lp_state_of(L)};
   if (luaL_newmetatable(L, SCREEN)) {
@@ -197,5 +228,6 @@ void lpb_term_screen_open(lua_State *L) {
     lua_setfield(L, -2, "__gc");
   }
   lua_setmetatable(L, -2);
+  s->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
   luaL_setfuncs(L, functions, 1);
 }

@@ -49,9 +49,10 @@ typedef struct lp_shared {
                                 the latest one, from 1 */
 } lp_shared;
 
-/* A method of an object that stays with main. Every ask is answered once. */
+/* A method of an object that stays with main. Every ask is answered once, but for those whose
+ * request is 0: nobody waits for their results. */
 typedef struct lp_ask_head {
-  uint64_t request; /* the worker's own */
+  uint64_t request; /* the worker's own, or 0 */
   uint32_t object;
   uint32_t holder; /* number of the task that asks, for those who hold things; or 0 */
 } lp_ask_head;

@@ -91,23 +91,36 @@ lp_asker *lp_ask_find(lua_State *L) {
   return part ? lp_list_of(part, lp_asker, part) : NULL;
 }
 
-int lp_ask(lua_State *L) {
-  lp_asker *a = lp_ask_find(L);
-  if (!a || a->closed) return lp_raise_code(L, LP_ECLOSED, "the main process");
+/* Encodes the name of a method and its arguments, from stack index 3 on, into `scratch`. */
+static lp_ask_head encode(lua_State *L, lp_asker *a) {
   lp_ask_head head = {.object = (uint32_t)luaL_checkinteger(L, 1),
                       .holder = (uint32_t)luaL_checkinteger(L, 2)};
-  const char *method = luaL_checkstring(L, 3);
+  luaL_checkstring(L, 3);
   lp_wire wire = {.noun = "argument"};
   a->scratch.len = 0;
   lp_wire_encode(L, &wire, 3, lua_gettop(L) - 2, &a->scratch);
+  return head;
+}
+
+int lp_ask(lua_State *L) {
+  lp_asker *a = lp_ask_find(L);
+  if (!a || a->closed) return lp_raise_code(L, LP_ECLOSED, "the main process");
+  lp_ask_head head = encode(L, a);
   ask_op *ask = lp_op_new(L, &ask_class, sizeof *ask);
   ask->asker = a;
-  ask->method = method;
+  ask->method = lua_tostring(L, 3);
   lp_list_push(&a->asked, &ask->link);
   lp_op_hold(&ask->op);
   head.request = (uintptr_t)ask;
   a->say(a, LP_SAY_ASK, &head, sizeof head, a->scratch.data, a->scratch.len);
   return lp_op_await(L, &ask->op, -1);
+}
+
+void lp_ask_post(lua_State *L) {
+  lp_asker *a = lp_ask_find(L);
+  if (!a || a->closed) return;
+  lp_ask_head head = encode(L, a);
+  a->say(a, LP_SAY_ASK, &head, sizeof head, a->scratch.data, a->scratch.len);
 }
 
 void lp_ask_tell(lua_State *L, uint8_t type, uint32_t first, uint32_t second) {

@@ -35,6 +35,9 @@ lp_asker *lp_ask_find(lua_State *L);
  * function: the object's number, the holder's or 0, the name of the method, its arguments. */
 int lp_ask(lua_State *L);
 
+/* Calls a method of an object of main and does not wait: there is no answer. The same stack. */
+void lp_ask_post(lua_State *L);
+
 /* Says something that is not answered: a frame with two numbers, or one. */
 void lp_ask_tell(lua_State *L, uint8_t type, uint32_t a, uint32_t b);
 

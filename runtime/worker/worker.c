@@ -168,7 +168,7 @@ static void seed_random(lua_State *L) {
 
 /* Main's settings that a worker obeys too. */
 static void pass_on(lua_State *L, int index) {
-  static const char *const names[] = {"log_level", "log_format"};
+  static const char *const names[] = {"log_level", "log_format", "progress"};
   lp_env_get(L, "require");
   lua_pushliteral(L, "luapool.internal.settings");
   lua_call(L, 1, 1);

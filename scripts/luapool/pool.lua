@@ -9,6 +9,7 @@ local maps = require "luapool.internal.map"
 local options = require "luapool.internal.options"
 local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
+local sync = require "luapool.sync.core"
 local usage = require "luapool.internal.usage"
 
 --- Work over processes. A pool starts workers, processes with a Lua state of their own, and hands
@@ -59,6 +60,12 @@ local check_new = options.define("pool.new", {
   scheduler = "string|callable",
   on_error = "callable",
 })
+
+-- A worker may post before anything of luapool.sync has been loaded here: what hears it is loaded
+-- then.
+if not package.loaded["luapool.internal.sync.remote"] then
+  sync.serve(function(remote) require("luapool.internal.sync.remote").serve(remote) end)
+end
 
 local SCHEDULERS = { least_loaded = true, round_robin = true }
 
@@ -137,6 +144,7 @@ function M.new(opts)
     memory_limit = options.size(opts.memory_limit or settings.memory_limit),
     log_level = settings.log_level,
     log_format = settings.log_format,
+    progress = settings.progress,
   }
   local processes, concurrency = fit(opts.processes or settings.processes or luapool.cpus(),
     opts.concurrency or settings.concurrency or CONCURRENCY)

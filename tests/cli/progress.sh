@@ -9,14 +9,14 @@ script_is() { printf '%s\n' "$@" >"$work/script.lua"; }
 on_terminal() {
   run script -qec "stty cols 60 rows 20; $1" /dev/null
   mv "$work/out" "$work/raw"
-  tr '\r' '\n' <"$work/raw" | sed "s/$(printf '\033')\[[0-9]*[A-Z]//g" | grep -v '^$' >"$work/out"
+  tr '\r' '\n' <"$work/raw" | sed "s/$(printf '\033')\[[?0-9]*[A-Za-z]//g" | grep -v '^$' >"$work/out"
 }
 
 screen() { tmux -S "$work/tmux" capture-pane -p 2>/dev/null; }
 
-# Starts a command on a terminal of 60 columns and 10 rows that `screen` shows.
+# Starts a command on a terminal of 60 columns and 10 rows, or $2, that `screen` shows.
 open_screen() {
-  tmux -S "$work/tmux" -f /dev/null new-session -d -x 60 -y 10 "$1; echo ended; sleep 60"
+  tmux -S "$work/tmux" -f /dev/null new-session -d -x 60 -y "${2:-10}" "$1; echo ended; sleep 60"
 }
 
 close_screen() { tmux -S "$work/tmux" kill-server 2>/dev/null; }
@@ -35,11 +35,11 @@ expect_screen_unlike() { screen | grep -Eq -e "$1" && fail "on the screen: $(scr
 
 export LC_ALL=C.UTF-8 TERM=xterm
 unset NO_COLOR
-prelude='local progress, task = require "luapool.progress", require "luapool.task"'
+prelude='local progress, task = require "luapool.progress", require "luapool.task"; local board = require "luapool.internal.progress.board"'
 ten='for x in progress.wrap({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, { desc = "list", unit = "x" }) do'
 
 it "draws a bar on a terminal, and leaves its last state"
-script_is "$prelude" "progress.interval = 0" "$ten end"
+script_is "$prelude" "board.interval = 0" "$ten end"
 on_terminal "'$LUAPOOL' run '$work/script.lua'"
 expect_status 0
 expect_out_like '^list:  50%\|█+[^ ]? *\| 5/10 \[00:00<00:00, [0-9.]+ x/s\]$'
@@ -90,8 +90,91 @@ expect_screen_like '^ended$'
 expect_screen_unlike '^first:.*second:'
 close_screen
 
+it "leaves no stale row when the terminal shrinks and grows, with the bars at its bottom"
+script_is "$prelude" 'for i = 1, 30 do print("above " .. i) end' \
+  'local a, b = progress.bar { total = 10, desc = "first" }, progress.bar { total = 9, desc = "second" }' \
+  'while not io.open(arg[1]) do a:set_total(a.total + 1) task.sleep(0.02) end' 'b:close() a:close()'
+open_screen "'$LUAPOOL' run '$work/script.lua' -- '$work/go'" 24
+expect_screen_like '^second: '
+for size in 20 60 15 90 20 60; do
+  tmux -S "$work/tmux" resize-window -x $size -y 24
+  expect_screen_like "^first: .{$((size - 13)),$((size - 8))}\$"
+done
+touch "$work/go"
+expect_screen_like '^ended$'
+all=$(tmux -S "$work/tmux" capture-pane -p -S -100)
+[ "$(echo "$all" | grep -c '^first:')" -eq 1 ] || fail "a row is left: $all"
+[ "$(echo "$all" | grep -c '^second:')" -eq 1 ] || fail "a row is left: $all"
+close_screen
+
+it "draws no more bars than the terminal has rows for"
+script_is "$prelude" 'local bars = {}' 'for i = 1, 15 do bars[i] = progress.bar { desc = "bar " .. i } end' \
+  'while not io.open(arg[1]) do bars[1]:update() task.sleep(0.02) end' 'for i = 15, 1, -1 do bars[i]:close() end'
+open_screen "'$LUAPOOL' run '$work/script.lua' -- '$work/go'"
+expect_screen_like '^bar 9: '
+touch "$work/go"
+expect_screen_like '^ended$'
+all=$(tmux -S "$work/tmux" capture-pane -p -S -100)
+[ "$(echo "$all" | grep -c '^bar ')" -eq 15 ] || fail "a row is left, or missing: $all"
+close_screen
+
+it "counts the columns of wide characters, of marks and of emoji"
+script_is "$prelude" 'board.interval = 0' \
+  'for _, text in ipairs { "下载图片文件名称测试测试测试", ("e\u{301}"):rep(30), ("👍🏽"):rep(20), ("❤\u{FE0F}"):rep(20), ("日"):rep(50) } do' \
+  '  local b = progress.bar { total = 5, desc = text }' '  b:update()' '  b:close()' 'end'
+on_terminal "'$LUAPOOL' run '$work/script.lua'"
+python3 - "$work/out" <<'END' || fail "a line is wider than the terminal, or too short: $(cat "$work/out")"
+import sys, unicodedata
+def columns(line):
+    return sum(0 if unicodedata.combining(c) or c == "\ufe0f" else
+               2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+widths = [columns(line) for line in open(sys.argv[1]).read().split("\n") if line]
+sys.exit(not (len(widths) >= 10 and max(widths) <= 59 and min(widths) >= 38))
+END
+grep -q "^日*\$" "$work/out" || fail "a wide character was parted: $(cat "$work/out")"
+
+it "draws the bars of workers, until they are closed or the worker has gone"
+script_is "$prelude" 'local p = require("luapool.pool").new { processes = 1 }' \
+  'local mine = progress.bar { total = 2, desc = "main" }' \
+  'local go = require("luapool.sync").event()' \
+  'local f = p:submit(function()' \
+  '  local progress = require "luapool.progress"' \
+  '  local b = progress.bar { total = 8, desc = "worker", unit = "page" }' \
+  '  progress.bar { desc = "forgotten" }' \
+  '  b:update(2) b:set_postfix "busy"' '  go:wait()' '  b:update(6) b:close()' 'end)' \
+  'while not io.open(arg[1]) do task.sleep(0.02) end' 'go:set()' 'f:await()' \
+  'p:close()' 'p:join()' 'mine:close()' 'print "end of script"'
+open_screen "'$LUAPOOL' run '$work/script.lua' -- '$work/go'"
+expect_screen_like '^worker:  25%\|.*\| 2/8 \[.* page/s, busy\]$'
+expect_screen_like '^main:   0%'
+expect_screen_like '^forgotten: 0 it'
+touch "$work/go"
+expect_screen_like '^ended$'
+expect_screen_like '^worker: 100%\|.*\| 8/8 \['
+expect_screen_like '^main:   0%'
+expect_screen_unlike '^forgotten'
+close_screen
+
+it "has plain lines of workers too, and none with --progress off"
+script_is 'local p = require("luapool.pool").new { processes = 2 }' \
+  'p:map(function(i)' '  local b <close> = require("luapool.progress").bar { total = 3, desc = "part " .. i }' \
+  '  b:update(3)' 'end, { 1, 2 }):drain()'
+run luapool run --progress on "$work/script.lua"
+expect_err_lines 2
+expect_err_like '^part 1: 100% 3/3 \['
+expect_err_like '^part 2: 100% 3/3 \['
+run luapool run --progress off "$work/script.lua"
+expect_err ""
+
+it "takes an empty LC_ALL for none"
+script_is "$prelude" 'local b = progress.bar { total = 4 }' 'b:update(2)' 'b:close()'
+LC_ALL='' LC_CTYPE='' LANG=C.UTF-8 on_terminal "'$LUAPOOL' run '$work/script.lua'"
+expect_out_like '^ 50%\|█+'
+LC_ALL='' LC_CTYPE=C LANG=C.UTF-8 on_terminal "'$LUAPOOL' run '$work/script.lua'"
+expect_out_like '^ 50%\|#+'
+
 it "does not cut into a line that is being written"
-script_is "$prelude" 'progress.interval = 0' 'local b <close> = progress.bar { total = 10 }' 'io.write("begun ")' \
+script_is "$prelude" 'board.interval = 0' 'local b <close> = progress.bar { total = 10 }' 'io.write("begun ")' \
   'b:update()' 'task.sleep(0.2)' 'io.write("ended\n")' 'b:update()'
 on_terminal "'$LUAPOOL' run '$work/script.lua'"
 expect_out_like '^begun ended$'
@@ -110,7 +193,7 @@ expect_out ""
 expect_err ""
 
 it "writes plain lines elsewhere, at most one in an interval, and a last one"
-script_is "$prelude" "progress.plain_interval = 0.1" "$ten" 'task.sleep(0.06)' 'end'
+script_is "$prelude" "board.plain_interval = 0.1" "$ten" 'task.sleep(0.06)' 'end'
 run luapool run "$work/script.lua"
 expect_err_like '^list: [0-9]+% [0-9]+/10 \[00:0[0-9]<00:0[0-9], [0-9.]+ x/s\]$'
 expect_err_like '^list: 100% 10/10 \['
@@ -124,7 +207,7 @@ expect_err_like '^list: 100% 10/10 \[00:00<00:00, [0-9.]+ x/s\]$'
 expect_err_lines 1
 
 it "is plain with NO_COLOR and on a dumb terminal"
-script_is "$prelude" "progress.plain_interval = 0.05" "$ten" 'task.sleep(0.02)' 'end'
+script_is "$prelude" "board.plain_interval = 0.05" "$ten" 'task.sleep(0.02)' 'end'
 NO_COLOR=1 on_terminal "'$LUAPOOL' run '$work/script.lua'"
 expect_out_like '^list: 100% 10/10'
 [ -z "$(tr -d '[:print:]\n\r' <"$work/raw")" ] || fail "not plain: $(cat -v "$work/raw")"
@@ -133,7 +216,7 @@ expect_out_like '^list: 100% 10/10'
 [ -z "$(tr -d '[:print:]\n\r' <"$work/raw")" ] || fail "not plain: $(cat -v "$work/raw")"
 
 it "draws nothing with --progress off"
-script_is "$prelude" "progress.interval = 0" "$ten end"
+script_is "$prelude" "board.interval = 0" "$ten end"
 on_terminal "'$LUAPOOL' run --progress off '$work/script.lua'"
 expect_status 0
 expect_out ""

@@ -80,6 +80,49 @@ describe("progress.wrap", function()
     assert.are.equal(5, #list)
   end)
 
+  it("takes all that pairs and ipairs return, with their total", function()
+    local t, seen = { a = 1, b = 2, c = 3 }, {}
+    local wrapped = progress.wrap(pairs(t))
+    assert.are.equal(3, wrapped.bar.total)
+    for k, v in wrapped do seen[k] = v end
+    assert.are.same(t, seen)
+    assert.are.same({ { 1, "x" }, { 2, "y" } }, values(progress.wrap(ipairs { "x", "y" })))
+    local of_list <close> = progress.wrap(ipairs { "x", "y" })
+    assert.are.equal(2, of_list.bar.total)
+    seen = {}
+    for k, v in progress.wrap(task.iter(pairs(t)), { desc = "t" }) do seen[k] = v end
+    assert.are.same(t, seen)
+    local ok, e = pcall(progress.wrap, next, { desc = "t" })
+    assert.is_false(ok)
+    assert.matches("task.iter(pairs(t))", tostring(e), 1, true)
+  end)
+
+  it("closes what a loop would have closed", function()
+    local closed = 0
+    local guard = setmetatable({}, { __close = function() closed = closed + 1 end })
+    local i = 0
+    for x in progress.wrap(function() i = i + 1 return i end, nil, nil, guard) do
+      if x == 3 then break end
+    end
+    assert.are.equal(1, closed)
+  end)
+
+  it("has the total of a map over a list", function()
+    local p <close> = pool.new { processes = 1 }
+    local function same(x) return x end
+    local map = p:map(same, { 1, 2, 3 })
+    assert.are.equal(3, #map)
+    local wrapped = progress.wrap(map)
+    assert.are.equal(3, wrapped.bar.total)
+    wrapped:close()
+    local open = p:map(same, function() end)
+    assert.is_nil(#open)
+    local of_open <close> = progress.wrap(open)
+    assert.is_nil(of_open.bar.total)
+    local of_task_map <close> = progress.wrap(task.map({ 1, 2 }, same))
+    assert.are.equal(2, of_task_map.bar.total)
+  end)
+
   it("refuses what is no iterator, and unknown options", function()
     assert.has_error(function() progress.wrap(nil) end)
     local ok, e = pcall(progress.wrap, {}, { totl = 3 })
@@ -116,17 +159,55 @@ describe("progress.bar", function()
     task.sleep(0)
   end)
 
-  it("is silent with --progress off and in workers", function()
+  it("is silent with --progress off, here and in workers", function()
     settings.progress = "off"
     local bar = progress.bar {}
+    local p <close> = pool.new { processes = 1 }
     settings.progress = nil
     assert.are.equal("off", bar.mode)
-    local p <close> = pool.new { processes = 1 }
     assert.are.same({ "off", 2 }, { p:apply(function()
       local b = progress.bar { total = 2 }
       b:update(2)
       b:close()
       return b.mode, b.n
     end) })
+  end)
+end)
+
+describe("the estimate of a bar", function()
+  local line = require "luapool.internal.progress.line"
+
+  -- A bar that has had an item every `gap` seconds.
+  local function bar_of(gap, n, total)
+    local bar = {
+      n = 0, total = total, desc = "", unit = "it", postfix = "",
+      began = 0, looked = 0, seen = 0, average = 0, rate = 0, gap = 0,
+    }
+    for i = 1, n do
+      bar.n = i
+      line.look(bar, i * gap)
+    end
+    return bar
+  end
+
+  local function left(bar, now) return line.plain(bar, now):match "<([^,]*)," end
+
+  it("is the rest at the rate of late", function()
+    assert.are.equal("00:10", left(bar_of(1, 10, 20), 10))
+    assert.are.equal("00:10", left(bar_of(1, 10, 20), 12))
+    assert.are.equal("16:40", left(bar_of(100, 10, 20), 1050))
+  end)
+
+  it("grows with the time of waiting while items stall, and no faster", function()
+    local bar = bar_of(1, 10, 20)
+    for _ = 1, 100 do line.look(bar, 70) end
+    assert.are.equal("02:00", left(bar, 70))
+    assert.are.equal("2:00:00", left(bar, 3610))
+  end)
+
+  it("is none where it would be absurd", function()
+    assert.are.equal("?", left(bar_of(1, 0, 20), 100))
+    assert.are.equal("?", left(bar_of(1, 1, math.maxinteger), 1))
+    assert.are.equal("?", left(bar_of(1, 1, math.huge), 1))
   end)
 end)

@@ -104,6 +104,17 @@ local function step(map)
   return settle(map, place, done, value)
 end
 
+-- How many items there are, when the input tells it: nil for a function.
+local function length_of(items)
+  local class = getmetatable(items)
+  class = type(class) == "table" and class or {}
+  local countable = class.__len or type(items) == "table" and not class.__call
+  return countable and #items or nil
+end
+
+-- How many items it goes over: `#map`, nil when its input is a function that does not tell.
+function Map:__len() return self.length end
+
 Map.__call = step
 lists.mark(Map)
 Map.__close = stop
@@ -165,6 +176,7 @@ function M.start(handle, items, opts)
     handle = handle,
     next = handle.next,
     stopped = false,
+    length = length_of(items),
     on_error = opts.on_error or false,
     return_errors = opts.return_errors or false,
     items = (opts.return_errors or opts.on_error) and {} or false,

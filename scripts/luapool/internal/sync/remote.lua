@@ -136,6 +136,7 @@ local function holder_of(worker, id)
 end
 
 local function say(worker, request, status, taken, ...)
+  if request == 0 then return end -- nobody waits for it
   local pinned = worker.remote:answer(request, status, taken, ...)
   if pinned then worker.pinned[request] = pinned end
 end
@@ -211,9 +212,15 @@ end
 
 local heard = {}
 
+-- Number 0 is nobody's reference: every worker may name the board of progress bars by it.
+local function find(number)
+  if number == 0 then return require("luapool.internal.progress.board").shared end
+  return objects[number]
+end
+
 function heard.ask(worker, request, number, holder, place, length)
   local who, remote = holder_of(worker, holder), worker.remote
-  start(worker, request, objects[number], who, pcall(remote.values, remote, place, length))
+  start(worker, request, find(number), who, pcall(remote.values, remote, place, length))
 end
 
 function heard.withdraw(worker, request)
@@ -288,9 +295,10 @@ end
 
 local function hear_next(remote) return hear(remote, remote:next()) end
 
--- The task that works off what a worker has said. When it fails, another one goes on once the
--- worker is dead.
-local function serve(remote)
+--- The task that works off what a worker has said. When it fails, another one goes on once the
+--- worker is dead.
+---@param remote userdata
+function M.serve(remote)
   local ok, more
   repeat
     ok, more = pcall(hear_next, remote)
@@ -315,6 +323,6 @@ for of, about in pairs(class.info) do
   proxies[about.name] = make_proxy(about.name, about)
 end
 core.on_end(ended)
-core.serve(serve)
+core.serve(M.serve)
 
 return M
