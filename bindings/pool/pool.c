@@ -157,10 +157,15 @@ static void join_which(const lp_op *op, char *text, size_t size) {
 static const lp_op_class join_class = {
     .name = "pool", .results = join_results, .close = join_close, .which = join_which};
 
+/* Of a pool of one that is never replaced: what scripts call a process. */
+static const lp_op_class join_process_class = {
+    .name = "process", .results = join_results, .close = join_close};
+
 /* Waits to be told, unless it has happened already. */
 static int await_watch(lua_State *L, lp_list *watches, bool happened, double timeout) {
-  join_op *j = lp_op_new(L, &join_class, sizeof *j);
-  j->pool = lpb_pool_check(L, 1);
+  const lp_pool *pool = lpb_pool_check(L, 1);
+  join_op *j = lp_op_new(L, pool->single ? &join_process_class : &join_class, sizeof *j);
+  j->pool = pool;
   lp_list_init(&j->watch.link);
   j->watch.happened = join_happened;
   if (happened)

@@ -6,7 +6,9 @@
 #include "bindings/class.h"
 #include "bindings/line.h"
 #include "bindings/task/task.h"
+#include "runtime/base/error.h"
 #include "runtime/loop/op.h"
+#include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
 
@@ -70,8 +72,9 @@ static int set_expect(lua_State *L) {
   return 0;
 }
 
-/* Stack: the set. */
+/* Stack: the set. Only task.as_completed gives a limit. */
 static int taker_results(lua_State *L, lp_op *op) {
+  if (op->status == LP_ETIMEOUT) return lp_raise(L, "timeout", "task.as_completed: timed out");
   if (op->status < 0) return lp_op_raise(L, op);
   lpb_line *line = ((lpb_line_op *)op)->line;
   lp_list *link = lpb_line_next(line);
@@ -90,7 +93,7 @@ static int taker_results(lua_State *L, lp_op *op) {
 
 static const lp_op_class adder_class = {.name = "place in a map", .close = lpb_line_leave};
 static const lp_op_class taker_class = {
-    .name = "tasks", .results = taker_results, .close = lpb_line_leave};
+    .name = "one of several tasks", .results = taker_results, .close = lpb_line_leave};
 
 /* set:next([timeout]) -> a task that has ended, its index; nothing when the set is empty and
  * none is expected. Waits. One task at a time. */

@@ -3,6 +3,7 @@
 
 local core = require "luapool.process.core"
 local errors = require "luapool.error"
+local luapool = require "luapool.core"
 local options = require "luapool.internal.options"
 local pool = require "luapool.pool"
 local usage = require "luapool.internal.usage"
@@ -170,6 +171,9 @@ end
 ---@async
 function Process:start()
   usage.self(self, Process, "Process:start")
+  if luapool.worker then
+    usage.raise("Process:start", "a process cannot be started inside a worker: start it in main")
+  end
   if self.pool then
     usage.raise("Process:start", "%s was started before; make a new one", self.name)
   end

@@ -124,6 +124,26 @@ it("a timeout names the line of the call that was late", function()
   refused("timed out after 0 s$", function() task.timeout(0, task.sleep, 1000) end, "timeout")
 end)
 
+it("a wait with a limit says what was late", function()
+  local sleeper = task.spawn(task.sleep, 1000)
+  refused(": task.as_completed: timed out$",
+    function() for _ in task.as_completed({ sleeper }, { timeout = 0 }) do end end, "timeout")
+  sleeper:cancel()
+  local p <close> = process.new(task.sleep, { args = { 1000 } })
+  p:start()
+  refused(": process: timed out$", function() p:join(0) end, "timeout")
+end)
+
+it("a process that a worker starts", function()
+  local p <close> = pool.new { processes = 1 }
+  local ok, e = pcall(p.apply, p, function()
+    require("luapool.process").new(print):start()
+  end)
+  assert.is_false(ok)
+  assert.are.equal("usage", e.kind)
+  assert.matches("Process:start: a process cannot be started inside a worker", e)
+end)
+
 describe("what waits for several tasks where nobody may wait", function()
   local function in_sort(f)
     local ok, e = pcall(table.sort, { 2, 1 }, f)
