@@ -132,6 +132,7 @@ it("a wait with a limit says what was late", function()
   local p <close> = process.new(task.sleep, { args = { 1000 } })
   p:start()
   refused(": process: timed out$", function() p:join(0) end, "timeout")
+  p:kill()
 end)
 
 it("a process that a worker starts", function()
