@@ -160,6 +160,7 @@ static int start(lua_State *L, fs_op *f, int rc) {
 /* A path is a string, or a table with one in its field `path`, as fs.tempdir returns. */
 static const char *check_path(lua_State *L, int arg, const char *function) {
   if (lua_istable(L, arg) && lua_getfield(L, arg, "path") == LUA_TSTRING) lua_replace(L, arg);
+  if (lua_type(L, arg) != LUA_TSTRING) lp_usage_argument(L, arg, function, "a string");
   return lp_usage_string(L, arg, function, NULL);
 }
 

@@ -81,17 +81,18 @@ const char *lp_raise_kind(lua_State *L, int index) {
 }
 
 /* Stack: kind, message, fields or nil. Pushes the error object. */
-static void push_new(lua_State *L, bool placed) {
-  const char *kind = luaL_checkstring(L, 1);
-  int level = user_level(L);
-  luaL_checkstring(L, 2);
+static void push_new(lua_State *L, bool placed, const char *function) {
   lua_settop(L, 3);
+  const char *kind = lp_usage_string(L, 1, function, NULL);
+  int level = user_level(L);
+  lp_usage_string(L, 2, function, &(size_t){0});
+  if (!lua_isnoneornil(L, 3) && !lua_istable(L, 3))
+    lp_usage_argument(L, 3, function, "a table of fields");
   luaL_where(L, placed ? level : -1);
   lua_pushvalue(L, 2);
   lua_concat(L, 2);
   make(L, kind, level);
   if (lua_isnil(L, 3)) return;
-  luaL_checktype(L, 3, LUA_TTABLE);
   for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
     lua_pushvalue(L, -2);
     lua_pushvalue(L, -2);
@@ -123,7 +124,7 @@ static void push_new(lua_State *L, bool placed) {
  * @param fields? table is copied into it
  * @return luapool.Error */
 static int error_new(lua_State *L) {
-  push_new(L, false);
+  push_new(L, false, "error.new");
   return 1;
 }
 
@@ -138,7 +139,7 @@ static int error_new(lua_State *L) {
  * @param message string
  * @param fields? table is copied into it */
 static int error_raise(lua_State *L) {
-  push_new(L, true);
+  push_new(L, true, "error.raise");
   return lua_error(L);
 }
 
@@ -154,8 +155,8 @@ static int error_raise(lua_State *L) {
  * @param kind? string
  * @return boolean */
 static int error_is(lua_State *L) {
-  const char *wanted = luaL_optstring(L, 2, NULL);
-  luaL_checkany(L, 1);
+  lua_settop(L, 2);
+  const char *wanted = lua_isnil(L, 2) ? NULL : lp_usage_string(L, 2, "error.is", NULL);
   const char *kind = lp_raise_kind(L, 1);
   lua_pushboolean(L, kind && (!wanted || strcmp(kind, wanted) == 0));
   return 1;

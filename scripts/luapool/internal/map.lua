@@ -19,14 +19,16 @@ local M = {}
 local Map = { __name = "luapool.Map" }
 
 -- A map is no list and no table of names: ipairs and pairs would find nothing in it.
-local AS_IT_IS = "it is iterated as it is, or collected: for i, result in pool:map(fn, items) do"
+local function no_list()
+  usage.raise("luapool.Map", "it is iterated as it is: for i, result in pool:map(fn, items) do")
+end
 
 function Map.__index(_, key)
-  if type(key) == "number" then usage.raise("luapool.Map", AS_IT_IS) end
+  if type(key) == "number" then no_list() end
   return Map[key]
 end
 
-function Map.__pairs() usage.raise("luapool.Map", AS_IT_IS) end
+Map.__pairs = no_list
 
 -- A `put` that keeps the items, by place.
 local function keeper(kept, put)

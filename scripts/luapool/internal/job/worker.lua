@@ -11,6 +11,7 @@ local encode = require("luapool.json.core").encode
 local options = require "luapool.internal.options"
 local retry = require "luapool.retry"
 local task = require "luapool.task"
+local usage = require "luapool.internal.usage"
 
 -- A longer wait between two attempts is left to main, which gives the slot to another item.
 local SHORT = 1
@@ -42,11 +43,13 @@ local Ctx = { __name = "luapool.job.ctx" }
 ---@param item any not nil
 ---@param kind? string one of the job's `kinds`; default: that of the item that is worked on
 function Ctx:add(item, kind)
-  if item == nil then error("ctx:add: an item expected, got nil", 2) end
+  if type(self) ~= "table" then usage.self(self, Ctx, "ctx:add") end
+  if item == nil then usage.expected("ctx:add", 1, "an item", item) end
   if kind ~= nil and self.kinds and not self.kinds[kind] then
-    error(("ctx:add: unknown kind '%s'%s"):format(kind, options.hint(kind, self.kinds)), 2)
+    usage.raise("ctx:add", "unknown kind '%s'%s", kind, options.hint(kind, self.kinds))
   end
-  local added = self.added or error("ctx:add: only fetch and process add items", 2)
+  local added = self.added
+  if not added then usage.raise("ctx:add", "only fetch and process add items") end
   added[#added + 1] = { item, kind or self.kind }
 end
 

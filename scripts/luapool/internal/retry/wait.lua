@@ -46,6 +46,8 @@ local rules = {
 ---@param err? any what it failed with
 ---@return number
 function Wait:after(attempt, err)
+  usage.self(self, Wait, "Wait:after")
+  usage.argument("Wait:after", 1, attempt, "number")
   return math.max(0, rules[self.rule](self, attempt, err))
 end
 

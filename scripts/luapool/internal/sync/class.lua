@@ -120,6 +120,7 @@ function M.held(object, timeout)
   if type(class) ~= "table" or class.hold ~= M.held then
     errors.not_self("lock:hold", "luapool.sync.lock or semaphore", object)
   end
+  M.check_timeout(timeout, class.__name:match "%a+$" .. ":hold")
   object:acquire(timeout)
   return setmetatable({ object }, Held)
 end

@@ -1,0 +1,48 @@
+-- An object of each public class, for specs that walk over all of them: class -> a function that
+-- makes one; what it returns behind that closes it.
+
+local http_core = require "luapool.http.core"
+local luapool = require "luapool"
+local fs, html, http = luapool.fs, luapool.html, luapool.http
+local pool, process, progress = luapool.pool, luapool.process, luapool.progress
+local retry, sync, task = luapool.retry, luapool.sync, luapool.task
+
+return {
+  ["luapool.Task"] = function() return task.spawn(function() end) end,
+  ["luapool.Group"] = task.group,
+  ["luapool.Periodic"] = function() return task.every(60, print) end,
+  ["luapool.Map"] = function() return (task.map(print, {})) end,
+  ["luapool.Pool"] = function() return pool.new { processes = 1 } end,
+  ["luapool.Process"] = function() return process.new(print) end,
+  ["luapool.sync.Lock"] = sync.lock,
+  ["luapool.sync.Held"] = function() return sync.lock():hold() end,
+  ["luapool.sync.Semaphore"] = function() return sync.semaphore(1) end,
+  ["luapool.sync.Event"] = sync.event,
+  ["luapool.sync.Condition"] = sync.condition,
+  ["luapool.sync.Barrier"] = function() return sync.barrier(1) end,
+  ["luapool.sync.Counter"] = sync.counter,
+  ["luapool.sync.Map"] = sync.map,
+  ["luapool.sync.Queue"] = sync.queue,
+  ["luapool.sync.Limiter"] = function() return sync.limiter { rate = 1 } end,
+  ["luapool.http.Client"] = http.client,
+  ["luapool.http.Response"] = function()
+    return setmetatable({ status = 200, head = "HTTP/1.1 200 OK\r\n\r\n", url = "http://h/",
+      elapsed = 0 }, http_core.Response)
+  end,
+  ["luapool.http.Headers"] = function()
+    return setmetatable({ {}, {} }, http_core.Headers)
+  end,
+  ["luapool.html.Node"] = function() return html.parse "" end,
+  ["luapool.retry.Wait"] = function() return retry.fixed(1) end,
+  ["luapool.progress.Bar"] = progress.bar,
+  ["luapool.Tempdir"] = fs.tempdir,
+  ["luapool.job.Context"] = function()
+    local plan = { kinds = {}, config = {}, args = {} }
+    return require("luapool.internal.job.worker").open(plan).shared
+  end,
+  ["luapool.job.Summary"] = function()
+    local summary = require("luapool.internal.job.summary").new {}
+    summary:finish({}, 1)
+    return summary
+  end,
+}
