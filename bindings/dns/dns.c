@@ -30,7 +30,7 @@ static void dns_cancel(lp_op *op, int why) {
 
 static int dns_results(lua_State *L, lp_op *op) {
   dns_op *d = (dns_op *)op;
-  if (op->status <= LP_ECANCELLED) return lp_op_raise(L, op); /* a code of ours */
+  if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
   return d->push(L, d->name, op->status, op->status < 0 ? NULL : d->request.addrinfo);
 }
 

@@ -139,7 +139,7 @@ static int raise_failed(lua_State *L, fs_op *f) {
 
 static int fs_results(lua_State *L, lp_op *op) {
   fs_op *f = (fs_op *)op;
-  if (op->status <= LP_ECANCELLED) return lp_op_raise(L, op); /* a code of ours, no errno */
+  if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
   if (op->status < 0) return raise_failed(L, f);
   return f->verb->push ? f->verb->push(L, f) : 0;
 }

@@ -198,7 +198,7 @@ static int raise_late(lua_State *L, exec_op *e) {
 static int exec_results(lua_State *L, lp_op *op) {
   exec_op *e = (exec_op *)op;
   if (op->status == LP_ETIMEOUT) return raise_late(L, e);
-  if (op->status <= LP_ECANCELLED) return lp_op_raise(L, op); /* a code of ours */
+  if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
   if (op->status < 0) return raise_start(L, e);
   lua_createtable(L, 0, 4);
   lua_pushinteger(L, WIFSIGNALED(e->status) ? WTERMSIG(e->status) : WEXITSTATUS(e->status));
@@ -267,7 +267,7 @@ static int push_status(lua_State *L, int status) {
 }
 
 static int execute_results(lua_State *L, lp_op *op) {
-  if (op->status <= LP_ECANCELLED) return lp_op_raise(L, op);
+  if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
   errno = -op->status;
   return push_status(L, op->status < 0 ? -1 : ((exec_op *)op)->status);
 }

@@ -86,7 +86,7 @@ static void name_cancel(lp_op *op, int why) {
 }
 
 static int name_results(lua_State *L, lp_op *op) {
-  if (op->status <= LP_ECANCELLED) return lp_op_raise(L, op);
+  if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
   if (op->status < 0) return fail(L, op->status);
   return ((name_op *)op)->push(L, &((name_op *)op)->request);
 }

@@ -6,6 +6,8 @@
 #ifndef LP_BASE_ERROR_H
 #define LP_BASE_ERROR_H
 
+#include <stdbool.h>
+
 /* X(name, code, kind, text) */
 #define LP_ERRORS(X)                                                                           \
   X(CANCELLED, -10001, "cancelled", "the task was cancelled")                                  \
@@ -13,14 +15,16 @@
   X(MEMORY, -10003, "memory", "not enough memory")                                             \
   X(CLOSED, -10004, "closed", "closed")                                                        \
   X(CORRUPT, -10005, "corrupt", "the data is damaged")                                         \
-  X(TOO_LARGE, -10006, "too_large", "too large")                                               \
-  X(WORKER_DIED, -10007, "worker_died", "the worker process died")                             \
-  X(REJECTED, -10008, "rejected", "the queue is full")                                         \
-  X(LOST, -10009, "lost", "the task was lost")
+  X(TOO_LARGE, -10006, "too_large", "too large")
 
 #define LP_ERROR_ENUM(name, code, kind, text) LP_E##name = (code),
 enum { LP_ERRORS(LP_ERROR_ENUM) };
 #undef LP_ERROR_ENUM
+
+/* True for one of these codes, false for an errno or a code of libuv. */
+static inline bool lp_error_is_ours(int code) {
+  return code <= LP_ECANCELLED;
+}
 
 /* The kind of a negative code: "timeout", or "system" for an errno. Never NULL; static. */
 const char *lp_error_kind(int code);

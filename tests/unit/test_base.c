@@ -135,7 +135,7 @@ static void test_list_join(void **state) {
 static void test_error_kinds(void **state) {
   (void)state;
   assert_string_equal(lp_error_kind(LP_ETIMEOUT), "timeout");
-  assert_string_equal(lp_error_kind(LP_EWORKER_DIED), "worker_died");
+  assert_string_equal(lp_error_kind(LP_ETOO_LARGE), "too_large");
   assert_string_equal(lp_error_text(LP_ECANCELLED), "the task was cancelled");
   assert_string_equal(lp_error_kind(-ENOENT), "system");
   assert_string_equal(lp_error_text(-ENOENT), "No such file or directory");

@@ -247,7 +247,7 @@ static void test_op_finished_twice(void **state) {
   waiting *w = seen.op;
   lp_op_hold(&w->op);
   finish(0, 1);
-  lp_op_finish(&w->op, LP_ELOST);
+  lp_op_finish(&w->op, LP_ETOO_LARGE);
   lp_op_stop(&w->op, LP_ECANCELLED);
   lp_op_release(&w->op);
   turn(f);
