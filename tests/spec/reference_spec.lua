@@ -70,7 +70,8 @@ local function class_names(object)
   for i = 1, type(index) == "function" and math.huge or 0 do
     local name, value = debug.getupvalue(index, i)
     if not name then break end
-    if type(value) == "table" and not modules[value] then add_names(names, value) end
+    local ours = name == "_ENV" or modules[value]
+    if type(value) == "table" and not ours then add_names(names, value) end
   end
   return names
 end
