@@ -183,11 +183,12 @@ end
 --- Runs fn(...) in a worker, waits for it and returns its results, or raises its error.
 ---
 --- ```lua
---- local p <close> = pool.new { processes = 1, task_timeout = 0.2, crash_retries = 0 }
+--- local p <close> = pool.new { processes = 1, crash_retries = 0 }
 --- print(p:apply(string.rep, "ab", 2)) --> abab
---- print(select(2, pcall(p.apply, p, function() while true do end end)).kind) --> timeout
 --- local ok, e = pcall(p.apply, p, function() os.execute("kill -9 $PPID") end)
 --- print(e.kind, e.signal) --> worker_died 9
+--- local hasty <close> = pool.new { processes = 1, task_timeout = 0.1 }
+--- print(select(2, pcall(hasty.apply, hasty, function() while true do end end)).kind) --> timeout
 --- ```
 ---
 --- What does not fit into memory, and what cannot travel:
@@ -285,9 +286,10 @@ end
 --- ```lua
 --- local p <close> = pool.new { processes = 1 }
 --- print(select(2, pcall(p.join, p)).kind) --> not_closed
---- p:submit(task.sleep, 0.3)
+--- p:submit(task.sleep, 60)
 --- p:close()
 --- print(select(2, pcall(p.join, p, 0.01)).kind) --> timeout
+--- p:terminate()
 --- ```
 ---@async
 ---@param timeout? number seconds
@@ -329,7 +331,7 @@ end
 ---
 --- ```lua
 --- local p <close> = pool.new { processes = 2 }
---- p:apply(print)
+--- p:apply(math.abs, 1)
 --- local stats = p:stats()
 --- print(stats.done, stats.failed, #stats.workers) --> 1 0 2
 --- ```
