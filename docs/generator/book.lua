@@ -35,7 +35,7 @@ M.modules = {
 ---@field short string      "gather", "await", "Task"
 ---@field text string       Markdown, without the examples
 ---@field summary string    its first sentence
----@field examples { code: string, line: integer }[]
+---@field examples { intro: string, code: string, line: integer }[]
 ---@field params docs.Value[]
 ---@field returns docs.Value[]
 ---@field raises { kind: string, text: string }[]
@@ -59,24 +59,30 @@ end
 
 -- ---- the text of a block ----
 
--- Takes the fenced Lua out of the text: Markdown, examples.
+local function join(lines) return (table.concat(lines, "\n"):gsub("^%s+", ""):gsub("%s+$", "")) end
+
+-- Takes the fenced Lua out of the text: what stands before the first block is the text, what
+-- stands before each other one introduces that.
 local function take_examples(block)
-  local text, examples, code = {}, {}, nil
+  local text, examples, lines, code = nil, {}, {}, nil
   for i, line in ipairs(block.text) do
     if code and line:find("^```") then
-      table.insert(examples, { code = table.concat(code, "\n"), line = code.line })
-      code = nil
+      local intro = text and join(lines) or ""
+      text = text or join(lines)
+      table.insert(examples, { code = table.concat(code, "\n"), line = code.line, intro = intro })
+      lines, code = {}, nil
     elseif code then
       table.insert(code, line)
     elseif line:find("^```lua") then
       code = { line = block.line + i }
     else
-      table.insert(text, line)
+      table.insert(lines, line)
     end
   end
   if code then fail(block, nil, "an example has no end") end
-  local joined = table.concat(text, "\n"):gsub("\n\n\n+", "\n\n"):gsub("^%s+", ""):gsub("%s+$", "")
-  return joined, examples
+  local rest = join(lines)
+  if text and rest ~= "" then fail(block, nil, "the text behind an example belongs before it") end
+  return text or rest, examples
 end
 
 --- The first sentence of a text, on one line.
@@ -282,6 +288,16 @@ end
 
 local function by_name(a, b) return a.short < b.short end
 
+-- The class that has the module's name first, records last.
+local function by_rank(a, b)
+  local function rank(class)
+    if class.short:lower() == class.module then return 0 end
+    return class.form == "record" and 2 or 1
+  end
+  if rank(a) ~= rank(b) then return rank(a) < rank(b) end
+  return a.name < b.name
+end
+
 -- Says of each item whose it is, once all are there.
 function Book:settle()
   local by_short = {}
@@ -306,7 +322,10 @@ function Book:settle()
       table.insert(module.items, item)
     end
   end
-  for _, module in pairs(self.modules) do table.sort(module.items, by_name) end
+  for _, module in pairs(self.modules) do
+    table.sort(module.items, by_name)
+    table.sort(module.class_list, by_rank)
+  end
   note_users(self)
 end
 

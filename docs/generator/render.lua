@@ -78,6 +78,7 @@ end
 local function examples(out, item)
   for i, example in ipairs(item.examples) do
     if i == 1 then add(out, "\nExample:") end
+    if example.intro ~= "" then add(out, "\n" .. (example.intro:gsub("%%", "%%%%"))) end
     add(out, "\n```lua\n%s\n```", example.code)
   end
 end

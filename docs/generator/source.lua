@@ -92,13 +92,14 @@ end
 -- The end of the type that begins at `from`: spaces end it, but not inside brackets nor around `|`
 -- and not behind a `:` or `,` of a `fun(): a, b`.
 local function type_end(text, from)
-  local depth, at, fun = 0, from, text:find("^fun%(", from) ~= nil
+  local depth, at, fun = 0, from, false
   while at <= #text do
     local c = text:sub(at, at)
     if c == '"' then
       at = text:find('"', at + 1, true) or #text
     elseif c:find("[%(%[{<]") then
       depth = depth + 1
+      fun = fun or text:find("^fun%(", at - 3) ~= nil
     elseif c:find("[%)%]}>]") then
       depth = depth - 1
     elseif c:find("%s") and depth == 0 then

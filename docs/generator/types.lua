@@ -14,7 +14,8 @@ end
 local function describe(out, item)
   if item.text ~= "" then comment(out, item.text) end
   for _, example in ipairs(item.examples) do
-    comment(out, "\n```lua\n" .. example.code .. "\n```")
+    comment(out, "\n" .. (example.intro ~= "" and example.intro .. "\n\n" or "") .. "```lua\n"
+      .. example.code .. "\n```")
   end
 end
 

@@ -66,7 +66,7 @@ local M = {}
 --- ```lua
 --- return {
 ---   start = "page", -- `items` are of this kind
----   items = function(ctx) return ipairs { 2 } end,
+---   items = function(ctx) return { 2 } end,
 ---   kinds = {
 ---     page = { process = function(n, _, ctx)
 ---       for i = 1, n do ctx:add("image " .. i, "image") end
@@ -76,6 +76,7 @@ local M = {}
 ---   output = "-", concurrency = 1, processes = 1,
 --- }
 --- --> "image 1"
+--- --> "image 2"
 --- ```
 ---@within job
 ---@class luapool.Job
