@@ -22,7 +22,7 @@ local function styles()
 end
 
 local function width()
-  return core.isatty(1) and math.min(require("luapool.term.core").columns(), 100) or 80
+  return core.isatty(1) and math.min((require("luapool.term.core").size()), 100) or 80
 end
 
 -- ---- a page ----
