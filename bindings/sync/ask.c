@@ -42,7 +42,19 @@ static int sync_ended(lua_State *L) {
   return 0;
 }
 
-const luaL_Reg lpb_sync_ask_functions[] = {{"ask", sync_ask},     {"post", sync_post},
-                                           {"hold", sync_hold},   {"let_go", sync_let_go},
-                                           {"ended", sync_ended}, {"in_worker", sync_in_worker},
-                                           {NULL, NULL}};
+/* core.take(object) -> an item of the queue that main has sent ahead, or nil. */
+static int sync_take(lua_State *L) {
+  return lp_ask_take(L, (uint32_t)luaL_checkinteger(L, 1));
+}
+
+/* core.finish(object) -> bool. An item of the queue is finished; false when main must be asked.
+ */
+static int sync_finish(lua_State *L) {
+  lua_pushboolean(L, lp_ask_finish(L, (uint32_t)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+const luaL_Reg lpb_sync_ask_functions[] = {
+    {"ask", sync_ask},       {"post", sync_post},     {"hold", sync_hold},
+    {"let_go", sync_let_go}, {"ended", sync_ended},   {"in_worker", sync_in_worker},
+    {"take", sync_take},     {"finish", sync_finish}, {NULL, NULL}};

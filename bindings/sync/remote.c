@@ -24,6 +24,7 @@ static const char *const types[] = {
     [LP_SAY_HOLD] = "hold",
     [LP_SAY_LET_GO] = "let_go",
     [LP_SAY_TOOK] = "took",
+    [LP_SAY_FINISHED] = "finished",
     [LP_SAY_ENDED] = "ended",
 };
 
@@ -93,7 +94,53 @@ static int remote_answer(lua_State *L) {
 /* remote:taken() -> the number of the latest answer that a task of the worker has. */
 static int remote_taken(lua_State *L) {
   lp_remote *r = check(L);
-  lua_pushinteger(L, (lua_Integer)(r->slot ? r->slot->shared->taken : r->taken));
+  lua_pushinteger(L, (lua_Integer)lp_remote_shared(r)->taken);
+  return 1;
+}
+
+/* The lane that is argument 2. */
+static lp_prefetch *check_lane(lua_State *L, lp_remote *r) {
+  lua_Integer lane = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, lane >= 0 && lane < LP_LANES, 2, "no lane");
+  return &lp_remote_shared(r)->lanes[lane];
+}
+
+/* remote:send_ahead(lane, object, ...) -> how many of the items were sent. */
+static int remote_send_ahead(lua_State *L) {
+  lp_remote *r = check(L);
+  check_lane(L, r);
+  int n = lp_remote_send_ahead(L, r, (uint32_t)lua_tointeger(L, 2),
+                               (uint32_t)luaL_checkinteger(L, 3), lua_gettop(L) - 3);
+  lua_pushinteger(L, n);
+  return 1;
+}
+
+/* remote:left(lane) -> how many items of it have no taker. */
+static int remote_left(lua_State *L) {
+  lua_pushinteger(L, lp_prefetch_left(check_lane(L, check(L))));
+  return 1;
+}
+
+/* remote:take_back(lane) -> the number of the item that is now ours, or nil. */
+static int remote_take_back(lua_State *L) {
+  lp_prefetch *lane = check_lane(L, check(L));
+  uint32_t number;
+  do {
+    if (!lp_prefetch_first(lane, &number)) return 0;
+  } while (!lp_prefetch_take(lane, number));
+  lua_pushinteger(L, number);
+  return 1;
+}
+
+/* remote:sent(lane) -> how many items were sent in it, modulo 2^32. */
+static int remote_sent(lua_State *L) {
+  lua_pushinteger(L, lp_prefetch_sent(check_lane(L, check(L))));
+  return 1;
+}
+
+/* remote:finished(lane) -> how many items the worker has finished, modulo 2^32. */
+static int remote_finished(lua_State *L) {
+  lua_pushinteger(L, atomic_load(&check_lane(L, check(L))->finished));
   return 1;
 }
 
@@ -153,10 +200,19 @@ const luaL_Reg lpb_sync_remote_functions[] = {{"objects", sync_objects},
                                               {NULL, NULL}};
 
 void lpb_sync_remote_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"next", remote_next},       {"values", remote_values},
-                                     {"answer", remote_answer},   {"taken", remote_taken},
-                                     {"give_up", remote_give_up}, {"name", remote_name},
-                                     {"__gc", remote_gc},         {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"next", remote_next},
+                                     {"values", remote_values},
+                                     {"answer", remote_answer},
+                                     {"taken", remote_taken},
+                                     {"give_up", remote_give_up},
+                                     {"name", remote_name},
+                                     {"send_ahead", remote_send_ahead},
+                                     {"left", remote_left},
+                                     {"take_back", remote_take_back},
+                                     {"sent", remote_sent},
+                                     {"finished", remote_finished},
+                                     {"__gc", remote_gc},
+                                     {NULL, NULL}};
   lpb_class_new(L, CLASS, methods);
   lua_pop(L, 1);
 }

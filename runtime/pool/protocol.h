@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "runtime/ipc/prefetch.h"
+
 enum {
   /* main to worker */
   LP_SAY_SETUP = 1, /* values: settings, init or nil, its arguments */
@@ -22,6 +24,8 @@ enum {
   LP_SAY_DUMP,   /* write what every task waits for to stderr */
   LP_SAY_PROBE,  /* say so once nothing but main can wake a task here */
   LP_SAY_ANSWER, /* lp_answer_head; values: the results, or kind or nil, and message */
+  LP_SAY_AHEAD,  /* lp_ahead_head; for each item uint32_t, the length of its values, then these
+                  */
 
   /* worker to main */
   LP_SAY_READY,     /* set up */
@@ -36,17 +40,22 @@ enum {
   LP_SAY_HOLD,      /* uint32_t object: there is a proxy of it */
   LP_SAY_LET_GO,    /* the same: and now there is one less */
   LP_SAY_TOOK,      /* uint64_t request: the objects in its answer are held now */
+  LP_SAY_FINISHED,  /* uint32_t lane: `finished` of its lp_prefetch has grown */
   LP_SAY_ENDED,     /* uint32_t holder, uint32_t: 1 when it ended normally */
   LP_SAY_STALLED,   /* uint64_t: frames heard when nothing but main could wake a task */
 };
 
-/* The memory that main shares with a worker; only the worker writes it. It outlives the worker.
- */
+/* How many queues can be prefetched from in a worker at the same time: each has a lane. */
+enum { LP_LANES = 64 };
+
+/* The memory that main shares with a worker; only the worker writes it, but for the lanes. It
+ * outlives the worker. */
 typedef struct lp_shared {
   volatile uint64_t on_cpu;  /* the number of the task that runs now, or 0 */
   volatile uint64_t taken;   /* of the latest answer (lp_answer_head) that its task has */
   volatile uint64_t started; /* calls are started in the order in which they came: the place of
                                 the latest one, from 1 */
+  lp_prefetch lanes[LP_LANES];
 } lp_shared;
 
 /* A method of an object that stays with main. Every ask is answered once, but for those whose
@@ -65,6 +74,15 @@ typedef struct lp_answer_head {
   uint32_t status;  /* LP_ANSWER_... */
   uint32_t objects; /* how many references are in it: when there are, LP_SAY_TOOK comes back */
 } lp_answer_head;
+
+/* Items of a queue that nobody has asked for yet. Main sends some only when those that it had
+ * sent in this lane before have all been taken. */
+typedef struct lp_ahead_head {
+  uint32_t lane;
+  uint32_t object; /* the queue */
+  uint32_t first;  /* the number of the first item */
+  uint32_t count;
+} lp_ahead_head;
 
 typedef struct lp_task_head {
   uint64_t number;

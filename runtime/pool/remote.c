@@ -88,7 +88,7 @@ void lp_remote_serve(lp_slot *slot) {
 void lp_remote_lose(lp_slot *slot) {
   lp_remote *r = slot->remote;
   if (!r) return;
-  r->taken = slot->shared ? slot->shared->taken : 0;
+  if (slot->shared) memcpy(&r->last, slot->shared, sizeof r->last);
   r->slot = NULL;
   slot->remote = NULL;
   serve(r);
@@ -141,6 +141,69 @@ void lp_remote_answer(lua_State *L, lp_remote *r, lp_answer_head *head, int n,
   for (uint32_t i = 0; i < head->objects; i++)
     lp_remote_unpin(r->st, ((uint32_t *)objects->data)[i]);
   lp_raise_code(L, rc, "an answer to a worker");
+}
+
+/* ---- items sent ahead ---- */
+
+lp_shared *lp_remote_shared(lp_remote *r) {
+  return r->slot && r->slot->shared ? r->slot->shared : &r->last;
+}
+
+enum { AHEAD_MOST = 64 * 1024 }; /* bytes: larger items are worth a question each */
+
+typedef struct ahead {
+  lp_fleet *fleet;
+  int count; /* items written so far */
+} ahead;
+
+/* Protected. Stack: the ahead (light), the items. */
+static int write_ahead(lua_State *L) {
+  ahead *a = lua_touserdata(L, 1);
+  lp_buf *out = &a->fleet->bytes, *objects = &a->fleet->objects;
+  lp_wire wire = {.noun = "item", .objects = objects};
+  for (int i = 2; i <= lua_gettop(L); i++) {
+    size_t start = out->len;
+    uint32_t len = 0;
+    if (lp_buf_append(out, &len, sizeof len) < 0) return 0;
+    lp_wire_encode(L, &wire, i, 1, out);
+    if (objects->len || out->len > AHEAD_MOST) return 0;
+    len = (uint32_t)(out->len - start - sizeof len);
+    memcpy(out->data + start, &len, sizeof len);
+    a->count++;
+  }
+  return 0;
+}
+
+/* The length of the first `count` items in `bytes`. */
+static size_t length_ahead(const lp_buf *bytes, int count) {
+  size_t at = 0;
+  while (count-- > 0) {
+    uint32_t len;
+    memcpy(&len, bytes->data + at, sizeof len);
+    at += sizeof len + len;
+  }
+  return at;
+}
+
+int lp_remote_send_ahead(lua_State *L, lp_remote *r, uint32_t lane, uint32_t object, int n) {
+  if (!r->slot) return 0;
+  ahead a = {.fleet = r->slot->pool->fleet};
+  lp_prefetch *p = &r->slot->shared->lanes[lane];
+  int first = lua_gettop(L) - n + 1;
+  luaL_checkstack(L, n + 2, NULL);
+  a.fleet->bytes.len = a.fleet->objects.len = 0;
+  lua_pushcfunction(L, write_ahead);
+  lua_pushlightuserdata(L, &a);
+  for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
+  if (lua_pcall(L, n + 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* who gets that item is told */
+  a.fleet->objects.len = 0;
+  if (a.count == 0) return 0;
+  lp_ahead_head head = {lane, object, lp_prefetch_sent(p), (uint32_t)a.count};
+  int rc = lp_slot_say_parts(r->slot, LP_SAY_AHEAD, &head, sizeof head, a.fleet->bytes.data,
+                             length_ahead(&a.fleet->bytes, a.count));
+  if (rc < 0) return 0;
+  lp_prefetch_send(p, head.count);
+  return a.count;
 }
 
 /* ---- objects by number ---- */

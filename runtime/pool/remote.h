@@ -29,7 +29,7 @@ typedef struct lp_remote {
   size_t at;
   bool serving;   /* a task works them off */
   bool told;      /* and has been told that the worker is gone */
-  uint64_t taken; /* its lp_shared.taken when it had gone */
+  lp_shared last; /* what it shared with us, as it was when it had gone */
 } lp_remote;
 
 /* A frame for it has come. Returns 0 or LP_EMEMORY. */
@@ -45,6 +45,14 @@ void lp_remote_lose(lp_slot *slot);
  * type 0 says that the worker is gone. The payload lies in `inbox`, at the same place until the
  * next call; its address is valid until more is heard. */
 bool lp_remote_next(lp_remote *r, lp_frame *frame);
+
+/* What the worker shares with us, also after it is gone. */
+lp_shared *lp_remote_shared(lp_remote *r);
+
+/* Sends the values on top of L's stack, n of them, ahead as items of a queue; they stay. An
+ * item that cannot travel, that holds objects which stay with main, or that is too many for one
+ * frame is not sent, and those after it are not. Returns how many were sent. */
+int lp_remote_send_ahead(lua_State *L, lp_remote *r, uint32_t lane, uint32_t object, int n);
 
 /* Kills the worker, as it cannot be told what it waits for: its calls run elsewhere. */
 void lp_remote_give_up(lp_remote *r);

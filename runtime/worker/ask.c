@@ -143,6 +143,81 @@ int lp_ask_answered(const lp_frame *frame) {
   return 0;
 }
 
+/* ---- items that main sends ahead ---- */
+
+static lp_lane *find_lane(lp_asker *a, uint32_t object) {
+  for (uint32_t i = 0; a && !a->closed && i < a->lane_count; i++)
+    if (a->lanes[i].object == object) return &a->lanes[i];
+  return NULL;
+}
+
+/* What the lane still has was taken back by main. A queue that had another lane before has this
+ * one now. */
+int lp_ask_ahead(lp_asker *a, const lp_frame *frame) {
+  lp_ahead_head head;
+  if (frame->len < sizeof head) return 0;
+  memcpy(&head, frame->payload, sizeof head);
+  if (head.lane >= LP_LANES) return 0;
+  lp_lane *old = find_lane(a, head.object), *lane = &a->lanes[head.lane];
+  if (old) old->object = 0;
+  if (head.lane >= a->lane_count) a->lane_count = head.lane + 1;
+  lane->object = head.object;
+  lane->next = head.first;
+  lane->end = head.first + head.count;
+  lane->items.len = lane->at = 0;
+  return lp_buf_append(&lane->items, frame->payload + sizeof head, frame->len - sizeof head);
+}
+
+/* Takes the first item that has no taker, if it has come already. */
+static bool take(lp_lane *lane, lp_prefetch *p, uint32_t *number) {
+  do {
+    if (!lp_prefetch_first(p, number)) return false;
+    if (*number - lane->next >= lane->end - lane->next) return false;
+  } while (!lp_prefetch_take(p, *number));
+  return true;
+}
+
+/* Finds the values of the item in what has come; main has taken back those before it. */
+static bool find_values(lp_lane *lane, uint32_t number, const char **values, uint32_t *len) {
+  do {
+    if (lane->items.len - lane->at < sizeof *len) return false;
+    memcpy(len, lane->items.data + lane->at, sizeof *len);
+    lane->at += sizeof *len;
+    if (lane->items.len - lane->at < *len) return false;
+    *values = lane->items.data + lane->at;
+    lane->at += *len;
+  } while (lane->next++ != number);
+  return true;
+}
+
+/* The bytes stay where they are while they are decoded, also when that runs scripts: frames are
+ * only read between tasks. */
+int lp_ask_take(lua_State *L, uint32_t object) {
+  lp_asker *a = lp_ask_find(L);
+  lp_lane *lane = find_lane(a, object);
+  uint32_t number, len;
+  const char *values;
+  if (!lane || !take(lane, &a->shared->lanes[lane - a->lanes], &number)) return 0;
+  if (!find_values(lane, number, &values, &len)) return 0;
+  lp_wire wire = {0};
+  return lp_wire_decode(L, &wire, values, len);
+}
+
+bool lp_ask_finish(lua_State *L, uint32_t object) {
+  lp_asker *a = lp_ask_find(L);
+  lp_lane *lane = find_lane(a, object);
+  if (!lane) return false;
+  uint32_t index = (uint32_t)(lane - a->lanes);
+  atomic_fetch_add(&a->shared->lanes[index].finished, 1);
+  if (!(a->finished >> index & 1)) lp_ask_tell(L, LP_SAY_FINISHED, index, 0);
+  a->finished |= UINT64_C(1) << index;
+  return true;
+}
+
+void lp_ask_flushed(lp_asker *a) {
+  a->finished = 0;
+}
+
 void lp_ask_close(lp_asker *a) {
   a->closed = true;
   while (a->asked.next && !lp_list_empty(&a->asked)) {
@@ -150,4 +225,5 @@ void lp_ask_close(lp_asker *a) {
     answer(ask, end_code(ask));
   }
   lp_buf_close(&a->scratch);
+  for (int i = 0; i < LP_LANES; i++) lp_buf_close(&a->lanes[i].items);
 }

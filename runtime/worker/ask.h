@@ -13,12 +13,25 @@
 #include "runtime/loop/part.h"
 #include "runtime/pool/protocol.h"
 
+/* Items of a queue that main has sent ahead. */
+typedef struct lp_lane {
+  uint32_t object; /* the queue; 0: none */
+  uint32_t next;   /* the number of the first item in `items`, */
+  uint32_t end;    /* and the number after that of the last one */
+  lp_buf items;    /* from `at` on: a length (uint32_t), the values, and so on */
+  size_t at;
+} lp_lane;
+
 typedef struct lp_asker {
   lp_part part;
   lp_list asked; /* operations that main has not answered */
   lp_buf scratch;
   lp_shared *shared;
-  bool closed; /* nothing can be said any more */
+  lp_lane lanes[LP_LANES];
+  uint32_t lane_count; /* the lanes after these have never had a queue */
+  uint64_t
+      finished; /* one bit a lane: main is told with the next flush that items are finished */
+  bool closed;  /* nothing can be said any more */
   void *owner;
   /* Sends a frame. */
   void (*say)(struct lp_asker *a, uint8_t type, const void *head, size_t head_len,
@@ -43,6 +56,20 @@ void lp_ask_tell(lua_State *L, uint8_t type, uint32_t a, uint32_t b);
 
 /* LP_SAY_ANSWER has come. Returns 0 or LP_EMEMORY. */
 int lp_ask_answered(const lp_frame *frame);
+
+/* LP_SAY_AHEAD has come. Returns 0 or LP_EMEMORY. */
+int lp_ask_ahead(lp_asker *a, const lp_frame *frame);
+
+/* Pushes the first item of the queue that main has sent ahead and that has no taker; returns 1,
+ * or 0 when there is none. */
+int lp_ask_take(lua_State *L, uint32_t object);
+
+/* An item of the queue is finished: main is told without being waited for. False when the queue
+ * has no lane here. */
+bool lp_ask_finish(lua_State *L, uint32_t object);
+
+/* What was said has been sent: what is said next is in a new frame. */
+void lp_ask_flushed(lp_asker *a);
 
 /* Main cannot be reached any more: who still waits is told so. */
 void lp_ask_close(lp_asker *a);

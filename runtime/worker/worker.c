@@ -57,7 +57,9 @@ static void check(int rc) {
 /* ---- speaking ---- */
 
 static void on_flush(lp_flush *f) {
-  lp_channel_flush(&lp_list_of(f, worker, flush)->channel);
+  worker *w = lp_list_of(f, worker, flush);
+  lp_ask_flushed(&w->asker);
+  lp_channel_flush(&w->channel);
 }
 
 static void say(worker *w, uint8_t type, const void *bytes, size_t len) {
@@ -306,6 +308,10 @@ static void hear_answer(worker *w, const lp_frame *frame) {
   check(lp_ask_answered(frame));
 }
 
+static void hear_ahead(worker *w, const lp_frame *frame) {
+  check(lp_ask_ahead(&w->asker, frame));
+}
+
 static void hear_exit(worker *w, const lp_frame *frame) {
   (void)frame;
   w->leaving = true;
@@ -337,7 +343,7 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_TASK] = hear_task,         [LP_SAY_CANCEL] = hear_cancel,
       [LP_SAY_RECALL] = hear_recall,     [LP_SAY_EXIT] = hear_exit,
       [LP_SAY_ANSWER] = hear_answer,     [LP_SAY_DUMP] = hear_dump,
-      [LP_SAY_PROBE] = hear_probe,
+      [LP_SAY_PROBE] = hear_probe,       [LP_SAY_AHEAD] = hear_ahead,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   worker *w = c->owner;

@@ -15,6 +15,12 @@ base=$cpu_us
 cost luapool run tests/bench/sync_remote.lua -- 100000 100
 row "put through a proxy, 100 tasks, CPU of both" "$(per "$cpu_us" 100000 "$base")" - 4 us
 
+# Two workers share a queue of main.
+cost luapool run tests/bench/sync_shared.lua -- 1
+base=$cpu_us
+cost luapool run tests/bench/sync_shared.lua -- 100000
+row "get and task_done of 2 workers, put and join of main, CPU of all" "$(per "$cpu_us" 100000 "$base")" - 8 us
+
 # One task: the worker sleeps until main has answered. What it costs the kernel to wake a process depends on where
 # it is (5 us on the same core, 60 when an idle one has to be woken), so both stay on one core, and so does the floor.
 core=$(taskset -pc $$ | sed 's/.*[^0-9]//')

@@ -30,6 +30,18 @@ function Fifo:pop()
   return value
 end
 
+--- The next `count` items, of at least as many; they stay.
+function Fifo:peek(count) return table.unpack(self, self.first, self.first + count - 1) end
+
+--- Takes the next `count` items, as a list.
+function Fifo:pop_many(count)
+  local list = {}
+  for i = 1, count do
+    list[i] = self:pop()
+  end
+  return list
+end
+
 --- Puts an item in front.
 function Fifo:back(value)
   self.first, self.n = self.first - 1, self.n + 1

@@ -10,6 +10,7 @@ local lending = require "luapool.internal.sync.lending"
 local options = require "luapool.internal.options"
 local usage = require "luapool.internal.usage"
 local order = require "luapool.internal.sync.order"
+local prefetch = require "luapool.internal.sync.prefetch"
 local mine, raise, check_timeout = core.holder, errors.raise, class.check_timeout
 local getmetatable = getmetatable
 
@@ -66,13 +67,25 @@ end
 -- Takes the next item out; there is one.
 local function take_out(self, who)
   local value, priority = self.items:pop()
+  self.brought = false
   if self.bounded then let_in(self) end
   if self.lent then lending.lend(self, who, value, priority) end
   return value, priority
 end
 
+-- The oldest item that was sent ahead to a worker and that no task there has taken is the next
+-- one; at most one is so.
+local function bring_back(self)
+  if self.brought then return end
+  local value = prefetch.oldest(self)
+  if value == nil then return end
+  self.items:back(value)
+  self.brought = true
+end
+
 -- The next item, waited for, and its priority; nil when the queue is closed and empty.
 local function next_item(self, who, timeout)
+  if self.lanes then bring_back(self) end
   if self.items.n > 0 then return take_out(self, who) end
   if self.closed and lending.stalled(self, who) then
     self.getters:wake_all()
@@ -89,6 +102,7 @@ local function get(self, who, timeout)
 end
 
 local function try_get(self, who)
+  if self.lanes then bring_back(self) end
   if self.items.n > 0 then return take_out(self, who) end
 end
 
@@ -107,7 +121,7 @@ local function undo(self, who, value, priority)
 end
 
 local function finish(self, n)
-  self.unfinished = self.unfinished - n
+  self.unfinished = math.max(self.unfinished - n, 0)
   if self.unfinished == 0 then self.joiners:wake_all() end
 end
 
@@ -143,6 +157,7 @@ local function orphan(self, who, how)
 end
 
 local function get_waits(self, who)
+  if self.lanes then bring_back(self) end
   return self.items.n == 0 and not (self.closed and lending.stalled(self, who))
 end
 
@@ -150,6 +165,25 @@ end
 --- `sync.queue`.
 ---@within sync
 ---@operator len: integer
+-- What a worker's proxy does with items that main has sent ahead. `got` counts those that tasks
+-- here have got and not finished: main need not be asked whether they may be finished.
+local function take_or_ask(ask)
+  return function(self, timeout)
+    if timeout ~= nil then check_timeout(timeout, "queue:get") end
+    local value = core.take(self.number)
+    if value == nil then value = ask(self, timeout) end
+    if value ~= nil then self.got = self.got + 1 end
+    return value
+  end
+end
+
+local function finish_or_ask(ask)
+  return function(self)
+    if self.got == 0 or not core.finish(self.number) then ask(self) end
+    if self.got > 0 then self.got = self.got - 1 end
+  end
+end
+
 ---@class luapool.sync.Queue
 local Queue = class.new("queue", {
   remote = {
@@ -165,7 +199,14 @@ local Queue = class.new("queue", {
     join = function(self) return self.unfinished > 0 end,
   },
   undo = { get = undo, next = undo, try_get = undo },
+  ahead = {
+    get = take_or_ask,
+    next = take_or_ask,
+    try_get = take_or_ask,
+    task_done = finish_or_ask,
+  },
   proxy = {
+    got = 0,
     iter = function(self)
       if not self then class.check_self(self, M.class, "queue:iter") end
       return function() return self:next() end
@@ -315,7 +356,24 @@ end
 
 Queue.__close = Queue.close
 
-function Queue:__len() return self.items.n end
+function Queue:__len()
+  if self.lanes then return self.items.n + prefetch.count(self) end
+  return self.items.n
+end
+
+--- The worker has finished items of a lane.
+---@param lane luapool.sync.Lane
+function M.finished(lane)
+  finish(lane.queue, prefetch.finished(lane))
+  check_end(lane.queue)
+end
+
+--- A worker does not use a lane any more: what nobody there has taken are the next items again.
+---@param lane luapool.sync.Lane
+function M.close_lane(lane)
+  M.finished(lane)
+  prefetch.close(lane, put_back)
+end
 
 M.class = Queue
 
@@ -352,6 +410,10 @@ function M.new(opts)
     maxsize = opts.maxsize or math.huge,
     bounded = opts.maxsize ~= nil,
     lent = opts.redeliver and {} or nil,
+    ahead = (opts.order or "fifo") == "fifo" and not opts.maxsize and not opts.redeliver,
+    lanes = nil, -- worker -> luapool.sync.Lane, once items are sent ahead
+    batches = 0,
+    brought = false, -- the first item was taken back from a lane
     closed = false,
     unfinished = 0,
     getters = core.waiters "queue get",

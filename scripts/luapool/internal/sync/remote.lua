@@ -7,6 +7,8 @@
 local class = require "luapool.internal.sync.class"
 local core = require "luapool.sync.core"
 local errors = require "luapool.error"
+local prefetch = require "luapool.internal.sync.prefetch"
+local queue = require "luapool.internal.sync.queue"
 local task = require "luapool.task.core"
 local usage = require "luapool.internal.usage"
 
@@ -74,12 +76,21 @@ local function ask_as_holder(proxy, method, full)
   end
 end
 
+local function checked(proxy, full, fn)
+  return function(self, ...)
+    if getmetatable(self) ~= proxy then usage.self(self, proxy, full) end
+    return fn(self, ...)
+  end
+end
+
 local function make_proxy(name, about)
   local proxy = { __name = "luapool.sync." .. name }
   proxy.__index = proxy
   for method in pairs(about.remote) do
-    local how = about.plain[method] and ask or ask_as_holder
-    proxy[method] = how(proxy, method, name .. ":" .. method)
+    local full, how = name .. ":" .. method, about.plain[method] and ask or ask_as_holder
+    local asking = how(proxy, method, full)
+    local ahead = about.ahead and about.ahead[method]
+    proxy[method] = ahead and checked(proxy, full, ahead(asking)) or asking
   end
   for method, fn in pairs(about.proxy or {}) do
     proxy[method] = fn
@@ -106,6 +117,7 @@ end
 ---@field first integer the first number that may be in flying
 ---@field proxies table<integer, integer> number of an object -> how many proxies
 ---@field pinned table<integer, integer[]> request -> objects in its answer
+---@field lanes table<integer, luapool.sync.Lane> weak: a lane is its queue's
 
 local function new_worker(remote)
   local process = {}
@@ -122,6 +134,7 @@ local function new_worker(remote)
     first = 1,
     proxies = {},
     pinned = {},
+    lanes = setmetatable({}, { __mode = "v" }),
   }
 end
 
@@ -177,7 +190,11 @@ end
 -- A method has ended: its results, or the error, go to who asked.
 local function finish(worker, request, undo, object, who, ok, ...)
   worker.waiting[request] = nil
-  if ok and undo and (...) ~= nil then return give(worker, request, undo, object, who, ...) end
+  if ok and undo and (...) ~= nil then
+    give(worker, request, undo, object, who, ...)
+    if object.ahead then prefetch.send(object, numbers[object], worker) end
+    return
+  end
   if worker.gone then return end
   if not ok then return say_error(worker, request, (...)) end
   local said, e = pcall(say, worker, request, OK, 0, ...)
@@ -242,7 +259,14 @@ function heard.let_go(worker, number)
   local n = worker.proxies[number]
   if not n then return end
   worker.proxies[number] = n > 1 and n - 1 or nil
+  local lanes = objects[number] and objects[number].lanes
+  if n == 1 and lanes and lanes[worker] then queue.close_lane(lanes[worker]) end
   core.unpin(number)
+end
+
+function heard.finished(worker, index)
+  local lane = worker.lanes[index]
+  if lane then queue.finished(lane) end
 end
 
 function heard.took(worker, request)
@@ -258,7 +282,8 @@ function heard.ended(worker, id, normally)
   if who then class.ended(who, normally == 1 and "done" or "failed") end
 end
 
--- Its waits vanish, then what its tasks held is given back, then what had not reached it.
+-- Its waits vanish, then what its tasks held is given back, then what nobody there had taken,
+-- then what had not reached it.
 function heard.gone(worker)
   worker.gone = true
   for _, waiting in pairs(worker.waiting) do
@@ -268,6 +293,10 @@ function heard.gone(worker)
     class.ended(who, "died")
   end
   class.ended(worker.process, "died")
+  for _, lane in pairs(worker.lanes) do
+    queue.close_lane(lane)
+    lane.queue.lanes[worker] = nil
+  end
   forget_arrived(worker)
   for i = worker.given, worker.first, -1 do
     local undo, object, who, value, priority = table.unpack(worker.flying[i], 1, 5)
