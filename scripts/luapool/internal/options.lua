@@ -5,6 +5,7 @@
 --     local check = options.define("pool.new", { processes = "processes", init = "callable" })
 --     opts = check(opts)
 --     --> pool.new: unknown option 'proceses' (did you mean 'processes'?)
+--@whole
 
 local errors = require "luapool.error.core"
 

@@ -2,6 +2,7 @@
 -- code, naming the function as the reference does ("task.sleep", a method "queue:put"). The text
 -- is made in runtime/loop/usage.c, for the C functions too. What an argument may be is told by
 -- the rules of luapool.internal.options, as it is for options.
+--@whole
 
 local core = require "luapool.error.core"
 local options = require "luapool.internal.options"
