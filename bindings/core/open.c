@@ -12,6 +12,7 @@
 #include "bindings/core/signals.h"
 #include "runtime/base/cgroup.h"
 #include "runtime/loop/dump.h"
+#include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
 #include "runtime/pool/fleet.h"
 
@@ -32,9 +33,17 @@ static int core_descriptors(lua_State *L) {
   return 1;
 }
 
-/* core.slice() -> seconds of CPU that a task may use before others run; 0: no limit. */
+/* core.slice([seconds]) -> seconds of CPU that a task may use before others run; 0: no limit.
+ */
 static int core_slice(lua_State *L) {
-  const lp_interrupt *in = &lp_state_of(L)->interrupt;
+  lp_state *st = lp_state_of(L);
+  if (!lua_isnoneornil(L, 1)) {
+    double seconds = luaL_checknumber(L, 1);
+    lp_interrupt_close(st);
+    int rc = seconds > 0 ? lp_interrupt_open(st, seconds) : 0;
+    if (rc < 0) return lp_raise_code(L, rc, "time slices");
+  }
+  const lp_interrupt *in = &st->interrupt;
   const struct timespec *slice = &in->slice.it_value;
   lua_pushnumber(L, in->open ? (double)slice->tv_sec + (double)slice->tv_nsec / 1e9 : 0);
   return 1;

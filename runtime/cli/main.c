@@ -30,18 +30,6 @@ static void output(void *user, int fd, const char *text, size_t len) {
   *refused = errno;
 }
 
-/* The slice must be known before a runtime is opened, so it is looked for here: seconds. */
-static double find_slice(int argc, char **argv) {
-  double milliseconds = 10;
-  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-    if (strncmp(argv[i], "--slice=", 8) == 0)
-      milliseconds = atof(argv[i] + 8);
-    else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc)
-      milliseconds = atof(argv[i + 1]);
-  }
-  return milliseconds > 0 ? milliseconds / 1e3 : 0;
-}
-
 /* By default glibc gives the top of the heap back to the system at every chance and faults it
  * in again: a tenth of the cost of a small HTTP request. Workers, being forked, inherit this.
  */
@@ -92,7 +80,6 @@ int main(int argc, char **argv) {
   if (!raise_limit()) return cannot_start();
   int refused = 0;
   luapool_options options = {.forkserver = luapool_fork(),
-                             .slice = find_slice(argc, argv),
                              .report = report,
                              .output = output,
                              .user = &refused,

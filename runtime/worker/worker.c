@@ -168,20 +168,19 @@ static void seed_random(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* Main's settings that a worker obeys too. */
+/* Those of main's settings that a worker obeys too: the field `settings` of the table at
+ * `index`. */
 static void pass_on(lua_State *L, int index) {
-  static const char *const names[] = {"log_level", "log_format", "progress"};
   lp_env_get(L, "require");
   lua_pushliteral(L, "luapool.internal.settings");
   lua_call(L, 1, 1);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    lua_getfield(L, index, names[i]);
-    lua_setfield(L, -2, names[i]);
-  }
+  lua_getfield(L, -1, "set");
+  lua_getfield(L, index, "settings");
+  lua_call(L, 1, 0);
   lua_pop(L, 1);
 }
 
-/* The settings, a table at `index`: package.path and cpath, and who we are. */
+/* What main has set up, a table at `index`: package.path and cpath, and who we are. */
 static void apply_settings(lua_State *L, worker *w, int index) {
   static const char *const paths[] = {"path", "cpath"};
   lp_env_get(L, "package");
@@ -202,8 +201,6 @@ static void apply_settings(lua_State *L, worker *w, int index) {
   w->jobs.timeout = number_field(L, index, "task_timeout");
   w->memory_limit = (size_t)number_field(L, index, "memory_limit");
   w->state.heap.limit = w->memory_limit * 2;
-  double slice = number_field(L, index, "slice");
-  if (slice > 0) lp_interrupt_open(&w->state, slice);
 }
 
 static int finish_setup(lua_State *L, int status, lua_KContext context) {

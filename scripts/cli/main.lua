@@ -6,6 +6,7 @@ local core = require "luapool.core"
 local cli = require "cli.options"
 local errors = require "luapool.error"
 local options = require "luapool.internal.options"
+local settings = require "luapool.internal.settings"
 
 --- The program. `luapool run FILE` runs a script or drives a job; the other commands help to write
 --- one. Results and `print` go to stdout, everything else to stderr. `NO_COLOR`, `TERM=dumb` and a
@@ -19,6 +20,9 @@ local options = require "luapool.internal.options"
 --- task in every process waits for, with its stack.
 ---@page cli
 local M = {}
+
+-- Seconds of CPU after which others run, unless --slice says otherwise.
+local SLICE = 0.01
 
 local commands = { "run", "check", "new", "repl", "doc", "help" }
 
@@ -102,6 +106,7 @@ end
 ---@return integer
 function M.main(words)
   require "cli.stdout"
+  settings.set { slice = SLICE }
   local ok, result = xpcall(dispatch, explain, words)
   if ok then return result end
   if errors.is(result, "cancelled") then return 1 end -- the host tells why

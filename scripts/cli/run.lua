@@ -79,11 +79,16 @@ local function configuration(path)
 end
 
 local function settle(values)
-  for _, name in ipairs { "processes", "concurrency", "progress", "log_level", "log_format",
-    "memory_limit", "max_tasks" } do
-    settings[name] = values[name]
-  end
-  if values.mode == "sync" then settings.concurrency = 1 end
+  settings.set {
+    processes = values.processes,
+    concurrency = values.mode == "sync" and 1 or values.concurrency,
+    memory_limit = values.memory_limit,
+    max_tasks = values.max_tasks,
+    progress = values.progress,
+    log_level = values.log_level,
+    log_format = values.log_format,
+    slice = values.slice and values.slice / 1000,
+  }
 end
 
 -- A traceback without luapool's own frames; nothing when there are no others.

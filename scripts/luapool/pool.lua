@@ -139,12 +139,9 @@ function M.new(opts)
   local setup = {
     path = package.path,
     cpath = package.cpath,
-    slice = luapool.slice(),
+    settings = settings.for_worker(),
     task_timeout = opts.task_timeout,
     memory_limit = options.size(opts.memory_limit or settings.memory_limit),
-    log_level = settings.log_level,
-    log_format = settings.log_format,
-    progress = settings.progress,
   }
   local processes, concurrency = fit(opts.processes or settings.processes or luapool.cpus(),
     opts.concurrency or settings.concurrency or CONCURRENCY)
