@@ -14,9 +14,10 @@
 static const char CLASS[] = "luapool.sync.waiters";
 
 typedef struct waiters {
-  lp_list line; /* wait_op */
-  lua_Integer n;
-  const lp_op_class *class;
+  lp_list line;      /* wait_op */
+  lua_Integer n;     /* how many wait */
+  lp_op_class class; /* of their waits: `name` is what is waited for */
+  char name[];
 } waiters;
 
 typedef struct wait_op {
@@ -47,26 +48,18 @@ static void wait_close(lp_op *op) {
   leave((wait_op *)op);
 }
 
-/* What a task waits for, in messages and dumps. */
-#define WAIT_CLASS(text)                                                                       \
-  { .name = text, .cancel = wait_cancel, .results = wait_results, .close = wait_close }
-
-static const lp_op_class classes[] = {
-    WAIT_CLASS("lock"),      WAIT_CLASS("semaphore"),  WAIT_CLASS("event"),
-    WAIT_CLASS("condition"), WAIT_CLASS("barrier"),    WAIT_CLASS("queue put"),
-    WAIT_CLASS("queue get"), WAIT_CLASS("queue join"), WAIT_CLASS("limiter"),
-};
-
-/* core.waiters(name) -> Waiters. An empty line; `name` says what is waited for in it. */
+/* core.waiters(name) -> Waiters. An empty line; messages and dumps say that who stands in it
+ * waits for a `name`. */
 static int sync_waiters(lua_State *L) {
-  const char *name = luaL_checkstring(L, 1);
-  size_t i = 0;
-  while (i < sizeof classes / sizeof *classes && strcmp(classes[i].name, name) != 0) i++;
-  luaL_argcheck(L, i < sizeof classes / sizeof *classes, 1, "no such kind of wait");
-  waiters *w = lua_newuserdatauv(L, sizeof *w, 0);
+  size_t len;
+  const char *name = luaL_checklstring(L, 1, &len);
+  waiters *w = lua_newuserdatauv(L, sizeof *w + len + 1, 0);
+  *w = (waiters){.class = {.name = w->name,
+                           .cancel = wait_cancel,
+                           .results = wait_results,
+                           .close = wait_close}};
+  memcpy(w->name, name, len + 1);
   lp_list_init(&w->line);
-  w->n = 0;
-  w->class = &classes[i];
   luaL_setmetatable(L, CLASS);
   return 1;
 }
@@ -80,7 +73,7 @@ static waiters *check(lua_State *L) {
 static int waiters_wait(lua_State *L) {
   waiters *line = check(L);
   double timeout = luaL_optnumber(L, 2, -1);
-  wait_op *w = lp_op_new(L, line->class, sizeof *w);
+  wait_op *w = lp_op_new(L, &line->class, sizeof *w);
   w->waiters = line;
   w->L = L;
   lp_list_push(&line->line, &w->link);

@@ -15,6 +15,7 @@ local usage = require "luapool.internal.usage"
 local M = { check_self = usage.self }
 
 M.info = {} -- class -> its description
+M.named = {} -- name of a class -> the same
 
 -- Stands for this process, as a table of remote.lua does for a worker: slots of a semaphore
 -- belong to it.
@@ -32,7 +33,8 @@ function M.new(name, about)
   about.plain = {}
   about.waits = about.waits or {}
   about.undo = about.undo or {}
-  M.info[class] = about
+  M.info[class], M.named[name] = about, about
+  function class.__refer(object) return M.refer(object) end -- of remote.lua
   return class
 end
 

@@ -38,8 +38,6 @@ local function refer(object)
   return "luapool.internal.sync.remote", about.name .. " " .. number, number
 end
 
-local proxies = {} -- name of a class -> the class of its proxies
-
 --- What stands here for the object of a reference.
 ---@param key string
 ---@return table
@@ -48,10 +46,9 @@ function M.receive(key)
   number = math.tointeger(number)
   local object = number and objects[number]
   if object then return object end
-  if not in_worker or not proxies[name] then
-    errors.raise("owner_gone", "the object does not exist any more")
-  end
-  object = setmetatable({ number = number }, proxies[name])
+  local proxy = in_worker and name and M.proxy_class(name)
+  if not proxy then errors.raise("owner_gone", "the object does not exist any more") end
+  object = setmetatable({ number = number }, proxy)
   objects[number] = object
   core.hold(number)
   return object
@@ -100,6 +97,19 @@ local function make_proxy(name, about)
     return "luapool.internal.sync.remote", name .. " " .. self.number, self.number
   end
   return proxy
+end
+
+local proxies = {} -- name of a class -> the class of its proxies
+
+--- The class of the proxies of a class, whose file is loaded when it is first needed.
+---@param name string
+---@return table|nil
+function M.proxy_class(name)
+  if not proxies[name] and pcall(require, "luapool.internal.sync." .. name) then
+    local about = class.named[name]
+    proxies[name] = about and make_proxy(name, about)
+  end
+  return proxies[name]
 end
 
 -- ---- main: what a worker has and wants ----
@@ -343,14 +353,7 @@ local function ended(who, how)
   if who.asked then core.ended(who.id, how == "done") end
 end
 
-local names = "lock semaphore event condition barrier counter map queue limiter"
-for name in names:gmatch "%a+" do
-  require("luapool.internal.sync." .. name)
-end
-for of, about in pairs(class.info) do
-  of.__refer = refer
-  proxies[about.name] = make_proxy(about.name, about)
-end
+class.refer = refer
 core.on_end(ended)
 core.serve(M.serve)
 
