@@ -17,8 +17,10 @@ local makers = {}
 
 function makers.docs(book, target)
   local markdown, types = require "markdown", require "types"
-  folder(target .. "/api")
-  folder(target .. "/types/luapool")
+  for _, name in ipairs { "/api", "/types/luapool" } do
+    assert(os.execute(("rm -rf '%s'"):format(target .. name))) -- pages of what there is no more
+    folder(target .. name)
+  end
   write(target .. "/api/README.md", markdown.index(book))
   for _, name in ipairs(books.modules) do
     write(("%s/api/%s.md"):format(target, name), markdown.page(book, name))

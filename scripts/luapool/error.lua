@@ -24,7 +24,6 @@ local task = require "luapool.task.core"
 ---@kind system the system refused something; the message has its words
 ---@kind internal a fault of luapool itself
 ---@kind corrupt data between processes is damaged: a fault of luapool itself
----@kind lost what became of a task is not known: a fault of luapool itself
 ---@class luapool.error
 local M = {
   new = core.new,

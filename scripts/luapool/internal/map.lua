@@ -12,7 +12,7 @@ local usage = require "luapool.internal.usage"
 local M = {}
 
 --- The results of `pool:map`, `pool:starmap` or `task.map`, to be iterated over by a `for` loop,
---- whose end cancels what has not ended.
+--- whose end cancels what has not ended. Each step of the loop waits for the next result.
 ---@within pool
 ---@operator call: integer?, any
 ---@class luapool.Map
