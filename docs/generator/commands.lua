@@ -26,6 +26,7 @@ end
 ---@class docs.Command
 ---@field name string
 ---@field usage string      "run FILE [options]"
+---@field summary string
 ---@field text string
 ---@field options { short: string|false, long: string, value: string|false, text: string }[]
 
@@ -40,7 +41,8 @@ function M.all()
       options[i] = { short = row[1], long = row[2], value = row[3], text = row[5] }
     end
     local text = command.about or command.summary:gsub("^%l", string.upper) .. "."
-    table.insert(list, { name = name, usage = command.usage, text = text, options = options })
+    table.insert(list, { name = name, usage = command.usage, summary = command.summary, text = text,
+      options = options })
   end
   return list
 end

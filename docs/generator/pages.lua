@@ -28,7 +28,7 @@ local function contents(items)
   for i, item in ipairs(items) do
     lines[i] = ("- `%s`: %s"):format(item.name, item.summary)
   end
-  return #lines > 0 and "\n\n" .. table.concat(lines, "\n") or ""
+  return #lines > 0 and "\n\nContents:\n\n" .. table.concat(lines, "\n") or ""
 end
 
 local function add_fields(pages, class)
@@ -61,6 +61,11 @@ local function add_module(pages, book, name)
     if class.form == "class" then table.insert(all, class) end
     table.move(class.methods, 1, #class.methods, #all + 1, all)
   end
+  if name == "cli" then
+    for _, command in ipairs(commands.all()) do
+      table.insert(all, { name = "luapool " .. command.name, summary = command.summary })
+    end
+  end
   local text = render.module(module) .. contents(all)
   pages:add("module", markdown.title(name), module.summary, text, name)
   for _, item in ipairs(module.items) do
@@ -90,7 +95,7 @@ end
 local function add_commands(pages)
   for _, command in ipairs(commands.all()) do
     local name = "luapool " .. command.name
-    pages:add("command", name, command.text:match("^[^.]*"), render.command(command),
+    pages:add("command", name, command.summary, render.command(command),
       "cli." .. command.name, command.name)
   end
 end

@@ -100,7 +100,9 @@ local function record_fields(out, book, title, value)
   local class = record(book, value.type)
   if not class then return end
   if M.inlined(class) then return list(out, title, M.fields(book, class)) end
-  add(out, "\n%s: those of `%s`.", title, class.name)
+  local names = {}
+  for i, field in ipairs(M.fields(book, class)) do names[i] = ("`%s`"):format(field.name) end
+  add(out, "\n%s are those of `%s`: %s.", title, class.name, table.concat(names, ", "))
 end
 
 local function tables(out, book, item)

@@ -168,6 +168,18 @@ describe("the reference", function()
     end
   end
 
+  it("is written for editors in the annotations that they know", function()
+    local known = { meta = true, class = true, field = true, operator = true, generic = true,
+      param = true, ["return"] = true, async = true }
+    for _, name in ipairs(books.modules) do
+      local page = types.page(book, name)
+      assert.are.equal("---@meta " .. books.class_of(name), page:match("^[^\n]*"))
+      for tag, rest in page:gmatch("\n%-%-%-@(%w+)([^\n]*)") do
+        assert.is_true(known[tag] and (rest ~= "" or tag == "async"), name .. ": @" .. tag .. rest)
+      end
+    end
+  end)
+
   for _, class in ipairs(book.class_list) do
     if class.form == "class" then
       it("has every name of the class " .. class.name .. " and no other", function()
