@@ -161,10 +161,6 @@ local function get_waits(self, who)
   return self.items.n == 0 and not (self.closed and lending.stalled(self, who))
 end
 
---- Items from the tasks that put to those that get. `#queue` is how many are in it. See
---- `sync.queue`.
----@within sync
----@operator len: integer
 -- What a worker's proxy does with items that main has sent ahead. `got` counts those that tasks
 -- here have got and not finished: main need not be asked whether they may be finished.
 local function take_or_ask(ask)
@@ -184,6 +180,10 @@ local function finish_or_ask(ask)
   end
 end
 
+--- Items from the tasks that put to those that get. `#queue` is how many are in it. See
+--- `sync.queue`.
+---@within sync
+---@operator len: integer
 ---@class luapool.sync.Queue
 local Queue = class.new("queue", {
   remote = {
