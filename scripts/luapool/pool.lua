@@ -106,7 +106,7 @@ end
 --- `rejected`, while a map just pulls no further
 ---@field task_timeout? number seconds that a task may take; then it fails with kind `timeout`, also
 --- in an endless loop
----@field memory_limit? integer|string bytes, or as "256M": a worker above it is replaced between
+---@field memory_limit? number|string bytes, or as "256M": a worker above it is replaced between
 --- tasks; an allocation beyond twice the limit fails with kind `memory`
 ---@field scheduler? "least_loaded"|"round_robin"|fun(fn: function, loads: integer[]): integer how a
 --- worker is chosen; a function gets the number of tasks of each worker and returns a worker's id

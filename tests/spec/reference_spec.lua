@@ -138,6 +138,58 @@ local function option_classes()
   return set
 end
 
+-- The alternatives of a documented type: "a|fun(): b" -> "a", "fun(): b".
+local function alternatives(type)
+  local list, depth, from = {}, 0, 1
+  for at = 1, #type + 1 do
+    local c = type:sub(at, at)
+    if c:find("[%(%[{<]") then depth = depth + 1 end
+    if c:find("[%)%]}>]") then depth = depth - 1 end
+    if c == "" or c == "|" and depth == 0 then
+      table.insert(list, type:sub(from, at - 1))
+      from = at + 1
+    end
+  end
+  return list
+end
+
+-- A value of each sort, by what a documented type may say.
+local PROBES = { boolean = { true }, integer = { 2 }, number = { 2.5 }, string = { "x", "1M" },
+  table = { {} }, ["function"] = { print } }
+
+-- The sort of a documented type, and values of it.
+local function sort_of(type)
+  local word = type:match '^"(.*)"$'
+  if word then return "word", { word } end
+  if type:find "^fun" then return "function", PROBES["function"] end
+  if PROBES[type] then return type, PROBES[type] end
+  return "table", PROBES.table
+end
+
+local function fits_one(fits, values)
+  for _, value in ipairs(values) do
+    if fits(value) then return true end
+  end
+  return false
+end
+
+-- What is wrong with the documented type of an option that is checked by this rule, or nil.
+local function type_problem(type, rule)
+  local _, fits = options.rule(rule)
+  local said = {}
+  for _, alternative in ipairs(alternatives(type)) do
+    if alternative == "any" then return nil end
+    local sort, values = sort_of(alternative)
+    said[sort] = true
+    if not fits_one(fits, values) then return "is no " .. alternative end
+  end
+  said.integer = said.integer or said.number
+  said.string = said.string or said.word -- which words, is asked behind this rule
+  for sort, values in pairs(rule == "any" and {} or PROBES) do
+    if not said[sort] and fits(values[1]) then return "may be a " .. sort .. " too" end
+  end
+end
+
 -- ---- types ----
 
 -- The functions of a module as its file of types declares them.
@@ -212,6 +264,10 @@ describe("the reference", function()
       said["[integer]"] = nil
       local known = assert(known_names(how[1], how[2]), "they are not checked")
       assert.are.same(sorted(known), sorted(said))
+      for _, field in ipairs(render.fields(book, book.classes[name])) do
+        local wrong = known[field.name] and type_problem(field.type, known[field.name])
+        assert.is_nil(wrong, field.name .. " " .. tostring(wrong))
+      end
     end)
   end
 end)

@@ -23,7 +23,7 @@ local M = {}
 ---@field key? string the file of its key
 ---@field proxy? string a URL; "" for none; default: `$http_proxy` and its like
 ---@field http_version? "1.0"|"1.1"|"2"
----@field max_body? integer|string bytes, or as "10M": a longer body is kind `too_large`
+---@field max_body? number|string bytes, or as "10M": a longer body is kind `too_large`
 ---@field decode? boolean false leaves a compressed body as it is
 
 ---@within http

@@ -106,7 +106,7 @@ local M = {}
 ---@field config? string the settings file (YAML) beside the job file, unless `--config` names
 --- another
 ---@field task_timeout? number as of `pool.new`
----@field memory_limit? integer|string as of `pool.new`
+---@field memory_limit? number|string as of `pool.new`
 ---@field max_tasks? integer as of `pool.new`
 
 --- One of the `kinds` of a job.
