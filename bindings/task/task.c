@@ -156,6 +156,40 @@ static int task_yield(lua_State *L) {
   return lp_op_yield(L, lp_op_new(L, &yield_class, sizeof(lp_op)));
 }
 
+typedef struct turn_op {
+  lp_op op;
+  lp_state *st;
+  lp_flush flush;
+  int turns; /* still to come */
+} turn_op;
+
+static void on_turn(lp_flush *f) {
+  turn_op *t = lp_list_of(f, turn_op, flush);
+  if (--t->turns == 0)
+    lp_op_finish(&t->op, 0);
+  else
+    lp_loop_flush(t->st, f);
+}
+
+static void turn_close(lp_op *op) {
+  lp_list_remove(&((turn_op *)op)->flush.link);
+}
+
+static const lp_op_class turn_class = {.name = "yield", .close = turn_close};
+
+/* core.turn(). Lets all other ready tasks run, and what they send leave, for a task that may
+ * block the process next. The loop must turn twice for that: a turn that has blocked ends
+ * before other tasks have run. */
+static int task_turn(lua_State *L) {
+  turn_op *t = lp_op_new(L, &turn_class, sizeof *t);
+  t->st = lp_state_of(L);
+  t->turns = 2;
+  t->flush.run = on_turn;
+  lp_list_init(&t->flush.link);
+  lp_loop_flush(t->st, &t->flush);
+  return lp_op_await(L, &t->op, -1);
+}
+
 /* ---- waiting for one task ---- */
 
 typedef struct await_op {
@@ -389,6 +423,7 @@ const luaL_Reg lpb_task_functions[] = {{"spawn", task_spawn},
                                        {"sleep", task_sleep},
                                        {"sleep_unref", task_sleep_unref},
                                        {"yield", task_yield},
+                                       {"turn", task_turn},
                                        {"trace", task_trace},
                                        {"count", task_count},
                                        {"mark_awaited", task_mark_awaited},

@@ -107,6 +107,7 @@ end
 function M.main(words)
   require "cli.stdout"
   settings.set { slice = SLICE }
+  require("luapool.term.core").take_input()
   local ok, result = xpcall(dispatch, explain, words)
   if ok then return result end
   if errors.is(result, "cancelled") then return 1 end -- the host tells why

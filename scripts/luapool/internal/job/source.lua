@@ -5,10 +5,17 @@
 --@whole
 
 local options = require "luapool.internal.options"
+local core = require "luapool.task.core"
 local task = require "luapool.task"
+
+local now = task.now
 
 -- How far an iterator is read ahead of the workers.
 local AHEAD = 64
+
+-- An iterator may block the process, as io.popen does. So each item is handed out before the next
+-- is pulled, until so many have come in a row without a pause of this many seconds.
+local QUICK_ITEMS, PAUSE = 1000, 0.001
 
 ---@class luapool.job.entry: an item under way
 ---@field item any
@@ -85,11 +92,15 @@ local function pull(self, iterator)
     self.ended = true
     ring(self, "news")
   end })
+  local quick = 0
   while not self.stopped do
+    local began = now()
     local item = iterator()
     if item == nil then return end
     if admit(self, self.start, item) then push(self.ahead, { item = item, kind = self.start }) end
     ring(self, "news")
+    quick = now() - began < PAUSE and quick + 1 or 0
+    if quick < QUICK_ITEMS then core.turn() end
     while length(self.ahead) >= AHEAD and not self.stopped do wait(self, "space") end
   end
 end
@@ -202,20 +213,41 @@ function Source:known(kind)
   return self.ended and known or nil
 end
 
--- What the job's `items` gave: a list, or an iterator as a `for` loop takes one.
-local function open_items(self, items, state, control)
-  if type(items) == "table" and not (getmetatable(items) or {}).__call then
-    self.list = items
-  elseif items == nil then
-    error("the function 'items' returned nil: a list or an iterator expected", 0)
-  else
-    local iterator = state == nil and items or function()
-      control = items(state, control)
-      return control
-    end
-    self.puller = task.spawn(pull, self, iterator)
-    self.puller:name "items"
+local function is_list(value)
+  return type(value) == "table" and not options.callable(value)
+end
+
+-- An iterator that has given its first item when it was called.
+local function behind(first, iterator)
+  return function(...)
+    local item = first
+    first = nil
+    if item ~= nil then return item end
+    return iterator(...)
   end
+end
+
+-- Opens a list, or an iterator as a `for` loop takes one.
+local function open_items(self, items, state, control)
+  if is_list(items) then
+    self.list = items
+    return
+  end
+  local iterator = state == nil and items or function()
+    control = items(state, control)
+    return control
+  end
+  self.puller = task.spawn(pull, self, iterator)
+  self.puller:name "items"
+end
+
+-- Opens what the job's function `items` has returned. `items = io.lines()` is the iterator itself:
+-- what it has returned is its first item.
+local function open_returned(self, items, first, ...)
+  if is_list(first) or options.callable(first) then return open_items(self, first, ...) end
+  local is_iterator = first ~= nil or debug.getinfo(items, "S").what == "C"
+  if is_iterator then return open_items(self, behind(first, items)) end
+  error("the function 'items' returned nil: a list or an iterator expected", 0)
 end
 
 --- Opens the source of a checked job. The job's `items` function may wait.
@@ -238,7 +270,7 @@ function M.open(spec, ctx)
   }, Source)
   ctx.source = self
   if type(spec.items) == "function" then
-    open_items(self, spec.items(ctx))
+    open_returned(self, spec.items, spec.items(ctx))
   else
     open_items(self, spec.items)
   end
