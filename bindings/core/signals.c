@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bindings/class.h"
 #include "runtime/base/alloc.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
@@ -49,10 +49,9 @@ static volatile sig_atomic_t unheard; /* a time in seconds, or 0 */
 
 static void on_raw_signal(int signum) {
   int saved_errno = errno;
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  if (unheard && now.tv_sec > unheard) _exit(128 + signum);
-  if (!unheard) unheard = (sig_atomic_t)now.tv_sec + 1;
+  sig_atomic_t now = (sig_atomic_t)(lp_clock_ms() / 1000);
+  if (unheard && now > unheard) _exit(128 + signum);
+  if (!unheard) unheard = now + 1;
   errno = saved_errno;
   pass_on(signum);
 }

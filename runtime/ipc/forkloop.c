@@ -15,10 +15,10 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/base/list.h"
 
@@ -154,17 +154,11 @@ static void wait_event(forkloop *l, int control, int ms) {
   }
 }
 
-static long now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* KILL, because a stopped worker or one in an endless loop minds nothing else. */
 static void finish(forkloop *l) {
   lp_list_each (it, &l->children) kill(lp_list_of(it, child, link)->pid, SIGKILL);
-  long left, deadline = now_ms() + PATIENCE_MS;
-  for (reap(l); !lp_list_empty(&l->children) && (left = deadline - now_ms()) > 0; reap(l))
+  int64_t left, deadline = lp_clock_ms() + PATIENCE_MS;
+  for (reap(l); !lp_list_empty(&l->children) && (left = deadline - lp_clock_ms()) > 0; reap(l))
     wait_event(l, -1, (int)left);
 }
 

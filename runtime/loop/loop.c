@@ -3,8 +3,7 @@
  * libuv's poll. Layer: loop. */
 #include "runtime/loop/loop.h"
 
-#include <time.h>
-
+#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/task.h"
@@ -26,20 +25,13 @@ void lp_loop_spin(lp_state *st) {
   uv_idle_start(&st->spin, on_spin);
 }
 
-/* Milliseconds, of a clock that costs next to nothing and ticks every few of them. */
-static int64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Returns true when more could be run at once: a worker may have calls that it has not started.
  * Those who are ready again and again do not keep the preempted ones waiting for ever: when a
  * slice was all theirs, one of the others comes first in the next turn. */
 static bool run_ready(lp_state *st) {
   lp_list *link = st->owed || st->overdue ? lp_list_shift(&st->preempted) : NULL;
   bool all_ready = !link;
-  int64_t end = now_ms() + LONGEST;
+  int64_t end = lp_clock_ms() + LONGEST;
   st->owed = st->overdue = false;
   for (int n = 0; n < BATCH && !st->overdue; n++, link = NULL) {
     if (!link) link = lp_list_shift(&st->ready);
@@ -51,7 +43,7 @@ static bool run_ready(lp_state *st) {
     }
     if (!link) return false;
     lp_task_resume(lp_list_of(link, lp_task, link));
-    if (now_ms() > end) st->overdue = true;
+    if (lp_clock_ms() > end) st->overdue = true;
   }
   st->owed = st->overdue && all_ready;
   st->overdue = false;
