@@ -362,8 +362,8 @@ static int settle(lua_State *L, bool ok, const char *method) {
   return 1;
 }
 
-/* Ends a promise: it is done, with these results. Returns false when it had ended already. Only
- * a promise has this method.
+/* Ends a promise: it is done, with these results. Returns false when it had ended already. It
+ * raises for a task that is no promise.
  *
  * ```lua
  * local promise = task.promise()
@@ -376,8 +376,8 @@ static int task_resolve(lua_State *L) {
   return settle(L, true, "Promise:resolve");
 }
 
-/* Ends a promise: it has failed, with this error. Returns false when it had ended already. Only
- * a promise has this method.
+/* Ends a promise: it has failed, with this error. Returns false when it had ended already. It
+ * raises for a task that is no promise.
  *
  * ```lua
  * local promise = task.promise()

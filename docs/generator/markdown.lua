@@ -13,6 +13,17 @@ local TITLES = { job = "Job files", cli = "The command line", luapool = "luapool
 ---@return string
 function M.title(name) return TITLES[name] or "luapool." .. name end
 
+-- The address of a section in its page, as forges make it out of the title.
+local function anchor(title) return (title:lower():gsub("[^%w%-_ ]", ""):gsub(" ", "-")) end
+
+-- The list of what a page holds.
+local function contents(out, items)
+  table.insert(out, "\n## Contents\n")
+  for _, item in ipairs(items) do
+    table.insert(out, ("- [%s](#%s): %s"):format(item.name, anchor(item.name), item.summary))
+  end
+end
+
 local function section(out, mark, name, text)
   table.insert(out, ("\n%s %s\n\n%s"):format(mark, name, text))
 end
@@ -31,6 +42,7 @@ end
 function M.page(book, name)
   local module = book.modules[name]
   local out = { "# " .. M.title(name) .. "\n", render.module(module) }
+  contents(out, render.contents(module))
   for _, item in ipairs(module.items) do
     section(out, "##", item.name, render.item(book, item))
   end

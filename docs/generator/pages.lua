@@ -56,22 +56,24 @@ end
 
 local function add_module(pages, book, name)
   local module = book.modules[name]
-  local all = table.move(module.items, 1, #module.items, 1, {})
-  for _, class in ipairs(module.class_list) do
-    if class.form == "class" then table.insert(all, class) end
-    table.move(class.methods, 1, #class.methods, #all + 1, all)
-  end
-  if name == "cli" then
-    for _, command in ipairs(commands.all()) do
-      table.insert(all, { name = "luapool " .. command.name, summary = command.summary })
-    end
-  end
-  local text = render.module(module) .. contents(all)
+  local text = render.module(module) .. contents(render.contents(module))
   pages:add("module", markdown.title(name), module.summary, text, name)
   for _, item in ipairs(module.items) do
     pages:add("function", item.name, item.summary, render.item(book, item), item.name, item.short)
   end
   for _, class in ipairs(module.class_list) do add_class(pages, book, class) end
+end
+
+-- The functions and methods that are said to raise a kind.
+local function raisers(book, kind)
+  local names = {}
+  for _, item in ipairs(book.items) do
+    for _, raised in ipairs(item.raises) do
+      if raised.kind == kind then table.insert(names, "`" .. item.name .. "`") end
+    end
+  end
+  table.sort(names)
+  return #names > 0 and "\n\nRaised by: " .. table.concat(names, ", ") .. "." or ""
 end
 
 -- A page for each kind of error, with what it means in each module.
@@ -87,8 +89,8 @@ local function add_kinds(pages, book)
     end
   end
   for _, name in ipairs(names) do
-    pages:add("kind", "error." .. name, "a kind of error", table.concat(rows[name], "\n"),
-      "error." .. name, name)
+    local text = table.concat(rows[name], "\n") .. raisers(book, name)
+    pages:add("kind", "error." .. name, "a kind of error", text, "error." .. name, name)
   end
 end
 

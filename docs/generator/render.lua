@@ -1,6 +1,8 @@
 -- Makes Markdown out of the items of a book. The same text stands in docs/api and in the pages of
 -- `luapool doc`. Plain Lua 5.4.
 
+local commands = require "commands"
+
 local M = {}
 
 -- What a reader calls the object that a method belongs to: "queue" for luapool.sync.Queue.
@@ -179,6 +181,21 @@ function M.module(module)
     for _, kind in ipairs(module.kinds) do add(out, "- `%s`: %s", kind.name, kind.text) end
   end
   return table.concat(out, "\n")
+end
+
+--- What a module holds: functions, classes with their methods, tables that stand alone, commands.
+---@param module docs.Item
+---@return { name: string, summary: string }[]
+function M.contents(module)
+  local all = table.move(module.items, 1, #module.items, 1, {})
+  for _, class in ipairs(module.class_list) do
+    if not M.inlined(class) then table.insert(all, class) end
+    table.move(class.methods, 1, #class.methods, #all + 1, all)
+  end
+  for _, command in ipairs(module.name == "cli" and commands.all() or {}) do
+    table.insert(all, { name = "luapool " .. command.name, summary = command.summary })
+  end
+  return all
 end
 
 --- A subcommand of the program.

@@ -198,8 +198,8 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_RETIRE] = heard_retire,       [LP_SAY_ASK] = heard_remote,
       [LP_SAY_WITHDRAW] = heard_remote,     [LP_SAY_HOLD] = heard_remote,
       [LP_SAY_LET_GO] = heard_remote,       [LP_SAY_TOOK] = heard_remote,
-      [LP_SAY_FINISHED] = heard_remote,
-      [LP_SAY_ENDED] = heard_remote,        [LP_SAY_STALLED] = lp_stall_heard,
+      [LP_SAY_FINISHED] = heard_remote,     [LP_SAY_ENDED] = heard_remote,
+      [LP_SAY_STALLED] = lp_stall_heard,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);

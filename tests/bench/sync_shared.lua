@@ -1,5 +1,5 @@
--- Two workers get what main puts into a queue and say that each item is done; main joins. ... is the
--- number of items.
+-- Two workers get what main puts into a queue and say that each item is done; main joins. ...
+-- is the number of items.
 local sync, pool = require "luapool.sync", require "luapool.pool"
 local count = math.tointeger((...))
 local p <close> = pool.new { processes = 2 }

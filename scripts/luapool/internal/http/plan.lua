@@ -22,7 +22,7 @@ local M = {}
 ---@field cert? string the file of the client's certificate
 ---@field key? string the file of its key
 ---@field proxy? string a URL; "" for none; default: `$http_proxy` and its like
----@field http_version? "1.0"|"1.1"|"2"
+---@field http_version? "1.0"|"1.1"|"2" default "1.1"
 ---@field max_body? number|string bytes, or as "10M": a longer body is kind `too_large`
 ---@field decode? boolean false leaves a compressed body as it is
 
