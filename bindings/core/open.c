@@ -10,6 +10,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/core/signals.h"
+#include "bindings/core/watchdog.h"
 #include "runtime/base/cgroup.h"
 #include "runtime/loop/dump.h"
 #include "runtime/loop/raise.h"
@@ -103,8 +104,10 @@ int luaopen_luapool_core(lua_State *L) {
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lpb_core_signals_functions, 0);
+  luaL_setfuncs(L, lpb_core_watchdog_functions, 0);
   lua_pushliteral(L, LP_VERSION);
   lua_setfield(L, -2, "version");
   lpb_core_signals_open(L);
+  lpb_core_watchdog_open(L);
   return 1;
 }

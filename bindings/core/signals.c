@@ -42,16 +42,21 @@ static void watch_closed(uv_handle_t *handle) {
 }
 
 /* A main that is stuck in a C function, or in Lua code that one calls, hears no signal. So
- * libuv's handler is called through this one: who asks again, a second after a signal that is
- * still unheard, ends the process. The forkserver sees to the workers. */
+ * libuv's handler is called through this one: who asks again while a signal is still unheard
+ * ends the process. Two that come as one, to the process and to its group, count once. The
+ * forkserver sees to the workers. */
 static void (*pass_on)(int signum);
-static volatile sig_atomic_t unheard; /* a time in seconds, or 0 */
+static volatile int64_t unheard; /* when the first signal came that is unheard, or 0 */
+
+enum { AS_ONE = 200 }; /* milliseconds */
 
 static void on_raw_signal(int signum) {
   int saved_errno = errno;
-  sig_atomic_t now = (sig_atomic_t)(lp_clock_ms() / 1000);
-  if (unheard && now > unheard) _exit(128 + signum);
-  if (!unheard) unheard = now + 1;
+  int64_t now = lp_clock_ms();
+  if (!unheard)
+    unheard = now;
+  else if (now > unheard + AS_ONE)
+    _exit(128 + signum);
   errno = saved_errno;
   pass_on(signum);
 }

@@ -8,6 +8,10 @@ local task = require "luapool.task"
 
 local M = {}
 
+-- Main is stuck, in a C function for example, when so many seconds after the timeout no task has
+-- run. Then the process is ended without more ado.
+local STUCK = 1
+
 local stops = {
   INT = { 130, "interrupted" },
   TERM = { 143, "terminated" },
@@ -42,10 +46,14 @@ function M.listen(timeout, on_stop)
   task.spawn(listen, on_stop):name "signals"
   task.yield() -- it has begun: no signal is lost
   if not timeout then return end
+  local what = ("stopped by --timeout %g"):format(timeout)
   task.spawn(function()
+    local dog <close> = core.watchdog(timeout + STUCK, 4, ("luapool: %s\n"):format(what))
     task.sleep(timeout)
-    on_stop(4, ("stopped by --timeout %g"):format(timeout), 1)
+    dog:close()
+    on_stop(4, what, 1)
   end):name "timeout"
+  task.yield()
 end
 
 return M

@@ -60,3 +60,40 @@ script 'local pool = require "luapool.pool"' \
 run timeout 20 "$LUAPOOL" run "$work/script.lua"
 expect_status 0
 expect_out 9
+
+# Never ends, and never comes back to Lua.
+stuck='local text, pattern = ("a"):rep(100), ("a*"):rep(50) .. "b"
+print "ready"
+io.stdout:flush()
+text:find(pattern)'
+
+it "keeps --timeout while a C function runs"
+script "$stuck"
+run timeout -s KILL 30 "$LUAPOOL" run --timeout 0.2 "$work/script.lua"
+expect_status 4
+expect_err 'luapool: stopped by --timeout 0.2'
+
+it "keeps --timeout while load calls its reader again and again"
+script 'load(function() return " " end)'
+run timeout -s KILL 30 "$LUAPOOL" run --timeout 0.2 "$work/script.lua"
+expect_status 4
+
+it "ends by the second Ctrl-C while a C function runs, with its workers"
+script 'local pool = require "luapool.pool"' \
+  'local p = pool.new { processes = 1 }' \
+  'p:submit(require("luapool.task").sleep, 100)' \
+  'print(p:apply(function() return require("luapool").worker.pid end))' \
+  "$stuck"
+"$LUAPOOL" run "$work/script.lua" >"$work/out" 2>"$work/err" &
+main=$!
+tap_command="luapool run $work/script.lua"
+until grep -q ready "$work/out"; do sleep 0.05; done
+kill -INT "$main"
+sleep 0.5 # as somebody waits who sees that nothing happens
+kill -INT "$main"
+expect_gone "$main"
+kill -KILL "$main" 2>/dev/null || true
+status=0
+wait "$main" || status=$?
+expect_status 130
+expect_gone "$(head -n 1 "$work/out")"
