@@ -8,6 +8,9 @@
 --     module, `@page dns` opens the page of a module, or of something that is none;
 --   * what is `@private`, or begins with "_", is not.
 --
+-- A `@class` above a `local` is a class with methods; one that stands alone is a record, a table
+-- with fields, such as the options of a function.
+--
 -- The tags beside those of LuaCATS: `@kind NAME text` in the block of a module: a kind of error;
 -- `@raises KIND text`: a function raises it. `@async`, as in LuaCATS: the call waits.
 
@@ -187,6 +190,7 @@ end
 ---@class docs.Book
 ---@field modules table<string, docs.Item>
 ---@field classes table<string, docs.Item>   by name: "luapool.Task"
+---@field class_list docs.Item[]              the same in the order of the sources
 ---@field items docs.Item[]                  all functions, methods and fields of modules
 ---@field private table<string, true>         names of functions that are not public
 local Book = {}
@@ -301,8 +305,10 @@ end
 -- Says of each item whose it is, once all are there.
 function Book:settle()
   local by_short = {}
+  for _, name in ipairs(M.modules) do
+    if not self.modules[name] then error(("no comment opens the module '%s'"):format(name), 0) end
+  end
   for _, class in ipairs(self.class_list) do
-    by_short[class.module .. "/" .. class.short] = class
     by_short[class.short] = by_short[class.short] or class
     if not self.modules[class.module] then fail(class, nil, "no module '%s'", class.module) end
     table.insert(self.modules[class.module].class_list, class)
@@ -353,7 +359,7 @@ function M.read(paths)
   return book
 end
 
---- The sources below a folder of the project that documentation may stand in.
+--- The sources that documentation may stand in; run from the project's root.
 ---@return string[]
 function M.sources()
   local pipe = assert(io.popen("find scripts/luapool scripts/cli bindings runtime/loop/raise.c "

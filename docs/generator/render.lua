@@ -80,7 +80,7 @@ end
 local function examples(out, item)
   for i, example in ipairs(item.examples) do
     if i == 1 then add(out, "\nExample:") end
-    if example.intro ~= "" then add(out, "\n" .. (example.intro:gsub("%%", "%%%%"))) end
+    if example.intro ~= "" then add(out, "\n" .. example.intro) end
     add(out, "\n```lua\n%s\n```", example.code)
   end
 end
@@ -116,8 +116,11 @@ local function tables(out, book, item)
   end
 end
 
--- The first example that names the field: of its class, or of who takes it.
-local function example_of(class, field)
+--- The first example that names the field: of its class, or of who takes it; nil when none does.
+---@param class docs.Item
+---@param field docs.Value
+---@return { intro: string, code: string, line: integer }?
+function M.example_of(class, field)
   local items = table.move(class.users, 1, #class.users, 2, { class })
   local pattern = "%f[%w_]" .. field.name:gsub("%W", "%%%0") .. "%f[^%w_]"
   for _, item in ipairs(items) do
@@ -126,9 +129,6 @@ local function example_of(class, field)
     end
   end
 end
-
---- The example that shows a field of a record or class, or nil.
-M.example_of = example_of
 
 --- A field of a class or a record: a page of its own in the terminal.
 ---@param class docs.Item
@@ -139,7 +139,7 @@ function M.field(class, field)
   add(out, (field.text:gsub("^%l", string.upper)) .. (field.text ~= "" and "." or ""))
   local user = class.users[1]
   add(out, "\nIt is a field of `%s`%s.", class.name, user and ", see `" .. user.name .. "`" or "")
-  local example = example_of(class, field)
+  local example = M.example_of(class, field)
   if example then examples(out, { examples = { example } }) end
   return table.concat(out, "\n")
 end
