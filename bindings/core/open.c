@@ -12,6 +12,7 @@
 #include "bindings/core/signals.h"
 #include "bindings/core/watchdog.h"
 #include "runtime/base/cgroup.h"
+#include "runtime/base/write.h"
 #include "runtime/loop/dump.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
@@ -81,13 +82,9 @@ static int core_write(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1);
   size_t len;
   const char *text = luaL_checklstring(L, 2, &len);
-  while (len > 0) {
-    ssize_t n = write(fd, text, len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return luaL_fileresult(L, 0, NULL);
-    text += n;
-    len -= (size_t)n;
-  }
+  int rc = lp_write_all(fd, text, len);
+  errno = -rc;
+  if (rc < 0) return luaL_fileresult(L, 0, NULL);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -11,6 +11,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/base/write.h"
 
 int lpb_http_file_open(lpb_http_file *f, const char *path) {
   static const char suffix[] = ".XXXXXX.part";
@@ -38,15 +39,7 @@ static int make(lpb_http_file *f) {
 
 int lpb_http_file_write(lpb_http_file *f, const char *bytes, size_t n) {
   int rc = make(f);
-  if (rc < 0) return rc;
-  while (n > 0) {
-    ssize_t done = write(f->fd, bytes, n);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return -errno;
-    bytes += done;
-    n -= (size_t)done;
-  }
-  return 0;
+  return rc < 0 ? rc : lp_write_all(f->fd, bytes, n);
 }
 
 /* mkostemps makes it private; an ordinary file has what the umask leaves. */

@@ -194,7 +194,7 @@ static void timed_out(uv_timer_t *t) {
 
 /* Runs after tasks have run: all that they started leaves now, not a turn of the loop later. */
 static void flush_run(lp_flush *f) {
-  lpb_http_multi *m = (lpb_http_multi *)((char *)f - offsetof(lpb_http_multi, flush));
+  lpb_http_multi *m = lp_list_of(f, lpb_http_multi, flush);
   m->flushing = true;
   act(m, CURL_SOCKET_TIMEOUT, 0);
   m->flushing = false;

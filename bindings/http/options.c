@@ -109,46 +109,27 @@ static CURLcode set_save(lua_State *L, lpb_http_transfer *t, CURLoption id) {
 
 /* --- multipart --- */
 
-static CURLcode part_name(curl_mimepart *p, const char *v, size_t n) {
-  (void)n;
-  return curl_mime_name(p, v);
-}
-
-static CURLcode part_file(curl_mimepart *p, const char *v, size_t n) {
-  (void)n;
-  return curl_mime_filedata(p, v);
-}
-
-static CURLcode part_filename(curl_mimepart *p, const char *v, size_t n) {
-  (void)n;
-  return curl_mime_filename(p, v);
-}
-
-static CURLcode part_type(curl_mimepart *p, const char *v, size_t n) {
-  (void)n;
-  return curl_mime_type(p, v);
-}
-
+/* `filename` comes after `file`, which sets a name of its own. */
 static const struct {
   const char *name;
-  CURLcode (*set)(curl_mimepart *p, const char *v, size_t n);
-} part_rows[] = {{"name", part_name},
-                 {"data", curl_mime_data},
-                 {"file", part_file},
-                 {"filename", part_filename}, /* after file, which sets its own */
-                 {"type", part_type}};
+  CURLcode (*set)(curl_mimepart *p, const char *text);
+} part_rows[] = {{"name", curl_mime_name},
+                 {"file", curl_mime_filedata},
+                 {"filename", curl_mime_filename},
+                 {"type", curl_mime_type}};
 
 /* The part is the table on top of the stack. */
 static CURLcode add_part(lua_State *L, lpb_http_transfer *t) {
   curl_mimepart *part = curl_mime_addpart(t->form);
   if (!part) return CURLE_OUT_OF_MEMORY;
-  CURLcode rc = CURLE_OK;
+  size_t len;
+  lua_getfield(L, -1, "data");
+  const char *data = lua_tolstring(L, -1, &len);
+  CURLcode rc = data ? curl_mime_data(part, data, len) : CURLE_OK;
+  lua_pop(L, 1);
   for (size_t i = 0; i < sizeof part_rows / sizeof *part_rows && rc == CURLE_OK; i++) {
-    size_t len;
-    if (lua_getfield(L, -1, part_rows[i].name) == LUA_TSTRING) {
-      const char *value = lua_tolstring(L, -1, &len);
-      rc = part_rows[i].set(part, value, len);
-    }
+    if (lua_getfield(L, -1, part_rows[i].name) == LUA_TSTRING)
+      rc = part_rows[i].set(part, lua_tostring(L, -1));
     lua_pop(L, 1);
   }
   return rc;

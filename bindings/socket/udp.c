@@ -2,10 +2,10 @@
  * it. Layer: bindings. */
 #include "bindings/socket/udp.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
+#include "bindings/dns/dns.h"
 #include "bindings/socket/address.h"
 #include "bindings/socket/class.h"
 #include "runtime/base/error.h"
@@ -39,12 +39,8 @@ static int push_datagram(lua_State *L, lpb_socket *s, lpb_socket_want *w, int st
 }
 
 static int push_with_sender(lua_State *L, lpb_socket *s, lpb_socket_want *w, int status) {
-  char text[INET6_ADDRSTRLEN] = "";
   if (push_datagram(L, s, w, status) != 1) return 2;
-  const void *bytes = &((struct sockaddr_in *)&w->from)->sin_addr;
-  if (w->from.sin6_family == AF_INET6) bytes = &w->from.sin6_addr;
-  inet_ntop(w->from.sin6_family, bytes, text, sizeof text);
-  lua_pushstring(L, text);
+  lpb_dns_push_address(L, (struct sockaddr *)&w->from);
   lua_pushinteger(L, ntohs(w->from.sin6_port));
   return 3;
 }

@@ -17,6 +17,7 @@
 
 #include "bindings/term/width.h"
 #include "runtime/base/buf.h"
+#include "runtime/base/write.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/state.h"
 
@@ -53,13 +54,7 @@ static struct winsize terminal_size(void) {
 
 /* Nobody is told when the terminal has gone: bars are no results. */
 static void put(const char *text, size_t len) {
-  while (len > 0) {
-    ssize_t n = write(OUT, text, len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return;
-    text += n;
-    len -= (size_t)n;
-  }
+  (void)lp_write_all(OUT, text, len);
 }
 
 static void hide(screen *s) {
