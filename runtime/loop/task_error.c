@@ -4,6 +4,7 @@
 
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/loop/usage.h"
 
 static const char EXPIRED[] = "the task took longer than its task_timeout";
 
@@ -85,7 +86,7 @@ void lp_task_error_describe(lua_State *L, int index) {
   index = lua_absindex(L, index);
   luaL_checkstack(L, 8, NULL);
   push_trace(L, index);
-  const char *message = luaL_tolstring(L, -2, NULL);
+  const char *message = lp_usage_error_text(L, -2);
   const char *trace = lua_isstring(L, -2) ? lua_tostring(L, -2) : NULL;
   lua_pushfstring(L, "%s%s%s", message, trace ? "\n" : "", trace ? trace : "");
   lua_replace(L, -4);

@@ -35,8 +35,12 @@ static const char *describe_string(lua_State *L, int index) {
 static const char *describe_object(lua_State *L, int index) {
   const char *type = luaL_typename(L, index);
   if (lua_isthread(L, index)) type = "coroutine";
-  if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) type = lua_tostring(L, -1);
-  return lua_pushfstring(L, "a %s", type);
+  if (luaL_getmetafield(L, index, "__name") == LUA_TNIL)
+    return lua_pushfstring(L, "a %s", type);
+  if (lua_type(L, -1) == LUA_TSTRING) type = lua_tostring(L, -1);
+  const char *text = lua_pushfstring(L, "a %s", type);
+  lua_remove(L, -2);
+  return text;
 }
 
 const char *lp_usage_describe(lua_State *L, int index) {
@@ -49,6 +53,63 @@ const char *lp_usage_describe(lua_State *L, int index) {
   case LUA_TNUMBER: return luaL_tolstring(L, index, NULL);
   default: return describe_object(L, index);
   }
+}
+
+/* ---- the text of an error ---- */
+
+enum { FIELDS = 8 };
+
+/* Stack: a key. Its place among those shown, which stand from `first` on in their order. */
+static int place_of(lua_State *L, int first, int n) {
+  int i = 0;
+  while (i < n && !lua_compare(L, -1, first + i, LUA_OPLT)) i++;
+  return first + i;
+}
+
+/* Pushes the first few string keys of the table at `index`, sorted; returns how many. */
+static int push_names(lua_State *L, int index, bool *more) {
+  int first = lua_gettop(L) + 1, n = 0;
+  for (lua_pushnil(L); lua_next(L, index);) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING || n == FIELDS) {
+      *more = true;
+      continue;
+    }
+    lua_pushvalue(L, -1);
+    lua_insert(L, place_of(L, first, n++));
+  }
+  return n;
+}
+
+static void push_fields(lua_State *L, int index) {
+  bool more = false;
+  int first = lua_gettop(L) + 1, n = push_names(L, index, &more);
+  lua_pushliteral(L, "{");
+  for (int i = 0; i < n; i++) {
+    lua_pushfstring(L, "%s%s = ", i ? ", " : "", lua_tostring(L, first + i));
+    lua_pushvalue(L, first + i);
+    lua_rawget(L, index);
+    lp_usage_describe(L, -1);
+    lua_replace(L, -2);
+    lua_concat(L, 3);
+  }
+  lua_pushstring(L, !more ? "}" : n ? ", ...}" : "...}");
+  lua_concat(L, 2);
+  lua_replace(L, first);
+  lua_settop(L, first);
+}
+
+const char *lp_usage_error_text(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, FIELDS + 16, NULL);
+  bool plain = lua_istable(L, index) && luaL_getmetafield(L, index, "__tostring") == LUA_TNIL;
+  if (plain)
+    push_fields(L, index);
+  else {
+    if (lua_istable(L, index)) lua_pop(L, 1);
+    luaL_tolstring(L, index, NULL);
+  }
+  return lua_tostring(L, -1);
 }
 
 /* ---- errors ---- */
@@ -143,11 +204,19 @@ static int describe(lua_State *L) {
   return 1;
 }
 
+/* core.text(error) -> its text on one line. */
+static int text(lua_State *L) {
+  lua_settop(L, 1);
+  lp_usage_error_text(L, 1);
+  return 1;
+}
+
 void lp_usage_open(lua_State *L) {
   static const luaL_Reg functions[] = {{"usage", raise_usage},
                                        {"argument", raise_argument},
                                        {"not_self", raise_not_self},
                                        {"describe", describe},
+                                       {"text", text},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

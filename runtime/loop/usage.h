@@ -43,7 +43,12 @@ void lp_usage_callable(lua_State *L, int arg, const char *function);
  * text, which the stack keeps alive. */
 const char *lp_usage_describe(lua_State *L, int index);
 
-/* Sets what the Lua half uses in the table at the top: usage, argument, not_self, describe. */
+/* The text of an error value on one line: what tostring gives, or of a table that has no text
+ * of its own its fields, {code = 5, why = "late"}. Pushes it. */
+const char *lp_usage_error_text(lua_State *L, int index);
+
+/* Sets what the Lua half uses in the table at the top: usage, argument, not_self, describe,
+ * text. */
 void lp_usage_open(lua_State *L);
 
 #endif

@@ -7,6 +7,7 @@ local globals = require "cli.globals"
 local options = require "luapool.internal.options"
 local run = require "cli.run"
 local task = require "luapool.task"
+local text_of = require("luapool.error.core").text
 
 local M = {
   usage = "check FILE",
@@ -97,7 +98,7 @@ local function result_of(path, chunk)
   local running = task.spawn(chunk)
   local ok, result = running:result()
   if ok then return result end
-  local e = tostring(result):match("^[^\n]*")
+  local e = text_of(result):match("^[^\n]*")
   io.stderr:write(e:find(path, 1, true) and "" or path .. ": ", e, "\n")
   return nil
 end
@@ -117,6 +118,7 @@ end
 
 function M.run(_, positional)
   local path = positional[1] or cli.wrong("which FILE? luapool check FILE")
+  if positional[2] then cli.wrong("one FILE at a time, got '%s' too", positional[2]) end
   local chunk, message, text = run.load(path)
   if not chunk then
     io.stderr:write(message, "\n")

@@ -5,6 +5,7 @@
 local core = require "luapool.core"
 local cli = require "cli.options"
 local errors = require "luapool.error"
+local text_of = require("luapool.error.core").text
 local options = require "luapool.internal.options"
 local settings = require "luapool.internal.settings"
 
@@ -31,13 +32,21 @@ local general = {
   { "V", "version", false, "flag", "show the version" },
 }
 
-local function command(name)
+local function is_command(name)
   for _, known in ipairs(commands) do
-    if known == name then return require("cli." .. name) end
+    if known == name then return true end
   end
-  local file = io.open(name)
-  if file then file:close() end
-  if file or name:match("%.lua$") then
+  return false
+end
+
+local function is_file(name)
+  local file <close> = io.open(name)
+  return file ~= nil and file:read(0) ~= nil -- nothing can be read of a folder
+end
+
+local function command(name)
+  if is_command(name) then return require("cli." .. name) end
+  if is_file(name) or name:match("%.lua$") then
     cli.wrong("unknown command '%s'; to run that file: luapool run %s", name, name)
   end
   cli.wrong("unknown command '%s'%s; see luapool --help", name, options.hint(name, commands))
@@ -98,7 +107,7 @@ end
 -- What has gone wrong, as it is printed: a wrong use is one line, a fault of ours has a traceback.
 local function explain(e)
   if cli.is_wrong(e) or errors.is(e, "cancelled") then return e end
-  return debug.traceback("luapool: " .. tostring(e), 2)
+  return debug.traceback("luapool: " .. text_of(e), 2)
 end
 
 --- Runs the command line: `words` are the program's arguments. Returns the exit status.
@@ -115,8 +124,8 @@ function M.main(words)
     io.stderr:write(result, "\n")
     return 1
   end
-  local known = table.concat(commands, " "):find(words[1], 1, true)
-  io.stderr:write(known and "luapool " .. words[1] or "luapool", ": ", result.message, "\n")
+  local of = is_command(words[1]) and " " .. words[1] or ""
+  io.stderr:write("luapool", of, ": ", result.message, "\n")
   return 2
 end
 

@@ -5,6 +5,7 @@ local cli = require "cli.options"
 local core = require "luapool.core"
 local errors = require "luapool.error"
 local task = require "luapool.task"
+local text_of = require("luapool.error.core").text
 
 local M = {
   usage = "repl",
@@ -43,13 +44,14 @@ end
 local function show(ok, ...)
   if not ok then
     local e = ...
-    io.stderr:write(tostring(e), "\n", errors.traceback(e) or "", "\n")
+    io.stderr:write(text_of(e), "\n", errors.traceback(e) or "", "\n")
   elseif select("#", ...) > 0 then
     _G.print(...)
   end
 end
 
-function M.run()
+function M.run(_, positional)
+  if positional[1] then cli.wrong("no arguments expected, got '%s'", positional[1]) end
   for _, name in ipairs { "task", "pool", "http", "json", "html" } do
     local ok, part = pcall(require, "luapool." .. name)
     if ok then rawset(_G, name, part) end

@@ -8,6 +8,8 @@ local settings = require "luapool.internal.settings"
 local stdout = require "cli.stdout"
 local stop = require "cli.stop"
 local task = require "luapool.task"
+local text_of = require("luapool.error.core").text
+local usage = require "luapool.internal.usage"
 
 local GRACE = 5 -- seconds that a script has to end after a first signal
 
@@ -105,7 +107,7 @@ end
 
 -- Prints an error that ended the run. Returns the exit status.
 local function report(e, trace)
-  local text = tostring(e)
+  local text = text_of(e)
   trace = trace or errors.traceback(e)
   local ours = text:find("^luapool/")
   return complain(text .. (ours and trace and "\n" .. trace or own_frames(trace)))
@@ -131,7 +133,7 @@ function Run:stop(status, what, count)
 end
 
 -- Runs the file as a task. Returns false and the exit status, or true and the job.
-function Run:load(chunk, args)
+function Run:load(path, chunk, args)
   self.file = task.spawn(chunk, table.unpack(args))
   local result = table.pack(self.file:result())
   local stopped = self.status
@@ -139,8 +141,12 @@ function Run:load(chunk, args)
     if stopped and errors.is(result[2], "cancelled") then return false, stopped end
     return false, report(result[2])
   end
-  if stopped or type(result[2]) ~= "table" then return false, stopped or 0 end
-  return true, result[2]
+  if not stopped and type(result[2]) == "table" then return true, result[2] end
+  if not stopped and result[2] ~= nil then
+    complain(("%s returned %s: a job file returns a table, a script nothing"):format(path,
+      usage.describe(result[2])))
+  end
+  return false, stopped or 0
 end
 
 -- The settings of the job: those of --config, else the file of its `config`, beside the job file.
@@ -178,7 +184,7 @@ function M.run(values, positional, rest)
   rawset(_G, "arg", table.move(args, 1, #args, 1, { [0] = path }))
   local run = setmetatable({}, Run)
   stop.listen(values.timeout, function(...) run:stop(...) end)
-  local is_job, result = run:load(chunk, args)
+  local is_job, result = run:load(path, chunk, args)
   if not is_job then return result end
   return run:drive(result, values, path, args)
 end

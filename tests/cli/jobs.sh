@@ -39,14 +39,14 @@ wrong 'items = {}, kinds = { page = { fetch = print }, image = { fetch = print }
 wrong 'items = {}, fetch = print, retry = { attmpts = 3 }' \
   "field 'retry': unknown option 'attmpts' (did you mean 'attempts'?)"
 
-it "takes a file that returns something else for a script, as lua does; check tells of it"
+it "takes a file that returns something else for a script, as lua does, and tells of it"
 job <<LUA
 print "ran"
 return 5, print
 LUA
 expect_status 0
 expect_out ran
-expect_err ""
+expect_err "luapool: job.lua returned 5: a job file returns a table, a script nothing"
 run here luapool check job.lua
 expect_status 1
 expect_err "job.lua: a job file returns a table (a script nothing), got a number"
@@ -419,3 +419,53 @@ LUA
 expect_status 3
 expect_out_lines 3
 expect grep -q '"item":2,.*"kind":"timeout"' "$work/job.failed.jsonl"
+
+it "says what is wrong with items that would give nothing, or end early"
+wrong 'items = { a = 1 }, process = print' "field 'items': a list expected, but it has no item 1 and \
+a field 'a': the pairs of a table are task.iter(pairs(t))"
+wrong 'items = { 1, nil, 3 }, process = print' \
+  "field 'items': a list expected, but it has no item 2 and an item [3] behind it"
+job <<'LUA'
+return { items = function() return { 1, nil, 3 } end, process = print }
+LUA
+expect_status 1
+expect_err_like "^luapool: field 'items': a list expected, but it has no item 2 and an item .3. behind"
+
+it "warns of what is set in main and does not reach the workers"
+job <<'LUA'
+return {
+  items = function(ctx)
+    ctx.found = 1
+    return { 1 }
+  end,
+  process = function(_, _, ctx) return ctx.found == nil end,
+}
+LUA
+expect_status 0
+expect_out true
+expect_err_like "warn *: job.lua:3: ctx.found is set in main: fetch and process run in workers"
+
+it "calls tables that can be called, wherever a job has a function"
+job <<'LUA'
+local function callable(f) return setmetatable({}, { __call = function(_, ...) return f(...) end }) end
+return {
+  items = { 1, 2 },
+  fetch = callable(function(n) return n * 10 end),
+  process = callable(function(n) return n + 1 end),
+  done = callable(function(summary) io.stderr:write("done ", summary.success, "\n") end),
+}
+LUA
+expect_status 0
+expect_err_like "^done 2$"
+
+it "shows the fields of an error that is a table, also in the list of the failed"
+job <<'LUA'
+return { items = { 1 }, retry = false, process = function() error { code = 5, why = "late" } end }
+LUA
+expect_status 3
+expect grep -qF '"error":"{code = 5, why = \"late\"}"' "$work/job.failed.jsonl"
+job <<'LUA'
+error { code = 5, why = "late" }
+LUA
+expect_status 1
+expect_err_like '^luapool: {code = 5, why = "late"}$'

@@ -30,6 +30,21 @@ it "names the nearest command and option"
 run luapool rnu
 expect_status 2
 expect_err "luapool: unknown command 'rnu' (did you mean 'run'?); see luapool --help"
+run luapool un
+expect_status 2
+expect_err "luapool: unknown command 'un' (did you mean 'run'?); see luapool --help"
+run luapool "$work"
+expect_status 2
+expect_err "luapool: unknown command '$work'; see luapool --help"
+run luapool check a b
+expect_status 2
+expect_err "luapool check: one FILE at a time, got 'b' too"
+run luapool new a b
+expect_status 2
+expect_err "luapool new: one NAME at a time, got 'b' too"
+run luapool repl a
+expect_status 2
+expect_err "luapool repl: no arguments expected, got 'a'"
 run luapool run job.lua --procesess 3
 expect_status 2
 expect_err "luapool run: unknown option '--procesess' (did you mean '--processes'?)"

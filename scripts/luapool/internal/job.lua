@@ -5,6 +5,7 @@
 
 local carry = require("luapool.internal.job.worker").carry
 local errors = require "luapool.error"
+local line_of_user = require("luapool.error.core").where
 local failures = require "luapool.internal.job.failed"
 local output = require "luapool.internal.job.output"
 local pool = require "luapool.pool"
@@ -30,6 +31,13 @@ Ctx.__index = Ctx
 
 --- In main: adds an item, of the start kind unless said; false when it was seen before.
 function Ctx:add(item, kind) return self.source:add(item, kind) end
+
+-- A field that the job's functions in main set stays there.
+function Ctx:__newindex(key, value)
+  rawset(self, key, value)
+  require("luapool.log").warn("%sctx.%s is set in main: fetch and process run in workers, which do "
+    .. "not see it; what they need is set in 'init'", line_of_user(), tostring(key))
+end
 
 -- What the workers need, and no more: nothing else has to travel.
 local function plan_of(self)

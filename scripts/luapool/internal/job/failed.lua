@@ -4,6 +4,7 @@
 
 local beside = require "luapool.internal.beside"
 local encode = require("luapool.json.core").encode
+local text_of = require("luapool.error.core").text
 local screen = require "luapool.term.core"
 
 local M = {}
@@ -24,7 +25,7 @@ end
 local function record(item, item_kind, e, attempts)
   local fields = { ('"item":%s'):format(as_json(item)) }
   if item_kind then table.insert(fields, ('"item_kind":%s'):format(as_json(item_kind))) end
-  table.insert(fields, ('"error":%s'):format(as_json(tostring(e))))
+  table.insert(fields, ('"error":%s'):format(as_json(text_of(e))))
   if type(e) == "table" and e.kind then
     table.insert(fields, ('"kind":%s'):format(as_json(e.kind)))
   end

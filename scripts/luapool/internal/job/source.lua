@@ -4,6 +4,7 @@
 -- Main only.
 --@whole
 
+local lists = require "luapool.internal.items"
 local options = require "luapool.internal.options"
 local core = require "luapool.task.core"
 local task = require "luapool.task"
@@ -230,6 +231,8 @@ end
 -- Opens a list, or an iterator as a `for` loop takes one.
 local function open_items(self, items, state, control)
   if is_list(items) then
+    local problem = lists.problem(items)
+    if problem then error("field 'items': " .. problem, 0) end
     self.list = items
     return
   end
@@ -268,7 +271,7 @@ function M.open(spec, ctx)
     added = queue(),
     later = {},
   }, Source)
-  ctx.source = self
+  rawset(ctx, "source", self)
   if type(spec.items) == "function" then
     open_returned(self, spec.items, spec.items(ctx))
   else

@@ -2,6 +2,7 @@
 -- start, a key. What is wrong is one line that names the field, what was expected and the nearest
 -- known name. Main only.
 
+local lists = require "luapool.internal.items"
 local options = require "luapool.internal.options"
 local Policy = require "luapool.internal.retry.policy"
 
@@ -130,26 +131,26 @@ local M = {}
 ---@field counted? boolean where a kind is counted, only the counted ones stand in the summary
 
 local kind_fields = {
-  fetch = "function",
-  process = "function",
+  fetch = "callable",
+  process = "callable",
   retry = "table|boolean",
   counted = "boolean",
 }
 
 local fields = {
   items = "table|callable",
-  fetch = "function",
-  process = "function",
+  fetch = "callable",
+  process = "callable",
   kinds = "table",
   start = "string",
   retry = "table|boolean",
-  init = "function",
-  done = "function",
+  init = "callable",
+  done = "callable",
   output = "string",
-  on_error = "function",
-  on_result = "function",
+  on_error = "callable",
+  on_result = "callable",
   crawl = "boolean",
-  key = "function",
+  key = "callable",
   concurrency = "concurrency",
   processes = "processes",
   config = "string",
@@ -247,6 +248,8 @@ local function check(job)
   end
   check_fields(job, fields, "")
   if job.items == nil then problem "field 'items' expected, a list or a function" end
+  local wrong = lists.problem(job.items)
+  if wrong then problem("field 'items': %s", wrong) end
   if job.output and job.on_result then
     problem "field 'on_result' stands in place of 'output': only one of them expected"
   end
