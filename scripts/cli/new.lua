@@ -18,7 +18,8 @@ local template = [[
 local http = require "luapool.http"
 local retry = require "luapool.retry"
 
-return {
+---@type luapool.Job
+local job = {
   -- What there is to do: a list, or a function that returns an iterator, such as
   --   items = function(ctx) return io.lines("urls.txt") end,
   items = { "https://example.com/", "https://example.org/" },
@@ -39,6 +40,8 @@ return {
 
   output = "@NAME@.jsonl",
 }
+
+return job
 ]]
 
 -- Where the types are, from the program's folder: of an installed one, of one in a build tree.

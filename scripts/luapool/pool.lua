@@ -308,6 +308,7 @@ end
 
 ---@class luapool.pool.Stats
 ---@field processes integer how many workers it was made with
+---@field submitted integer tasks that it was given so far; each is one of those counted below
 ---@field pending integer tasks that wait for a worker
 ---@field running integer
 ---@field done integer

@@ -138,6 +138,36 @@ local function option_classes()
   return set
 end
 
+-- ---- results ----
+
+-- A table of each record that luapool gives to its callers.
+local results = {
+  ["luapool.WorkerInfo"] = function()
+    local p <close> = pool.new { processes = 1 }
+    return p:apply(function() return require("luapool").worker end)
+  end,
+  ["luapool.Error"] = function()
+    local _, e = pcall(sync.queue().get, sync.queue(), 0)
+    return e
+  end,
+  ["luapool.pool.Stats"] = function()
+    local p <close> = pool.new { processes = 1 }
+    return p:stats()
+  end,
+  ["luapool.pool.WorkerStats"] = function()
+    local p <close> = pool.new { processes = 1 }
+    p:apply(math.abs, 1)
+    return p:stats().workers[1]
+  end,
+  ["luapool.retry.Statistics"] = function()
+    local wrapped = retry.wrap(math.abs)
+    wrapped(1)
+    return retry.statistics(wrapped)
+  end,
+  ["luapool.process.Result"] = function() return process.exec { "true" } end,
+  ["luapool.fs.Stat"] = function() return fs.stat "/" end,
+}
+
 -- The alternatives of a documented type: "a|fun(): b" -> "a", "fun(): b".
 local function alternatives(type)
   local list, depth, from = {}, 0, 1
@@ -251,6 +281,22 @@ describe("the reference", function()
         end
         said["[string]"], live["[string]"] = nil, nil
         close(object)
+        assert.are.same(sorted(live), sorted(said))
+      end)
+    end
+  end
+
+  for _, class in ipairs(book.class_list) do
+    local is_result = class.form == "record" and not checked[class.name]
+    -- Others inherit from it.
+    if is_result and class.name ~= "luapool.http.CommonOptions" then
+      it("has every field of " .. class.name .. " and no other", function()
+        local live = assert(results[class.name], "no such table to compare with")()
+        local said = {}
+        for _, field in ipairs(class.fields) do
+          local may_lack = field.optional or field.type:find("%?$")
+          if live[field.name] ~= nil or not may_lack then said[field.name] = true end
+        end
         assert.are.same(sorted(live), sorted(said))
       end)
     end
