@@ -85,6 +85,7 @@ int main(int argc, char **argv) {
                              .user = &refused,
                              .program = "/proc/self/exe"};
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a write beyond `ulimit -f` fails, and says so */
   luapool *rt = luapool_open(&options);
   if (!rt) return cannot_start();
   const char *const *args = (const char *const *)argv + 1;

@@ -25,7 +25,7 @@
 #include "runtime/ipc/forkloop.h"
 
 /* What a terminal, a service manager or a user sends to all of us: main decides. */
-static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR2};
+static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR2, SIGXFSZ};
 
 enum { PROGRAM_FD = 3 }; /* the control socket of `program --forkserver` */
 

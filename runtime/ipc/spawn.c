@@ -35,11 +35,11 @@ static int lift_both(int fds[2]) {
 }
 
 int lp_spawn_fill_stdio(void) {
-  int fd;
-  do fd = open("/dev/null", O_RDWR); /* the lowest free one; these are inherited */
-  while (fd >= 0 && fd <= STDERR_FILENO);
-  if (fd < 0) return -errno;
-  close(fd);
+  for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    int mode = fd == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+    if (open("/dev/null", mode) < 0) return -errno; /* it gets the lowest free number, this */
+  }
   return 0;
 }
 

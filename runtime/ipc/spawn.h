@@ -23,8 +23,8 @@ typedef struct lp_spawn {
 typedef int (*lp_spawn_main)(const lp_spawn *spawn);
 
 /* Opens /dev/null for each of 0, 1 and 2 that is closed: libuv aborts when one of its
- * descriptors is among them. lp_forkserver_fork begins with it. Returns 0 or a negative errno.
- */
+ * descriptors is among them. Writing to stdout fails then, as it does on a closed one.
+ * lp_forkserver_fork begins with it. Returns 0 or a negative errno. */
 int lp_spawn_fill_stdio(void);
 
 /* A pair of connected Unix sockets of `type` (SOCK_STREAM for a channel), closed on exec.

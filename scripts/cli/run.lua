@@ -36,14 +36,15 @@ local M = {
   },
 }
 
--- The text of a file. One that cannot be read is a wrong use of the command line.
+-- The text of a file, without a byte order mark. One that cannot be read is a wrong use of the
+-- command line.
 local function read(path)
   local file, message = io.open(path, "rb")
   if not file then cli.wrong("cannot open %s", message) end
   local text, problem = file:read("a")
   file:close()
   if not text then cli.wrong("cannot read %s: %s", path, problem) end
-  return text
+  return (text:gsub("^\xEF\xBB\xBF", ""))
 end
 
 local function complain(text)
@@ -58,7 +59,8 @@ end
 ---@return string text
 function M.load(path)
   local text = read(path):gsub("^#[^\n]*", "")
-  package.path = (path:match("^(.*)/[^/]*$") or ".") .. "/?.lua;" .. package.path
+  local folder = path:match("^(.*)/[^/]*$") or "."
+  package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path
   local chunk, message = load(text, "@" .. path, "t")
   return chunk, message, text
 end

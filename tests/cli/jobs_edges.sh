@@ -107,3 +107,81 @@ return {
 }
 LUA
 expect_status 130
+
+# A job whose items end their worker; what it says of retries: $1.
+dying_job() {
+  job <<LUA
+return {
+  items = { 1 },
+  process = function(x)
+    io.stderr:write("run ", x, "\n")
+    os.exit(1)
+  end,
+  $1
+}
+LUA
+  expect_status 3
+}
+
+it "runs an item again whose worker has died, unless it is to be tried once"
+dying_job ""
+expect [ "$(grep -c '^run 1$' "$work/err")" = 2 ]
+dying_job "retry = false"
+expect [ "$(grep -c '^run 1$' "$work/err")" = 1 ]
+expect grep -q '"kind":"worker_died","attempts":1}' "$work/job.failed.jsonl"
+dying_job "retry = false, crash_retries = 2"
+expect [ "$(grep -c '^run 1$' "$work/err")" = 3 ]
+dying_job "crash_retries = 0"
+expect [ "$(grep -c '^run 1$' "$work/err")" = 1 ]
+job <<'LUA'
+local function die() os.exit(1) end
+return {
+  items = { 1 },
+  kinds = { one = { process = die, retry = false } },
+  crash_retries = -1,
+}
+LUA
+expect_status 1
+expect_err "luapool: job.lua: field 'crash_retries' must be a whole number from 0 to 2147483647, got -1"
+
+it "accepts byte order marks before a job and its settings, and a first line for the shell"
+printf '\357\273\277name: Anna\n' >"$work/settings.yaml"
+printf '\357\273\277#!/usr/bin/env -S luapool run\n' >"$work/job.lua"
+echo 'return { items = { 1 }, process = function(_, _, ctx) return ctx.config.name end }' >>"$work/job.lua"
+run here luapool run job.lua --config settings.yaml
+expect_status 0
+expect_out '"Anna"'
+run here luapool check job.lua
+expect_status 0
+
+it "finds modules and packages beside the job from any folder"
+mkdir -p "$work/jobs/lib" "$work/elsewhere"
+echo 'return { name = "lib" }' >"$work/jobs/lib/init.lua"
+echo 'return { name = "plain" }' >"$work/jobs/plain.lua"
+cat >"$work/jobs/job.lua" <<'LUA'
+local lib = require "lib"
+return { items = { 1 }, process = function() return lib.name .. require("lib").name .. require("plain").name end }
+LUA
+elsewhere() { (cd "$work/elsewhere" && "$@"); }
+for path in ../jobs/job.lua "$work/jobs/job.lua"; do
+  run elsewhere luapool run "$path"
+  expect_status 0
+  expect_out '"liblibplain"'
+done
+
+it "tells of a stdout that is closed, and of a file that may not grow"
+cat >"$work/job.lua" <<'LUA'
+local items = {}
+for i = 1, 1000 do items[i] = i end
+return { items = items, process = function() return ("x"):rep(1000) end }
+LUA
+echo 'print "lost"' >"$work/script.lua"
+for file in job.lua script.lua; do
+  run here sh -c "exec '$LUAPOOL' run $file >&-"
+  expect_status 1
+  expect_err_like '^luapool: cannot write (to )?stdout: Bad file descriptor$'
+done
+run here sh -c "ulimit -f 128 && exec '$LUAPOOL' run job.lua -o out.jsonl"
+expect_status 1
+expect_err_like '^luapool: cannot write out.jsonl.part: File too large$'
+expect_err_like '^Done, success: 65/'

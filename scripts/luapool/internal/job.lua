@@ -61,6 +61,7 @@ local function new_pool(s)
     memory_limit = settings.memory_limit or s.memory_limit,
     max_tasks = settings.max_tasks or s.max_tasks,
     task_timeout = s.task_timeout,
+    crash_retries = s.crash_retries,
   }
 end
 

@@ -157,6 +157,7 @@ local fields = {
   task_timeout = "seconds",
   memory_limit = "size",
   max_tasks = "count0",
+  crash_retries = "count0",
 }
 
 -- Raises a problem of the job: M.check returns it.
@@ -242,6 +243,15 @@ local function count_kinds(kinds)
   for _, kind in pairs(kinds) do kind.counted = true end
 end
 
+-- How often an item runs again whose worker died, when the job does not say: where every kind is
+-- tried once, never.
+local function default_crash_retries(job)
+  for _, kind in pairs(job.kinds or { job }) do
+    if either(kind.retry, job.retry) ~= false then return nil end
+  end
+  return 0
+end
+
 local function check(job)
   if type(job) ~= "table" then
     problem("a job file returns a table (a script nothing), got a %s", type(job))
@@ -263,6 +273,7 @@ local function check(job)
     start = check_start(job.kinds and job.start, kinds),
     once = job.crawl or job.crawl == nil and job.key ~= nil,
     memory_limit = options.size(job.memory_limit),
+    crash_retries = job.crash_retries or default_crash_retries(job),
   }, { __index = job })
   count_kinds(kinds)
   return spec
