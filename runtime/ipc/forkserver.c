@@ -164,11 +164,20 @@ static void (*const tell[LP_FORKLOOP_REPORTS])(lp_forkserver *, const lp_forkloo
     [LP_FORKLOOP_CONTINUED] = tell_stopped,
 };
 
-/* When it is reaped the kernel has already sent its workers their KILL. */
-static void reap(lp_forkserver *fs) {
-  while (fs->pid && waitpid(fs->pid, NULL, 0) < 0 && errno == EINTR) {
+/* Waits for the end of a forkserver that main has hung up on, or that is dead. One that
+ * somebody stops is made to go on, but not for ever. When it is reaped the kernel has already
+ * sent its workers their KILL. */
+static void reap(pid_t pid) {
+  enum { MOST_STOPS = 5 };
+  int status;
+  kill(pid, SIGCONT);
+  for (int stops = 0;;) {
+    bool ok = waitpid(pid, &status, WUNTRACED) == pid;
+    if (ok && WIFSTOPPED(status))
+      kill(pid, ++stops < MOST_STOPS ? SIGCONT : SIGKILL);
+    else if (ok || errno != EINTR)
+      return;
   }
-  fs->pid = 0;
 }
 
 static void arm(lp_forkserver *fs) {
@@ -185,7 +194,8 @@ static void readable(lp_forkserver *fs) {
   while (fs->open && (n = recv(fs->fd, &r, sizeof r, MSG_DONTWAIT)) == sizeof r)
     if (r.kind < LP_FORKLOOP_REPORTS) tell[r.kind](fs, &r);
   if (!fs->open || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
-  reap(fs);
+  reap(fs->pid);
+  fs->pid = 0;
   arm(fs);
   fs->events->gone(fs);
 }
@@ -309,15 +319,25 @@ static void on_closed(uv_handle_t *handle) {
   lp_alloc_free(handle->data);
 }
 
-/* It may be stopped. Shut down, not only closed: a child of the host may hold a copy of the
- * socket. */
+void lp_forkserver_wake(lp_forkserver *fs) {
+  if (fs->pid) kill(fs->pid, SIGCONT);
+}
+
+/* Shut down, not only closed: a child of the host may hold a copy of the socket. */
+void lp_forkserver_hang_up(int fd, pid_t pid) {
+  shutdown(fd, SHUT_RDWR);
+  close(fd);
+  reap(pid);
+}
+
 void lp_forkserver_close(lp_forkserver *fs) {
   if (!fs || !fs->open) return;
   fs->open = false;
   while (!lp_list_empty(&fs->queue)) drop(lp_list_of(fs->queue.next, pending, link));
   uv_close((uv_handle_t *)&fs->poll, on_closed);
-  if (fs->pid) kill(fs->pid, SIGCONT);
-  shutdown(fs->fd, SHUT_RDWR);
-  close(fs->fd);
-  reap(fs);
+  if (fs->pid)
+    lp_forkserver_hang_up(fs->fd, fs->pid);
+  else
+    close(fs->fd);
+  fs->pid = 0;
 }

@@ -67,8 +67,15 @@ int lp_forkserver_spawn(lp_forkserver *fs, const lp_spawn *spawn);
 /* Sends a signal to a worker, unless it has been reaped. */
 int lp_forkserver_kill(lp_forkserver *fs, uint32_t id, int signum);
 
-/* Hangs up and waits (blocking, it is short) until the forkserver has killed and reaped its
- * workers and is reaped itself. The handle closes on a later turn of the loop and the memory
+/* It goes on when somebody has stopped it. */
+void lp_forkserver_wake(lp_forkserver *fs);
+
+/* Hangs up on a forkserver that has no handle, and waits (blocking, it is short) until it has
+ * killed and reaped its workers and is reaped itself. One that is stopped meanwhile is made to
+ * go on. */
+void lp_forkserver_hang_up(int fd, pid_t pid);
+
+/* The same for a handle. The handle closes on a later turn of the loop and the memory
  * goes back then. NULL is fine. */
 void lp_forkserver_close(lp_forkserver *fs);
 

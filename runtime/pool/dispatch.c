@@ -13,9 +13,10 @@ static bool used_up(const lp_pool *pool, const lp_slot *slot) {
   return pool->options.max_tasks && slot->sent >= pool->options.max_tasks;
 }
 
-/* Has it a place for a call? */
+/* Has it a place for a call? Where workers die at start, one that is not ready has none. */
 static bool takes(const lp_pool *pool, const lp_slot *slot) {
   if (!slot || slot->leaving || slot->exited || slot->ended) return false;
+  if (pool->early_deaths && !slot->ready) return false;
   return !used_up(pool, slot) && slot->load < pool->options.concurrency;
 }
 

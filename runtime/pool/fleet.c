@@ -4,8 +4,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -80,6 +78,10 @@ int lp_fleet_spawn(lp_fleet *f, const lp_spawn *spawn) {
   return rc < 0 ? rc : lp_forkserver_spawn(f->forkserver, spawn);
 }
 
+void lp_fleet_wake(lp_fleet *f) {
+  if (f->forkserver) lp_forkserver_wake(f->forkserver);
+}
+
 void lp_fleet_kill(lp_fleet *f, uint32_t spawn_id, int signum) {
   if (f->forkserver) lp_forkserver_kill(f->forkserver, spawn_id, signum);
 }
@@ -135,10 +137,7 @@ static void close_fleet(lp_part *part) {
 /* A forkserver that no pool has needed ends when main hangs up. */
 static void free_fleet(lp_part *part) {
   lp_fleet *f = of(part);
-  if (f->given_pid) {
-    close(f->given_socket);
-    waitpid(f->given_pid, NULL, 0);
-  }
+  if (f->given_pid) lp_forkserver_hang_up(f->given_socket, f->given_pid);
   for (uint32_t i = 0; i < f->nprotos; i++) lp_buf_close(&f->protos[i]);
   lp_alloc_free(f->protos);
   lp_buf_close(&f->bytes);

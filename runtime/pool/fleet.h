@@ -45,6 +45,9 @@ lp_fleet *lp_fleet_find(const lp_state *st);
  * 0 or a negative code. */
 int lp_fleet_spawn(lp_fleet *f, const lp_spawn *spawn);
 
+/* Lets a forkserver that somebody has stopped go on. */
+void lp_fleet_wake(lp_fleet *f);
+
 /* Sends a signal to the worker of a spawn, when it lives. */
 void lp_fleet_kill(lp_fleet *f, uint32_t spawn_id, int signum);
 

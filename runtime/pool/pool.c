@@ -28,7 +28,10 @@ enum { IDLE = 1000 }; /* milliseconds without a task in main: then workers are p
 static void on_hold(uv_timer_t *timer) {
   lp_pool *pool = timer->data;
   uint64_t resumes = pool->fleet->st->resumes;
-  if (pool->resumes == resumes) lp_stall_ask(pool);
+  if (pool->resumes == resumes) {
+    lp_fleet_wake(pool->fleet);
+    lp_stall_ask(pool);
+  }
   pool->resumes = resumes;
   lp_pool_hold(pool);
 }
@@ -157,11 +160,19 @@ static void on_backoff(lp_timer *t) {
   start_missing(lp_list_of(t, lp_pool, backoff));
 }
 
-/* Workers that die together, while a new start is waited for already, count once. */
+static bool any_ready(const lp_pool *pool) {
+  for (uint32_t i = 0; i < pool->options.processes; i++)
+    if (pool->slots[i] && pool->slots[i]->ready) return true;
+  return false;
+}
+
+/* Workers that die together, while a new start is waited for already, count once. A pool gives
+ * up only when it has no worker that is well. */
 static void retry_later(lp_pool *pool, int error) {
   if (pool->killed || pool->backoff.place) return;
   pool->start_error = error;
-  if (++pool->early_deaths >= MOST_EARLY_DEATHS) {
+  if (pool->early_deaths < MOST_EARLY_DEATHS) pool->early_deaths++;
+  if (pool->early_deaths == MOST_EARLY_DEATHS && !any_ready(pool)) {
     lp_pool_break(pool, NULL, 0);
     return;
   }

@@ -67,6 +67,28 @@ wait $main 2>/dev/null
 sleep 1
 expect_no_family
 
+it "ends though the forkserver is stopped, needed or not"
+cat >"$work/job.lua" <<'END'
+local luapool = require "luapool"
+local me = require("luapool.core").pid()
+local file <close> = io.open(("/proc/%d/task/%d/children"):format(me, me))
+local stop = "kill -STOP " .. file:read("a"):match "%d+"
+if arg[1] == "pool" then
+  local p <close> = luapool.pool.new { processes = 1, crash_retries = 0 }
+  os.execute(stop)
+  print(pcall(p.apply, p, os.exit, 3)) -- its death is told by the forkserver
+end
+os.execute(stop)
+END
+for needed in pool no; do
+  run timeout -s KILL 20 "$LUAPOOL" run "$work/job.lua" $needed
+  expect_status 0
+done
+run timeout -s KILL 20 sh -c "'$LUAPOOL' run '$work/job.lua' no & main=\$!
+while kill -0 \$main 2>&-; do kill -STOP \$(cat /proc/\$main/task/\$main/children 2>&-) 2>&-; done
+wait \$main"
+expect_status 0
+
 it "ends by itself with such workers, and leaves none"
 cat >"$work/job.lua" <<'END'
 local luapool = require "luapool"

@@ -66,6 +66,20 @@ describe("init", function()
     assert.are.equal(1, p:stats().lost)
   end)
 
+  it("that ends only some of the processes leaves the pool those that are well", function()
+    local p <close> = pool.new {
+      processes = 2,
+      init = function()
+        if require("luapool").worker.id == 2 then os.exit(9) end
+      end,
+    }
+    while p:stats().restarts < 6 do
+      assert.are.equal(7, p:apply(function() return 7 end))
+      require("luapool.task").sleep(0.01)
+    end
+    assert.are.equal(0, p:stats().lost)
+  end)
+
   it("that ends its process does not keep a closed pool from its end", function()
     local p = pool.new { processes = 1, init = function() os.exit(9) end }
     local future = p:submit(pid)
@@ -691,7 +705,7 @@ describe("stats", function()
     local seen = {}
     for _, w in ipairs(s.workers) do
       seen[w.id] = true
-      assert.is_true(w.pid > 0 and w.busy == 0 and w.done >= 0 and w.rss > 0)
+      assert.is_true(w.pid and w.busy == 0 and w.done >= 0 and w.rss > 0)
     end
     assert.are.same({ true, true }, seen)
   end)
