@@ -131,19 +131,34 @@ static void push_args(lua_State *L) {
   lua_setfield(L, -2, "n");
 }
 
+/* Protected, as a task costs memory. Stack: the call (light), its graph, the pool. Leaves the
+ * task, which holds the call from now on. */
+static int spawn_future(lua_State *L) {
+  lp_call *call = lua_touserdata(L, 1);
+  lua_pushcfunction(L, run_future);
+  lua_insert(L, 1);
+  lp_task *t = lp_task_spawn(L, 3);
+  lp_task_own(t, future_ended, call);
+  lua_pushlightuserdata(L, t);
+  return 1;
+}
+
 /* pool:submit(fn, ...) -> Future: a Task; its `args` are the arguments. Raises at once when
  * they cannot travel. */
 static int pool_submit(lua_State *L) {
   push_args(L);
   lua_insert(L, 2);
   lp_call *call = submit(L, 3);
-  lua_pushcfunction(L, run_future);
+  lua_pushcfunction(L, spawn_future);
   lua_pushlightuserdata(L, call);
   lua_pushvalue(L, 3);
   lua_pushvalue(L, 1);
-  lp_task *t = lp_task_spawn(L, 3);
-  lp_task_own(t, future_ended, call);
-  lp_task_push(L, t);
+  if (lua_pcall(L, 3, 1, 0) != LUA_OK) {
+    lp_pool_cancel(call);
+    lp_call_release(call);
+    return lua_error(L);
+  }
+  lp_task_push(L, lua_touserdata(L, -1));
   lua_pushvalue(L, 2);
   lp_task_set_field(L, -2, LP_TASK_ARGS);
   return 1;

@@ -35,7 +35,8 @@ static map *check(lua_State *L) {
   return lpb_class_check(L, CLASS);
 }
 
-/* The user value of a map: the graph of its function. */
+/* The first user value of a map: the graph of its function. The second is the pool, which
+ * lives as long as the map. */
 static int push_graph(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   return lua_gettop(L);
@@ -271,7 +272,7 @@ static int map_counts(lua_State *L) {
 /* One that is closed, until nothing can fail any more. */
 static map *make(lua_State *L, bool ordered) {
   static const lpb_line_class class = {has_ended, is_worth_waking};
-  map *m = lua_newuserdatauv(L, sizeof *m, 1);
+  map *m = lua_newuserdatauv(L, sizeof *m, 2);
   *m = (map){.closed = true};
   lpb_line_init(&m->line, &class, ordered, true);
   luaL_setmetatable(L, CLASS);
@@ -292,6 +293,8 @@ static int pool_map(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lpb_pool_check_open(L, pool);
   map *m = make(L, lua_toboolean(L, 3));
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 2);
   lp_wire_graph(L);
   lpb_pool_encode(L, pool, lua_gettop(L), 1, 2, 1, &bytes, &protos);
   lua_setiuservalue(L, -2, 1);

@@ -240,7 +240,7 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
 static void push_worker(lua_State *L, const lp_slot *slot) {
   lua_createtable(L, 0, 4);
   set_count(L, "id", slot->id);
-  set_count(L, "pid", (uint64_t)slot->death.pid);
+  if (slot->death.pid) set_count(L, "pid", (uint64_t)slot->death.pid); /* it has been forked */
   set_count(L, "busy", slot->load);
   set_count(L, "done", slot->done);
 }

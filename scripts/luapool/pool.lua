@@ -338,7 +338,7 @@ function Pool:stats()
   usage.self(self, Pool, "pool:stats")
   local stats = self.handle:stats()
   for _, worker in ipairs(stats.workers) do
-    worker.rss = worker.pid > 0 and rss(worker.pid) or nil
+    worker.rss = worker.pid and rss(worker.pid) or nil
   end
   return stats
 end

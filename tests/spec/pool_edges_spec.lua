@@ -55,6 +55,18 @@ describe("a future", function()
   end)
 end)
 
+describe("a map", function()
+  it("keeps its pool alive", function()
+    local function results() return pool.new({ processes = 1 }):map(nap, range(20)) end
+    local n = 0
+    for _ in results() do
+      n = n + 1
+      collectgarbage()
+    end
+    assert.are.equal(20, n)
+  end)
+end)
+
 describe("a finalizer", function()
   it("cannot send, for it may have interrupted the sending of something else", function()
     local p <close> = pool.new { processes = 1 }
@@ -133,8 +145,8 @@ describe("max_tasks = 1", function()
     local n = 0
     for _ in p:map(nap, range(60)) do
       n = n + 1
-      local pid = (p:stats().workers[1] or {}).pid or 0
-      if n % 6 == 0 and pid > 0 then os.execute(("kill -9 %d 2>&-"):format(pid)) end
+      local pid = (p:stats().workers[1] or {}).pid
+      if n % 6 == 0 and pid then os.execute(("kill -9 %d 2>&-"):format(pid)) end
     end
     assert.are.equal(60, n)
     expect_sums(p)

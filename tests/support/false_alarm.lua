@@ -68,7 +68,7 @@ local function disturb(p)
     task.sleep(draw { 0.2, 1.5, 2.5 })
     local workers = p:stats().workers
     local victim = #workers > 0 and draw(workers)
-    if victim and (victim.pid or 0) > 0 then
+    if victim and victim.pid then
       luapool.process.exec { "kill", "-s", draw { "KILL", "STOP", "TERM" }, tostring(victim.pid) }
     end
   end

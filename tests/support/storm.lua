@@ -43,7 +43,7 @@ local function storm(p, sent)
   while task.now() < finish and not p.done do
     local workers = p:stats().workers
     local victim = #workers > 0 and workers[math.random(#workers)]
-    if victim and victim.pid > 0 then
+    if victim and victim.pid then
       local name = SIGNALS[math.random(#SIGNALS)]
       process.exec { "kill", "-s", name, tostring(victim.pid) }
       sent[name] = (sent[name] or 0) + 1
