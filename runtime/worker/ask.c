@@ -129,11 +129,22 @@ void lp_ask_tell(lua_State *L, uint8_t type, uint32_t first, uint32_t second) {
   if (a && !a->closed) a->say(a, type, numbers, sizeof numbers, NULL, 0);
 }
 
-int lp_ask_answered(const lp_frame *frame) {
+/* NULL when nothing is known of the request, as when something else in this process has written
+ * to the channel. Most answers come in the order of their requests. */
+static ask_op *find(lp_asker *a, uint64_t request) {
+  lp_list_each (link, &a->asked) {
+    ask_op *ask = lp_list_of(link, ask_op, link);
+    if ((uintptr_t)ask == request) return ask;
+  }
+  return NULL;
+}
+
+int lp_ask_answered(lp_asker *a, const lp_frame *frame) {
   lp_answer_head head;
   if (frame->len < sizeof head) return 0;
   memcpy(&head, frame->payload, sizeof head);
-  ask_op *ask = (ask_op *)(uintptr_t)head.request; /* held until now, and answered once */
+  ask_op *ask = find(a, head.request);
+  if (!ask) return 0;
   ask->head = head;
   ask->len = frame->len - sizeof head;
   ask->values = lp_alloc_new(ask->len + 1);

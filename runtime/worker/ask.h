@@ -55,7 +55,7 @@ void lp_ask_post(lua_State *L);
 void lp_ask_tell(lua_State *L, uint8_t type, uint32_t a, uint32_t b);
 
 /* LP_SAY_ANSWER has come. Returns 0 or LP_EMEMORY. */
-int lp_ask_answered(const lp_frame *frame);
+int lp_ask_answered(lp_asker *a, const lp_frame *frame);
 
 /* LP_SAY_AHEAD has come. Returns 0 or LP_EMEMORY. */
 int lp_ask_ahead(lp_asker *a, const lp_frame *frame);

@@ -301,8 +301,7 @@ static void hear_probe(worker *w, const lp_frame *frame) {
 }
 
 static void hear_answer(worker *w, const lp_frame *frame) {
-  (void)w;
-  check(lp_ask_answered(frame));
+  check(lp_ask_answered(&w->asker, frame));
 }
 
 static void hear_ahead(worker *w, const lp_frame *frame) {
