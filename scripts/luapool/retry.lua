@@ -10,9 +10,10 @@ local Wait = require "luapool.internal.retry.wait"
 
 --- Calls that are tried again when they fail.
 ---
---- By default everything is retried except the kinds `cancelled`, `too_large` and `redirects`,
---- and a `status` from 400 to 499 other than 408, 425 and 429. A `Retry-After` header is
---- honoured. What is cancelled is never retried. When the policy gives up, the last error is
+--- By default everything is retried except the kinds `cancelled`, `too_large`, `redirects` and
+--- `usage`, a `status` from 400 to 499 other than 408, 425 and 429, and what is certainly a mistake
+--- in the program: a call of what is no function, and a global that is nil. A `Retry-After` header
+--- is honoured. What is cancelled is never retried. When the policy gives up, the last error is
 --- raised unchanged.
 ---
 --- ```lua
@@ -212,10 +213,12 @@ local function run(policy, statistics, fn, ...)
 end
 
 -- A policy is no function, so that the two are told apart in either order.
-local function arrange(fn, policy)
-  if not usage.callable(fn) then fn, policy = policy, fn end
+local function arrange(first, second)
+  local fn, policy = first, second
+  if not usage.callable(first) then fn, policy = second, first end
   if not usage.callable(fn) then
-    usage.expected("retry.call", policy == nil and 1 or 2, "a function", fn)
+    local n = (first == nil or type(first) == "table") and 2 or 1
+    usage.expected("retry.call", n, "a function", n == 1 and first or second)
   end
   if usage.callable(policy) then
     usage.raise("retry.call", "two functions: the policy (a table or nil) stands behind the "

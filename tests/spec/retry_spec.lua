@@ -25,6 +25,39 @@ end
 local NOW = retry.fixed(0)
 
 describe("retry.call", function()
+  it("takes the function and the policy in either order", function()
+    local policy = { wait = NOW, attempts = 2 }
+    for i, call in ipairs {
+      function(fn) return retry.call(fn, policy, "a", "b") end,
+      function(fn) return retry.call(policy, fn, "a", "b") end,
+      function(fn) return retry.call(setmetatable({}, { __call = function(_, ...)
+        return fn(...)
+      end }), policy, "a", "b") end,
+    } do
+      local fn, calls = failing(1)
+      assert.are.same({ "a", "b" }, { call(fn) })
+      assert.are.equal(2, calls.n, i)
+    end
+    assert.are.equal(7, retry.call(nil, function(n) return n end, 7))
+    assert.are.equal(7, retry.call(function(n) return n end, nil, 7))
+    for text, call in pairs {
+      ["retry.call: two functions: the policy"] = function() retry.call(print, print) end,
+      ["bad argument #1 to 'retry.call' %(a function expected, got 5%)"] =
+        function() retry.call(5, {}) end,
+      ["bad argument #2 to 'retry.call' %(a function expected, got nil%)"] =
+        function() retry.call {} end,
+      ["bad argument #1 to 'retry.wrap' %(a function expected, got 1%)"] =
+        function() retry.wrap(1) end,
+      ["retry.call: unknown option 'atempts' %(did you mean 'attempts'"] =
+        function() retry.call(print, { atempts = 1 }) end,
+    } do
+      local ok, e = pcall(call)
+      assert.is_false(ok)
+      assert.are.equal("usage", e.kind)
+      assert.matches("^tests/spec/retry_spec.lua:%d+: " .. text, e)
+    end
+  end)
+
   it("tries again until it succeeds, and passes arguments and results through", function()
     local fn, calls = failing(2)
     local a, b, c = retry.call({ wait = NOW }, fn, 1, nil, 3)
@@ -90,6 +123,32 @@ describe("what is retried", function()
     assert.is_true(is_retried "a string")
     assert.is_true(is_retried { kind = "cancelled" })
     assert.is_true(is_retried(nil))
+  end)
+
+  it("is no mistake in the program", function()
+    local nothing
+    local calls = 0
+    for mistake, text in pairs {
+      [function() return undefined_name.get() end] = "global 'undefined_name'", -- luacheck: ignore
+      [function() return undefined_name() end] = "global 'undefined_name'", -- luacheck: ignore
+      [function() return undefined_name + 1 end] = "global 'undefined_name'", -- luacheck: ignore
+      [function() return nothing() end] = "call a nil value",
+      [function() return task.slep(1) end] = "field 'slep'",
+      [function() return task.sleep "soon" end] = "bad argument #1 to 'task.sleep'",
+    } do
+      local ok, e = pcall(retry.call, function()
+        calls = calls + 1
+        mistake()
+      end)
+      assert.is_false(ok)
+      assert.matches(text, e)
+    end
+    assert.are.equal(6, calls)
+    assert.is_true(is_retried "spec.lua:5: attempt to index a nil value (local 'title')")
+    assert.is_true(is_retried "spec.lua:5: attempt to compare nil with number")
+    assert.is_true(is_retried "attempt to call the server failed")
+    assert.is_true(is_retried("spec.lua:5: attempt to call a nil value (local 'f')",
+      function() return true end))
   end)
 
   it("is what `on` says", function()

@@ -29,15 +29,24 @@ local check = options.define("retry", {
 -- A wait of more than this is as good as none.
 local LONGEST = 1e9
 
-local NEVER = { cancelled = true, too_large = true, redirects = true }
+local NEVER = { cancelled = true, too_large = true, redirects = true, usage = true }
 local PASSING = { [408] = true, [425] = true, [429] = true }
 
 local function kind_of(err)
   return errors.is(err) and err.kind or nil
 end
 
+-- A mistake in the program, which no further attempt mends, as Lua tells it: something is called
+-- that is no function, or a global is used that is nil, as after a slip of the keyboard. Other
+-- errors of Lua ("attempt to index a nil value (local 'title')") may be due to what was fetched.
+local function is_mistake(err)
+  local text = type(err) == "string" and err:match "^[^\n]*:%d+: attempt to ([^\n]*)"
+  return text and (text:find "^call a %a+ value" or text:find "%(global '[^']*'%)") ~= nil
+end
+
 local function by_default(err)
   local kind = kind_of(err)
+  if is_mistake(err) then return false end
   if NEVER[kind] then return false end
   if kind ~= "status" or type(err.status) ~= "number" then return true end
   return err.status < 400 or err.status >= 500 or PASSING[err.status] == true
