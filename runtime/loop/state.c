@@ -56,6 +56,7 @@ static int open_lua(lp_state *st, lua_CFunction open) {
   st->L = lua_newstate(lp_heap_alloc, &st->heap);
   if (!st->L) return LP_EMEMORY;
   *(lp_state **)lua_getextraspace(st->L) = st;
+  lp_warning_open(st);
   lua_pushcfunction(st->L, open_libraries);
   if (open)
     lua_pushcfunction(st->L, open);
@@ -124,6 +125,7 @@ void lp_state_close(lp_state *st) {
   lp_interrupt_close(st);
   if (st->L) lua_close(st->L);
   st->L = NULL;
+  lp_warning_close(st);
   lp_heap_close(&st->heap);
   lp_loop_close(st);
   if (st->loop == &st->own_loop) {

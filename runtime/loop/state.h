@@ -18,6 +18,7 @@
 #include "runtime/loop/anchor.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/timer.h"
+#include "runtime/loop/warning.h"
 
 typedef struct lp_task lp_task;
 
@@ -65,9 +66,10 @@ typedef struct lp_state {
   int spare_count;
   volatile uint64_t *on_cpu; /* the shared word of a worker, or NULL */
   lp_list parts;             /* what stands above the loop: part.h */
+  lp_warning warning;
 
   /* Callbacks of whoever opened the runtime; each may be NULL. */
-  void (*report)(struct lp_state *st, const char *text); /* an error that nobody awaited */
+  void (*report)(struct lp_state *st, const char *text); /* an error that nobody sees */
   /* Whole lines that other processes wrote, for the host's stdout (1) or stderr (2). */
   void (*output)(struct lp_state *st, int fd, const char *text, size_t len);
   bool (*more)(struct lp_state *st); /* starts a further task; false: there is none */

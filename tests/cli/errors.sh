@@ -60,3 +60,39 @@ false	seen
 false	seen
 false	seen"
 expect_err ""
+
+it "tells the error of a finalizer, where nobody can catch it, in main and in a worker"
+cat >"$work/finalizers.lua" <<'END'
+local http, pool = require "luapool.http", require "luapool.pool"
+local function collect()
+  setmetatable({}, { __gc = function() require("luapool.http").get "http://127.0.0.1:1/" end })
+  collectgarbage()
+end
+collect()
+setmetatable({}, { __gc = function() error "plain" end })
+setmetatable({}, { __gc = function() pcall(http.get, "http://127.0.0.1:1/") end })
+setmetatable({}, { __gc = function() error {} end })
+collectgarbage()
+local p <close> = pool.new { processes = 1 }
+p:apply(collect)
+END
+run luapool run "$work/finalizers.lua"
+expect_status 0
+expect_out ""
+expect_reports 2 "^luapool: .*in a finalizer: .*finalizers.lua:3: .*cannot wait here (http request): .*collector"
+expect_reports 1 "^luapool: worker 1: in a finalizer: .*finalizers.lua:3: "
+expect_reports 1 "^luapool: in a finalizer: .*finalizers.lua:7: plain"
+expect_reports 1 "^luapool: in a finalizer: error object is not a string"
+expect_reports 4 "finalizer"
+
+it "warns as lua does, when a script asks for it"
+cat >"$work/warn.lua" <<'END'
+warn "unheard"
+warn "@on"
+warn("heard", " in ", "parts")
+warn "@off"
+warn "unheard"
+END
+run luapool run "$work/warn.lua"
+expect_status 0
+expect_err "luapool: warning: heard in parts"
