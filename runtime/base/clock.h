@@ -1,5 +1,5 @@
-/* base/clock.h: a clock that costs next to nothing and ticks every few milliseconds. Layer: base,
- * libc only. */
+/* base/clock.h: a clock that costs next to nothing and ticks every few milliseconds. Layer:
+ * base, libc only. */
 #ifndef LP_BASE_CLOCK_H
 #define LP_BASE_CLOCK_H
 

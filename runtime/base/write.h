@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Writes all bytes, and blocks until that is done. Returns 0 or a negative errno; some bytes may
- * have been written then. */
+/* Writes all bytes, and blocks until that is done. Returns 0 or a negative errno; some bytes
+ * may have been written then. */
 int lp_write_all(int fd, const char *bytes, size_t n);
 
 #endif

@@ -14,7 +14,7 @@ local usage = require "luapool.internal.usage"
 --- local page = html.parse "<ul><li class=new>one<li>two</ul>"
 --- print(page:first("li.new"):text(), #page:css "li", page:xpath("//li/@class")[1]) --> one 2 new
 --- ```
----@kind query a selector or a query is wrong
+---@kind query a selector or a query is wrong; field `column`, of a selector
 ---@class luapool.html
 local M = {}
 

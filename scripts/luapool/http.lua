@@ -12,7 +12,8 @@ require "luapool.internal.http.response"
 
 --- Requests over HTTP and HTTPS. The functions of this module share connections and keep no
 --- cookies; a client (`http.client`) has connections, limits and cookies of its own. A status such
---- as 404 is no error until `Response:raise_for_status` is called.
+--- as 404 is no error until `Response:raise_for_status` is called. Errors of requests have a
+--- field `url`.
 ---
 --- ```lua
 --- local res = http.get(url .. "/echo", { params = { q = "a b" }, headers = { ["X-Id"] = 7 } })

@@ -8,8 +8,8 @@ local options = require "luapool.internal.options"
 --- ```lua
 --- print(json.encode { id = 9007199254740993 }) --> {"id":9007199254740993}
 --- ```
----@kind json the text is no JSON: fields `line`, `column` and `position` (in bytes); or the
---- value has no form in JSON
+---@kind json the text is no JSON: fields `line`, `column` and `position` (in bytes); or the value
+--- has no form in JSON: field `path`
 ---@class luapool.json
 local M = {}
 
@@ -37,7 +37,7 @@ local check_encode = options.define("json.encode", { indent = "indent", sort_key
 ---@param value any
 ---@param opts? luapool.json.EncodeOptions
 ---@return string
----@raises json it has no form in JSON
+---@raises json field `path`: what has no form in JSON
 function M.encode(value, opts)
   if opts == nil then return core.encode(value) end
   opts = check_encode(opts)

@@ -32,15 +32,17 @@ local usage = require "luapool.internal.usage"
 --- --> 2 4
 --- --> 3 9
 --- ```
----@kind worker_died the worker died while the task was on its CPU, once more than `crash_retries`
---- allows; fields `signal`, `exitcode`, `pid` and `report`
+---@kind worker_died the worker died while the task was on its CPU, once more than
+--- `crash_retries` allows; fields `signal` or `exitcode`, `pid`, `worker` (its id), `attempts` (how
+--- often the task was run), `place` (of the item of a map), `peak_memory` (bytes), `report`
+--- (its last lines on stderr)
 ---@kind rejected `max_pending` tasks wait already for a worker
 ---@kind timeout the task took longer than `task_timeout`, or `join` than its timeout
 ---@kind memory the task wanted more memory than twice the `memory_limit`
 ---@kind cannot_send a function, an argument or a result cannot travel; the message names the path
 ---@kind module a module that the function uses cannot be found in the worker
 ---@kind not_closed `join` was called before `close` and `terminate`
----@kind cancelled the pool was terminated, or the task was cancelled
+---@kind cancelled the pool was terminated, or the task was cancelled; field `reason`
 ---@kind closed the pool takes no more work
 ---@class luapool.pool
 local M = {}

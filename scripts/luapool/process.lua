@@ -17,8 +17,8 @@ local usage = require "luapool.internal.usage"
 ---@kind timeout the program, or `join`, took longer than its timeout; `exec`: fields `stdout` and
 --- `stderr`
 ---@kind process a program cannot be started; field `code` ("ENOENT")
----@kind worker_died the process died; fields `signal`, `exitcode`, `pid` and `report`
----@kind cancelled the process was terminated or killed
+---@kind worker_died the process died; fields as of `luapool.pool`
+---@kind cancelled the process was terminated or killed; field `reason`
 ---@class luapool.process
 local M = {}
 

@@ -34,8 +34,8 @@ local usage = require "luapool.internal.usage"
 --- ```
 ---@kind timeout a wait, or what `task.timeout` runs, took longer than allowed; field `seconds`
 --- where `task.timeout` raises it
----@kind cancelled the task was cancelled: by `Task:cancel`, by what it belonged to, or at the
---- end of the script
+---@kind cancelled the task was cancelled (field `reason`): by `Task:cancel`, by what it
+--- belonged to, or at the end of the script
 ---@kind cannot_wait the task cannot wait here: inside a C function that cannot be suspended,
 --- such as `string.gsub` with a callback
 ---@class luapool.task

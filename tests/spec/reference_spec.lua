@@ -168,6 +168,60 @@ local results = {
   ["luapool.fs.Stat"] = function() return fs.stat "/" end,
 }
 
+-- ---- errors ----
+
+local function in_pool(opts, fn, ...)
+  opts.processes = 1
+  local p <close> = pool.new(opts)
+  return p:apply(fn, ...)
+end
+
+-- Calls that fail: module, kind, function and its arguments.
+local failures = {
+  { "pool", "worker_died", in_pool, { crash_retries = 0 }, function()
+    io.stderr:write "its last line\n"
+    os.execute "kill -9 $PPID"
+  end },
+  { "pool", "worker_died", in_pool, { crash_retries = 0 }, os.exit, 3 },
+  { "pool", "cannot_send", in_pool, {}, print, coroutine.create(print) },
+  { "task", "timeout", task.timeout, 0.01, task.sleep, 60 },
+  { "task", "cancelled", function()
+    local one = task.spawn(task.sleep, 60)
+    one:cancel "not needed"
+    one:await()
+  end },
+  { "sync", "timeout", function() sync.event():wait(0) end },
+  { "sync", "not_held", function() sync.lock():release() end },
+  { "process", "timeout", process.exec, { "sleep", "60", timeout = 0.01 } },
+  { "process", "process", process.exec, { "no-such-program" } },
+  { "http", "connect", http.get, "http://127.0.0.1:1/" },
+  { "http", "dns", http.get, "http://no-such-host.invalid/" },
+  { "http", "status", function()
+    local answer = samples["luapool.http.Response"]()
+    answer.status = 404
+    answer:raise_for_status()
+  end },
+  { "html", "query", function() html.parse(""):css "a[" end },
+  { "html", "query", function() html.parse(""):xpath "a[" end },
+  { "json", "json", json.decode, "[" },
+  { "json", "json", json.encode, { print } },
+  { "yaml", "yaml", yaml.load, "a: [" },
+  { "yaml", "yaml", yaml.dump, { print } },
+  { "fs", "fs", fs.read, "/no/such/file" },
+  { "fs", "fs", fs.rename, "/no/such/file", "/no/such/place" },
+  { "dns", "dns", luapool.dns.lookup, "no-such-host.invalid" },
+  { "error", "usage", task.sleep, "long" },
+}
+
+local OF_ALL = { kind = true, message = true, traceback = true }
+
+-- What the reference says of a kind of a module, with what it says of all its errors.
+local function kind_text(module, name)
+  for _, kind in ipairs(book.modules[module].kinds) do
+    if kind.name == name then return kind.text .. " " .. book.modules[module].text end
+  end
+end
+
 -- The alternatives of a documented type: "a|fun(): b" -> "a", "fun(): b".
 local function alternatives(type)
   local list, depth, from = {}, 0, 1
@@ -300,6 +354,21 @@ describe("the reference", function()
         assert.are.same(sorted(live), sorted(said))
       end)
     end
+  end
+
+  for _, failure in ipairs(failures) do
+    local module, kind = failure[1], failure[2]
+    it(("tells the fields of an error of %s: %s"):format(module, kind), function()
+      local ok, e = pcall(table.unpack(failure, 3))
+      http.close()
+      assert.is_false(ok)
+      assert.are.equal(kind, e.kind)
+      local text = assert(kind_text(module, kind), "the kind is not told")
+      for field in pairs(e) do
+        local told = OF_ALL[field] or text:find("`" .. field .. "`", 1, true)
+        assert.is_truthy(told, "field " .. field)
+      end
+    end)
   end
 
   for name in pairs(option_classes()) do
