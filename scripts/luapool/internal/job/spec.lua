@@ -44,6 +44,7 @@ local M = {}
 ---   done = function(summary, ctx) print(summary.success, summary.failure, #ctx.args) end,
 ---   crawl = true, key = function(item) return item end, -- the second 3 is dropped
 ---   concurrency = 1, processes = 1, max_tasks = 100, task_timeout = 60, memory_limit = "256M",
+---   crash_retries = 0,
 --- }
 --- --> 1 10
 --- --> 2 20
@@ -106,6 +107,7 @@ local M = {}
 ---@field processes? integer as `-p`, which overrides it
 ---@field config? string the settings file (YAML) beside the job file, unless `--config` names
 --- another
+---@field crash_retries? integer as of `pool.new`; default 1, without any retry 0
 ---@field task_timeout? number as of `pool.new`
 ---@field memory_limit? number|string as of `pool.new`
 ---@field max_tasks? integer as of `pool.new`
