@@ -42,7 +42,8 @@ typedef struct luapool_options {
   double slice;
 
   /* Told of errors that no task has awaited, of those that finalizers raise, and of what `warn`
-   * says after "@on": message and traceback, without a final newline. May be NULL. `text` is valid during the call. */
+   * says after "@on": message and traceback, without a final newline. May be NULL. `text` is
+   * valid during the call. */
   void (*report)(void *user, const char *text);
 
   /* Given what workers write: whole lines, for the host's stdout (1) or stderr (2). May be

@@ -74,11 +74,17 @@ end
 -- {"put", queue_put}: the row of a table of functions. An alias may name the function that it is.
 local alias = { setpeername = "connect", setsockname = "bind" }
 
+local function check_lua_name(path, name, f)
+  local ending = "_" .. name
+  if f:sub(-#ending) ~= ending and f:match("_(%w+)$") ~= alias[name] then
+    row(path, 1, "the Lua function %s is %s, which does not end with %s", name, f, ending)
+  end
+end
+
 local function check_lua_names(path, text)
-  for name, f in text:gmatch('{"(%l[%w_]*)",%s*(%l[%w_]*)}') do
-    local ending = "_" .. name
-    if f:sub(-#ending) ~= ending and f:match("_(%w+)$") ~= alias[name] then
-      row(path, 1, "the Lua function %s is %s, which does not end with %s", name, f, ending)
+  for rows_of in text:gmatch("luaL_Reg [%w_]+%[%] =%s*(%b{})") do
+    for name, f in rows_of:gmatch('{"(%l[%w_]*)",%s*(%l[%w_]*)}') do
+      check_lua_name(path, name, f)
     end
   end
 end
