@@ -176,3 +176,104 @@ describe("what waits for several tasks where nobody may wait", function()
     end)
   end
 end)
+
+describe("the function and the items of a map", function()
+  local function double(n) return n * 2 end
+  local function numbers()
+    local n = 0
+    return function()
+      n = n + 1
+      return n <= 3 and n or nil
+    end
+  end
+
+  it("stand in either order in task.map, where that can be told", function()
+    for _, items in ipairs { { 1, 2, 3 }, false } do
+      local function given() return items or numbers() end
+      assert.are.same({ 2, 4, 6 }, (task.map(double, given()):collect()))
+      assert.are.same({ 2, 4, 6 }, (task.map(given(), double):collect()))
+    end
+    assert.are.same({ 2, 4, 6 }, (task.map(coroutine.wrap(function()
+      for i = 1, 3 do coroutine.yield(i) end
+    end), double):collect()))
+    assert.are.same({ "1", "2", "3" }, (task.map(tostring, numbers()):collect()))
+    assert.are.same({ 1, 1, 1 }, (task.map(one, task.iter(numbers())):collect()))
+    assert.are.same({ 1, 1, 1 }, (task.map(task.iter(numbers()), one):collect()))
+  end)
+
+  it("are in doubt where nothing tells them apart", function()
+    refused("two functions, and nothing tells which gives the items",
+      function() task.map(numbers(), one) end)
+    refused("two functions, and nothing tells", function() task.map(print, tostring) end)
+    refused("two functions, and nothing tells", function() task.map(double, double) end)
+  end)
+
+  it("are told when they were exchanged in pool:map", function()
+    local p <close> = pool.new { processes = 1 }
+    refused("pool:map: the function comes first", function() p:map({ 1, 2 }, double) end)
+    refused("pool:map: the function comes first", function() p:map(numbers(), double) end)
+    refused("pool:starmap: the function comes first", function() p:starmap({ { 1 } }, double) end)
+    assert.are.same({ 2, 4, 6 }, (p:map(double, numbers()):collect()))
+    assert.are.same({ 1, 1, 1 }, (p:map(one, numbers()):collect()))
+  end)
+
+  it("are told when the items are no list", function()
+    local p <close> = pool.new { processes = 1 }
+    local gap, names, far = { 1, nil, 3 }, { a = 1 }, { [1000] = 1 }
+    refused("#2 %(the items%): a list expected, but it has no item 2 and an item %[3%]",
+      function() p:map(one, gap) end)
+    refused("it has no item 1 and a field 'a': the pairs of a table are task.iter%(pairs%(t%)%)",
+      function() p:map(one, names) end)
+    refused("it has no item 1 and an item %[1000%]", function() task.map(one, far) end)
+    refused("bad argument #1 %(the items%)", function() task.map(gap, one) end)
+    refused("a list or a function expected, got 5", function() task.map(one, 5) end)
+    local backwards = {}
+    for i = 100, 1, -1 do backwards[i] = i end
+    local more = { 1, 2, name = "kept", [0] = 0, [-1] = 0, [1.5] = 0 }
+    local proxy = setmetatable({}, { __index = function(_, i) return i <= 3 and i or nil end })
+    for n, list in pairs { [100] = backwards, [2] = more, [0] = {}, [3] = proxy } do
+      assert.are.equal(n, task.map(double, list):drain())
+    end
+  end)
+
+  it("are not walked by ipairs and pairs", function()
+    local map <close> = task.map(one, { 1 })
+    local step, _, from = ipairs(map)
+    refused("luapool.Map: it is iterated as it is", function() step(map, from) end)
+    refused("luapool.Map: it is iterated as it is", function() pairs(map) end)
+  end)
+end)
+
+it("a table that can be called is a function everywhere", function()
+  local function callable(f)
+    return setmetatable({}, { __call = function(_, ...) return f(...) end })
+  end
+  local add = callable(function(a, b) return a + (b or 1) end)
+  local three = callable(function() return 3 end)
+  assert.are.equal(3, task.spawn(add, 1, 2):await())
+  assert.are.same({ 3, n = 1 }, task.gather { three })
+  assert.are.equal(3, (task.all(three)))
+  assert.are.equal(3, task.timeout(5, add, 1, 2))
+  assert.are.equal(3, task.shield(add, 1, 2))
+  assert.are.same({ 2, 3 }, (task.map(add, { 1, 2 }):collect()))
+  do
+    local group <close> = task.group()
+    assert.are.equal(3, group:spawn(add, 1, 2):await())
+  end
+  local told, ticked = task.promise(), task.promise()
+  task.spawn(one):on_done(callable(function(t) told:resolve(t:await()) end))
+  assert.are.equal(1, told:await())
+  local ticker <close> = task.every(0.001, callable(function() ticked:resolve() end))
+  ticked:await()
+  local p <close> = pool.new {
+    processes = 1, init = callable(function(n) rawset(_G, "base", n) end), init_args = { 40 },
+  }
+  local sum = callable(function(n) return rawget(_G, "base") + n end)
+  assert.are.equal(42, p:apply(sum, 2))
+  assert.are.equal(42, p:submit(sum, 2):await())
+  assert.are.same({ 41, 42 }, (p:map(sum, { 1, 2 }):collect()))
+  assert.are.same({ 41, 42 }, (p:starmap(sum, { { 1 }, { 2 } }):collect()))
+  local other = process.new(add, { args = { 1, 2 } })
+  other:start()
+  assert.are.equal(3, other:join())
+end)

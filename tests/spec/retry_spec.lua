@@ -126,13 +126,12 @@ describe("what is retried", function()
   end)
 
   it("is no mistake in the program", function()
-    local nothing
-    local calls = 0
+    local empty, calls = {}, 0
     for mistake, text in pairs {
       [function() return undefined_name.get() end] = "global 'undefined_name'", -- luacheck: ignore
       [function() return undefined_name() end] = "global 'undefined_name'", -- luacheck: ignore
       [function() return undefined_name + 1 end] = "global 'undefined_name'", -- luacheck: ignore
-      [function() return nothing() end] = "call a nil value",
+      [function() return empty.call() end] = "call a nil value",
       [function() return task.slep(1) end] = "field 'slep'",
       [function() return task.sleep "soon" end] = "bad argument #1 to 'task.sleep'",
     } do
