@@ -1,7 +1,10 @@
--- Each file of runtime/ has a line in runtime/README.md, and each line a file. Prints TAP.
+-- Each file of runtime/ and each folder and file of bindings/ has a line in runtime/README.md, and
+-- each line stands for one. Prints TAP.
+package.path = "tests/lint/?.lua;" .. package.path
+local tree = require "tree"
 
-local tour = assert(io.open "runtime/README.md"):read "a"
-local listed, problems = {}, {}
+local tour = table.concat(tree.lines "runtime/README.md", "\n")
+local listed, found, rows = {}, {}, {}
 
 for row in tour:gmatch "\n| (`[^|]*`) |" do
   for name in row:gmatch "`([^`]+)`" do
@@ -11,19 +14,17 @@ for row in tour:gmatch "\n| (`[^|]*`) |" do
   end
 end
 
-local found = {}
-for path in io.popen("find runtime -name '*.[ch]' | sort"):lines() do
-  local name = path:gsub("^runtime/", "")
-  found[name] = true
-  if not listed[name] then problems[#problems + 1] = name .. " has no line in runtime/README.md" end
-end
-for name in pairs(listed) do
-  if not found[name] then
-    problems[#problems + 1] = name .. " of runtime/README.md does not exist"
-  end
+-- A file of a folder of bindings/ is found as its folder.
+for _, path in ipairs(tree.files({ "runtime", "bindings" }, { ".c", ".h" })) do
+  local name = path:match "^bindings/[%w_]+/" or path:gsub("^runtime/", "")
+  if name ~= "bindings/bindings.h" then found[name] = true end
 end
 
-print "1..1"
-print((#problems == 0 and "ok" or "not ok") .. " 1 - the tour names every file of runtime/")
-for _, problem in ipairs(problems) do print("# " .. problem) end
-os.exit(#problems == 0)
+for name in pairs(found) do
+  if not listed[name] then rows[#rows + 1] = name .. " has no line in runtime/README.md" end
+end
+for name in pairs(listed) do
+  if not found[name] then rows[#rows + 1] = name .. " of runtime/README.md does not exist" end
+end
+table.sort(rows)
+tree.finish("the tour names every file of runtime/ and every folder of bindings/", rows)
