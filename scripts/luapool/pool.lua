@@ -184,7 +184,7 @@ end
 --- ```lua
 --- local p <close> = pool.new { processes = 1, crash_retries = 0 }
 --- print(p:apply(string.rep, "ab", 2)) --> abab
---- local ok, e = pcall(p.apply, p, function() os.execute("kill -9 $PPID") end)
+--- local ok, e = pcall(p.apply, p, function() os.execute("kill -9 " .. luapool.worker.pid) end)
 --- print(e.kind, e.signal) --> worker_died 9
 --- local hasty <close> = pool.new { processes = 1, task_timeout = 0.1 }
 --- print(select(2, pcall(hasty.apply, hasty, function() while true do end end)).kind) --> timeout

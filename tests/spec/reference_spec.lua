@@ -180,7 +180,7 @@ end
 local failures = {
   { "pool", "worker_died", in_pool, { crash_retries = 0 }, function()
     io.stderr:write "its last line\n"
-    os.execute "kill -9 $PPID"
+    os.execute("kill -9 " .. require("luapool").worker.pid)
   end },
   { "pool", "worker_died", in_pool, { crash_retries = 0 }, os.exit, 3 },
   { "pool", "cannot_send", in_pool, {}, print, coroutine.create(print) },
