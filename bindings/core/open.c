@@ -13,6 +13,7 @@
 #include "bindings/core/watchdog.h"
 #include "runtime/base/cgroup.h"
 #include "runtime/base/write.h"
+#include "runtime/base/grace.h"
 #include "runtime/loop/dump.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
@@ -89,6 +90,15 @@ static int core_write(lua_State *L) {
   return 1;
 }
 
+/* core.grace: seconds of the steps of an ending that are taken in Lua: see base/grace.h. */
+static void push_grace(lua_State *L) {
+  lua_createtable(L, 0, 2);
+  lua_pushnumber(L, lp_grace_seconds(LP_GRACE_STOP));
+  lua_setfield(L, -2, "stop");
+  lua_pushnumber(L, lp_grace_seconds(LP_GRACE_STUCK));
+  lua_setfield(L, -2, "stuck");
+}
+
 int luaopen_luapool_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"cpus", core_cpus},
                                        {"pid", core_pid},
@@ -104,6 +114,8 @@ int luaopen_luapool_core(lua_State *L) {
   luaL_setfuncs(L, lpb_core_watchdog_functions, 0);
   lua_pushliteral(L, LP_VERSION);
   lua_setfield(L, -2, "version");
+  push_grace(L);
+  lua_setfield(L, -2, "grace");
   lpb_core_signals_open(L);
   lpb_core_watchdog_open(L);
   return 1;

@@ -6,14 +6,12 @@
 #include <string.h>
 
 #include "runtime/base/error.h"
+#include "runtime/base/grace.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
-
-/* How long cancelled tasks may take to unwind before they are dropped, in milliseconds. */
-enum { GRACE = 5000 };
 
 static void drop_tasks(lp_state *st) {
   lp_task *t;
@@ -106,7 +104,7 @@ static bool has_work(lp_state *st) {
 static void end_tasks(lp_state *st) {
   uv_timer_t grace;
   uv_timer_init(st->loop, &grace);
-  uv_timer_start(&grace, end_grace, GRACE, 0);
+  uv_timer_start(&grace, end_grace, LP_GRACE_CLOSE, 0);
   lp_part_stop_all(st);
   while (has_work(st) && uv_is_active((uv_handle_t *)&grace)) {
     cancel_tasks(st); /* also those that others have spawned on their way out */

@@ -6,6 +6,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/base/grace.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pool/dispatch.h"
 #include "runtime/pool/protocol.h"
@@ -17,8 +18,6 @@ enum { MOST_EARLY_DEATHS = 5, MOST_RERUNS = 20 };
 
 /* Seconds. */
 static const double FIRST_BACKOFF = 0.05; /* doubled with each early death */
-static const double TERMINATE_GRACE = 2;  /* from "exit" to SIGKILL */
-static const double STUCK_GRACE = 1;      /* beyond task_timeout */
 static const double WATCH_EVERY = 0.25;
 
 /* ---- whether the loop must go on ---- */
@@ -300,7 +299,8 @@ void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
  * killed. */
 static void on_watchdog(lp_timer *t) {
   lp_pool *pool = lp_list_of(t, lp_pool, watchdog);
-  double now = lp_loop_now(), most = pool->options.task_timeout + STUCK_GRACE;
+  double now = lp_loop_now(),
+         most = pool->options.task_timeout + lp_grace_seconds(LP_GRACE_STUCK);
   lp_list_each (link, &pool->members) {
     lp_slot *slot = lp_list_of(link, lp_slot, member);
     uint64_t number = slot->shared->on_cpu;
@@ -446,7 +446,8 @@ void lp_pool_terminate(lp_pool *pool) {
   }
   lp_timer_stop(&pool->fleet->st->timers, &pool->backoff);
   check_leaving(pool);
-  if (!pool->ended && lp_loop_after(pool->fleet->st, &pool->grace, TERMINATE_GRACE) < 0)
+  if (!pool->ended &&
+      lp_loop_after(pool->fleet->st, &pool->grace, lp_grace_seconds(LP_GRACE_WORKER)) < 0)
     kill_all(pool);
 }
 

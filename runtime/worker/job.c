@@ -9,16 +9,13 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/base/grace.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 #include "runtime/wire/wire.h"
 
 enum { MOST_SCRATCH = 1 << 20 }; /* bytes kept between answers */
-
-/* Seconds that a cancelled task which does not wait may go on, and when the worker is to exit.
- */
-static const double GRACE = 5, LAST_GRACE = 0.5;
 
 void lp_job_open(lp_jobs *jobs, lp_state *st) {
   jobs->st = st;
@@ -295,10 +292,10 @@ static void cancel_waiting(lp_job *job) {
   free_job(job);
 }
 
-/* One that does not wait never learns of it, and is closed after `grace` seconds. */
-static void cancel_running(lp_job *job, double grace) {
+/* One that does not wait never learns of it, and is closed after `grace` milliseconds. */
+static void cancel_running(lp_job *job, int grace) {
   job->cancelled = true;
-  lp_loop_after(job->jobs->st, &job->timer, grace);
+  lp_loop_after(job->jobs->st, &job->timer, lp_grace_seconds(grace));
   lp_task_stop(job->task);
 }
 
@@ -317,7 +314,7 @@ void lp_job_cancel(lp_jobs *jobs, uint64_t number) {
   }
   lp_list_each (it, &jobs->running) {
     lp_job *job = lp_list_of(it, lp_job, link);
-    if (job->head.number == number) cancel_running(job, GRACE);
+    if (job->head.number == number) cancel_running(job, LP_GRACE_TASK);
   }
 }
 
@@ -325,7 +322,7 @@ void lp_job_cancel_all(lp_jobs *jobs) {
   while (!lp_list_empty(&jobs->waiting))
     cancel_waiting(lp_list_of(jobs->waiting.next, lp_job, link));
   lp_list_each (link, &jobs->running)
-    cancel_running(lp_list_of(link, lp_job, link), LAST_GRACE);
+    cancel_running(lp_list_of(link, lp_job, link), LP_GRACE_LAST);
 }
 
 static void free_list(lp_list *list, size_t offset) {

@@ -11,8 +11,6 @@ local task = require "luapool.task"
 local text_of = require("luapool.error.core").text
 local usage = require "luapool.internal.usage"
 
-local GRACE = 5 -- seconds that a script has to end after a first signal
-
 local M = {
   usage = "run FILE [options] [-- ARGS...]",
   summary = "run a job file or a script",
@@ -130,7 +128,7 @@ function Run:stop(status, what, count)
   if count > 1 then exit_now(status) end
   self.status = self.status or status
   self.file:cancel(what)
-  task.sleep(GRACE)
+  task.sleep(core.grace.stop)
   exit_now(status)
 end
 

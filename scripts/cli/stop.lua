@@ -8,10 +8,6 @@ local task = require "luapool.task"
 
 local M = {}
 
--- Main is stuck, in a C function for example, when so many seconds after the timeout no task has
--- run. Then the process is ended without more ado.
-local STUCK = 1
-
 local stops = {
   INT = { 130, "interrupted" },
   TERM = { 143, "terminated" },
@@ -48,7 +44,7 @@ function M.listen(timeout, on_stop)
   if not timeout then return end
   local what = ("stopped by --timeout %g"):format(timeout)
   task.spawn(function()
-    local dog <close> = core.watchdog(timeout + STUCK, 4, ("luapool: %s\n"):format(what))
+    local dog <close> = core.watchdog(timeout + core.grace.stuck, 4, ("luapool: %s\n"):format(what))
     task.sleep(timeout)
     dog:close()
     on_stop(4, what, 1)

@@ -3,6 +3,7 @@
 -- items are in flight; what the workers do stands in luapool.job.worker. Main only; cli.run
 -- calls it.
 
+local core = require "luapool.core"
 local carry = require("luapool.internal.job.worker").carry
 local errors = require "luapool.error"
 local line_of_user = require("luapool.error.core").where
@@ -18,7 +19,7 @@ local summary = require "luapool.internal.job.summary"
 local task = require "luapool.task"
 
 -- How long running tasks may go on after the first Ctrl-C, then `done`, and what is cancelled.
-local GRACE = 5
+local GRACE = core.grace.stop
 
 local M = {}
 
