@@ -35,7 +35,7 @@ end
 local formats = {
   text = function(level, text, worker, name)
     local who = (worker and " worker " .. worker or "") .. (name and " " .. name or "")
-    return ("%s %-5s%s: %s\n"):format(os.date "%Y-%m-%d %H:%M:%S", level, who, text)
+    return ("%s %s%s: %s\n"):format(os.date "%Y-%m-%d %H:%M:%S", level, who, text)
   end,
   json = function(level, text, worker, name)
     return json.encode({

@@ -443,7 +443,7 @@ return {
 LUA
 expect_status 0
 expect_out true
-expect_err_like "warn *: job.lua:3: ctx.found is set in main: fetch and process run in workers"
+expect_err_like "warn: job.lua:3: ctx.found is set in main: fetch and process run in workers"
 
 it "calls tables that can be called, wherever a job has a function"
 job <<'LUA'
