@@ -17,7 +17,7 @@
 #include "runtime/loop/dump.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
-#include "runtime/pool/fleet.h"
+#include "runtime/pool/stall.h"
 
 /* core.cpus() -> number of processors that this process may use: affinity and control group. */
 static int core_cpus(lua_State *L) {
@@ -61,7 +61,7 @@ static int core_pid(lua_State *L) {
 /* core.dump() -> text: what each task of this process waits for, since when, and where. Asks
  * the workers for theirs, which they write to stderr. */
 static int core_dump(lua_State *L) {
-  lp_fleet_dump(lp_state_of(L));
+  lp_stall_show_all(lp_state_of(L));
   lp_dump_push(L);
   return 1;
 }

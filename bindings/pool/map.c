@@ -300,7 +300,7 @@ static int pool_map(lua_State *L) {
   lua_setiuservalue(L, -2, 1);
   uint32_t nprotos = (uint32_t)(protos->len / sizeof(uint32_t));
   const uint32_t *numbers = (const uint32_t *)protos->data;
-  m->snapshot = lp_snapshot_new(pool, numbers, nprotos, bytes->data, bytes->len);
+  m->snapshot = lp_pool_snapshot(pool, numbers, nprotos, bytes->data, bytes->len);
   if (!m->snapshot) return lp_raise_code(L, LP_EMEMORY, "cannot send the function");
   begin(m, pool);
   return 1;

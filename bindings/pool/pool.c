@@ -14,7 +14,7 @@
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
 #include "runtime/pool/fleet.h"
-#include "runtime/pool/remote.h"
+#include "runtime/pool/object.h"
 #include "runtime/pool/slot.h"
 #include "runtime/wire/wire.h"
 
@@ -31,10 +31,10 @@ lp_pool *lpb_pool_check(lua_State *L, int arg) {
 static void pin_objects(lua_State *L, lp_fleet *f, lp_buf *list) {
   const uint32_t *objects = (const uint32_t *)f->objects.data;
   for (size_t i = 0; i < f->objects.len / sizeof *objects; i++) {
-    uint32_t number = objects[i] | LP_REMOTE_OBJECT;
+    uint32_t number = objects[i] | LP_OBJECT_BIT;
     int rc = lp_buf_append(list, &number, sizeof number);
     if (rc < 0) lp_raise_code(L, rc, "cannot send the task");
-    lp_remote_pin(L, objects[i]);
+    lp_object_pin(L, objects[i]);
   }
 }
 

@@ -6,7 +6,7 @@
 
 #include "bindings/class.h"
 #include "runtime/pool/fleet.h"
-#include "runtime/pool/pool.h"
+#include "runtime/pool/object.h"
 #include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
 #include "runtime/wire/wire.h"
@@ -80,7 +80,7 @@ static int remote_answer(lua_State *L) {
                          .status = (uint32_t)luaL_checkinteger(L, 3),
                          .taken = (uint64_t)luaL_checkinteger(L, 4)};
   if (!r->slot) return 0;
-  lp_buf *objects = &r->slot->pool->fleet->objects;
+  lp_buf *objects = &lp_fleet_find(r->st)->objects;
   lp_remote_answer(L, r, &head, lua_gettop(L) - 4, objects);
   if (!head.objects) return 0;
   lua_createtable(L, (int)head.objects, 0);
@@ -170,19 +170,19 @@ static int remote_gc(lua_State *L) {
 
 /* core.objects() -> the weak table of all objects that were sent, by number. */
 static int sync_objects(lua_State *L) {
-  lp_remote_objects(L);
+  lp_object_table(L);
   return 1;
 }
 
 /* core.pin(number). The object stays alive until it is unpinned as often. */
 static int sync_pin(lua_State *L) {
-  lp_remote_pin(L, (uint32_t)luaL_checkinteger(L, 1));
+  lp_object_pin(L, (uint32_t)luaL_checkinteger(L, 1));
   return 0;
 }
 
 /* core.unpin(number). */
 static int sync_unpin(lua_State *L) {
-  lp_remote_unpin(lp_state_of(L), (uint32_t)luaL_checkinteger(L, 1));
+  lp_object_unpin(lp_state_of(L), (uint32_t)luaL_checkinteger(L, 1));
   return 0;
 }
 

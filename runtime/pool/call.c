@@ -6,8 +6,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
-#include "runtime/pool/pool.h"
-#include "runtime/pool/remote.h"
+#include "runtime/pool/object.h"
 
 enum { SMALL = 32 }; /* bytes: most results are no longer */
 
@@ -32,7 +31,7 @@ lp_call *lp_call_new(lp_snapshot *snapshot, const uint32_t *protos, uint32_t npr
 
 void lp_call_release(lp_call *call) {
   if (--call->holders > 0) return;
-  if (call->fleet) lp_remote_unpin_all(call->fleet->st, lp_call_protos(call), call->protos);
+  if (call->st) lp_object_unpin_all(call->st, lp_call_protos(call), call->protos);
   if (call->snapshot) lp_snapshot_release(call->snapshot);
   if (call->result != lp_call_bytes(call)) lp_alloc_free(call->result);
   lp_death_free(call->death);

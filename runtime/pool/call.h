@@ -14,7 +14,7 @@
 #include "runtime/pool/snapshot.h"
 
 typedef struct lp_slot lp_slot;
-typedef struct lp_fleet lp_fleet;
+typedef struct lp_pool lp_pool;
 
 typedef enum {
   LP_CALL_PENDING, /* in pool->pending */
@@ -31,7 +31,7 @@ typedef enum {
 typedef struct lp_call {
   lp_list link;
   lp_pool *pool;
-  lp_fleet *fleet;
+  lp_state *st;  /* NULL before it is submitted */
   lp_slot *slot; /* where it is when it is sent, */
   uint64_t turn; /* and its place among the calls that this slot was sent */
   lp_snapshot *snapshot;

@@ -1,5 +1,5 @@
-/* pool/fleet.c: the forkserver's reports go to the slot they are about. Layer: pool. Process:
- * main. */
+/* pool/fleet.c: the forkserver's reports go to the worker that they are about. Layer: pool.
+ * Process: main. */
 #include "runtime/pool/fleet.h"
 
 #include <signal.h>
@@ -9,51 +9,51 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
-#include "runtime/pool/pool.h"
-#include "runtime/pool/protocol.h"
-#include "runtime/pool/slot.h"
 #include "runtime/wire/wire.h"
 
-static lp_slot *find(lp_forkserver *fs, uint32_t id) {
+static lp_fleet_worker *find(lp_forkserver *fs, uint32_t id) {
   lp_fleet *f = lp_forkserver_owner(fs);
-  lp_list_each (link, &f->slots) {
-    lp_slot *slot = lp_list_of(link, lp_slot, all);
-    if (slot->spawn_id == id) return slot;
+  lp_list_each (link, &f->workers) {
+    lp_fleet_worker *w = lp_list_of(link, lp_fleet_worker, link);
+    if (w->id == id) return w;
   }
   return NULL;
 }
 
 static void on_started(lp_forkserver *fs, uint32_t id, pid_t pid) {
-  lp_slot *slot = find(fs, id);
-  if (slot) lp_slot_started(slot, pid);
+  lp_fleet_worker *w = find(fs, id);
+  if (w) w->events->started(w, pid);
 }
 
 /* The kernel's counts are looked at only when a worker was killed as the kernel kills. */
 static void on_ended(lp_forkserver *fs, uint32_t id, const lp_forkserver_end *end) {
   lp_fleet *f = lp_forkserver_owner(fs);
-  lp_slot *slot = find(fs, id);
-  if (!slot) return;
+  lp_fleet_worker *w = find(fs, id);
+  if (!w) return;
   bool killed = end->status == SIGKILL;
-  lp_slot_exited(slot, end, killed ? lp_oom_look(&f->oom) : LP_DEATH_PLAIN);
+  w->events->exited(w, end, killed ? lp_oom_look(&f->oom) : LP_DEATH_PLAIN);
 }
 
 static void on_stopped(lp_forkserver *fs, uint32_t id, pid_t pid, bool stopped) {
-  lp_slot *slot = find(fs, id);
+  lp_fleet_worker *w = find(fs, id);
   (void)pid;
-  if (slot) lp_slot_frozen(slot, stopped);
+  if (w) w->events->frozen(w, stopped);
 }
 
+/* All workers have died with it. Those that start meanwhile in their place belong to a new one.
+ */
 static void on_gone(lp_forkserver *fs) {
   lp_fleet *f = lp_forkserver_owner(fs);
   f->forkserver = NULL;
   lp_forkserver_close(fs);
   const lp_forkserver_end end = {.status = SIGKILL};
-  lp_list orphans; /* their replacements, of a new forkserver, are none */
+  lp_list orphans;
   lp_list_init(&orphans);
-  lp_list_join(&orphans, &f->slots);
+  lp_list_join(&orphans, &f->workers);
   for (lp_list *link; (link = lp_list_shift(&orphans));) {
-    lp_list_push(&f->slots, link);
-    lp_slot_exited(lp_list_of(link, lp_slot, all), &end, LP_DEATH_ORPHAN);
+    lp_fleet_worker *w = lp_list_of(link, lp_fleet_worker, link);
+    lp_list_push(&f->workers, link);
+    w->events->exited(w, &end, LP_DEATH_ORPHAN);
   }
 }
 
@@ -73,24 +73,20 @@ static int start_forkserver(lp_fleet *f) {
   return rc;
 }
 
-int lp_fleet_spawn(lp_fleet *f, const lp_spawn *spawn) {
+int lp_fleet_spawn(lp_fleet *f, lp_fleet_worker *w, lp_spawn *spawn) {
   int rc = f->forkserver ? 0 : start_forkserver(f);
-  return rc < 0 ? rc : lp_forkserver_spawn(f->forkserver, spawn);
+  spawn->id = w->id = ++f->spawns;
+  if (rc == 0) rc = lp_forkserver_spawn(f->forkserver, spawn);
+  if (rc == 0) lp_list_push(&f->workers, &w->link);
+  return rc;
 }
 
 void lp_fleet_wake(lp_fleet *f) {
   if (f->forkserver) lp_forkserver_wake(f->forkserver);
 }
 
-void lp_fleet_kill(lp_fleet *f, uint32_t spawn_id, int signum) {
-  if (f->forkserver) lp_forkserver_kill(f->forkserver, spawn_id, signum);
-}
-
-void lp_fleet_dump(lp_state *st) {
-  lp_fleet *f = lp_fleet_find(st);
-  if (!f) return;
-  lp_list_each (link, &f->slots)
-    lp_slot_say(lp_list_of(link, lp_slot, all), LP_SAY_DUMP, NULL, 0);
+void lp_fleet_kill(lp_fleet *f, const lp_fleet_worker *w, int signum) {
+  if (f->forkserver) lp_forkserver_kill(f->forkserver, w->id, signum);
 }
 
 static void copy_proto(lua_State *L, lp_fleet *f, uint32_t number) {
@@ -119,19 +115,28 @@ static lp_fleet *of(lp_part *part) {
 }
 
 static void stop_fleet(lp_part *part) {
-  lp_list_each (link, &of(part)->pools) lp_pool_terminate(lp_list_of(link, lp_pool, link));
+  lp_list_each (link, &of(part)->pools) {
+    lp_fleet_pool *p = lp_list_of(link, lp_fleet_pool, link);
+    p->stop(p);
+  }
 }
 
 static bool is_busy(const lp_part *part) {
-  return !lp_list_empty(&lp_list_of(part, lp_fleet, part)->slots);
+  return !lp_list_empty(&lp_list_of(part, lp_fleet, part)->workers);
 }
 
 static void close_fleet(lp_part *part) {
   lp_fleet *f = of(part);
-  lp_list_each (link, &f->pools) lp_pool_kill(lp_list_of(link, lp_pool, link));
+  lp_list_each (link, &f->pools) {
+    lp_fleet_pool *p = lp_list_of(link, lp_fleet_pool, link);
+    p->kill(p);
+  }
   lp_forkserver_close(f->forkserver); /* ends every worker */
   f->forkserver = NULL;
-  lp_list_each (slot, &f->slots) lp_slot_drop(lp_list_of(slot, lp_slot, all));
+  lp_list_each (link, &f->workers) {
+    lp_fleet_worker *w = lp_list_of(link, lp_fleet_worker, link);
+    w->events->dropped(w);
+  }
 }
 
 /* A forkserver that no pool has needed ends when main hangs up. */
@@ -158,7 +163,7 @@ int lp_fleet_open(lp_state *st, int socket, pid_t pid, const char *program) {
   f->program = program;
   f->doubted = UINT64_MAX;
   lp_list_init(&f->pools);
-  lp_list_init(&f->slots);
+  lp_list_init(&f->workers);
   lp_part_add(st, &f->part, &class);
   return 0;
 }

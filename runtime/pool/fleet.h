@@ -1,6 +1,6 @@
-/* pool/fleet.h: all pools of a runtime and what they share: the forkserver and the bytecode of
- * sent prototypes. Layer: pool. Process: main. Owner: the runtime, of
- * which it is a part. */
+/* pool/fleet.h: what all pools of a runtime share: the forkserver and the bytecode of sent
+ * prototypes. Pools and workers register here and are called back. Layer: pool. Process: main.
+ * Owner: the runtime, of which it is a part. */
 #ifndef LP_POOL_FLEET_H
 #define LP_POOL_FLEET_H
 
@@ -13,7 +13,30 @@
 #include "runtime/loop/part.h"
 #include "runtime/pool/oom.h"
 
-typedef struct lp_slot lp_slot;
+/* A worker as the forkserver knows it. The slot embeds it. */
+typedef struct lp_fleet_worker {
+  lp_list link; /* in fleet->workers */
+  uint32_t id;  /* unique in the fleet */
+  const struct lp_fleet_events *events;
+} lp_fleet_worker;
+
+typedef struct lp_fleet_events {
+  /* It has been forked. */
+  void (*started)(lp_fleet_worker *w, pid_t pid);
+  /* It has been reaped, or could not be forked. `cause` is what the kernel tells of it. */
+  void (*exited)(lp_fleet_worker *w, const lp_forkserver_end *end, lp_death_cause cause);
+  /* It was stopped by a signal, or goes on. */
+  void (*frozen)(lp_fleet_worker *w, bool frozen);
+  /* The runtime is being closed and all workers are dead: what is unread is lost. */
+  void (*dropped)(lp_fleet_worker *w);
+} lp_fleet_events;
+
+/* A pool as its runtime knows it. The pool embeds it. */
+typedef struct lp_fleet_pool {
+  lp_list link;                          /* in fleet->pools */
+  void (*stop)(struct lp_fleet_pool *p); /* the runtime begins to close: cancel everything */
+  void (*kill)(struct lp_fleet_pool *p); /* end it by force */
+} lp_fleet_pool;
 
 typedef struct lp_fleet {
   lp_part part;
@@ -22,9 +45,9 @@ typedef struct lp_fleet {
   int given_socket;          /* of a forkserver that the program has forked, */
   pid_t given_pid;           /* until the first spawn takes it over; or 0 */
   const char *program;       /* what to start another one with */
-  lp_list pools;
-  lp_list slots;    /* all workers that are not gone */
-  uint32_t spawns;  /* the id of the latest worker */
+  lp_list pools;             /* of lp_fleet_pool */
+  lp_list workers;           /* of lp_fleet_worker: those that are not gone */
+  uint32_t spawns;           /* the id of the latest worker */
   uint64_t doubted; /* tasks that main had resumed when its loop had nothing to wait for and
                        some worker did not stand still; see stall.h */
   lp_oom oom;
@@ -41,18 +64,15 @@ int lp_fleet_open(lp_state *st, int socket, pid_t pid, const char *program);
 /* The fleet of a runtime, or NULL: a worker has none. */
 lp_fleet *lp_fleet_find(const lp_state *st);
 
-/* Asks the forkserver for the slot's worker, starting a forkserver when there is none. Returns
- * 0 or a negative code. */
-int lp_fleet_spawn(lp_fleet *f, const lp_spawn *spawn);
+/* Asks the forkserver for a worker, starting a forkserver when there is none. Gives the worker
+ * its id and, on success, registers it. Returns 0 or a negative code. */
+int lp_fleet_spawn(lp_fleet *f, lp_fleet_worker *w, lp_spawn *spawn);
 
 /* Lets a forkserver that somebody has stopped go on. */
 void lp_fleet_wake(lp_fleet *f);
 
-/* Sends a signal to the worker of a spawn, when it lives. */
-void lp_fleet_kill(lp_fleet *f, uint32_t spawn_id, int signum);
-
-/* Asks every worker for what its tasks wait for: it writes that to its stderr. */
-void lp_fleet_dump(lp_state *st);
+/* Sends a signal to a worker, when it lives. */
+void lp_fleet_kill(lp_fleet *f, const lp_fleet_worker *w, int signum);
 
 /* Sees to it that the bytecode of these prototypes is at hand. Raises for want of memory. */
 void lp_fleet_learn(lua_State *L, lp_fleet *f, const uint32_t *numbers, uint32_t n);

@@ -10,9 +10,8 @@
 #include "runtime/loop/loop.h"
 #include "runtime/pool/dispatch.h"
 #include "runtime/pool/protocol.h"
-#include "runtime/pool/remote.h"
+#include "runtime/pool/object.h"
 #include "runtime/pool/slot.h"
-#include "runtime/pool/stall.h"
 
 enum { MOST_EARLY_DEATHS = 5, MOST_RERUNS = 20 };
 
@@ -22,6 +21,16 @@ static const double WATCH_EVERY = 0.25;
 
 /* ---- whether the loop must go on ---- */
 
+bool lp_pool_moves(const lp_pool *pool) {
+  lp_list_each (link, &pool->members)
+    if (lp_slot_moves(lp_list_of(link, lp_slot, member))) return true;
+  return false;
+}
+
+void lp_pool_probe(lp_pool *pool) {
+  lp_list_each (link, &pool->members) lp_slot_probe(lp_list_of(link, lp_slot, member));
+}
+
 enum { IDLE = 1000 }; /* milliseconds without a task in main: then workers are probed */
 
 static void on_hold(uv_timer_t *timer) {
@@ -29,7 +38,7 @@ static void on_hold(uv_timer_t *timer) {
   uint64_t resumes = pool->fleet->st->resumes;
   if (pool->resumes == resumes) {
     lp_fleet_wake(pool->fleet);
-    lp_stall_ask(pool);
+    lp_pool_probe(pool);
   }
   pool->resumes = resumes;
   lp_pool_hold(pool);
@@ -45,7 +54,7 @@ void lp_pool_hold(lp_pool *pool) {
   if (!pool->opened) return;
   bool doubted = pool->fleet->doubted == pool->fleet->st->resumes;
   bool on = (busy(pool) && lp_list_empty(&pool->members)) ||
-            ((busy(pool) || doubted) && lp_stall_any_moves(pool));
+            ((busy(pool) || doubted) && lp_pool_moves(pool));
   if (on && !uv_is_active((uv_handle_t *)&pool->hold))
     uv_timer_start(&pool->hold, on_hold, IDLE, IDLE);
   if (!on) uv_timer_stop(&pool->hold);
@@ -71,9 +80,9 @@ static void close_handles(lp_pool *pool) {
 
 void lp_pool_release(lp_pool *pool) {
   if (--pool->holders > 0) return;
-  lp_list_remove(&pool->link);
+  lp_list_remove(&pool->member.link);
   lp_buf_close(&pool->setup);
-  lp_remote_unpin_all(pool->fleet->st, (const uint32_t *)pool->objects.data,
+  lp_object_unpin_all(pool->fleet->st, (const uint32_t *)pool->objects.data,
                       (uint32_t)(pool->objects.len / sizeof(uint32_t)));
   lp_buf_close(&pool->objects);
   lp_alloc_free(pool->slots);
@@ -339,7 +348,7 @@ static int grow_table(lp_pool *pool) {
 }
 
 int lp_pool_submit(lp_pool *pool, lp_call *call) {
-  call->fleet = pool->fleet;
+  call->st = pool->fleet->st;
   call->pool = pool;
   if (pool->killed || pool->ended) return LP_ECLOSED;
   if (!pool->nvacant && grow_table(pool) < 0) return LP_EMEMORY;
@@ -406,6 +415,24 @@ void lp_pool_finish(lp_call *call, lp_call_state state) {
   lp_call_release(call);
 }
 
+static void on_snapshot_dropped(lp_snapshot *s) {
+  lp_pool *pool = s->owner;
+  lp_list_each (link, &pool->members)
+    lp_slot_forget(lp_list_of(link, lp_slot, member), s->number);
+  lp_pool_release(pool);
+}
+
+lp_snapshot *lp_pool_snapshot(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
+                              const char *bytes, size_t len) {
+  lp_snapshot *s = lp_snapshot_new(pool->fleet->st, protos, nprotos, bytes, len);
+  if (!s) return NULL;
+  s->number = ++pool->snapshots;
+  s->dropped = on_snapshot_dropped;
+  s->owner = pool;
+  pool->holders++;
+  return s;
+}
+
 void lp_pool_cancel(lp_call *call) {
   if (lp_call_ended(call) || call->cancelling) return;
   call->cancelling = true;
@@ -456,6 +483,13 @@ void lp_pool_kill(lp_pool *pool) {
   kill_all(pool);
 }
 
+static void on_fleet_stop(lp_fleet_pool *p) {
+  lp_pool_terminate(lp_list_of(p, lp_pool, member));
+}
+static void on_fleet_kill(lp_fleet_pool *p) {
+  lp_pool_kill(lp_list_of(p, lp_pool, member));
+}
+
 static void open_handles(lp_pool *pool) {
   uv_timer_init(pool->fleet->st->loop, &pool->hold);
   pool->hold.data = pool;
@@ -471,7 +505,7 @@ lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf 
   lp_pool *pool = lp_alloc_new(sizeof *pool);
   *error = LP_EMEMORY;
   if (!pool) return NULL;
-  lp_list_init(&pool->link);
+  lp_list_init(&pool->member.link);
   lp_list_init(&pool->members);
   lp_list_init(&pool->pending);
   lp_list_init(&pool->charged);
@@ -483,7 +517,9 @@ lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf 
   pool->slots = lp_alloc_new(options->processes * sizeof(lp_slot *));
   if (!pool->slots || lp_buf_append(&pool->setup, setup->data, setup->len) < 0) goto fail;
   open_handles(pool);
-  lp_list_push(&f->pools, &pool->link);
+  pool->member.stop = on_fleet_stop;
+  pool->member.kill = on_fleet_kill;
+  lp_list_push(&f->pools, &pool->member.link);
   start_missing(pool);
   return pool;
 fail:

@@ -36,7 +36,7 @@ typedef struct lp_pool_options {
 } lp_pool_options;
 
 struct lp_pool {
-  lp_list link; /* in fleet->pools */
+  lp_fleet_pool member; /* of the fleet */
   lp_fleet *fleet;
   int holders;
   lp_pool_options options;
@@ -85,6 +85,11 @@ lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf 
  * has ended. Returns 0, LP_EMEMORY, or LP_ECLOSED. */
 int lp_pool_submit(lp_pool *pool, lp_call *call);
 
+/* A snapshot for calls of this pool, with one holder; it holds the pool. Workers are told to
+ * forget it when the last holder has gone. NULL for want of memory. */
+lp_snapshot *lp_pool_snapshot(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
+                              const char *bytes, size_t len);
+
 /* Counts a call that cannot be sent: it has failed, its result is the error. */
 void lp_pool_refuse(lp_pool *pool, lp_call *call);
 
@@ -124,8 +129,16 @@ void lp_pool_retire(lp_pool *pool, lp_slot *slot);
  * none can be started now. */
 lp_slot *lp_pool_start_alone(lp_pool *pool, uint32_t id);
 
-/* For slots. */
+/* Whether some worker of the pool may go on without a message of main; see stall.h. */
+bool lp_pool_moves(const lp_pool *pool);
+
+/* Asks all workers that may to say so once they cannot. */
+void lp_pool_probe(lp_pool *pool);
+
+/* Lets the pool keep the loop alive when it must, and only then. */
 void lp_pool_hold(lp_pool *pool);
+
+/* For slots. */
 lp_call *lp_pool_find(lp_pool *pool, uint64_t number);
 void lp_pool_finish(lp_call *call, lp_call_state state);
 void lp_pool_leave_slot(lp_call *call);

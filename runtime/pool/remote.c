@@ -9,12 +9,13 @@
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
-#include "runtime/pool/pool.h"
+#include "runtime/pool/fleet.h"
+#include "runtime/pool/object.h"
 #include "runtime/pool/slot.h"
 #include "runtime/wire/wire.h"
 
-/* Their addresses are keys of the registry. */
-static const char server_key, objects_key, pinned_key, pins_key;
+/* Its address is a key of the registry. */
+static const char server_key;
 
 /* ---- frames in, worked off by a task ---- */
 
@@ -22,7 +23,7 @@ static lp_remote *remote_of(lp_slot *slot) {
   if (slot->remote) return slot->remote;
   lp_remote *r = lp_alloc_new(sizeof *r);
   if (!r) return NULL;
-  r->st = slot->pool->fleet->st;
+  r->st = slot->fleet->st;
   r->slot = slot;
   r->holders = 1;
   r->object = LUA_NOREF;
@@ -123,13 +124,13 @@ bool lp_remote_next(lp_remote *r, lp_frame *frame) {
 
 static void pin_all(lua_State *L, const lp_buf *objects) {
   const uint32_t *numbers = (const uint32_t *)objects->data;
-  for (size_t i = 0; i < objects->len / sizeof *numbers; i++) lp_remote_pin(L, numbers[i]);
+  for (size_t i = 0; i < objects->len / sizeof *numbers; i++) lp_object_pin(L, numbers[i]);
 }
 
 void lp_remote_answer(lua_State *L, lp_remote *r, lp_answer_head *head, int n,
                       lp_buf *objects) {
   if (!r->slot) return;
-  lp_fleet *f = r->slot->pool->fleet;
+  lp_fleet *f = lp_fleet_find(r->st);
   lp_wire wire = {.noun = "item", .objects = objects};
   objects->len = f->bytes.len = 0;
   lp_wire_encode(L, &wire, lua_gettop(L) - n + 1, n, &f->bytes);
@@ -139,7 +140,7 @@ void lp_remote_answer(lua_State *L, lp_remote *r, lp_answer_head *head, int n,
                              f->bytes.len);
   if (rc == 0) return;
   for (uint32_t i = 0; i < head->objects; i++)
-    lp_remote_unpin(r->st, ((uint32_t *)objects->data)[i]);
+    lp_object_unpin(r->st, ((uint32_t *)objects->data)[i]);
   lp_raise_code(L, rc, "an answer to a worker");
 }
 
@@ -187,7 +188,7 @@ static size_t length_ahead(const lp_buf *bytes, int count) {
 
 int lp_remote_send_ahead(lua_State *L, lp_remote *r, uint32_t lane, uint32_t object, int n) {
   if (!r->slot) return 0;
-  ahead a = {.fleet = r->slot->pool->fleet};
+  ahead a = {.fleet = lp_fleet_find(r->st)};
   lp_prefetch *p = &r->slot->shared->lanes[lane];
   int first = lua_gettop(L) - n + 1;
   luaL_checkstack(L, n + 2, NULL);
@@ -204,64 +205,6 @@ int lp_remote_send_ahead(lua_State *L, lp_remote *r, uint32_t lane, uint32_t obj
   if (rc < 0) return 0;
   lp_prefetch_send(p, head.count);
   return a.count;
-}
-
-/* ---- objects by number ---- */
-
-static void push_table(lua_State *L, const void *key, const char *mode) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE) return;
-  lua_pop(L, 1);
-  lua_newtable(L);
-  if (mode) {
-    lua_createtable(L, 0, 1);
-    lua_pushstring(L, mode);
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-  }
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
-}
-
-void lp_remote_objects(lua_State *L) {
-  push_table(L, &objects_key, "v");
-}
-
-void lp_remote_pin(lua_State *L, uint32_t number) {
-  luaL_checkstack(L, 4, NULL);
-  push_table(L, &pinned_key, NULL);
-  lp_remote_objects(L);
-  lua_rawgeti(L, -1, number);
-  lua_rawseti(L, -3, number);
-  lua_pop(L, 2);
-  push_table(L, &pins_key, NULL);
-  lua_rawgeti(L, -1, number);
-  lua_pushinteger(L, lua_tointeger(L, -1) + 1);
-  lua_rawseti(L, -3, number);
-  lua_pop(L, 2);
-}
-
-/* Changes only what is in the tables: does not allocate, so cannot raise. */
-void lp_remote_unpin(lp_state *st, uint32_t number) {
-  lua_State *L = st->L;
-  if (!L) return;
-  int top = lua_gettop(L);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &pinned_key);
-  if (lua_istable(L, top + 1) && lua_rawgeti(L, top + 1, number) == LUA_TNUMBER) {
-    lua_Integer left = lua_tointeger(L, -1) - 1;
-    for (int i = 1; i <= 2 && left == 0; i++) {
-      lua_pushnil(L);
-      lua_rawseti(L, top + i, number);
-    }
-    lua_pushinteger(L, left);
-    if (left > 0) lua_rawseti(L, top + 1, number);
-  }
-  lua_settop(L, top);
-}
-
-void lp_remote_unpin_all(lp_state *st, const uint32_t *numbers, uint32_t n) {
-  for (uint32_t i = 0; i < n; i++)
-    if (numbers[i] & LP_REMOTE_OBJECT) lp_remote_unpin(st, numbers[i] & ~LP_REMOTE_OBJECT);
 }
 
 void lp_remote_set_server(lua_State *L, int index) {

@@ -64,21 +64,6 @@ void lp_remote_release(lp_remote *r);
  * when it is gone. Objects among them are pinned and their numbers appended to `objects`. */
 void lp_remote_answer(lua_State *L, lp_remote *r, lp_answer_head *head, int n, lp_buf *objects);
 
-/* ---- objects by number ---- */
-
-/* Pushes the table (weak) from numbers to objects that have been sent. */
-void lp_remote_objects(lua_State *L);
-
-/* Keeps the object alive until it is unpinned as often. Raises for want of memory. */
-void lp_remote_pin(lua_State *L, uint32_t number);
-void lp_remote_unpin(lp_state *st, uint32_t number);
-
-/* Unpins those of `numbers` that are objects: that have LP_REMOTE_OBJECT set. */
-void lp_remote_unpin_all(lp_state *st, const uint32_t *numbers, uint32_t n);
-
-/* Among the numbers that go with a call: this one is of an object, not of a prototype. */
-static const uint32_t LP_REMOTE_OBJECT = UINT32_C(1) << 31;
-
 /* The function that works frames off: fn(remote). */
 void lp_remote_set_server(lua_State *L, int index);
 

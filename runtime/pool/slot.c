@@ -16,10 +16,10 @@
 #include "runtime/loop/loop.h"
 #include "runtime/pool/dispatch.h"
 #include "runtime/pool/fleet.h"
+#include "runtime/pool/object.h"
 #include "runtime/pool/pool.h"
 #include "runtime/pool/protocol.h"
 #include "runtime/pool/remote.h"
-#include "runtime/pool/stall.h"
 
 static const double PATIENCE = 2; /* seconds with one that is stopped, or does not end, */
 static const double SECOND_LOOK = 0.2;
@@ -57,10 +57,11 @@ static void close_handles(lp_slot *slot) {
   release(slot);
 }
 
-void lp_slot_drop(lp_slot *slot) {
+/* It is as good as dead, whatever is still unread. */
+static void drop(lp_slot *slot) {
   if (slot->gone) return;
   slot->gone = true;
-  lp_list_remove(&slot->all);
+  lp_list_remove(&slot->worker.link);
   lp_output_finish(&slot->out);
   lp_output_finish(&slot->err);
   lp_remote_lose(slot);
@@ -71,10 +72,19 @@ void lp_slot_drop(lp_slot *slot) {
 
 /* Dead for the pool only when all that it has sent has been read. */
 static void check_gone(lp_slot *slot) {
-  if (slot->exited && slot->ended) lp_slot_drop(slot);
+  if (slot->exited && slot->ended) drop(slot);
 }
 
-void lp_slot_started(lp_slot *slot, pid_t pid) {
+static lp_slot *slot_of(lp_fleet_worker *w) {
+  return lp_list_of(w, lp_slot, worker);
+}
+
+static void on_dropped(lp_fleet_worker *w) {
+  drop(slot_of(w));
+}
+
+static void on_started(lp_fleet_worker *w, pid_t pid) {
+  lp_slot *slot = slot_of(w);
   slot->death.pid = pid;
   lp_pool_tell(&slot->pool->starts);
 }
@@ -85,7 +95,8 @@ static lp_death_cause cause_of(lp_slot *slot, lp_death_cause known) {
   return slot->frozen ? LP_DEATH_FROZEN : known;
 }
 
-void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause cause) {
+static void on_exited(lp_fleet_worker *w, const lp_forkserver_end *end, lp_death_cause cause) {
+  lp_slot *slot = slot_of(w);
   if (slot->exited) return;
   slot->exited = true;
   if (end->pid) slot->death.pid = end->pid;
@@ -101,12 +112,12 @@ void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause 
 
 void lp_slot_kill(lp_slot *slot) {
   slot->killed = true;
-  lp_fleet_kill(slot->pool->fleet, slot->spawn_id, SIGKILL);
+  lp_fleet_kill(slot->fleet, &slot->worker, SIGKILL);
 }
 
 /* Kills it after a while; without memory for the timer at once. */
 static void kill_after(lp_slot *slot, double seconds) {
-  if (lp_loop_after(slot->pool->fleet->st, &slot->stopped, seconds) < 0) lp_slot_kill(slot);
+  if (lp_loop_after(slot->fleet->st, &slot->stopped, seconds) < 0) lp_slot_kill(slot);
 }
 
 static void on_stopped(lp_timer *t) {
@@ -131,8 +142,10 @@ static void on_ended(lp_channel *c, int status) {
   check_gone(slot);
 }
 
-void lp_slot_frozen(lp_slot *slot, bool frozen) {
-  lp_state *st = slot->pool->fleet->st;
+/* One that stays stopped is killed: its calls run again. */
+static void on_frozen(lp_fleet_worker *w, bool frozen) {
+  lp_slot *slot = slot_of(w);
+  lp_state *st = slot->fleet->st;
   slot->frozen = frozen;
   slot->doubted = false;
   if (frozen)
@@ -140,6 +153,9 @@ void lp_slot_frozen(lp_slot *slot, bool frozen) {
   else if (!slot->ended)
     lp_timer_stop(&st->timers, &slot->stopped);
 }
+
+static const lp_fleet_events worker_events = {
+    .started = on_started, .exited = on_exited, .frozen = on_frozen, .dropped = on_dropped};
 
 /* ---- what it says ---- */
 
@@ -190,6 +206,12 @@ static void heard_cancelled(lp_slot *s, const lp_frame *f) {
   heard_end(s, f, LP_CALL_CANCELLED);
 }
 
+static void heard_stalled(lp_slot *slot, const lp_frame *frame) {
+  if (frame->len < sizeof slot->stalled) return;
+  memcpy(&slot->stalled, frame->payload, sizeof slot->stalled);
+  slot->probed = false;
+}
+
 static void on_frame(lp_channel *c, const lp_frame *frame) {
   static void (*const hear[])(lp_slot *, const lp_frame *) = {
       [LP_SAY_READY] = heard_ready,         [LP_SAY_BROKEN] = heard_broken,
@@ -199,7 +221,7 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_WITHDRAW] = heard_remote,     [LP_SAY_HOLD] = heard_remote,
       [LP_SAY_LET_GO] = heard_remote,       [LP_SAY_TOOK] = heard_remote,
       [LP_SAY_FINISHED] = heard_remote,     [LP_SAY_ENDED] = heard_remote,
-      [LP_SAY_STALLED] = lp_stall_heard,
+      [LP_SAY_STALLED] = heard_stalled,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);
@@ -223,7 +245,7 @@ static void on_flush(lp_flush *f) {
 }
 
 static int said(lp_slot *slot, int rc) {
-  lp_loop_flush(slot->pool->fleet->st, &slot->flush);
+  lp_loop_flush(slot->fleet->st, &slot->flush);
   if (rc == 0) slot->said++;
   return rc;
 }
@@ -248,11 +270,27 @@ int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head
   return said(slot, lp_frame_end(out, start));
 }
 
+static bool is_ending(const lp_slot *slot) {
+  return slot->leaving || slot->killed || slot->frozen || slot->ended || slot->exited;
+}
+
+bool lp_slot_moves(const lp_slot *slot) {
+  if (slot->stalled != slot->said || is_ending(slot)) return true;
+  return slot->probed_at != slot->fleet->st->resumes;
+}
+
+void lp_slot_probe(lp_slot *slot) {
+  if (slot->probed || is_ending(slot) || !lp_slot_moves(slot)) return;
+  slot->probed = true;
+  slot->probed_at = slot->fleet->st->resumes;
+  lp_slot_say(slot, LP_SAY_PROBE, NULL, 0);
+}
+
 static int teach(lp_slot *slot, const uint32_t *numbers, uint32_t n) {
-  lp_fleet *f = slot->pool->fleet;
+  lp_fleet *f = slot->fleet;
   for (uint32_t i = 0; i < n; i++) {
     uint32_t number = numbers[i];
-    if (number & LP_REMOTE_OBJECT) continue;
+    if (number & LP_OBJECT_BIT) continue;
     size_t old = slot->knows.len;
     if (number >= old) {
       if (lp_buf_reserve(&slot->knows, number + 1 - old) < 0) return LP_EMEMORY;
@@ -303,7 +341,7 @@ int lp_slot_send(lp_slot *slot, lp_call *call) {
   call->state = LP_CALL_SENT;
   lp_list_push(&slot->calls, &call->link);
   slot->load++;
-  lp_loop_flush(slot->pool->fleet->st, &slot->flush);
+  lp_loop_flush(slot->fleet->st, &slot->flush);
   return 0;
 }
 
@@ -341,7 +379,7 @@ static int make_ends(ends *e) {
 
 /* Each of our ends belongs to its handle once that is open. */
 static int open_handles(lp_slot *slot, ends *e) {
-  lp_state *st = slot->pool->fleet->st;
+  lp_state *st = slot->fleet->st;
   int rc = lp_channel_open(&slot->channel, st->loop, e->channel[0], &events, slot);
   if (rc < 0) return rc;
   e->channel[0] = -1;
@@ -365,22 +403,22 @@ static int launch(lp_slot *slot, ends *e) {
   int rc = open_page(slot, e->page);
   if (rc < 0 || (rc = open_handles(slot, e)) < 0) return rc;
   if ((rc = say(slot, LP_SAY_SETUP, pool->setup.data, pool->setup.len)) < 0) return rc;
-  lp_spawn spawn = {.id = slot->spawn_id,
-                    .slot = slot->id,
+  lp_spawn spawn = {.slot = slot->id,
                     .channel = e->channel[1],
                     .out = e->out[1],
                     .err = e->err[1],
                     .page = e->page};
-  return lp_fleet_spawn(pool->fleet, &spawn);
+  return lp_fleet_spawn(pool->fleet, &slot->worker, &spawn);
 }
 
 static lp_slot *make(lp_pool *pool, uint32_t id) {
   lp_slot *slot = lp_alloc_new(sizeof *slot);
   if (!slot) return NULL;
   slot->pool = pool;
+  slot->fleet = pool->fleet;
   slot->id = slot->death.worker = id;
-  slot->spawn_id = ++pool->fleet->spawns;
-  lp_list_init(&slot->all);
+  slot->worker.events = &worker_events;
+  lp_list_init(&slot->worker.link);
   lp_list_init(&slot->member);
   lp_list_init(&slot->calls);
   lp_list_init(&slot->flush.link);
@@ -404,7 +442,6 @@ lp_slot *lp_slot_start(lp_pool *pool, uint32_t id, int *error) {
     close_handles(slot);
     return NULL;
   }
-  lp_list_push(&pool->fleet->slots, &slot->all);
   lp_list_push(&pool->members, &slot->member);
   return slot;
 }

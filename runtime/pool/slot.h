@@ -15,18 +15,19 @@
 #include "runtime/ipc/forkserver.h"
 #include "runtime/loop/state.h"
 #include "runtime/pool/call.h"
+#include "runtime/pool/fleet.h"
 #include "runtime/pool/output.h"
 #include "runtime/pool/protocol.h"
 
 typedef struct lp_remote lp_remote;
 
 struct lp_slot {
-  lp_list all;    /* in fleet->slots */
+  lp_fleet_worker worker;
   lp_list member; /* in pool->members */
   lp_pool *pool;
-  uint32_t id;       /* 1..processes */
-  uint32_t spawn_id; /* for the forkserver */
-  lp_death death;    /* its pid (0 until it is forked), and how it ended */
+  lp_fleet *fleet;
+  uint32_t id;    /* 1..processes */
+  lp_death death; /* its pid (0 until it is forked), and how it ended */
   lp_channel channel;
   lp_output out, err;
   lp_flush flush;
@@ -80,20 +81,14 @@ void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len);
 int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
                       const void *bytes, size_t len);
 
-/* The forkserver has forked it. */
-void lp_slot_started(lp_slot *slot, pid_t pid);
+/* Whether the worker may go on without a message of main, as far as main knows; see stall.h. */
+bool lp_slot_moves(const lp_slot *slot);
 
-/* The forkserver has reaped it, or could not fork it; `cause`: what is known beside it. */
-void lp_slot_exited(lp_slot *slot, const lp_forkserver_end *end, lp_death_cause cause);
+/* Asks a worker that may to say so once only main can wake its tasks. One probe at a time: a
+ * worker that computes for an hour is not sent more. */
+void lp_slot_probe(lp_slot *slot);
 
 /* Kills the worker. */
 void lp_slot_kill(lp_slot *slot);
-
-/* It was stopped by a signal, or goes on. One that stays stopped is killed: its calls run
- * again. */
-void lp_slot_frozen(lp_slot *slot, bool frozen);
-
-/* It is as good as dead, whatever is still unread: the state is being closed. */
-void lp_slot_drop(lp_slot *slot);
 
 #endif

@@ -7,23 +7,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct lp_pool lp_pool;
+typedef struct lp_state lp_state;
 
 typedef struct lp_snapshot {
-  lp_pool *pool;
+  lp_state *st;
   uint32_t number;
   int holders;
-  uint32_t protos; /* how many numbers of prototypes and objects (see remote.h) stand at the
+  void (*dropped)(struct lp_snapshot *s); /* called with the last holder, before it is freed */
+  void *owner;                            /* for `dropped` */
+  uint32_t protos; /* how many numbers of prototypes and objects (see object.h) stand at the
                       start of `data`, before the bytes */
   size_t len;
   char data[];
 } lp_snapshot;
 
 /* Makes one with a copy of the bytes and one holder. NULL for want of memory. */
-lp_snapshot *lp_snapshot_new(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
+lp_snapshot *lp_snapshot_new(lp_state *st, const uint32_t *protos, uint32_t nprotos,
                              const char *bytes, size_t len);
 
-/* One holder less. With the last one workers are told to forget it. */
+/* One holder less. */
 void lp_snapshot_release(lp_snapshot *s);
 
 #endif

@@ -21,26 +21,16 @@
 
 #include <stdbool.h>
 
-#include "runtime/ipc/frame.h"
-#include "runtime/pool/pool.h"
-
-typedef struct lp_slot lp_slot;
-
-/* Probes the workers of the pool that have not been probed since main resumed its last task, or
- * have been sent something since they answered. */
-void lp_stall_ask(lp_pool *pool);
-
-/* A worker has answered a probe. */
-void lp_stall_heard(lp_slot *slot, const lp_frame *frame);
-
-/* Whether some worker of the pool may go on without a message of main. */
-bool lp_stall_any_moves(const lp_pool *pool);
+typedef struct lp_state lp_state;
 
 /* The loop has nothing to wait for: whether that is a deadlock. When it is not yet certain, the
  * workers in doubt are probed and their pools keep the loop alive until main resumes a task. */
 bool lp_stall_sure(lp_state *st);
 
-/* Has all workers with something to do write what their tasks wait for. */
+/* Has all workers with something to do write what their tasks wait for to stderr. */
 void lp_stall_show(lp_state *st);
+
+/* The same, all workers. */
+void lp_stall_show_all(lp_state *st);
 
 #endif
