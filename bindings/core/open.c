@@ -1,5 +1,5 @@
-/* bindings/core/open.c: luapool.core: what only luapool's own Lua half uses: signals for the
- * program, facts about the process. Layer: bindings. */
+/* bindings/core/open.c: luapool.core, which only luapool's own Lua half uses: signals of the
+ * program and facts about the process. Layer: bindings. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
-/* bindings/core/signals.c: signals for the program, as something that a task waits for. Layer:
- * bindings. Process: main. */
+/* bindings/core/signals.c: a task of the program waits for signals. Layer: bindings. Process:
+ * main. */
 #include "bindings/core/signals.h"
 
 #include <errno.h>

@@ -1,13 +1,14 @@
-/* bindings/dns/dns.h: the one way to look names up, for luapool.dns and for LuaSocket's dns. On
- * libuv's threads. Layer: bindings. */
+/* bindings/dns/dns.h: the one way to look names up, for luapool.dns and for LuaSocket's dns.
+ * Threads of libuv do the work. Layer: bindings. */
 #ifndef LPB_DNS_DNS_H
 #define LPB_DNS_DNS_H
 
 #include <lua.h>
 #include <netdb.h>
 
-/* Pushes what a look-up of `name` has come to and returns the number of results; may raise.
- * `status` is 0 or libuv's negative code (UV_EAI_NONAME ...), and then `list` is NULL. */
+/* Pushes what has become of the look-up of `name`, and returns the number of results; may
+ * raise. `status` is 0, or a negative code of libuv (UV_EAI_NONAME, ...) and then `list` is
+ * NULL. */
 typedef int lpb_dns_push(lua_State *L, const char *name, int status,
                          const struct addrinfo *list);
 

@@ -1,4 +1,4 @@
-/* bindings/dns/open.c: luapool.dns. Layer: bindings. */
+/* bindings/dns/open.c: luapool.dns looks names up. Layer: bindings. */
 #include <lauxlib.h>
 #include <uv.h>
 

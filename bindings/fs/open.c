@@ -1,8 +1,9 @@
-/* bindings/fs/open.c: luapool.fs.core: files and folders. Each call is a job of libuv's thread
- * pool that works on copies, so a cancelled task goes on at once and the job, when it ends,
- * only gives its memory back. What had begun is done to the end, except that nobody stays
- * behind waiting for the other end of a pipe: that is waited for in the loop, between two turns
- * in a thread. Layer: bindings. */
+/* bindings/fs/open.c: luapool.fs.core: files and folders.
+ *
+ * Each call is a job of libuv's thread pool that works on copies. So a cancelled task goes on
+ * at once, and the job only gives its memory back when it ends. A job that has begun is done to
+ * the end. Only the other end of a pipe is not waited for in a thread: the loop waits for it,
+ * between two turns of the job. Layer: bindings. */
 #include <lauxlib.h>
 #include <poll.h>
 #include <string.h>

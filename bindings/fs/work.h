@@ -1,6 +1,8 @@
-/* bindings/fs/work.h: what calls of luapool.fs do in a thread of libuv's pool. They never wait
- * there for the other end of a pipe, or there would soon be no thread for anybody: they come
- * back and say what must happen first. Layer: bindings. Owner: fs.c. */
+/* bindings/fs/work.h: what the functions of luapool.fs do in a thread of libuv's pool.
+ *
+ * A thread never waits for the other end of a pipe, or all threads would soon wait. Instead the
+ * function returns and says what must happen before it is called again. Layer: bindings. Owner:
+ * the operation in open.c. */
 #ifndef LPB_FS_WORK_H
 #define LPB_FS_WORK_H
 
@@ -10,20 +12,29 @@
 #include "runtime/base/buf.h"
 
 typedef struct lpb_fs_work {
-  char *path, *other; /* `other` is where a rename goes */
-  lp_buf data; /* what is written, or was read; the names of a list, each with its zero */
+  char *path;
+  /* The new name of a rename. */
+  char *other;
+  /* What is written or was read. The names of a list, each with a zero byte behind it. */
+  lp_buf data;
   struct stat stat;
-  bool whole;  /* mkdir: with its parents; remove: with what is in it */
-  bool tried;  /* to open a pipe that nobody reads: from then on no file is made in its place */
-  int fd;      /* what is being read or written, or -1 */
-  size_t done; /* bytes of `data` that are written */
-  short
-      events; /* after LPB_FS_WORK_AGAIN: what fd must be ready for (of poll), or 0: a while */
+  /* mkdir makes the parents too; remove removes what is in the folder too. */
+  bool whole;
+  /* A pipe that nobody reads was tried: no file is made in its place from then on. */
+  bool tried;
+  /* The descriptor that is read or written, or -1. */
+  int fd;
+  /* How many bytes of `data` are written. */
+  size_t done;
+  /* After LPB_FS_WORK_AGAIN: the events of poll(2) that `fd` must be ready for, or 0 when there
+   * is nothing to poll and a while must pass. */
+  short events;
 } lpb_fs_work;
 
-/* Each returns 0, a negative code, or LPB_FS_WORK_AGAIN: then it is to be called again. */
+/* The function must be called again. */
 enum { LPB_FS_WORK_AGAIN = 1 };
 
+/* Each returns 0, a negative code, or LPB_FS_WORK_AGAIN. */
 int lpb_fs_work_read(lpb_fs_work *w);
 int lpb_fs_work_write(lpb_fs_work *w);
 int lpb_fs_work_append(lpb_fs_work *w);

@@ -1,4 +1,5 @@
-/* bindings/html/node.c: nodes. Layer: bindings; any process. */
+/* bindings/html/node.c: what a script asks of a node: its text, attributes, name and markup.
+ * Layer: bindings; any process. */
 #include "bindings/html/node.h"
 
 #include <libxml/HTMLtree.h>

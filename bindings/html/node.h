@@ -11,27 +11,29 @@
 
 #define LPB_HTML_NODE "luapool.html.Node"
 
-/* A parsed document: a userdata, the user value of each of its nodes, which so keep it alive.
- */
+/* A parsed document: a userdata, which each of its nodes keeps alive as its user value. */
 typedef struct lpb_html_node_doc {
-  xmlDoc *xml;            /* NULL once collected */
-  xmlXPathContext *xpath; /* made at the first query */
+  /* NULL once the document has been collected. */
+  xmlDoc *xml;
+  /* Made at the first query. */
+  xmlXPathContext *xpath;
 } lpb_html_node_doc;
 
+/* A node: a userdata. */
 typedef struct lpb_html_node {
   lpb_html_node_doc *doc;
   xmlNode *xml;
 } lpb_html_node;
 
-/* The node at 1, which `method` was called on; raises when it is none, or its document has been
- * collected. */
+/* Returns the node at index 1, on which `method` was called. Raises when it is no node, and
+ * when its document has been collected. */
 lpb_html_node *lpb_html_node_self(lua_State *L, const char *method);
 
 /* Pushes a node of the document whose userdata stands at stack index `doc`. */
 void lpb_html_node_push(lua_State *L, int doc, xmlNode *xml);
 
-/* Pushes what libxml2 gave as text (nil for NULL) and frees it, also when pushing fails.
- * Returns 1. */
+/* Pushes a text of libxml2 (nil for NULL) and frees it, also when pushing it raises. Returns 1.
+ */
 int lpb_html_node_push_text(lua_State *L, xmlChar *text);
 
 /* Methods of nodes. */

@@ -1,9 +1,9 @@
-/* bindings/http/client.h: a client: its limits, its connections and its cookies.
+/* bindings/http/client.h: a client with its limits, its connections and its cookies.
  *
- * Requests beyond the limits wait in queues here, not in curl, whose cost grows with what is in
- * a multi handle; for the same reason a host with many connections is spread over several.
- * Nothing is made before the first request. Layer: bindings. Owner: the Lua object, in open.c.
- */
+ * Requests beyond the limits wait in queues of the client and not in curl, because curl's cost
+ * grows with the number of transfers in a multi handle. For the same reason the connections to
+ * one host are spread over several multi handles. The client makes nothing before its first
+ * request. Layer: bindings. Owner: the Lua object, which open.c makes. */
 #ifndef LPB_HTTP_CLIENT_H
 #define LPB_HTTP_CLIENT_H
 
@@ -16,38 +16,53 @@
 #define LPB_HTTP_CLIENT "luapool.http.core.client"
 
 typedef struct lpb_http_client {
-  lpb_http_user user; /* of http */
-  lpb_http *http;     /* NULL: nothing was requested yet, or closed */
+  /* Its place in http->users. */
+  lpb_http_user user;
+  /* NULL before the first request and after the client is closed. */
+  lpb_http *http;
+  /* The URLs and hosts of its requests. */
   lpb_http_host_set hosts;
+  /* The multi handles, made one by one as hosts need them. */
   lpb_http_multi **multis;
   int multi_count;
-  CURLSH *shared;    /* cookies; NULL for none */
-  lp_list transfers; /* all of them, idle or not */
+  /* curl's store of cookies, or NULL when the client keeps none. */
+  CURLSH *shared;
+  /* All transfers, by their `all`. */
+  lp_list transfers;
+  /* Transfers that no request uses, by their `link`. The last one was used last. */
   lp_list idle;
-  lp_list waiting; /* kept back by `limit` */
-  int running;     /* resolving or running */
-  int limit, limit_per_host;
+  /* Transfers that wait because `limit` is reached, by their `link`. */
+  lp_list waiting;
+  /* How many transfers resolve or run. */
+  int running;
+  /* How many may run at once. */
+  int limit;
+  /* How many may run at once to one host; 0 when only `limit` counts. */
+  int limit_per_host;
+  /* The client keeps cookies. */
   bool cookies;
   bool closed;
 } lpb_http_client;
 
-/* Closed by lpb_http_client_close. */
+/* Fills the struct in. lpb_http_client_close gives everything back. */
 void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, bool cookies);
 
-/* A transfer for a new request, or NULL for want of memory or when the client is closed. */
+/* Returns a transfer for a new request; NULL for want of memory and when the client is closed.
+ */
 lpb_http_transfer *lpb_http_client_take(lpb_http_client *c, lp_state *st);
 
-/* Begins a request, or queues it. The transfer has its url. A failure ends the transfer. */
+/* Begins the request of a transfer that has its url, or queues it. A failure ends the transfer.
+ */
 void lpb_http_client_start(lpb_http_transfer *t);
 
-/* Takes a transfer out of wherever it is; no effect when it has ended. Never from a callback of
- * curl. */
+/* Takes a transfer out of the queue or of curl, wherever it is. It has no effect when the
+ * transfer has ended. Callbacks of curl must not call it. */
 void lpb_http_client_stop(lpb_http_transfer *t);
 
-/* Stops it and keeps it for the next request. NULL is fine. */
+/* Stops the transfer and keeps it for the next request. NULL is fine. */
 void lpb_http_client_give(lpb_http_transfer *t);
 
-/* Ends what is under way (those who wait get LP_ECLOSED) and closes everything. Safe twice. */
+/* Ends all transfers, whose tasks get LP_ECLOSED, and closes everything. Safe twice. */
 void lpb_http_client_close(lpb_http_client *c);
 
 #endif

@@ -1,7 +1,7 @@
 /* bindings/http/file.h: a file that appears only when it is complete.
  *
- * It is written under a temporary name in the same folder and renamed at the end.
- * A zeroed struct is none. Layer: bindings. Owner: transfer.c. */
+ * The file is written under a temporary name in the same folder and renamed at the end. A
+ * zeroed struct stands for no file. Layer: bindings. Owner: a transfer, which embeds it. */
 #ifndef LPB_HTTP_FILE_H
 #define LPB_HTTP_FILE_H
 
@@ -9,22 +9,25 @@
 #include <stddef.h>
 
 typedef struct lpb_http_file {
-  char *path; /* NULL: none */
+  /* The name that the file gets when it is complete; NULL when there is no file. */
+  char *path;
+  /* The name under which it is written. */
   char *temporary;
-  int fd; /* valid while `open` */
+  /* The descriptor, valid while `open`. */
+  int fd;
   bool open;
 } lpb_http_file;
 
-/* Takes the name down; nothing is made yet. Returns 0 or LP_EMEMORY. */
+/* Keeps a copy of the name and makes no file yet. Returns 0 or LP_EMEMORY. */
 int lpb_http_file_open(lpb_http_file *f, const char *path);
 
-/* Writes all of it; makes the file first if need be. Returns 0 or a negative errno. */
+/* Writes all bytes; the first call makes the file. Returns 0 or a negative errno. */
 int lpb_http_file_write(lpb_http_file *f, const char *bytes, size_t n);
 
-/* Complete: gives the file its name. Returns 0 or a negative errno. */
+/* Gives the complete file its name. Returns 0 or a negative errno. */
 int lpb_http_file_finish(lpb_http_file *f);
 
-/* Gives everything back; an unfinished file goes. Safe twice. */
+/* Gives everything back, and removes a file that is not finished. Safe twice. */
 void lpb_http_file_close(lpb_http_file *f);
 
 #endif

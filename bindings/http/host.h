@@ -1,8 +1,9 @@
-/* bindings/http/host.h: the URLs and hosts that a client knows: parsed and resolved once.
+/* bindings/http/host.h: the URLs and hosts that a client knows. Each is parsed and resolved
+ * once.
  *
- * A URL keeps its host alive, a host lives as long as one of the last URLs names it, so a crawl
- * of many hosts does not grow. Addresses come from uv_getaddrinfo: curl would make a thread for
- * each look-up. Layer: bindings. Owner: client.c. */
+ * A URL keeps its host alive. A host lives as long as one of the latest URLs names it, so the
+ * memory does not grow during a crawl of many hosts. uv_getaddrinfo finds the addresses,
+ * because curl would make a thread for each look-up. Layer: bindings. Owner: the client. */
 #ifndef LPB_HTTP_HOST_H
 #define LPB_HTTP_HOST_H
 
@@ -11,73 +12,97 @@
 
 #include "runtime/base/list.h"
 
+/* How many of the latest URLs are kept, and in how many lists the hosts stand. */
 enum { LPB_HTTP_URLS = 256, LPB_HTTP_BUCKETS = 64 };
 
-/* What a host has in one multi handle. */
+/* What a host does in one multi handle. */
 typedef struct lpb_http_host_use {
-  int running;         /* transfers under way there */
-  unsigned generation; /* the generation of addresses that this multi handle was told */
+  /* How many transfers run there. */
+  int running;
+  /* The generation of the addresses that this multi handle has. */
+  unsigned generation;
 } lpb_http_host_use;
 
 /* One scheme, name and port. */
 typedef struct lpb_http_host {
-  lp_list link;                    /* in its bucket */
-  lp_list waiting;                 /* transfers kept back by limit_per_host */
-  lp_list resolving;               /* transfers that wait for its address */
-  struct lpb_http_host_set *hosts; /* NULL: closed while a look-up was under way */
-  int refs, running;
+  /* Its place in its bucket. */
+  lp_list link;
+  /* Transfers that wait because limit_per_host is reached. */
+  lp_list waiting;
+  /* Transfers that wait for the host's addresses. */
+  lp_list resolving;
+  /* NULL when the client was closed while a look-up was under way. */
+  struct lpb_http_host_set *hosts;
+  /* How many URLs and look-ups hold the host. */
+  int refs;
+  /* How many transfers resolve or run. */
+  int running;
+  /* What the host does in each multi handle, by the handle's index. */
   lpb_http_host_use *uses;
   int use_count;
-  char *addresses; /* as CURLOPT_RESOLVE takes them, or NULL: none needed or none yet */
+  /* The addresses as CURLOPT_RESOLVE takes them; NULL when none are known or needed. */
+  char *addresses;
+  /* Counts how often the addresses were looked up. */
   unsigned generation;
-  uint64_t expires; /* uv_hrtime */
-  bool literal;     /* an address or "localhost": nothing to look up */
+  /* When the addresses must be looked up again, as uv_hrtime counts. */
+  uint64_t expires;
+  /* The name is an address or "localhost", so nothing is looked up. */
+  bool literal;
+  /* A look-up is under way. */
   bool looking;
-  bool large; /* its last body was */
+  /* The last body that the host sent was large. */
+  bool large;
   uv_getaddrinfo_t lookup;
-  char *name, *port; /* in the key's memory */
-  char key[];        /* scheme://name:port */
+  /* Both point into the memory of `key`. */
+  char *name, *port;
+  /* "scheme://name:port" */
+  char key[];
 } lpb_http_host;
 
 typedef struct lpb_http_host_url {
+  /* How many transfers hold the URL, and the cache. */
   int refs;
   CURLU *parsed;
-  char *full; /* as curl writes it; curl's memory */
+  /* The URL as curl writes it, in curl's memory. */
+  char *full;
   lpb_http_host *host;
+  /* The URL as the script gave it. */
   size_t len;
   char text[];
 } lpb_http_host_url;
 
 typedef struct lpb_http_host_set {
   uv_loop_t *loop;
-  lpb_http_host_url *urls[LPB_HTTP_URLS]; /* the last ones seen, by hash */
+  /* The latest URLs, by their hash. */
+  lpb_http_host_url *urls[LPB_HTTP_URLS];
+  /* All hosts, by their hash. */
   lp_list buckets[LPB_HTTP_BUCKETS];
-  /* A look-up has ended; `status` is 0 or a negative code of libuv. */
+  /* Called when a look-up has ended. `status` is 0 or a negative code of libuv. */
   void (*resolved)(lpb_http_host *host, int status);
 } lpb_http_host_set;
 
 void lpb_http_host_open(lpb_http_host_set *hs, uv_loop_t *loop,
                         void (*resolved)(lpb_http_host *host, int status));
 
-/* Forgets everything; no transfer may be left. */
+/* Forgets all URLs and hosts. No transfer may be left. */
 void lpb_http_host_close(lpb_http_host_set *hs);
 
-/* The parsed URL, with a reference for the caller; NULL and the reason if it cannot be used.
- * Spaces and bytes beyond ASCII are percent-encoded after the host's name. */
+/* Returns the parsed URL, with a reference for the caller; NULL and the reason when it cannot
+ * be used. Spaces and bytes beyond ASCII are percent-encoded after the host's name. */
 lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *text, size_t len,
                                           const char **why);
 
-/* Gives a reference back; NULL is fine. */
+/* Gives a reference to a URL back. NULL is fine. */
 void lpb_http_host_release(lpb_http_host_url *u);
 
-/* The host's place in multi handle number `n`, or NULL for want of memory. */
+/* Returns what the host does in the multi handle with index `n`; NULL for want of memory. */
 lpb_http_host_use *lpb_http_host_in(lpb_http_host *h, int n);
 
-/* Sees to it that the addresses are fresh. 1: they are; 0: `resolved` will be called; negative:
- * a code of libuv. */
+/* Makes sure that the addresses are fresh. Returns 1 when they are, 0 when `resolved` will be
+ * called, or a negative code of libuv. */
 int lpb_http_host_resolve(lpb_http_host *h);
 
-/* A connection failed: look the name up again next time. */
+/* The next request looks the name up again, because a connection has failed. */
 void lpb_http_host_forget(lpb_http_host *h);
 
 #endif

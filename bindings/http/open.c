@@ -1,5 +1,5 @@
-/* bindings/http/open.c: luapool.http.core: what scripts/luapool/http.lua stands on: clients,
- * and the classes of what requests return. Layer: bindings. */
+/* bindings/http/open.c: luapool.http.core: clients, and the classes of what a request returns.
+ * scripts/luapool/http.lua stands on it. Layer: bindings. */
 #include <lauxlib.h>
 
 #include "bindings/bindings.h"

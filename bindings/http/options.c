@@ -1,5 +1,5 @@
-/* bindings/http/options.c: a table of options, each a field of the plan and how curl is told of
- * it. Layer: bindings. */
+/* bindings/http/options.c: one table of options. A row names a field of the plan and the
+ * function that sets it on curl's handle. Layer: bindings. */
 #include "bindings/http/options.h"
 
 #include <lauxlib.h>

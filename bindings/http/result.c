@@ -1,4 +1,5 @@
-/* bindings/http/result.c: responses and errors as Lua values. Layer: bindings. */
+/* bindings/http/result.c: responses and errors as Lua values. One table says which kind of
+ * error a code of curl is, and what to do about it. Layer: bindings. */
 #include "bindings/http/result.h"
 
 #include <lauxlib.h>

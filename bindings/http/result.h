@@ -1,5 +1,5 @@
-/* bindings/http/result.h: what came of a request, as Lua values: a Response, or an error
- * object. Layer: bindings. */
+/* bindings/http/result.h: pushes what has become of a request: a Response or an error object.
+ * Layer: bindings. */
 #ifndef LPB_HTTP_RESULT_H
 #define LPB_HTTP_RESULT_H
 
@@ -14,7 +14,7 @@ bool lpb_http_result_failed(const lpb_http_transfer *t, int status);
  * whose header is complete. The URL that was asked for is at stack index `url`. */
 void lpb_http_result_push(lua_State *L, lpb_http_transfer *t, int url);
 
-/* Pushes the error object of a failed one. */
+/* Pushes the error object of a transfer that has failed. */
 void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status);
 
 #endif

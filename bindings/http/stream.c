@@ -1,5 +1,5 @@
-/* bindings/http/stream.c: streams. A stream keeps the transfer in its own Lua object, and each
- * read of it is an operation. Layer: bindings. */
+/* bindings/http/stream.c: a stream is a Lua object that keeps a transfer; each read of it is an
+ * operation. Layer: bindings. */
 #include "bindings/http/stream.h"
 
 #include <lauxlib.h>

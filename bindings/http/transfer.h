@@ -1,9 +1,9 @@
 /* bindings/http/transfer.h: one request: an easy handle of libcurl and what it receives.
  *
- * A transfer is used again for the client's next request, with its handle and its buffers. It
- * belongs to its client; while a request runs, the operation (or the stream) that asked for it
- * holds it and gives it back with lpb_http_client_give. No function here touches Lua. Layer:
- * bindings. */
+ * The client uses a transfer, with its handle and its buffers, for one request after another.
+ * While a request runs, the operation or the stream that asked for it holds the transfer, and
+ * gives it back with lpb_http_client_give. No function here touches Lua. Layer: bindings.
+ * Owner: the client. */
 #ifndef LPB_HTTP_TRANSFER_H
 #define LPB_HTTP_TRANSFER_H
 
@@ -21,76 +21,118 @@
 typedef struct lpb_http_client lpb_http_client;
 
 typedef enum {
-  LPB_HTTP_IDLE,      /* in client->idle, or just taken from it */
-  LPB_HTTP_QUEUED,    /* kept back by limit or limit_per_host */
-  LPB_HTTP_RESOLVING, /* its host's address is looked up */
-  LPB_HTTP_RUNNING,   /* in a multi handle */
+  /* The transfer is in client->idle, or has just been taken from it. */
+  LPB_HTTP_IDLE,
+  /* It waits because limit or limit_per_host is reached. */
+  LPB_HTTP_QUEUED,
+  /* The address of its host is being looked up. */
+  LPB_HTTP_RESOLVING,
+  /* It is in a multi handle. */
+  LPB_HTTP_RUNNING,
   LPB_HTTP_ENDED,
 } lpb_http_transfer_stage;
 
-/* A task that waits for a transfer: the operation. */
+/* The operation of a task that waits for a transfer. */
 typedef struct lpb_http_transfer_wait {
   lp_op op;
-  struct lpb_http_transfer *transfer; /* NULL: none was begun, or its client has closed */
-  const char *why;                    /* why none was begun; static */
+  /* NULL when no request was begun, and when the client was closed. */
+  struct lpb_http_transfer *transfer;
+  /* A static text that says why none was begun, or NULL. */
+  const char *why;
 } lpb_http_transfer_wait;
 
 typedef struct lpb_http_transfer {
-  lp_list link; /* in the list of its stage */
-  lp_list all;  /* in client->transfers */
+  /* Its place in the list of its stage. */
+  lp_list link;
+  /* Its place in client->transfers. */
+  lp_list all;
   lpb_http *http;
   lpb_http_client *client;
   CURL *easy;
-  lpb_http_transfer_wait *wait;     /* who waits, or NULL */
-  struct lpb_http_transfer **owner; /* the pointer in a stream's Lua object, or NULL */
+  /* The operation that waits for it, or NULL. */
+  lpb_http_transfer_wait *wait;
+  /* The pointer to it in the Lua object of a stream, or NULL. */
+  struct lpb_http_transfer **owner;
   lpb_http_transfer_stage stage;
-  lpb_http_transfer_stage last; /* the stage it was in when it was stopped */
+  /* The stage in which it was stopped. */
+  lpb_http_transfer_stage last;
   lpb_http_host_url *url;
-  int multi; /* index of the multi handle */
+  /* The index of the multi handle that it runs in. */
+  int multi;
 
+  /* What the request asks for. */
   char method[16];
-  bool large;                   /* the receive buffer is */
-  bool set;                     /* options were set: reset the handle before it is used again */
-  bool follows;                 /* redirections */
-  bool once;                    /* the method may not be sent twice */
-  bool stream;                  /* wake the task for each piece */
-  bool digest;                  /* the first answer is a challenge */
-  bool proxied;                 /* a proxy looks the name up */
-  double timeout;               /* seconds, negative for none */
-  double connect_timeout;       /* seconds, for the message */
-  size_t max_body;              /* SIZE_MAX: any */
-  struct curl_slist *headers;   /* of the request */
-  struct curl_slist *addresses; /* for CURLOPT_RESOLVE */
+  /* The receive buffer is large. */
+  bool large;
+  /* Options were set that only a reset of the handle undoes. */
+  bool set;
+  /* Redirections are followed. */
+  bool follows;
+  /* The method may not be sent twice. */
+  bool once;
+  /* The body is a stream: the task is woken for each piece. */
+  bool stream;
+  /* The first response is a challenge of digest authentication. */
+  bool digest;
+  /* A proxy looks the name of the host up. */
+  bool proxied;
+  /* In seconds; negative when there is none. */
+  double timeout;
+  /* In seconds, for the message of an error. */
+  double connect_timeout;
+  /* In bytes; SIZE_MAX when any size is fine. */
+  size_t max_body;
+  struct curl_slist *headers;
+  /* For CURLOPT_RESOLVE. */
+  struct curl_slist *addresses;
   curl_mime *form;
-  lpb_http_file file; /* save_to */
+  /* The file of the option save_to. */
+  lpb_http_file file;
   lpb_http_multi_opener opener;
 
-  bool sent, answered; /* the request has left; some of its response came */
-  bool headed;         /* the final header is complete */
-  bool begun;          /* the body has */
-  bool saves;          /* the body goes to the file */
-  size_t received;     /* bytes of it */
-  bool paused;         /* curl was told to wait for the reader of a stream */
-  lp_buf head, body;   /* of the response: the last header, lines as received */
-  CURLcode code;       /* once ENDED */
-  int failure;         /* 0 or a negative code that says more than `code` */
-  uint64_t began;      /* uv_hrtime */
-  double elapsed;      /* seconds, once ENDED */
+  /* What has happened so far. */
+  /* The request was sent. */
+  bool sent;
+  /* Some of the response has come. */
+  bool answered;
+  /* The final header is complete. */
+  bool headed;
+  /* The first piece of the body has come. */
+  bool begun;
+  /* The body goes to `file`. */
+  bool saves;
+  /* How many bytes of the body have come. */
+  size_t received;
+  /* curl was told to wait until the stream is read. */
+  bool paused;
+  /* The last header, with its lines as they came. */
+  lp_buf head;
+  lp_buf body;
+  /* When the request was begun, as uv_hrtime counts. */
+  uint64_t began;
+
+  /* Valid once it has ENDED. */
+  CURLcode code;
+  /* 0, or a negative code that says more than `code`. */
+  int failure;
+  /* In seconds. */
+  double elapsed;
+  /* curl's words for a failure. */
   char text[CURL_ERROR_SIZE];
 } lpb_http_transfer;
 
-/* Makes one with a curl handle that has the cookies of `shared` (may be NULL); returns NULL for
- * want of memory. The client fills `client` in. */
+/* Makes a transfer whose handle has the cookies of `shared`, which may be NULL. The caller
+ * fills `client` in. Returns NULL for want of memory. */
 lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared);
 
-/* Gives it the default options, after new or after others were set. */
+/* Sets all options of the handle to their defaults. */
 void lpb_http_transfer_reset(lpb_http_transfer *t);
 
-/* The request may not be sent twice: curl's own retry over a new connection is refused. */
+/* Refuses curl's own retry over a new connection, because the request may not be sent twice. */
 void lpb_http_transfer_once(lpb_http_transfer *t);
 
-/* Points the handle at its url. Expect the size of body that the host sent last: a large
- * receive buffer makes large bodies 10 % cheaper and small ones dearer. */
+/* Sets the URL of the handle, and a receive buffer for a body as large as the last one of this
+ * host: a large buffer makes large bodies 10 % cheaper and small ones dearer. */
 void lpb_http_transfer_aim(lpb_http_transfer *t);
 
 /* Forgets the request and its response, so that another one may begin. */
@@ -98,13 +140,14 @@ void lpb_http_transfer_clear(lpb_http_transfer *t);
 
 void lpb_http_transfer_free(lpb_http_transfer *t);
 
-/* Seconds since it was asked for. */
+/* Returns the seconds since the request was begun. */
 double lpb_http_transfer_age(const lpb_http_transfer *t);
 
-/* It has ended: wakes who waits. `failure` is 0 or a negative code; called by the client. */
+/* The client calls it when the transfer has ended: it notes the result and wakes the task that
+ * waits. `failure` is 0 or a negative code. */
 void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure);
 
-/* Lets a stream go on when its reader has taken what there was. Never from a callback of curl.
+/* Lets curl go on with a stream whose buffer has been read. Callbacks of curl must not call it.
  */
 void lpb_http_transfer_resume(lpb_http_transfer *t);
 

@@ -1,4 +1,5 @@
-/* bindings/json/open.c: luapool.json.core. Layer: bindings; any process. */
+/* bindings/json/open.c: luapool.json.core, and json.array and json.null. Layer: bindings; any
+ * process. */
 #include "bindings/bindings.h"
 #include "bindings/json/decode.h"
 #include "bindings/json/encode.h"

@@ -1,5 +1,5 @@
-/* bindings/pool/call.c: one call of a pool: apply waits for it, submit makes a future of it.
- * Layer: bindings. Process: main. */
+/* bindings/pool/call.c: one call of a pool. pool:apply waits for it, pool:submit makes a future
+ * of it. Layer: bindings. Process: main. */
 #include "bindings/pool/call.h"
 
 #include "bindings/pool/outcome.h"

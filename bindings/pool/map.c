@@ -1,7 +1,7 @@
-/* bindings/pool/map.c: a map over a pool: one snapshot of the function, calls put in by the
- * feeding task as fast as workers take them, outcomes taken out by the consuming task. Bounded
- * both by places of workers and by outcomes that wait to be taken. Layer: bindings. Process:
- * main. */
+/* bindings/pool/map.c: a map over a pool. The function is encoded once, as a snapshot. The task
+ * that feeds the map puts calls in as fast as workers take them; the task that consumes it
+ * takes what has become of them. The map bounds the calls that workers have and the results
+ * that nobody has taken yet. Layer: bindings. Process: main. */
 #include "bindings/pool/map.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* bindings/pool/open.c: luapool.pool.core. Layer: bindings. Process: main. */
+/* bindings/pool/open.c: luapool.pool.core: pools, their calls and their maps. Layer: bindings.
+ * Process: main. */
 #include "bindings/bindings.h"
 #include "bindings/pool/call.h"
 #include "bindings/pool/map.h"

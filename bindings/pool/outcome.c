@@ -1,5 +1,5 @@
-/* bindings/pool/outcome.c: what an ended call has come to, as Lua values: its results, or the
- * error, whose message tells on one line what has happened and what to do about it. Layer:
+/* bindings/pool/outcome.c: what has become of a call, as Lua values: its results or its error.
+ * The message of an error says on one line what has happened and what to do about it. Layer:
  * bindings. Process: main. */
 #include "bindings/pool/outcome.h"
 

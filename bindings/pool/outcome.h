@@ -1,5 +1,4 @@
-/* bindings/pool/outcome.h: what an ended call has come to, as Lua values. Layer: bindings.
- * Process: main. */
+/* bindings/pool/outcome.h: pushes what has become of a call. Layer: bindings. Process: main. */
 #ifndef LPB_POOL_OUTCOME_H
 #define LPB_POOL_OUTCOME_H
 
@@ -7,8 +6,8 @@
 
 #include "runtime/pool/pool.h"
 
-/* Pushes what an ended call has come to: returns the number of results, or -1 with one error on
- * top. `graph`: as for lpb_pool_encode. */
+/* Pushes the results of an ended call and returns their number, or pushes its error and returns
+ * -1. `graph`: as for lpb_pool_encode. */
 int lpb_pool_outcome_push(lua_State *L, lp_call *call, int graph);
 
 #endif

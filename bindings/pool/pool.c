@@ -1,6 +1,6 @@
-/* bindings/pool/pool.c: the class of pools: made, closed, joined, asked for its counts. Options
- * and what is made of these stand in scripts/luapool/pool.lua. Layer: bindings. Process: main.
- */
+/* bindings/pool/pool.c: the class of pools, which are made, closed, joined and asked for their
+ * counts. scripts/luapool/pool.lua checks the options and makes the rest. Layer: bindings.
+ * Process: main. */
 #include "bindings/pool/pool.h"
 
 #include <lauxlib.h>

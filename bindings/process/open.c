@@ -1,4 +1,4 @@
-/* bindings/process/open.c: luapool.process.core. Layer: bindings. */
+/* bindings/process/open.c: luapool.process.core runs programs. Layer: bindings. */
 #include "bindings/bindings.h"
 #include "bindings/process/process.h"
 

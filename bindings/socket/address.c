@@ -1,6 +1,6 @@
-/* bindings/socket/address.c: addresses of the LuaSocket door: a host and a port to addresses,
- * and the names of a socket's two ends. Numbers are understood at once; only a name makes the
- * task wait. Layer: bindings. */
+/* bindings/socket/address.c: finds the addresses of a host and a port, and the names of a
+ * socket's two ends. A task waits only when the host is a name and not a number. Layer:
+ * bindings. */
 #include "bindings/socket/address.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* bindings/socket/option.c: setoption and getoption of the LuaSocket door: one row for each
- * option, one pair of functions for each kind of value. Layer: bindings. */
+/* bindings/socket/option.c: setoption and getoption of the LuaSocket door. Each option has a
+ * row; each kind of value has a pair of functions. Layer: bindings. */
 #include "bindings/socket/option.h"
 
 #include <arpa/inet.h>

@@ -1,11 +1,11 @@
 /* bindings/socket/socket.h: a socket of the LuaSocket door: a descriptor that never blocks, and
  * the tasks that wait for it.
  *
- * What a task wants of a socket is a lpb_socket_want: a step that is tried at once and again
- * whenever the descriptor is ready, and what its end means to the script. Wants of one
- * direction are served in the order of their coming; the first one holds its place until its
- * task has taken the results, so nobody is handed what another one waits for. Layer: bindings.
- * Owner: the userdata of the script, and each pending operation. */
+ * What a task asks of a socket is an lpb_socket_want: a step that is tried at once, and again
+ * whenever the descriptor is ready, and a function that pushes the results for the script. The
+ * wants of one direction are served in the order in which they came. The first one keeps its
+ * place until its task has taken the results, so no task gets what another one waits for.
+ * Layer: bindings. Owners: the userdata of the script, and each pending operation. */
 #ifndef LPB_SOCKET_SOCKET_H
 #define LPB_SOCKET_SOCKET_H
 
@@ -23,42 +23,68 @@ typedef enum { LPB_SOCKET_READ, LPB_SOCKET_WRITE, LPB_SOCKET_DIRECTIONS } lpb_so
 
 typedef struct lpb_socket {
   lp_state *st;
-  int fd;     /* -1: none yet, or closed */
-  int family; /* AF_UNSPEC until it is known */
-  int type;   /* SOCK_STREAM or SOCK_DGRAM */
+  /* -1 before there is a descriptor and after the socket is closed. */
+  int fd;
+  /* AF_UNSPEC until it is known. */
+  int family;
+  /* SOCK_STREAM or SOCK_DGRAM. */
+  int type;
+  /* The userdata and the pending operations. */
   int holders;
-  struct lpb_socket_poll *poll;           /* made when somebody first has to wait */
-  int armed;                              /* events that the poll asks for */
-  lp_list waiting[LPB_SOCKET_DIRECTIONS]; /* pending operations */
-  double block, total;                    /* limits of settimeout, seconds; negative: none */
-  lp_buf in;                              /* received, not yet asked for: from in.data[at] on */
+  /* Made when a task waits for the first time. */
+  struct lpb_socket_poll *poll;
+  /* The events that the poll asks for. */
+  int armed;
+  /* The pending operations of each direction. */
+  lp_list waiting[LPB_SOCKET_DIRECTIONS];
+  /* The limits that settimeout has set, in seconds: of one wait, and of a whole call. Negative
+   * when there is none. */
+  double block, total;
+  /* What was received and not yet asked for, from in.data[at] on. */
+  lp_buf in;
   size_t at;
-  double received, sent, born; /* statistics */
+  /* Statistics: bytes, and the moment of its making. */
+  double received, sent, born;
 } lpb_socket;
 
 typedef struct lpb_socket_want lpb_socket_want;
 
 struct lpb_socket_want {
-  const lp_op_class *class; /* made with LPB_SOCKET_CLASS */
+  /* Made with LPB_SOCKET_CLASS. */
+  const lp_op_class *class;
   lpb_socket_direction direction;
-  /* Tries: 0 when it is done, UV_EAGAIN to be called again, or the code it failed with. Runs in
-   * callbacks too. */
+  /* Tries. Returns 0 when it is done, UV_EAGAIN when it must be called again, or a negative
+   * code. It also runs in callbacks of the loop, so it touches no Lua value. */
   int (*step)(lpb_socket *s, lpb_socket_want *w);
-  /* Inside the task: pushes what the script gets, returns how many values. */
+  /* Pushes, inside the task, what the script gets. Returns the number of values. */
   int (*push)(lua_State *L, lpb_socket *s, lpb_socket_want *w, int status);
-  bool turn;        /* for push: nobody came before, so what the socket has is for this one */
-  bool moved;       /* the step has got on: the limit for the peer begins anew */
-  const char *data; /* to be sent, on the stack of who waits */
-  size_t len, done; /* of data; what was sent or received */
-  size_t first;     /* index of data in the script's string */
-  int pattern;      /* of a receive */
-  int fd;           /* accepted and not yet handed over, or -1 */
-  bool begun;       /* a connect */
-  const struct sockaddr_in6 *addresses; /* on the stack of who waits; sockaddr_in too */
-  int count, at;                        /* of addresses */
-  struct sockaddr_in6 from;             /* who sent a datagram */
+  /* For `push`: no other task came before, so what the socket has received is for this one. */
+  bool turn;
+  /* The step has made progress, so the limit of one wait begins anew. */
+  bool moved;
+  /* The bytes to send, on the stack of the task that waits. */
+  const char *data;
+  size_t len;
+  /* How many bytes were sent or received. */
+  size_t done;
+  /* The index of `data` in the string of the script. */
+  size_t first;
+  /* What a receive is to return. */
+  int pattern;
+  /* A descriptor that was accepted and not yet given to the script, or -1. */
+  int fd;
+  /* A connect was begun. */
+  bool begun;
+  /* The addresses to try, on the stack of the task that waits; also sockaddr_in. */
+  const struct sockaddr_in6 *addresses;
+  int count;
+  /* The index of the address that is tried now. */
+  int at;
+  /* Who sent a datagram. */
+  struct sockaddr_in6 from;
 };
 
+/* The functions of all operation classes of sockets. */
 int lpb_socket_results(lua_State *L, lp_op *op);
 void lpb_socket_cancel(lp_op *op, int why);
 void lpb_socket_drop(lp_op *op);
@@ -69,26 +95,27 @@ void lpb_socket_drop(lp_op *op);
     .close = lpb_socket_drop                                                                   \
   }
 
-/* Makes a descriptor when there is none. 0 or a negative errno. */
+/* Makes a descriptor when there is none. Returns 0 or a negative errno. */
 int lpb_socket_create(lpb_socket *s, int family);
 
-/* Ends the waits with `closed` and closes the descriptor. Safe twice. */
+/* Ends all waits with `closed` and closes the descriptor. Safe twice. */
 void lpb_socket_close(lpb_socket *s);
 
-/* The same without closing it; takes another one, or -1. */
+/* Ends all waits with `closed`, keeps the descriptor open and takes another one, or -1. */
 void lpb_socket_forget(lpb_socket *s, int fd);
 
-/* One holder less; the last one frees it. */
+/* One holder lets go; the last one frees the socket. */
 void lpb_socket_release(lpb_socket *s);
 
-/* Takes another descriptor, or -1, for those who wait; closes the one before if asked to. */
+/* Takes another descriptor, or -1, while tasks wait. Closes the one before when `close` is
+ * true. */
 void lpb_socket_replace(lpb_socket *s, int fd, bool close);
 
-/* The limit of one wait: seconds, negative for none. */
+/* Returns the limit of one wait in seconds; negative when there is none. */
 double lpb_socket_timeout(const lpb_socket *s);
 
-/* Tries what is wanted, waits if need be, and returns w->push's results. Use it as `return
- * lpb_socket_do(...)`; w is copied. */
+/* Tries what `w` wants, waits if it must, and returns the results of w->push. Use it as `return
+ * lpb_socket_do(...)`. `w` is copied. */
 int lpb_socket_do(lua_State *L, lpb_socket *s, lpb_socket_want *w);
 
 /* Pushes nil and LuaSocket's words for a failure; returns 2. */

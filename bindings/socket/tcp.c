@@ -1,6 +1,6 @@
-/* bindings/socket/tcp.c: TCP of the LuaSocket door: masters become clients or servers. Bytes
- * that have come and were not asked for wait in the socket's buffer, so a wait that is broken
- * off loses none. Layer: bindings. */
+/* bindings/socket/tcp.c: TCP of the LuaSocket door. A master becomes a client or a server.
+ * Bytes that have come and were not asked for stay in the socket's buffer, so a wait that is
+ * cancelled loses none. Layer: bindings. */
 #include "bindings/socket/tcp.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* bindings/sync/ask.c: a worker asks main for the objects of luapool.sync. Layer: bindings.
- * Process: a worker, but for core.in_worker. */
+/* bindings/sync/ask.c: a worker asks main for methods of the objects of luapool.sync. Layer:
+ * bindings. Process: workers; core.in_worker is also called in main. */
 #include "bindings/sync/ask.h"
 
 #include "runtime/loop/state.h"

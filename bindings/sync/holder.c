@@ -1,8 +1,8 @@
-/* bindings/sync/holder.c: a task as one that may hold something.
+/* bindings/sync/holder.c: a task as one that may hold a lock or a slot.
  *
- * A task's holder is a table with a number, `id`; when the task has ended, `gone` says how and
- * the function given to core.on_end is called if it holds something (`held`) or main knows of
- * it (`asked`). Layer: bindings. */
+ * The holder of a task is a table with a number, `id`. When the task has ended, its field
+ * `gone` says how, and the function given to core.on_end is called if the task holds something
+ * (`held`) or main knows of it (`asked`). Layer: bindings. */
 #include "bindings/sync/holder.h"
 
 #include "runtime/loop/task.h"

@@ -1,5 +1,5 @@
-/* bindings/sync/open.c: luapool.sync.core: what luapool.sync stands on: lines of waiting tasks,
- * who holds what, and objects in other processes. Layer: bindings. */
+/* bindings/sync/open.c: luapool.sync.core: lines of waiting tasks, who holds what, and objects
+ * that stay in another process. Layer: bindings. */
 #include "bindings/bindings.h"
 #include "bindings/sync/ask.h"
 #include "bindings/sync/holder.h"

@@ -1,5 +1,5 @@
-/* bindings/sync/remote.c: what workers ask of the objects of luapool.sync, which stay with
- * main. Layer: bindings. Process: main. */
+/* bindings/sync/remote.c: main receives what workers ask of the objects of luapool.sync, and
+ * answers. Layer: bindings. Process: main. */
 #include "bindings/sync/remote.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* bindings/sync/waiters.c: lines of waiting tasks.
  *
- * A line (Waiters) is first come, first served; waking hands values directly to the first task
- * in it, so nobody can come between, and one that was cancelled or too late has left it. What
- * an object does with its lines is in scripts/luapool/internal/sync. Layer: bindings. */
+ * The task that came first is woken first. Waking hands values directly to it, so no other task
+ * can come between; a task that was cancelled or is too late has left the line. Lua decides, in
+ * scripts/luapool/internal/sync, what an object does with its lines. Layer: bindings. */
 #include "bindings/sync/waiters.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* bindings/task/done.c: Task:on_done. A function that waits for the end of a task costs no task
- * of its own: it is spawned when the task ends. Layer: bindings. */
+/* bindings/task/done.c: Task:on_done. While it waits for the end of a task, a function costs no
+ * task of its own: its task is spawned when the other one ends. Layer: bindings. */
 #include "bindings/task/done.h"
 
 #include "bindings/task/task.h"

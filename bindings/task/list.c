@@ -1,5 +1,6 @@
-/* bindings/task/list.c: lists of tasks: checked, made, waited for, their results. What gather,
- * wait and the like stand on; a list may be long. Layer: bindings. */
+/* bindings/task/list.c: lists of tasks are checked, made and waited for, and their results are
+ * collected. task.gather, task.wait and the like stand on it; a list may be long. Layer:
+ * bindings. */
 #include "bindings/task/list.h"
 
 #include "bindings/task/task.h"

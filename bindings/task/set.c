@@ -1,6 +1,7 @@
-/* bindings/task/set.c: a set of tasks whose ends are taken out one at a time, in the order in
- * which they ended or in that in which they were added. What as_completed, groups and task.map
- * stand on. The set holds the Task objects that have not been taken out. Layer: bindings. */
+/* bindings/task/set.c: a set of tasks, whose members are taken out one at a time when they have
+ * ended, in the order in which they ended or in that in which they were added.
+ * task.as_completed, groups and task.map stand on it. The set keeps the Task objects alive
+ * until they are taken out. Layer: bindings. */
 #include "bindings/task/set.h"
 
 #include "bindings/class.h"

@@ -1,5 +1,5 @@
-/* bindings/task/shield.c: task.shield: while its function runs, a cancellation of the task
- * waits. Layer: bindings. */
+/* bindings/task/shield.c: task.shield. A cancellation of the task waits while the function of
+ * the shield runs. Layer: bindings. */
 #include "bindings/task/shield.h"
 
 #include <lauxlib.h>
