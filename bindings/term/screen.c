@@ -69,7 +69,7 @@ static void show(screen *s) {
   put(s->block.data, s->block.len);
 }
 
-static const lp_part_class screen_class = {NULL};
+static const lp_part_class screen_class = {0};
 
 static screen *find(lp_state *st) {
   lp_part *part = lp_part_find(st, &screen_class);

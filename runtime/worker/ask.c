@@ -25,7 +25,7 @@ typedef struct ask_op {
   int why; /* the code that it was stopped with, or 0 */
 } ask_op;
 
-static const lp_part_class class = {NULL};
+static const lp_part_class class = {0};
 
 void lp_ask_open(lp_asker *a, lp_state *st) {
   lp_list_init(&a->asked);
