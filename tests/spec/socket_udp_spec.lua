@@ -46,7 +46,8 @@ describe("socket.udp", function()
   end)
 
   it("connects", function()
-    local a, b, port = pair()
+    local a, _, port = pair()
+    local b = keep(socket.udp4()) -- localhost may be ::1 first
     assert.are.equal(1, b:setpeername("localhost", port))
     assert.is_truthy(tostring(b):find("^udp{connected}: "))
     assert.are.same({ "127.0.0.1", math.tointeger(port), "inet" }, { b:getpeername() })
