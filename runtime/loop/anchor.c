@@ -1,6 +1,7 @@
-/* loop/anchor.c: one large table would be moved as it grows, and gone through whenever the
- * collector finds a new value in it: so there are many small ones. Each has its place in the
- * registry; a number is that place and an index. Layer: loop. */
+/* loop/anchor.c: Lua would move one large table as it grows, and the collector would go through
+ * all of it whenever a new value is put there. So there are many small tables, each with a
+ * reference in the registry; a number is made of that reference and an index in the table.
+ * Layer: loop. */
 #include "runtime/loop/anchor.h"
 
 #include <lauxlib.h>

@@ -18,19 +18,19 @@ void lp_loop_close(lp_state *st);
 /* Sets or moves the uv timer to the earliest deadline. Called when the heap's head changed. */
 void lp_loop_rearm(lp_state *st);
 
-/* Lets t->fire be called in so many seconds, in place of an earlier time. lp_timer_stop takes
- * it back. Keeps the loop alive. Returns 0 or LP_EMEMORY. */
+/* Has the loop call t->fire in so many seconds, in place of the time that was asked for before.
+ * lp_timer_stop takes it back. It keeps the loop alive. Returns 0 or LP_EMEMORY. */
 int lp_loop_after(lp_state *st, lp_timer *t, double seconds);
 
-/* Asks for `f` to be run once before the next poll; no effect when it is asked for already.
+/* Has the loop call f->run once before the next poll. No effect when that is asked for already.
  * Initialise f->link with lp_list_init and set f->run once; take it out with lp_list_remove
  * before f is freed. */
 void lp_loop_flush(lp_state *st, lp_flush *f);
 
-/* There is something to do: the next poll must not block. */
+/* Lets the next poll not block, because there is something to do. */
 void lp_loop_spin(lp_state *st);
 
-/* Seconds of the loop's monotonic clock, exact. */
+/* Seconds of a monotonic clock, read now. */
 static inline double lp_loop_now(void) {
   return (double)uv_hrtime() / 1e9;
 }

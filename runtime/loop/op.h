@@ -43,7 +43,7 @@ typedef struct lp_op_class {
   /* For a dump: writes which one of its kind the operation waits for. May be NULL. */
   void (*which)(const lp_op *op, char *text, size_t size);
 
-  /* The program itself waits so, not a script: a dump leaves the task out. */
+  /* The program itself waits so, and no script: a dump leaves the task out. */
   bool internal;
 } lp_op_class;
 
@@ -51,13 +51,18 @@ typedef struct lp_op_class {
  * is kept in the task, and cannot be held from outside. */
 struct lp_op {
   const lp_op_class *class;
-  lp_task *task; /* who made it; alive while it waits */
-  int status;    /* 0 or a negative code, valid once finished */
+  /* The task that has made it, which lives at least until it is finished or dropped. */
+  lp_task *task;
+  /* 0 or a negative code, once it is finished. */
+  int status;
   uint16_t holders;
-  bool kept : 1;    /* in the task */
-  bool waiting : 1; /* the task sleeps until it is finished */
+  /* It is kept in the task. */
+  bool kept : 1;
+  /* The task is suspended until it is finished. */
+  bool waiting : 1;
   bool finished : 1;
-  bool stopping : 1; /* cancel was called */
+  /* The class's `cancel` was called. */
+  bool stopping : 1;
 };
 
 /* Makes an operation of `size` zeroed bytes (sizeof the embedding struct) for the current task.
@@ -65,7 +70,7 @@ struct lp_op {
  * memory. L may be any coroutine of the current task. */
 void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size);
 
-/* The loop to start it on. */
+/* Returns the loop to start it on. */
 uv_loop_t *lp_op_loop(const lp_op *op);
 
 /* Suspends the current task until `op` is finished; `timeout` in seconds, negative for none.
@@ -77,10 +82,10 @@ int lp_op_await(lua_State *L, lp_op *op, double timeout);
  * succeeds. */
 int lp_op_yield(lua_State *L, lp_op *op);
 
-/* The operation is done: `status` is 0 or a negative code. Wakes the task. Never raises. */
+/* Ends the operation with 0 or a negative code, and wakes the task. Never raises. */
 void lp_op_finish(lp_op *op, int status);
 
-/* Another holder, and one less. */
+/* Adds a holder; takes one away, and frees the operation with the last. */
 void lp_op_hold(lp_op *op);
 void lp_op_release(lp_op *op);
 

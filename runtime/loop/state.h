@@ -1,10 +1,10 @@
-/* loop/state.h: one runtime: one Lua state on one libuv loop, and its tasks.
+/* loop/state.h: a runtime: one Lua state on one libuv loop, and its tasks.
  *
- * Every lua_State of the runtime (the main thread and all coroutines) finds it in its extra
- * space. The lowest bit of that word is set while a coroutine is suspended by a wait or by a
- * time slice, not by coroutine.yield: such a coroutine belongs to its task and nobody may
- * resume it; the next two are coroutine.c's. Layer: loop. Owner: luapool.c or worker.c, which
- * open and close it. */
+ * Every lua_State of the runtime (the main thread and all coroutines) holds the address of the
+ * lp_state in its extra space. The three lowest bits of that word are flags of coroutine.c. The
+ * lowest one is set while the coroutine is suspended by a wait or by a time slice, and not by
+ * coroutine.yield: then it belongs to its task, and nobody else may resume it. Layer: loop.
+ * Owner: luapool.c or worker.c, which embed the struct, open and close it. */
 #ifndef LP_LOOP_STATE_H
 #define LP_LOOP_STATE_H
 
@@ -22,61 +22,105 @@
 
 typedef struct lp_task lp_task;
 
-/* Why the running coroutine is being suspended, as seen by everything it yields through. */
+/* Why the running coroutine is being suspended. Each level that it yields through looks at it.
+ */
 typedef enum { LP_YIELD_PLAIN, LP_YIELD_WAIT, LP_YIELD_SLICE } lp_yield;
 
-/* Something to be done once, after tasks have run and before the loop polls: a channel
- * flushes there what many tasks wrote. Embed it; `link` in no list means "not asked for". */
+/* A function that lp_loop_flush has called once, after tasks have run and before the loop
+ * polls: a channel writes there what many tasks have posted. Whoever wants it embeds the
+ * struct. */
 typedef struct lp_flush {
-  lp_list link;
+  lp_list link; /* in lp_state.flushes when it has been asked for, else in no list */
   void (*run)(struct lp_flush *f);
 } lp_flush;
 
 typedef struct lp_state {
-  lp_heap heap;    /* what Lua uses */
-  lua_State *L;    /* the main thread: for set-up, never suspended */
-  uv_loop_t *loop; /* own_loop, or the host's */
+  /* The allocator of the Lua state. */
+  lp_heap heap;
+  /* The main thread of the Lua state. It is never suspended: C code sets things up with it. */
+  lua_State *L;
+  /* The loop that the runtime stands on: own_loop, or one of the host. */
+  uv_loop_t *loop;
   uv_loop_t own_loop;
 
-  lp_list ready;     /* tasks to resume, first come first served */
-  lp_list preempted; /* tasks that used up a slice, and those that had not started by then:
-                        after all ready ones */
-  lp_list flushes;   /* asked for with lp_loop_flush */
-  lp_timers timers;
-  uv_prepare_t prepare; /* runs the ready tasks before each poll */
-  uv_idle_t spin;       /* active while there is something to do: the poll does not block */
-  uv_timer_t clock;     /* fires for the first of `timers` */
+  /* ---- whose turn it is: loop.c ---- */
 
-  lp_task *current;            /* the task that runs now */
-  lua_State *volatile running; /* its innermost running coroutine */
-  volatile uint64_t resumes;   /* counts resumed tasks: tells the interrupt whose slice it is */
-  uint64_t numbers;            /* the number of the latest task made */
-  bool fresh;                  /* `ready` may have tasks that have not started */
-  volatile bool overdue;       /* tasks have run for a slice: the loop must poll */
-  bool owed; /* ready tasks alone have: the next turn begins with `preempted` */
-  lp_interrupt interrupt;
+  /* Tasks that the loop will resume, in this order. */
+  lp_list ready;
+  /* Tasks that have used up a slice, and tasks that had not started by then. The loop resumes
+   * them when no task is ready. */
+  lp_list preempted;
+  /* What lp_loop_flush was asked to run. */
+  lp_list flushes;
+  /* The deadlines of all waits and of whoever called lp_loop_after. */
+  lp_timers timers;
+  /* libuv calls its callback before each poll: it runs the ready tasks. */
+  uv_prepare_t prepare;
+  /* It is active while there is something to do, so that the poll does not block. */
+  uv_idle_t spin;
+  /* It fires at the first of `timers`. */
+  uv_timer_t clock;
+  /* `ready` may hold tasks that have not started. */
+  bool fresh;
+  /* Tasks have run for a slice, so the loop has to poll. The signal handler may set it. */
+  volatile bool overdue;
+  /* Ready tasks have taken a whole slice for themselves, so the next turn begins with one of
+   * `preempted`. */
+  bool owed;
+
+  /* ---- the task that runs: task.c, coroutine.c ---- */
+
+  /* The task that runs now, or NULL. */
+  lp_task *current;
+  /* The innermost coroutine of that task that runs, or NULL. The signal handler reads it. */
+  lua_State *volatile running;
+  /* It counts how often tasks were resumed, which tells the signal handler whether the same one
+   * still runs. */
+  volatile uint64_t resumes;
+  /* Why the running coroutine is being suspended. */
   lp_yield yielding;
-  lua_State *blocked;     /* the innermost resumer that cannot be suspended, or NULL */
-  lua_CFunction shield;   /* task.shield: waits pass through it */
-  const void *task_class; /* the metatable of Task objects */
-  lp_anchors anchors;     /* the Task objects of live and of idle tasks */
-  lp_list idle;           /* ended tasks kept for reuse */
+  /* The innermost resumer that cannot be suspended, or NULL. */
+  lua_State *blocked;
+  /* The C function of task.shield, through which waits pass. */
+  lua_CFunction shield;
+  lp_interrupt interrupt;
+
+  /* ---- all tasks: task.c, task_spawn.c ---- */
+
+  /* The number of the latest task. */
+  uint64_t numbers;
+  /* The address of the metatable of Task objects. */
+  const void *task_class;
+  /* The Task objects of live and of idle tasks. */
+  lp_anchors anchors;
+  /* Ended tasks that are kept, with their coroutines, to be used again. */
+  lp_list idle;
   int idle_count;
-  int spares; /* registry reference of a table: coroutines of ended tasks, kept for reuse */
+  /* Registry reference of a list of coroutines of ended tasks, kept to be used again. */
+  int spares;
   int spare_count;
-  volatile uint64_t *on_cpu; /* the shared word of a worker, or NULL */
-  lp_list parts;             /* what stands above the loop: part.h */
+  /* Where the number of the running task is written for other processes to see, or NULL. */
+  volatile uint64_t *on_cpu;
   lp_warning warning;
 
-  /* Callbacks of whoever opened the runtime; each may be NULL. */
-  void (*report)(struct lp_state *st, const char *text); /* an error that nobody sees */
-  /* Whole lines that other processes wrote, for the host's stdout (1) or stderr (2). */
+  /* ---- above the loop ---- */
+
+  /* What stands above the loop and is called back when the runtime closes: see part.h. */
+  lp_list parts;
+  /* The owner's callbacks follow; each may be NULL. `report` gets the text of an error that
+   * nobody sees. */
+  void (*report)(struct lp_state *st, const char *text);
+  /* `output` gets whole lines that other processes wrote to their stdout (1) or stderr (2). */
   void (*output)(struct lp_state *st, int fd, const char *text, size_t len);
-  bool (*more)(struct lp_state *st); /* starts a further task; false: there is none */
-  bool (*late)(struct lp_state *st); /* has the current task had its time? */
+  /* `more` is called when no task is ready: it makes a further one and returns true, or returns
+   * false. */
+  bool (*more)(struct lp_state *st);
+  /* `late` tells, at the end of a slice in which the current task could not be suspended,
+   * whether that task has had its time. */
+  bool (*late)(struct lp_state *st);
 } lp_state;
 
-/* The runtime of any of its coroutines. */
+/* The runtime that a coroutine, or the main thread, belongs to. */
 static inline lp_state *lp_state_of(lua_State *L) {
   _Static_assert(_Alignof(lp_state) >= 8, "the three lowest bits are free");
   return (lp_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)7);

@@ -1,9 +1,9 @@
 /* loop/task.h: a task: one root coroutine that may wait.
  *
- * The struct is the memory of a Lua userdata, `Task`. While it lives (from spawn to its end)
- * the runtime anchors it; afterwards only those who hold the Lua object do. Its results stay
- * with the Lua object. A task that only C made and that no script has seen is reused with its
- * coroutine. A promise is a task without a coroutine. Layer: loop. */
+ * The struct is the memory of a Lua userdata, the Task object. The runtime holds that object
+ * from the spawn of the task to its end; afterwards only those who have the Lua value do. The
+ * results of the task stay with the object. A task that C made, and that no script has seen, is
+ * used again with its coroutine. A promise is a task without a coroutine. Layer: loop. */
 #ifndef LP_LOOP_TASK_H
 #define LP_LOOP_TASK_H
 
@@ -24,53 +24,78 @@ typedef enum {
   LP_TASK_CANCELLED,
 } lp_task_status;
 
-/* There may be a million: what cannot be needed at the same time shares its place. */
+/* There may be a million tasks: fields that are never needed at the same time share a place. */
 struct lp_task {
   lp_state *st;
-  lua_State *co; /* NULL for a promise, and once ended */
+  /* NULL for a promise, and once the task has ended. */
+  lua_State *co;
   union {
-    lp_list link;      /* in st->ready, st->preempted or st->idle; */
-    lp_timer deadline; /* while it waits */
+    /* In st->ready, st->preempted or st->idle, unless it waits. */
+    lp_list link;
+    /* The deadline of its wait. */
+    lp_timer deadline;
   };
-  lp_watch *watchers; /* who waits for its end, the latest first */
-  union {             /* what it waits for, until its results are pushed: see lp_task_op */
+  /* Who waits for its end, the latest first. */
+  lp_watch *watchers;
+  /* The operation that it waits for, until its results are pushed: lp_task_op knows which. */
+  union {
     lp_op own;
     lp_op *other;
   };
-  uint64_t number; /* for the dump, and for a worker's shared word */
-  int anchor;      /* where the runtime holds the Task object */
+  /* It identifies the task in a dump and in st->on_cpu. */
+  uint64_t number;
+  /* The number under which the runtime holds the Task object. */
+  int anchor;
   union {
-    uint32_t since; /* when its wait began: milliseconds of the loop's clock */
-    int nresults;   /* once done: values in LP_TASK_VALUE */
+    /* While it waits: when the wait began, in milliseconds of the loop's clock. */
+    uint32_t since;
+    /* Once it is done: how many values LP_TASK_VALUE has. */
+    int nresults;
   };
-  uint16_t attempt; /* of a task of a pool: counts its runs */
-  uint16_t shield;  /* > 0: inside task.shield */
+  /* It counts the runs of a task of a pool. */
+  uint16_t attempt;
+  /* How many calls of task.shield it is inside of. */
+  uint16_t shield;
   lp_task_status status : 8;
+  /* Where its operation is: nowhere, in `own`, at `other`. */
   enum { LP_TASK_NO_OP, LP_TASK_OWN_OP, LP_TASK_OTHER_OP } has_op : 2;
-  bool owned : 1;        /* lp_task_own may be called */
-  bool cancelled : 1;    /* cancel was asked for: each wait raises */
-  bool told : 1;         /* the error of its cancellation has been raised in it */
-  bool expired : 1;      /* it has had its time: its waits raise kind `timeout`, and it gets no
-                            further slice */
-  bool preempted : 1;    /* in st->preempted */
-  bool unwinding : 1;    /* the cancel error is on its way up: <close> handlers may wait */
-  bool exposed : 1;      /* a script has seen the Task object: no reuse */
-  bool entered : 1;      /* a script has seen the coroutine: no reuse of that either */
-  bool awaited : 1;      /* somebody has seen how it ended */
-  bool more : 1;         /* it has other fields than LP_TASK_VALUE */
-  bool locals : 1;       /* it has LP_TASK_LOCALS: */
-  bool owns_locals : 1;  /* and no other task has the same table */
-  unsigned overruns : 7; /* slices that it has used up since it was told */
+  /* It is an lp_task_owned. */
+  bool owned : 1;
+  /* It is to end: each wait raises. */
+  bool cancelled : 1;
+  /* The error of its cancellation has been raised in it. */
+  bool told : 1;
+  /* It has had its time: its waits raise kind `timeout`, and it gets no further slice. */
+  bool expired : 1;
+  /* It is in st->preempted because it has used up a slice. */
+  bool preempted : 1;
+  /* The error of its cancellation is on its way up: <close> handlers may wait. */
+  bool unwinding : 1;
+  /* A script has seen the Task object, which is not used again then. */
+  bool exposed : 1;
+  /* A script has seen the coroutine, which is not used again then. */
+  bool entered : 1;
+  /* Somebody has seen how it ended. */
+  bool awaited : 1;
+  /* Its object has other fields than LP_TASK_VALUE. */
+  bool more : 1;
+  /* Its object has LP_TASK_LOCALS. */
+  bool locals : 1;
+  /* No other task has the same table there. */
+  bool owns_locals : 1;
+  /* The slices that it has used up since it was told. */
+  unsigned overruns : 7;
 };
 
 /* Called once at the end of a task, before the results are stored; the top of `co` holds `nres`
  * results, or one error when status is not LP_TASK_DONE. Never raises. */
 typedef void (*lp_task_end)(lp_task *t, lua_State *co, int nres);
 
-/* One that lp_task_spawn makes. */
+/* A task that lp_task_spawn makes. */
 typedef struct lp_task_owned {
   lp_task task;
-  lp_task_end on_end; /* may be NULL */
+  /* It is called at the end of the task, unless it is NULL. */
+  lp_task_end on_end;
   void *owner;
 } lp_task_owned;
 

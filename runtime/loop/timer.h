@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 typedef struct lp_timer {
-  void (*fire)(struct lp_timer *t); /* called once when due, the timer being out of the heap */
-  uint32_t place; /* 1 + index in the heap; 0: not in it, as in a zeroed struct */
+  /* It is called once when the timer is due and out of the heap. */
+  void (*fire)(struct lp_timer *t);
+  /* Its index in the heap, plus 1; 0 when it is not there, as in a zeroed struct. */
+  uint32_t place;
 } lp_timer;
 
 /* The time stands beside the timer, so that looking for the earliest touches no timer. */
@@ -27,19 +29,20 @@ typedef struct lp_timers {
 /* Adds a timer that is not in the heap. Returns 0 or LP_EMEMORY. */
 int lp_timer_start(lp_timers *h, lp_timer *t, uint64_t due);
 
-/* Takes it out; no effect when it is not in. */
+/* Takes a timer out. No effect when it is not in the heap. */
 void lp_timer_stop(lp_timers *h, lp_timer *t);
 
-/* The earliest timer, or NULL. */
+/* Returns the earliest timer, or NULL. */
 static inline lp_timer *lp_timer_first(const lp_timers *h) {
   return h->len ? h->heap[0].timer : NULL;
 }
 
-/* When a timer is due; UINT64_MAX when it is not in the heap, or NULL. */
+/* Returns when a timer is due; UINT64_MAX when it is NULL or not in the heap. */
 static inline uint64_t lp_timer_due(const lp_timers *h, const lp_timer *t) {
   return t && t->place ? h->heap[t->place - 1].due : UINT64_MAX;
 }
 
+/* Frees the heap, not the timers. */
 void lp_timer_close(lp_timers *h);
 
 #endif

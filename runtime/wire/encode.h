@@ -23,31 +23,44 @@ typedef enum {
 typedef struct lp_step {
   const struct lp_step *up;
   lp_step_kind kind;
-  int index;   /* stack index of the value (root), the key (field), the function (upvalue) */
-  int upvalue; /* which one */
+  /* Stack index: of the value at the root, of the key of a field, of the function that has the
+   * upvalue. */
+  int index;
+  /* Which upvalue of the function. */
+  int upvalue;
 } lp_step;
 
 typedef struct lp_encoder {
   lua_State *L;
   const lp_wire *w;
   lp_buf *out;
-  size_t start, pos; /* of the message in out->data: its begin and its end so far */
-  size_t protos;     /* bytes of w->protos->data that count */
-  int first, n;      /* the values */
+  /* Where the message begins in out->data, and where it ends so far. */
+  size_t start, pos;
+  /* How many bytes of w->protos->data count. */
+  size_t protos;
+  /* Stack index of the first value, and how many there are. */
+  int first, n;
+  /* How many levels of nesting the encoder is in. */
   int depth;
-  int names;     /* stack index of the map of names; 0 until the first object */
-  int rescanned; /* the names have been looked for again */
-  int known;     /* w->known, or 0 when nothing is in it */
+  /* Stack index of the map of names; 0 until the first object. */
+  int names;
+  /* The map of names has been made anew for this graph. */
+  int rescanned;
+  /* w->known, or 0 when nothing is in it. */
+  int known;
+  /* The address of the table of globals. */
   const void *globals;
-  const lp_step *path; /* innermost step */
-  lp_place *places;    /* LP_SEEN_FIRST of them, on the C stack */
+  /* The innermost step. */
+  const lp_step *path;
+  /* LP_SEEN_FIRST places on the C stack, with which `seen` begins. */
+  lp_place *places;
   lp_seen seen;
 } lp_encoder;
 
 /* Makes room for n bytes more behind e->pos. Raises. */
 void lp_encode_grow(lp_encoder *e, size_t n);
 
-/* Where n bytes can be written; move e->pos by what was used. */
+/* Returns where n bytes can be written; the caller moves e->pos by what it has used. */
 static inline char *lp_encode_room(lp_encoder *e, size_t n) {
   if (e->out->cap - e->pos < n) lp_encode_grow(e, n);
   return e->out->data + e->pos;
@@ -62,11 +75,11 @@ void lp_encode_value(lp_encoder *e, int index);
 /* Writes a Lua function that has not been met before. In function.c. */
 void lp_function_encode(lp_encoder *e, int index);
 
-/* One level deeper: the step becomes the innermost one. */
+/* Goes one level deeper and makes the step the innermost one; comes back. */
 void lp_encode_enter(lp_encoder *e, lp_step *step);
 void lp_encode_leave(lp_encoder *e, const lp_step *step);
 
-/* Marks the object whose tag is at this offset as one that is referred to. */
+/* Marks the object whose tag stands at this offset as one that something refers to. */
 static inline void lp_encode_share(lp_encoder *e, uint32_t at) {
   e->out->data[e->start + at] |= LP_TAG_SHARED;
 }

@@ -8,11 +8,11 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* Pushes a new one. */
+/* Pushes a new, empty memory. */
 void lp_graph_new(lua_State *L);
 
-/* Enters the object at `index` into the graph at stack index `graph`; no effect when it is in
- * it. */
+/* Enters the object at `index` into the memory at stack index `graph`. No effect when it is
+ * there. */
 void lp_graph_enter(lua_State *L, int graph, int index);
 
 /* True when a table with this pair, key and value at `key` and behind it, is made to be a

@@ -1,9 +1,9 @@
 /* wire/name.h: values that travel by name.
  *
- * A name is a string whose first byte says what it is: 'M' and the name of a module, 'F' and a
- * module, a zero byte and one of its fields, 'N' and a name given with lp_wire_name, or 'O', a
- * module of luapool, a zero byte and the key of an object that stays with its maker.
- * Layer: wire, private to it. */
+ * A name is a string whose first byte tells its kind. 'M' stands before the name of a module.
+ * 'F' stands before a module, a zero byte and the name of one of its fields. 'N' stands before
+ * a name that was given with lp_wire_name. 'O' stands before a module of luapool, a zero byte
+ * and the key of an object that stays with its maker. Layer: wire, private to it. */
 #ifndef LP_WIRE_NAME_H
 #define LP_WIRE_NAME_H
 
@@ -23,15 +23,15 @@ typedef enum {
 /* Pushes one of these tables. */
 void lp_name_memory(lua_State *L, lp_memory table);
 
-/* Pushes the map from values to names; `anew`: looks through package.loaded again. */
+/* Pushes the map from values to names. With `anew` it is made again from package.loaded. */
 void lp_name_map(lua_State *L, bool anew);
 
-/* Names the value at `index`. */
+/* Gives the value at `index` a name, as lp_wire_name says. */
 void lp_name_give(lua_State *L, int index, const char *name);
 
-/* Pushes the value that has this name here and returns true; else pushes a text that says why
- * there is none. Requires modules; of an untrusted
- * sender only those of luapool. */
+/* Pushes the value that has this name in L and returns true; else pushes a text that says why
+ * there is none, and returns false. It requires the module that the name begins with; for a
+ * sender that is not `trusted` only a module of luapool. */
 bool lp_name_push(lua_State *L, const char *name, size_t len, bool trusted);
 
 #endif

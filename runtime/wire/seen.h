@@ -15,15 +15,20 @@ enum { LP_SEEN_FIRST = 8 };
 #define LP_SEEN_NEW UINT32_MAX
 
 typedef struct lp_place {
-  const void *object; /* NULL: a free slot */
-  uint32_t at;        /* offset of its first tag; LP_SEEN_NEW when it was just entered */
-  uint8_t upvalue;    /* of an upvalue's cell: which upvalue of the function at `at` */
+  /* The address of the object; NULL in a free place. */
+  const void *object;
+  /* The offset of its first tag; LP_SEEN_NEW when it was just entered. */
+  uint32_t at;
+  /* When the object is the cell of an upvalue: which upvalue of the function at `at`. */
+  uint8_t upvalue;
 } lp_place;
 
 typedef struct lp_seen {
-  lp_place *slots; /* NULL until the first object */
+  /* The hash table; NULL until the first object. */
+  lp_place *slots;
   size_t size, count;
-  int anchor; /* stack index that keeps a grown table alive */
+  /* The stack index of the userdata that holds the table once it has grown. */
+  int anchor;
 } lp_seen;
 
 /* Begins an empty table in `first`, LP_SEEN_FIRST places. */
