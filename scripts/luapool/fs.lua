@@ -8,8 +8,9 @@ local options = require "luapool.internal.options"
 local usage = require "luapool.internal.usage"
 
 --- Files and folders. Every call waits on libuv's threads, so other tasks run meanwhile; Lua's own
---- `io.*` blocks the whole process. A path is a string, or what `fs.tempdir` returned. A cancelled
---- call returns at once; what its thread has begun is still done.
+--- `io.*` blocks the whole process, except for stdin in main. A path is a string, or what
+--- `fs.tempdir` returned. A cancelled call returns at once; what its thread has begun is still
+--- done.
 ---
 --- ```lua
 --- local dir <close> = fs.tempdir()

@@ -8,7 +8,8 @@ local core = require "luapool.core"
 ---
 --- Times are seconds, and fractions are allowed. Sizes are bytes, or strings such as "64K" and
 --- "256M" where an option says so. Options come last, in one table; an unknown one is an error.
---- Every call that waits suspends only its own task; `io.*` alone blocks, as in stock Lua.
+--- Every call that waits suspends only its own task; `io.*` alone blocks, as in stock Lua,
+--- except that reading from stdin waits in the main process.
 --- Everything raises on failure: see `luapool.error`. Things that hold resources close with
 --- `:close()` and with `<close>`.
 ---
