@@ -82,7 +82,10 @@ int lp_luapool_modules(lua_State *L) {
   lua_getglobal(L, "os");
   lua_pushcfunction(L, lpb_process_execute);
   lua_setfield(L, -2, "execute");
-  lua_pop(L, 2);
+  lua_getglobal(L, "io");
+  lua_pushcfunction(L, lpb_process_popen);
+  lua_setfield(L, -2, "popen");
+  lua_pop(L, 3);
   lp_env_open(L);
   name_ours(L);
   add_searcher(L);

@@ -1,8 +1,9 @@
 /* bindings/process/process.c: programs run to their end, and os.execute.
  *
  * The operation holds the child and the pipes to it: it is finished when the child has been
- * reaped and both outputs have ended, and when it is stopped the child is killed first, so that
- * nobody leaves a zombie. libuv gives the child default signals. Layer: bindings. */
+ * reaped and both outputs have ended, and when it is stopped the child is killed first, with
+ * all that descends from it. How a child is started, and why it does not outlive us, is in
+ * runtime/ipc/child.h. Layer: bindings. */
 #include "bindings/process/process.h"
 
 #include <errno.h>
@@ -12,9 +13,11 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "bindings/process/keeper.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/error.h"
+#include "runtime/ipc/child.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
@@ -24,7 +27,8 @@ enum { IN, OUT, ERR, STREAMS };
 
 typedef struct exec_op {
   lp_op op;
-  uv_process_t child;
+  lp_child child;
+  uv_signal_t ends;         /* of our children: looks whether it was this one */
   uv_pipe_t pipes[STREAMS]; /* `data` is NULL in one that was not opened */
   lp_buf output[STREAMS];   /* of OUT and ERR */
   uv_write_t input;
@@ -62,11 +66,12 @@ static void count_end(exec_op *e) {
   if (--e->left == 0) finish(e, e->why);
 }
 
-/* A stopped one only waits for its child. */
-static void on_child(uv_process_t *child, int64_t code, int signum) {
-  exec_op *e = child->data;
-  e->status = signum ? signum : (int)(code & 0xff) << 8;
-  close_handle((uv_handle_t *)child);
+/* A child has ended. An operation that was stopped waits for nothing else. */
+static void on_child(uv_signal_t *ends, int signum) {
+  exec_op *e = ends->data;
+  (void)signum;
+  if (!e->started || !lp_child_wait(&e->child, false, &e->status)) return;
+  close_handle((uv_handle_t *)ends);
   e->started = false;
   if (e->why)
     finish(e, e->why);
@@ -79,7 +84,7 @@ static void stop(lp_op *op, int why) {
   e->why = why;
   close_handle((uv_handle_t *)&e->pipes[IN]); /* its bytes may be gone soon */
   if (e->started)
-    uv_process_kill(&e->child, SIGKILL);
+    lp_child_kill(&e->child);
   else
     finish(e, why); /* somebody else holds its outputs open */
 }
@@ -121,38 +126,38 @@ static void exec_close(lp_op *op) {
 
 /* A real pipe: a child cannot open /dev/stdout when that is a socket, which libuv would make.
  */
-static int open_pipe(exec_op *e, int stream, uv_stdio_container_t *to) {
+static int open_pipe(exec_op *e, int stream, int *to) {
   int ours = stream == IN, fds[2];
   int rc = uv_pipe(fds, ours ? 0 : UV_NONBLOCK_PIPE, ours ? UV_NONBLOCK_PIPE : 0);
   if (rc < 0) return rc;
   uv_pipe_init(lp_op_loop(&e->op), &e->pipes[stream], 0);
   e->pipes[stream].data = e;
   lp_op_hold(&e->op);
-  *to = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = fds[!ours]};
+  *to = fds[!ours];
   return uv_pipe_open(&e->pipes[stream], fds[ours]);
 }
 
-static int open_pipes(exec_op *e, uv_stdio_container_t *stdio, bool input) {
+static int open_pipes(exec_op *e, int fds[STREAMS], bool input) {
   int rc = 0;
-  for (int i = input ? IN : OUT; i < STREAMS && rc == 0; i++) rc = open_pipe(e, i, &stdio[i]);
+  for (int i = input ? IN : OUT; i < STREAMS && rc == 0; i++) rc = open_pipe(e, i, &fds[i]);
   return rc;
 }
 
 /* The child has its ends. */
-static void close_ends(const uv_stdio_container_t *stdio) {
+static void close_ends(const int fds[STREAMS]) {
   for (int i = 0; i < STREAMS; i++)
-    if (stdio[i].flags == UV_INHERIT_FD) close(stdio[i].data.fd);
+    if (fds[i] >= 0) close(fds[i]);
 }
 
 /* Starts the child, and reading from those pipes that are open. */
-static int spawn(exec_op *e, uv_process_options_t *options) {
-  options->exit_cb = on_child;
-  options->stdio_count = STREAMS;
-  e->child.data = e;
+static int spawn(lua_State *L, exec_op *e, const lp_child_options *options) {
+  uv_signal_init(lp_op_loop(&e->op), &e->ends);
+  e->ends.data = e;
   lp_op_hold(&e->op);
-  int rc = uv_spawn(lp_op_loop(&e->op), &e->child, options);
+  int rc = uv_signal_start(&e->ends, on_child, SIGCHLD);
+  if (rc == 0) rc = lp_child_start(&e->child, lpb_process_keeper(L), options);
   if (rc < 0) {
-    close_handle((uv_handle_t *)&e->child);
+    close_handle((uv_handle_t *)&e->ends);
     return rc;
   }
   e->started = true;
@@ -231,16 +236,14 @@ static int process_exec(lua_State *L) {
   const char *input = luaL_optlstring(L, 2, NULL, &len), *cwd = luaL_optstring(L, 3, NULL);
   double timeout = luaL_checknumber(L, 5);
   luaL_argcheck(L, len <= INT32_MAX, 2, "the input is too large");
-  uv_stdio_container_t stdio[STREAMS] = {0}; /* no input: /dev/null */
-  uv_process_options_t options = {.args = push_strings(L, 1), .cwd = cwd, .stdio = stdio};
-  options.file = options.args[0];
+  lp_child_options options = {.args = push_strings(L, 1), .cwd = cwd, .fds = {-1, -1, -1}};
   if (!lua_isnil(L, 4)) options.env = push_strings(L, 4);
   exec_op *e = lp_op_new(L, &exec_class, sizeof *e);
-  e->program = options.file;
+  e->program = options.args[0];
   e->timeout = timeout;
-  int rc = open_pipes(e, stdio, input);
-  if (rc == 0) rc = spawn(e, &options);
-  close_ends(stdio);
+  int rc = open_pipes(e, options.fds, input);
+  if (rc == 0) rc = spawn(L, e, &options);
+  close_ends(options.fds);
   if (rc < 0)
     finish(e, rc);
   else if (input)
@@ -266,6 +269,15 @@ static int push_status(lua_State *L, int status) {
   return luaL_execresult(L, status);
 }
 
+/* Returns a status of waitpid, or -1 and errno. */
+static int run_blocking(lua_State *L, const lp_child_options *options) {
+  lp_child child;
+  int status, rc = lp_child_start(&child, lpb_process_keeper(L), options);
+  if (rc == 0 && lp_child_wait(&child, true, &status)) return status;
+  errno = -rc;
+  return -1;
+}
+
 static int execute_results(lua_State *L, lp_op *op) {
   if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
   errno = -op->status;
@@ -281,15 +293,11 @@ int lpb_process_execute(lua_State *L) {
     lua_pushboolean(L, system(NULL));
     return 1;
   }
+  const lp_child_options options = {.command = command, .fds = {0, 1, 2}};
   if (!lp_state_of(L)->current || !lp_coroutine_suspendable(L))
-    return push_status(L, system(command));
-  const char *args[] = {"sh", "-c", command, NULL};
-  uv_stdio_container_t stdio[STREAMS];
-  for (int i = 0; i < STREAMS; i++)
-    stdio[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = i};
-  uv_process_options_t options = {.file = "/bin/sh", .args = (char **)args, .stdio = stdio};
+    return push_status(L, run_blocking(L, &options));
   exec_op *e = lp_op_new(L, &execute_class, sizeof *e);
-  int rc = spawn(e, &options);
+  int rc = spawn(L, e, &options);
   if (rc < 0) lp_op_finish(&e->op, rc);
   return lp_op_await(L, &e->op, -1);
 }

@@ -1,0 +1,294 @@
+/* ipc/child.c: programs, and the keeper beside their process.
+ *
+ * A program tells the keeper its pid before it is executed, and looks then whether we are still
+ * there: at no moment is there a program that nobody would kill. The keeper knows that we are
+ * gone by its parent-death signal, and by the end of file on its socket. Layer: ipc. Process:
+ * main and workers; `keep` and `become` run in a child. */
+#include "runtime/ipc/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/ipc/spawn.h"
+
+/* How many programs a process may have at once. */
+enum { MOST = 1 << 16 };
+
+/* ---- killing: by the keeper too, which has no heap ---- */
+
+static void kill_tree(pid_t pid);
+
+/* Kills the processes whose pids stand in the file. */
+static void kill_listed(const char *path) {
+  char text[512];
+  pid_t pid = 0;
+  ssize_t n;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  while ((n = read(fd, text, sizeof text)) > 0) {
+    for (ssize_t i = 0; i < n; i++) {
+      bool digit = text[i] >= '0' && text[i] <= '9';
+      if (!digit && pid > 0) kill_tree(pid);
+      pid = digit ? pid * 10 + (text[i] - '0') : 0;
+    }
+  }
+  close(fd);
+}
+
+/* Kills the children of a process: of each of its threads. */
+static void kill_children(pid_t pid) {
+  char path[64];
+  _Alignas(uint64_t) char entries[1024];
+  long n;
+  snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  while ((n = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0) {
+    uint16_t size;
+    for (long at = 0; at < n; at += size) {
+      memcpy(&size, entries + at + 16, sizeof size); /* d_reclen; the name is at 19 */
+      int thread = atoi(entries + at + 19);
+      snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, thread);
+      if (thread > 0) kill_listed(path);
+    }
+  }
+  close(fd);
+}
+
+/* A process that is stopped starts no further children, so the list of those it has is whole.
+ * It dies after them: they stay its children until they are dead. */
+static void kill_tree(pid_t pid) {
+  if (kill(pid, SIGSTOP) < 0) return;
+  kill_children(pid);
+  kill(pid, SIGKILL);
+}
+
+void lp_child_kill(const lp_child *c) {
+  kill_tree(c->pid);
+}
+
+/* ---- the keeper ---- */
+
+/* What it is told: the pid of a program, or minus that when the program has ended. */
+typedef struct programs {
+  pid_t *pids;
+  int n;
+  bool over; /* there is nobody who tells */
+} programs;
+
+static void note(programs *p, pid_t told) {
+  if (told > 0 && p->n < MOST) p->pids[p->n++] = told;
+  for (int i = p->n - 1; told < 0 && i >= 0; i--)
+    if (p->pids[i] == -told) {
+      p->pids[i] = p->pids[--p->n];
+      return;
+    }
+}
+
+/* Reads all that has been told. */
+static void hear(int line, programs *p) {
+  pid_t told;
+  ssize_t n;
+  while ((n = recv(line, &told, sizeof told, MSG_DONTWAIT)) == sizeof told) note(p, told);
+  p->over = n >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+/* Gives back the memory that the fork has left to it: the process that goes on would have to
+ * copy what it writes to. What is small may be needed here (the data of libraries). */
+static void drop_memory(void) {
+  enum { SMALL = 1 << 20 };
+  unsigned long from, to;
+  char access[8], name[128], line[256];
+  FILE *maps = fopen("/proc/self/maps", "re");
+  void *dropped[256][2];
+  int n = 0;
+  while (maps && n < 256 && fgets(line, sizeof line, maps)) {
+    name[0] = 0;
+    if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %127s", &from, &to, access, name) < 3) continue;
+    bool anonymous = !name[0] || strcmp(name, "[heap]") == 0;
+    if (!anonymous || strcmp(access, "rw-p") != 0 || to - from < SMALL) continue;
+    if ((char *)from <= line && line < (char *)to) continue; /* our stack */
+    dropped[n][0] = (void *)from;
+    dropped[n++][1] = (void *)to;
+  }
+  for (int i = 0; i < n; i++)
+    madvise(dropped[i][0], (size_t)((char *)dropped[i][1] - (char *)dropped[i][0]),
+            MADV_DONTNEED);
+}
+
+/* All signals are blocked. Nothing that we had open stays so here. */
+_Noreturn static void keep(int line, pid_t parent) {
+  programs p = {.pids = mmap(NULL, MOST * sizeof(pid_t), PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
+  sigset_t term;
+  if (p.pids == MAP_FAILED) _exit(1);
+  if (line > 0) close_range(0, (unsigned)line - 1, 0);
+  close_range((unsigned)line + 1, ~0U, 0);
+  prctl(PR_SET_NAME, "luapool-keeper");
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  drop_memory();
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  struct pollfd fds[] = {{line, POLLIN, 0}, {signalfd(-1, &term, SFD_CLOEXEC), POLLIN, 0}};
+  for (bool orphaned = false; !orphaned && !p.over;) {
+    if (poll(fds, 2, getppid() == parent ? -1 : 0) > 0 && fds[1].revents)
+      fds[1].fd = -1; /* the signal need not be that of our death */
+    orphaned = getppid() != parent;
+    hear(line, &p);
+  }
+  for (int i = 0; i < p.n; i++) kill_tree(p.pids[i]);
+  _exit(0);
+}
+
+static void tell(const lp_keeper *k, pid_t pid) {
+  while (send(k->line, &pid, sizeof pid, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+static pid_t reap(pid_t pid, int *status, int flags) {
+  pid_t done;
+  do done = waitpid(pid, status, flags);
+  while (done < 0 && errno == EINTR);
+  return done;
+}
+
+void lp_child_close_keeper(lp_keeper *k) {
+  if (!k->pid) return;
+  close(k->line);
+  reap(k->pid, NULL, 0);
+  *k = (lp_keeper){0};
+}
+
+static int open_keeper(lp_keeper *k) {
+  int line[2];
+  if (k->pid && reap(k->pid, NULL, WNOHANG) == 0) return 0;
+  if (k->pid) close(k->line); /* somebody has killed it */
+  *k = (lp_keeper){0};
+  int rc = lp_spawn_pair(SOCK_SEQPACKET, line);
+  if (rc < 0) return rc;
+  pid_t parent = getpid(), pid = fork();
+  if (pid == 0) keep(line[1], parent);
+  rc = pid < 0 ? -errno : 0;
+  close(line[1]);
+  if (rc == 0)
+    *k = (lp_keeper){.pid = pid, .line = line[0]};
+  else
+    close(line[0]);
+  return rc;
+}
+
+/* ---- the program ---- */
+
+static void reset_signals(void) {
+  const struct sigaction action = {.sa_handler = SIG_DFL};
+  sigset_t none;
+  for (int i = 1; i < NSIG; i++) sigaction(i, &action, NULL);
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Puts a descriptor in its place. One that is inherited waits for its data, whatever libuv has
+ * made of ours. Returns 0 or -1. */
+static int place(int from, int to) {
+  if (from < 0) from = open("/dev/null", to == STDIN_FILENO ? O_RDONLY : O_RDWR);
+  if (from < 0) return -1;
+  if (from != to) return dup2(from, to) < 0 ? -1 : 0;
+  int flags = fcntl(to, F_GETFL);
+  return flags < 0 ? 0 : fcntl(to, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+/* Returns only when the program cannot be executed, with errno. The memory may be that of the
+ * parent: nothing is written but what stands on the stack. */
+static void become(const lp_child_options *o, const lp_keeper *k, pid_t parent) {
+  tell(k, getpid());
+  if (getppid() != parent) _exit(127);
+  for (int i = 0; i < 3; i++)
+    if (place(o->fds[i], i) < 0) return;
+  if (o->cwd && chdir(o->cwd) < 0) return;
+  if (o->env) environ = o->env;
+  reset_signals();
+  if (o->command)
+    execl("/bin/sh", "sh", "-c", o->command, (char *)NULL);
+  else
+    execvp(o->args[0], o->args);
+}
+
+/* One with an environment of its own is looked for along its own $PATH, so it needs a memory of
+ * its own. Returns a pid or a negative errno. */
+static pid_t fork_program(const lp_keeper *k, const lp_child_options *o, const int errors[2]) {
+  pid_t parent = getpid(), pid = o->env ? fork() : vfork();
+  if (pid != 0) return pid < 0 ? -errno : pid;
+  become(o, k, parent);
+  int error = errno;
+  ssize_t n = write(errors[1], &error, sizeof error);
+  _exit(n == sizeof error ? 127 : 126);
+}
+
+/* ---- starting and ending ---- */
+
+/* Returns 0 when the program runs, or what has kept it from that. */
+static int read_error(int fd) {
+  int error = 0;
+  ssize_t n;
+  do n = read(fd, &error, sizeof error);
+  while (n < 0 && errno == EINTR);
+  return n == sizeof error ? -error : 0;
+}
+
+static void forget(const lp_child *c) {
+  siginfo_t info;
+  while (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  tell(c->keeper, -c->pid); /* before its pid may be another's */
+}
+
+static int start(lp_child *c, const lp_child_options *o) {
+  int errors[2], rc = lp_spawn_pipe(errors);
+  if (rc < 0) return rc;
+  rc = fork_program(c->keeper, o, errors);
+  close(errors[1]);
+  if (rc > 0) {
+    c->pid = rc;
+    rc = read_error(errors[0]);
+  }
+  close(errors[0]);
+  if (rc == 0 || c->pid == 0) return rc;
+  forget(c);
+  reap(c->pid, NULL, 0);
+  return rc;
+}
+
+/* Signals wait: none must reach a child before its dispositions are its own. */
+int lp_child_start(lp_child *c, lp_keeper *keeper, const lp_child_options *options) {
+  sigset_t all, before;
+  *c = (lp_child){.keeper = keeper};
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int rc = keeper ? open_keeper(keeper) : -ENOMEM;
+  if (rc == 0) rc = start(c, options);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return rc;
+}
+
+bool lp_child_wait(const lp_child *c, bool block, int *status) {
+  siginfo_t info = {0};
+  if (!block && waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+      info.si_pid == 0)
+    return false;
+  forget(c);
+  reap(c->pid, status, 0);
+  return true;
+}
