@@ -108,9 +108,12 @@ cat >"$work/job.lua" <<'END'
 local luapool = require "luapool"
 local p = luapool.pool.new { processes = 3, concurrency = 10 }
 local me = require("luapool.core").pid()
-local function forkserver()
+local function forkserver() -- the other child of main is the keeper of what it starts
   local file <close> = io.open(("/proc/%d/task/%d/children"):format(me, me))
-  return file:read("a"):match "%d+"
+  for pid in file:read("a"):gmatch "%d+" do
+    local name <close> = io.open(("/proc/%s/comm"):format(pid))
+    if name and name:read "l" == "luapool" then return pid end
+  end
 end
 local function work(i)
   require("luapool.task").sleep(0.005)

@@ -126,8 +126,8 @@ local function left_open(before, tasks_before)
   return list
 end
 
--- libuv keeps a descriptor of /dev/null from the first stream of a loop on, and a runtime the line to
--- its keeper from the first program on.
+-- libuv keeps a descriptor of /dev/null from the first stream of a loop on, and a runtime the
+-- line to its keeper from the first program on.
 require "luapool.pool".new { processes = 1 }:terminate()
 os.execute "true"
 settle()
