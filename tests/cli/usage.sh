@@ -56,6 +56,13 @@ it "checks the values of options"
 run luapool run job.lua -p 0
 expect_status 2
 expect_err "luapool run: option '-p' must be a whole number from 1 to 4096, got '0'"
+run luapool run job.lua -c 9223372036854775807
+expect_status 2
+expect_err "luapool run: option '-c' must be a whole number from 1 to 1000000, got \
+'9223372036854775807'"
+run luapool run job.lua --slice 1e300
+expect_status 2
+expect_err "luapool run: option '--slice' must be a number of milliseconds from 0 to 1e9, got '1e300'"
 run luapool run job.lua --mode=fast
 expect_status 2
 expect_err "luapool run: option '--mode' must be \"async\" or \"sync\", got 'fast'"

@@ -8,6 +8,7 @@
 
 package.path = "docs/generator/?.lua;" .. package.path
 local books = require "book"
+local cli = require "cli.options"
 local errors = require "luapool.error"
 local fs = require "luapool.fs"
 local luapool = require "luapool"
@@ -239,6 +240,22 @@ describe("the options of", function()
       assert.is_true(errors.is(e, "usage"))
       assert.matches(HERE .. ".*unknown option '" .. meant .. "_' %(did you mean '", e)
     end)
+  end
+end)
+
+describe("the command line", function()
+  for _, command in ipairs { "run", "check", "new", "repl" } do
+    for _, row in ipairs(require("cli." .. command).options) do
+      if row[3] then
+        it("takes or refuses the edges of numbers for --" .. row[2], function()
+          for _, edge in ipairs(edges) do
+            local ok, e = pcall(cli.parse, { row }, { "--" .. row[2], tostring(edge) }, 1)
+            assert.is_true(ok or cli.is_wrong(e))
+            assert.is_true(ok or e.message:find("--" .. row[2], 1, true) ~= nil)
+          end
+        end)
+      end
+    end
   end
 end)
 

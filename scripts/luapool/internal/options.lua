@@ -110,7 +110,9 @@ local types = {
   indent = whole(-1, 100),
   integer = { "an integer", function(v) return math.type(v) == "integer" end },
   method = { "a method such as \"GET\"", method },
-  milliseconds = { "a number of milliseconds >= 0", not_negative },
+  milliseconds = { "a number of milliseconds from 0 to 1e9", function(v)
+    return not_negative(v) and v <= 1e9
+  end },
   number = { "a number", number },
   amount = { "a finite number >= 0", function(v)
     return not_negative(v) and v < math.huge
