@@ -263,7 +263,7 @@ it("a table that can be called is a function everywhere", function()
   local told, ticked = task.promise(), task.promise()
   task.spawn(one):on_done(callable(function(t) told:resolve(t:await()) end))
   assert.are.equal(1, told:await())
-  local ticker <close> = task.every(0.001, callable(function() ticked:resolve() end))
+  local _ <close> = task.every(0.001, callable(function() ticked:resolve() end))
   ticked:await()
   local p <close> = pool.new {
     processes = 1, init = callable(function(n) rawset(_G, "base", n) end), init_args = { 40 },
