@@ -95,7 +95,7 @@ static void push_fields(lua_State *L, int index) {
   }
   lua_pushstring(L, !more ? "}" : n ? ", ...}" : "...}");
   lua_concat(L, 2);
-  lua_replace(L, first);
+  if (n > 0) lua_replace(L, first); /* else it stands there */
   lua_settop(L, first);
 }
 

@@ -25,11 +25,13 @@ local function say(path, line, message, ...)
   io.stderr:write(path, ":", line and line .. ":" or "", " ", message:format(...), "\n")
 end
 
--- The functions that travel with a job: those of its table and what they reach by upvalues. The
--- result has their first lines as keys.
+-- The functions that travel with a job: those of its table and what they reach by upvalues and
+-- metatables. The result has their first lines as keys.
 local function reach(value, source, lines, seen)
   if seen[value] or value == _G then return end
   seen[value] = true
+  local meta = debug.getmetatable(value)
+  if type(value) == "table" and meta then reach(meta, source, lines, seen) end
   if type(value) == "table" then
     for _, v in next, value do reach(v, source, lines, seen) end
   elseif type(value) == "function" then
@@ -63,25 +65,50 @@ local function inside(use, lines)
   return false
 end
 
--- Names that init sets are there: it runs in each worker.
-local function set_by_init(uses, job, source)
-  local lines, names = {}, {}
-  if job.init then reach(job.init, source, lines, {}) end
+-- The names that functions with these first lines set.
+local function set_inside(uses, lines)
+  local names = {}
   for _, use in ipairs(uses) do
     if use.write and inside(use, lines) then names[use.name] = true end
   end
   return names
 end
 
--- Warns once of each global that a travelling function reads.
+-- Names that init sets are there: it runs in each worker.
+local function set_by_init(uses, job, source)
+  local lines = {}
+  if job.init then reach(job.init, source, lines, {}) end
+  return set_inside(uses, lines)
+end
+
+-- Warns once of each global that a travelling function uses, unless it is known in workers.
 local function warn_of(path, uses, lines, known)
-  local told = {}
+  local told, set = {}, set_inside(uses, lines)
   for _, use in ipairs(uses) do
     local name = use.name
-    if not use.write and not told[name] and not known[name] and inside(use, lines) then
+    if not told[name] and not known[name] and inside(use, lines) then
       told[name] = true
-      say(path, use.line, "warning: global '%s' is nil in a worker: globals do not travel%s", name,
-        options.hint(name, standard))
+      if set[name] then
+        say(path, use.line, "warning: global '%s' is set in a worker, where all tasks share it: "
+          .. "is a 'local' missing?", name)
+      else
+        local hint = options.hint(name, standard)
+        say(path, use.line, "warning: global '%s' is nil in a worker: globals do not travel%s",
+          name, hint)
+      end
+    end
+  end
+end
+
+-- Warns of a policy of retry that nothing runs under.
+local function warn_of_retry(path, job)
+  for name, kind in pairs(job.kinds or { job }) do
+    local policy = kind.retry
+    if policy == nil then policy = job.retry end
+    if not kind.fetch and type(policy) == "table" then
+      local where = job.kinds and ("kinds.%s: "):format(name) or ""
+      say(path, nil, "warning: %sfield 'retry' is the policy of 'fetch': 'process' runs once",
+        where)
     end
   end
 end
@@ -112,6 +139,7 @@ local function check_job(path, chunk, uses)
     return 1
   end
   local source = "@" .. path
+  warn_of_retry(path, job)
   warn_of(path, uses, travelling(job, source), union(standard, set_by_init(uses, job, source)))
   return 0
 end

@@ -37,8 +37,10 @@ function Parser:declare(names)
   for _, name in ipairs(names) do self.scope[name] = true end
 end
 
+-- With a local _ENV there are no global names, but for the fields of _G.
 function Parser:use(token, write)
-  if self.scope[token.text] then return end
+  local is_local = self.scope[token.text] or self.scope._ENV or token.text == "_ENV"
+  if is_local and not token.global then return end
   table.insert(self.uses, {
     name = token.text,
     line = token.line,
@@ -106,9 +108,21 @@ function Parser:suffix()
   return true
 end
 
+local whole = { _G = true, _ENV = true }
+
+-- The next token. `_G.name` and `_ENV.name` are one: the global `name`.
+function Parser:name()
+  local token = self:next()
+  local is_field = whole[token.text] and not self.scope[token.text] and self:kind() == "."
+  if not is_field then return token end
+  self:next()
+  local name = self:next()
+  return { kind = "name", text = name.text, line = name.line, global = true }
+end
+
 -- A name or (expression) with its suffixes. A bare name is handed back, for it may be assigned to.
 function Parser:primary()
-  local token = self:next()
+  local token = self:name()
   if token.kind == "(" then
     self:expression()
     self:next()

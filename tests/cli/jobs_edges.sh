@@ -185,3 +185,50 @@ run here sh -c "ulimit -f 128 && exec '$LUAPOOL' run job.lua -o out.jsonl"
 expect_status 1
 expect_err_like '^luapool: cannot write out.jsonl.part: File too large$'
 expect_err_like '^Done, success: 65/'
+
+it "says what is wrong with what items and key return"
+returns() {
+  job <<LUA
+return { process = function(x) return x end, $1 }
+LUA
+  expect_status 1
+  expect_err_like "^luapool: $2\$"
+}
+returns 'items = function() return "urls.txt" end' \
+  "the function 'items' returned a string: a list or an iterator expected"
+returns 'items = function() end' "the function 'items' returned nil: a list or an iterator expected"
+returns 'items = { {} }, key = function(x) return x.id end' \
+  "the function 'key' returned nil: a string or a number expected"
+returns 'items = { 1 }, key = function() return 0 / 0 end' \
+  "the function 'key' returned nan: a string or a number expected"
+returns 'items = { 1 }, key = function() return print end' \
+  "the function 'key' returned a function: a string or a number expected"
+returns 'items = { { 1 } }, crawl = true' "items are dropped when seen before .* but a table is no key: .*"
+
+it "lists failed items and errors of any form"
+job -p 1 -c 1 <<'LUA'
+return {
+  items = { "\xFFa\xFE", { u = "\xED\xA0\x80" }, { f = print }, {}, 5 },
+  retry = false,
+  process = function(x)
+    if x == 5 then error {} end
+    error("bad \xFF")
+  end,
+}
+LUA
+expect_status 3
+expect_err_like '^Done, success: 0/5, failure: 5/5 '
+cat >"$work/expected" <<'JSONL'
+{"item":"\\xFFa\\xFE","error":"job.lua:6: bad \\xFF","attempts":1}
+{"item":"{u = \"\\xED\\xA0\\x80\"}","error":"job.lua:6: bad \\xFF","attempts":1}
+{"item":"{f = a function}","error":"job.lua:6: bad \\xFF","attempts":1}
+{"item":{},"error":"job.lua:6: bad \\xFF","attempts":1}
+{"item":5,"error":"{}","attempts":1}
+JSONL
+expect diff "$work/expected" "$work/job.failed.jsonl"
+
+it "refuses an output without a name"
+echo 'return { items = { 1 }, process = print }' >"$work/job.lua"
+run here luapool run job.lua -o ""
+expect_status 2
+expect_err "luapool: the output has no name: '' was given"

@@ -203,6 +203,46 @@ expect_err "globals.lua:2: warning: global 'halper' is nil in a worker: globals 
 globals.lua:5: warning: global 'helper' is nil in a worker: globals do not travel
 globals.lua:5: warning: global 'prnt' is nil in a worker: globals do not travel (did you mean 'print'?)"
 
+it "warns of globals in metatables, in _G and _ENV, and of those that a worker sets"
+cat >"$work/globals.lua" <<'LUA'
+local class = setmetatable({}, { __index = function() return helper end })
+return {
+  items = { 1 },
+  init = function() _G.ready, done = true, true end,
+  process = function(n)
+    count = (count or 0) + n
+    local sum = _G.total + _ENV.rest, _G, _ENV
+    local _ENV = { inner = 1 }
+    return class, inner, sum
+  end,
+  fetch = function() return ready, done end,
+}
+LUA
+run here luapool check globals.lua
+expect_status 0
+expect_err "globals.lua:1: warning: global 'helper' is nil in a worker: globals do not travel
+globals.lua:6: warning: global 'count' is set in a worker, where all tasks share it: is a 'local' missing?
+globals.lua:7: warning: global 'total' is nil in a worker: globals do not travel
+globals.lua:7: warning: global 'rest' is nil in a worker: globals do not travel"
+
+it "warns of a policy of retry without a fetch"
+cat >"$work/job.lua" <<'LUA'
+return { items = { 1 }, process = print, retry = { attempts = 5 } }
+LUA
+run here luapool check job.lua
+expect_status 0
+expect_err "job.lua: warning: field 'retry' is the policy of 'fetch': 'process' runs once"
+cat >"$work/job.lua" <<'LUA'
+return {
+  items = { 1 },
+  retry = { attempts = 5 },
+  start = "a",
+  kinds = { a = { fetch = print }, b = { process = print }, c = { process = print, retry = false } },
+}
+LUA
+run here luapool check job.lua
+expect_err "job.lua: warning: kinds.b: field 'retry' is the policy of 'fetch': 'process' runs once"
+
 it "finds mistakes without running a script"
 printf 'x = = 1\n' >"$work/a.lua"
 run here luapool check a.lua

@@ -16,9 +16,21 @@ local M = {}
 local Failed = { __name = "luapool.job.failed" }
 Failed.__index = Failed
 
+-- The text with each byte that is not UTF-8 as \xFF.
+local function printable(text)
+  local at = 1
+  while true do
+    local _, bad = utf8.len(text, at)
+    if not bad then return text end
+    text = ("%s\\x%02X%s"):format(text:sub(1, bad - 1), text:byte(bad), text:sub(bad + 1))
+    at = bad + 4
+  end
+end
+
+-- A value that has no form in JSON is told as text.
 local function as_json(value)
   local ok, text = pcall(encode, value, nil, true)
-  return ok and text or encode(tostring(value))
+  return ok and text or encode(printable(text_of(value)))
 end
 
 -- {"item":…,"item_kind":…,"error":…,"kind":…,"attempts":…}, in this order.

@@ -110,6 +110,7 @@ local function is_descriptor(path) return path:find "^/dev/fd/" or path:find "^/
 function M.open(path, append, print)
   if not path or stdout_names[path] then return setmetatable({ print = print }, Stream) end
   if stderr_names[path] then return setmetatable({ print = to_stderr }, Stream) end
+  if path == "" then return nil, "the output has no name: '' was given" end
   local there, stat = pcall(fs.stat, path)
   local kind = there and stat.type or nil
   if is_descriptor(path) then return direct(path, "descriptor") end

@@ -65,15 +65,19 @@ local function wait(self, bell, seconds)
   task.wait({ promise }, { timeout = seconds })
 end
 
--- What counts as the same item.
+local is_key = { string = true, number = true, boolean = true }
+
+-- What counts as the same item: the key must be the same in every process.
 local function key_of(self, item)
   local key = item
   if self.key then key = self.key(item) end
-  if key == nil or type(key) == "table" then
-    error(("items are dropped when seen before (crawl), but %s is no key: say with the field 'key' "
-      .. "what counts as the same"):format(key == nil and "nil" or "a table"), 0)
+  if is_key[type(key)] and key == key then return key end
+  local what = key == nil and "nil" or key ~= key and "nan" or "a " .. type(key)
+  if self.key then
+    error(("the function 'key' returned %s: a string or a number expected"):format(what), 0)
   end
-  return key
+  error(("items are dropped when seen before (crawl), but %s is no key: say with the field 'key' "
+    .. "what counts as the same"):format(what), 0)
 end
 
 -- True when the item is to be worked on: it is counted from now on.
@@ -244,13 +248,13 @@ local function open_items(self, items, state, control)
   self.puller:name "items"
 end
 
--- Opens what the job's function `items` has returned. `items = io.lines()` is the iterator itself:
--- what it has returned is its first item.
+-- Opens what the job's function `items` has returned. A function in C, as of `items = io.lines()`,
+-- is the iterator itself: what it has returned is its first item.
 local function open_returned(self, items, first, ...)
   if is_list(first) or options.callable(first) then return open_items(self, first, ...) end
-  local is_iterator = first ~= nil or debug.getinfo(items, "S").what == "C"
-  if is_iterator then return open_items(self, behind(first, items)) end
-  error("the function 'items' returned nil: a list or an iterator expected", 0)
+  if debug.getinfo(items, "S").what == "C" then return open_items(self, behind(first, items)) end
+  error(("the function 'items' returned %s: a list or an iterator expected")
+    :format(first == nil and "nil" or "a " .. type(first)), 0)
 end
 
 --- Opens the source of a checked job. The job's `items` function may wait.
