@@ -248,8 +248,11 @@ describe("submit", function()
     for _ = 1, 100 do
       assert.are.equal("cannot_send", kind_of(p.submit, p, nap, coroutine.create(nap)))
     end
-    local first, second = p:submit(nap, 1), p:submit(nap, 2)
-    for _ = 1, 100 do assert.are.equal("rejected", kind_of(p.submit, p, nap, 3)) end
+    local gate = sync.event()
+    local function wait() gate:wait() end
+    local first, second = p:submit(wait), p:submit(wait)
+    for _ = 1, 100 do assert.are.equal("rejected", kind_of(p.submit, p, wait)) end
+    gate:set()
     first:await()
     second:await()
     assert.is_true(#debug.getregistry() < kept + 50)
