@@ -16,8 +16,8 @@ static void push_table(lua_State *L, int number) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, number / SIZE);
 }
 
-/* Each free number holds the next one, the last holds 0. A finalizer that runs when the table
- * is made may have added one, too. */
+/* Makes a table of SIZE free numbers. Each free number holds the next one, and the last holds
+ * what `free` was: a finalizer that runs meanwhile may have made a table, too. */
 static void add_table(lua_State *L, lp_anchors *a) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, a->tables);
   lua_createtable(L, SIZE, 0);
@@ -60,7 +60,7 @@ void lp_anchor_push(lua_State *L, int number) {
   lua_replace(L, -2);
 }
 
-/* The first one from `*place` on in its table. */
+/* Returns the first userdata from `*place` on in its table, or NULL. */
 static void *next_of_table(lua_State *L, const lp_anchors *a, int *place) {
   void *found;
   lua_rawgeti(L, LUA_REGISTRYINDEX, a->tables);

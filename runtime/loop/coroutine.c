@@ -1,9 +1,9 @@
 /* loop/coroutine.c: the coroutine library, pcall and xpcall, made so that waits pass through
- * them; assert and error, of which cancelling must know.
+ * them. assert and error are here too, as they may raise the error of a cancellation again.
  *
  * The invariant: when a coroutine has yielded with st->yielding other than LP_YIELD_PLAIN,
- * every level above it yields too, up to the scheduler. Behaviour is otherwise that of the
- * standard library. Layer: loop. */
+ * every level above it yields too, up to the scheduler. In all else the functions behave as the
+ * standard ones. Layer: loop. */
 #include "runtime/loop/coroutine.h"
 
 #include <lauxlib.h>
@@ -23,8 +23,8 @@ static bool marked(lua_State *co) {
   return *(uintptr_t *)lua_getextraspace(co) & 1;
 }
 
-/* How many shields a coroutine that has yielded to its resumer is inside of. More than so many
- * count as that. */
+/* A coroutine that has yielded to its resumer may be inside calls of task.shield. Two bits of
+ * its extra space count them; more than so many count as that. */
 enum { MOST_SHIELDS = 3 };
 
 static int shields_of(lua_State *co) {
@@ -41,15 +41,16 @@ bool lp_coroutine_suspendable(lua_State *L) {
   return L == st->running && !st->blocked && lua_isyieldable(L);
 }
 
-/* The root coroutine of the current task, or the main thread of the state: yielding makes no
- * sense. */
+/* True for the root coroutine of the current task and for the main thread of the state: neither
+ * has a resumer that a script has made, to which it could yield. */
 static bool is_root(lua_State *L, lua_State *co) {
   lp_state *st = lp_state_of(L);
   return co == st->L || (st->current && st->current->co == co);
 }
 
-/* The cancel error's way up ends where it is caught: the catcher puts back what was before. So
- * does who resumes a coroutine, when that one gives control back. */
+/* While the error of a cancellation is on its way up, the task is `unwinding`. Whoever catches
+ * the error puts back what the flag was before; so does whoever has resumed a coroutine, when
+ * that gives control back. */
 static bool unwinding(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   return t && t->unwinding;
@@ -123,8 +124,8 @@ static int start_relay(lua_State *L, lua_State *co, int nargs, lua_KFunction k) 
   return relay(L, co, nargs, k);
 }
 
-/* Puts what is of L and not of the coroutines that it resumes at `index` of its stack: in how
- * many shields it is, and whether the task is unwinding. */
+/* Puts at `index` of L's stack what belongs to L and not to the coroutines that it resumes: how
+ * many shields it is inside of, and whether the task is unwinding. */
 static void note_own(lua_State *L, int index) {
   lp_task *t = lp_state_of(L)->current;
   lua_pushinteger(L, t ? t->shield * 2 + t->unwinding : 0);
@@ -141,7 +142,7 @@ static void put_back(lua_State *L, lua_State *co, int index, bool yielded, bool 
   if (!passes) t->unwinding = own & 1;
 }
 
-/* L's stack: the coroutine, what is its own, then results or an error. */
+/* L's stack: the coroutine, what note_own has put there, then results or an error. */
 static int finish_resume(lua_State *L, int count) {
   lua_State *co = lua_tothread(L, 1);
   put_back(L, co, 2, count != ERROR && lua_status(co) == LUA_YIELD, false);
@@ -175,8 +176,8 @@ static int reset(lua_State *L, lua_State *co) {
   return status;
 }
 
-/* L's stack: what is its own, then results or an error. An error passes through: the dead
- * coroutine is closed, and a message gets the position. */
+/* L's stack: what note_own has put there, then results or an error. An error passes through:
+ * the dead coroutine is closed, and a message gets the position. */
 static int finish_wrap(lua_State *L, lua_State *co, int count) {
   put_back(L, co, 1, count != ERROR && lua_status(co) == LUA_YIELD, count == ERROR);
   if (count != ERROR) return count;
@@ -309,7 +310,8 @@ static int base_xpcall(lua_State *L) {
   return finish_pcall(L, status, context);
 }
 
-/* The standard one, but that a cancel error which was caught is on its way up again. */
+/* The standard error, except that the task unwinds again when a script raises the error of its
+ * cancellation, which it has caught. */
 static int base_error(lua_State *L) {
   int level = (int)luaL_optinteger(L, 2, 1);
   lp_task *t = lp_state_of(L)->current;
@@ -325,7 +327,7 @@ static int base_error(lua_State *L) {
   return lua_error(L);
 }
 
-/* The standard one, over ours: `assert(pcall(f))` raises again. */
+/* The standard assert, over our error: `assert(pcall(f))` raises again. */
 static int base_assert(lua_State *L) {
   if (lua_toboolean(L, 1)) return lua_gettop(L);
   luaL_checkany(L, 1);
@@ -335,7 +337,7 @@ static int base_assert(lua_State *L) {
   return base_error(L);
 }
 
-/* Functions of ours in C that a wait passes through: never the obstacle. */
+/* True for C functions of luapool that a wait passes through: they are never the obstacle. */
 static bool lets_pass(lua_State *L, lua_CFunction f) {
   return f == base_pcall || f == base_xpcall || f == coroutine_resume || f == call_wrapped ||
          f == lp_state_of(L)->shield;
@@ -371,12 +373,14 @@ static void push_function_name(lua_State *L, const char *otherwise) {
   if (lua_isnil(L, best)) lua_pushstring(L, otherwise ? otherwise : "?");
 }
 
-/* One of ours that is the obstacle itself: it closes a coroutine that has died in it. */
+/* True for the one C function of luapool that can be the obstacle: it closes a coroutine that
+ * has died in it. */
 static bool closes(lua_State *co, int level, lua_CFunction f) {
   return level == 0 && f == call_wrapped && lua_isyieldable(co);
 }
 
-/* The frame of `co` that cannot be suspended, when it can be told. Pushes what it is on L. */
+/* Looks for the frame of `co` that cannot be suspended. Pushes on L what it is and returns
+ * true, or returns false. */
 static bool push_frame(lua_State *L, lua_State *co, int level) {
   lua_Debug frame;
   for (; lua_getstack(co, level, &frame); level++) {

@@ -11,7 +11,7 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/task.h"
 
-/* More would not be read. */
+/* A dump shows so many tasks: nobody would read more. */
 enum { MOST = 1000 };
 
 static bool waits(lp_task *t) {
@@ -19,13 +19,14 @@ static bool waits(lp_task *t) {
   return op && op->waiting;
 }
 
-/* Promises, and the program's own: who asks for the dump, who waits for the signal to do so. */
+/* True for what is no task of a script: promises, the task that asks for the dump, and those
+ * that wait for the program itself. */
 static bool hidden(lp_task *t) {
   if (!t->co || t == t->st->current) return true;
   return waits(t) && lp_task_op(t)->class->internal;
 }
 
-/* A call of a pool is named by its place among the calls, the upper half of its number. */
+/* The number that is shown: of a call of a pool the upper half, which counts the calls. */
 static unsigned long long number_of(const lp_task *t) {
   return t->number >> 32 ? t->number >> 32 : t->number;
 }
@@ -66,7 +67,7 @@ static void add_state(luaL_Buffer *b, lp_task *t) {
   luaL_addstring(b, t->cancelled ? ", is cancelled\n" : "\n");
 }
 
-/* A traceback without its heading. */
+/* Adds a traceback without its heading. */
 static void add_level(lua_State *L, luaL_Buffer *b, lua_State *co) {
   luaL_traceback(L, co, NULL, 0);
   const char *lines = strchr(lua_tostring(L, -1), '\n');

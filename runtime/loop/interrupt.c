@@ -1,6 +1,7 @@
-/* loop/interrupt.c: the slice timer, its signal handler and the hook. The handler runs between
- * any two instructions: it reads and writes only what interrupt.h says, and lua_sethook allows
- * that. Layer: loop. Process: any that runs scripts. */
+/* loop/interrupt.c: the timer of slices, its signal handler and the hook. The handler runs
+ * between any two instructions of the thread. So it touches only volatile fields, those of
+ * lp_interrupt that nobody changes while `aside` is not set, and lua_sethook, which Lua allows
+ * in a handler. Layer: loop. Process: any that runs scripts. */
 #include "runtime/loop/interrupt.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ static _Thread_local lp_state *volatile here;
  */
 static _Thread_local volatile unsigned lapses;
 
-/* For a slice of the task that was resumed last, or that will be `next`. */
+/* Starts the timer: for a slice of the task that was resumed last, or of the `next` one. */
 static void arm(lp_state *st, bool next) {
   st->interrupt.resumes = st->resumes + next;
   timer_settime(st->interrupt.timer, 0, &st->interrupt.slice, NULL);
@@ -51,7 +52,8 @@ static void release(lp_interrupt *in, lua_State *L) {
   in->hooked = NULL;
 }
 
-/* The events that the script waits for go on: on_hook hands them over. */
+/* Puts our hook on L. The hook of the script that is there is saved: on_hook hands its events
+ * over to it. */
 static void hook(lp_interrupt *in, lua_State *L, bool primed) {
   lua_Hook old = lua_gethook(L);
   if (old && old != on_hook) {
@@ -72,8 +74,8 @@ static bool end_aside(lp_interrupt *in) {
   return missed;
 }
 
-/* Ours, when it is left from the last slice or inherited by a new thread, goes away. A signal
- * must not put it back in the middle of that. */
+/* Takes our hook off L when it is not pending there: it is left from the last slice, or L is a
+ * new thread that has inherited it. A signal must not put it back in the middle of that. */
 static bool drop_left(lp_interrupt *in, lua_State *L) {
   in->aside = true;
   bool left = in->hooked != L;
@@ -82,8 +84,8 @@ static bool drop_left(lp_interrupt *in, lua_State *L) {
   return left;
 }
 
-/* No other task comes between the lines of some scripts: the slice ends when their functions
- * have returned. They are short, and wait only in C. */
+/* True in a script of luapool that is marked as whole: no other task runs between its lines, so
+ * the slice ends when its functions have returned. They are short, and wait only in C. */
 static bool is_whole(lua_State *L, lua_Debug *ar) {
   lua_getinfo(L, "S", ar);
   return lp_script_flags(ar) & LP_SCRIPT_WHOLE;
@@ -93,26 +95,29 @@ static int mask_of(int event) {
   return event == LUA_HOOKTAILCALL ? LUA_MASKCALL : 1 << event;
 }
 
-/* Is the error of its cancellation to be raised in the current task, rather than a slice of it
- * to end? Where it cannot be suspended one that has had its time gets it at each tick. */
+/* True when the error of its cancellation is to be raised in the current task now, and not only
+ * its slice to end. A task that has had its time and cannot be suspended gets it at each tick.
+ */
 static bool is_to_end(lp_state *st, bool stuck) {
   lp_task *t = st->current;
   if (!t) return false;
   return (stuck && st->late && st->late(st)) || lp_task_overruns(t, stuck);
 }
 
-/* A slice ends where a line begins or a loop turns, so that `sum = sum + x` on a line of its
- * own is never cut in two. The first event tells only where L is: Lua compares with the line
- * before, which it has not kept up to now. Nor does one at a function's first instruction when
- * the script has a hook for calls: resumed there, the VM would tell it of the call again. A
- * hook that suspends L stays on it: when L is resumed the VM still wants to pass it by, or it
- * would pass by the first event of the next slice. */
+/* Lua calls it for events of a coroutine that has our hook. A slice ends where a line begins or
+ * a loop turns, so that `sum = sum + x` on a line of its own is never cut in two. The first
+ * event does not count: Lua reports a new line whenever it differs from the last one that it
+ * has seen with a hook on, so the first event may come in the middle of a line. An event at the
+ * first instruction of a function does not count either when the script has a hook for calls:
+ * resumed there, the VM would report the call to it again. When the hook suspends L it stays on
+ * L: the VM skips one event when it resumes a coroutine that a hook has suspended, and without
+ * the hook it would skip the first one of the next slice. */
 static void on_hook(lua_State *L, lua_Debug *ar) {
   lp_state *st = lp_state_of(L);
   lp_interrupt *in = &st->interrupt;
   if (drop_left(in, L)) return;
   if (in->saved && in->saved_mask & mask_of(ar->event)) in->saved(L, ar);
-  if (in->hooked != L) return; /* the script's hook may resume others */
+  if (in->hooked != L) return; /* the script's hook has resumed others, and ours has moved */
   bool line = ar->event == LUA_HOOKLINE, call = mask_of(ar->event) == LUA_MASKCALL;
   bool acts = line && in->primed && !is_whole(L, ar);
   in->primed = (in->primed || line) && !call;
@@ -130,7 +135,8 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   lua_yield(L, 0);
 }
 
-/* The runtime that the timer belongs to may be closed by now: its address is only compared. */
+/* The signal's value is the address of the runtime whose timer has fired. That runtime may be
+ * closed by now, so the address is only compared. */
 static void on_signal(int signum, siginfo_t *info, void *context) {
   (void)signum, (void)context;
   int saved_errno = errno;
@@ -151,9 +157,9 @@ static void on_signal(int signum, siginfo_t *info, void *context) {
   errno = saved_errno;
 }
 
-/* `to` is in a C function, or at its start: when it comes back to Lua code, the VM notes where
- * that is. Were its first event not to count, two coroutines that take turns within a line each
- * would never see a second one. */
+/* `to` is in a C function, or at its start. When it comes back to Lua code, the VM takes note
+ * of the line, so its first event counts; else two coroutines that take turns within one line
+ * each would never see a second event. */
 void lp_interrupt_pass(lp_state *st, lua_State *from, lua_State *to) {
   lp_interrupt *in = &st->interrupt;
   if (in->hooked != from) return;
@@ -177,9 +183,9 @@ void lp_interrupt_inherit(lua_State *L, lua_State *co) {
   lua_sethook(co, saved, saved ? in->saved_mask : 0, saved ? in->saved_count : 0);
 }
 
-/* Calls a function of debug, in the frame of the one that stands in its place, so that its
- * errors tell of that. Our hook, pending or left from the last slice, is meanwhile away from
- * the coroutine in question. */
+/* Calls a standard function of debug in the frame of ours that stands in its place, so that its
+ * errors name that. Meanwhile our hook, pending or left from the last slice, is off the
+ * coroutine that the call is about. */
 static int call_aside(lua_State *L, lua_CFunction standard) {
   lp_interrupt *in = &lp_state_of(L)->interrupt;
   lua_State *co = lua_isthread(L, 1) ? lua_tothread(L, 1) : L;
@@ -194,8 +200,9 @@ static int call_aside(lua_State *L, lua_CFunction standard) {
   return results;
 }
 
-/* Wrong arguments are found here: the standard function must not raise with our hook away. What
- * the hook holds is kept as long as its coroutine, so that of a task is not used again. */
+/* It finds wrong arguments itself, as the standard function must not raise while our hook is
+ * away. What the hook holds lives as long as its coroutine, so the coroutine of a task is not
+ * used again. */
 static int debug_sethook(lua_State *L) {
   int arg = lua_isthread(L, 1);
   lp_task *t = lp_state_of(L)->current;
@@ -226,7 +233,7 @@ void lp_interrupt_hide(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* Makes the timer, of the CPU clock of the calling thread. */
+/* Makes the timer, for the CPU clock of the calling thread, and starts it. */
 static int create_timer(lp_state *st) {
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGNAL};
   event.sigev_value.sival_ptr = st;
@@ -249,7 +256,8 @@ int lp_interrupt_open(lp_state *st, double slice) {
   return create_timer(st);
 }
 
-/* The timer goes with the runtime from thread to thread, and is armed when it is not. */
+/* Makes the timer again when the runtime has come to another thread, and starts it again when
+ * its signal came while another runtime was `here`. */
 static void check_timer(lp_state *st) {
   lp_interrupt *in = &st->interrupt;
   if (!in->open) return;
@@ -274,7 +282,7 @@ void lp_interrupt_leave(lp_state *outer) {
   if (outer) check_timer(outer);
 }
 
-/* What is left of our hook acts no more: see drop_left. */
+/* A hook that is left on some coroutine does nothing any more: see drop_left. */
 void lp_interrupt_close(lp_state *st) {
   lp_interrupt *in = &st->interrupt;
   if (!in->open) return;

@@ -8,12 +8,12 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/task.h"
 
-/* Tasks resumed between two polls: enough that a poll costs little, few enough that IO is not
- * late. */
+/* So many tasks are resumed between two polls at most: enough that a poll costs little for
+ * each, few enough that IO is not late. */
 enum { BATCH = 512 };
 
-/* And for so long at most, in milliseconds: they may be few, but block in C functions, where
- * the CPU clock of slices stands still. */
+/* They are resumed for so many milliseconds at most. Few tasks may take long as well, when they
+ * block in C functions, where the CPU clock of slices stands still. */
 enum { LONGEST = 10 };
 
 /* An active idle handle is what keeps the poll from blocking; it has nothing to do itself. */
@@ -25,9 +25,9 @@ void lp_loop_spin(lp_state *st) {
   uv_idle_start(&st->spin, on_spin);
 }
 
-/* Returns true when more could be run at once: a worker may have calls that it has not started.
- * Those who are ready again and again do not keep the preempted ones waiting for ever: when a
- * slice was all theirs, one of the others comes first in the next turn. */
+/* Resumes tasks until there are none or it is time to poll. Returns true when more could be run
+ * at once. Tasks that are ready again and again do not keep the preempted ones waiting for
+ * ever: when they took a whole slice, a preempted task comes first in the next turn. */
 static bool run_ready(lp_state *st) {
   lp_list *link = st->owed || st->overdue ? lp_list_shift(&st->preempted) : NULL;
   bool all_ready = !link;

@@ -1,4 +1,5 @@
-/* loop/op.c: the one way to wait: created, started, awaited, finished once. Layer: loop. */
+/* loop/op.c: the one way to wait: an operation is made, started, awaited and finished once.
+ * Layer: loop. */
 #include "runtime/loop/op.h"
 
 #include <lauxlib.h>
@@ -11,7 +12,8 @@
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 
-/* The results of the last wait have been pushed, or raising them failed: the task lets go. */
+/* Lets the task go of its operation, whose results have been pushed or whose error is raised.
+ */
 static void drop(lp_task *t) {
   lp_op *op = lp_task_op(t);
   t->has_op = LP_TASK_NO_OP;

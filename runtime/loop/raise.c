@@ -12,7 +12,8 @@
 
 static const char CLASS[] = "luapool.error";
 
-/* The first Lua function on the stack, or L's bottom: where the user's code is. */
+/* The level of the first Lua function on the stack that is not of luapool; 0 when there is
+ * none. */
 static int user_level(lua_State *L) {
   lua_Debug frame;
   int level = 0;

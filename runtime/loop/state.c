@@ -25,8 +25,8 @@ static int on_lua_close(lua_State *L) {
   return 0;
 }
 
-/* os.exit(code, true) closes the Lua state under tasks that wait. The first object with a
- * finalizer is the last that is finalized. */
+/* os.exit(code, true) closes the Lua state under tasks that wait. This makes the first object
+ * with a finalizer, which is the last one that Lua finalizes then. */
 static void watch_close(lua_State *L) {
   lua_newtable(L);
   lua_createtable(L, 0, 1);
@@ -36,7 +36,7 @@ static void watch_close(lua_State *L) {
   luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* Protected. Argument: what the caller wants opened besides, or nil. */
+/* Called protected. Argument: the function of the owner that opens more, or nil. */
 static int open_libraries(lua_State *L) {
   watch_close(L);
   luaL_openlibs(L);

@@ -1,5 +1,5 @@
-/* loop/task.c: the life of a task: resumed, stopped, ended; who owns its coroutine and its
- * results. Layer: loop. */
+/* loop/task.c: the life of a task: how it is resumed, stopped and ended, and who owns its
+ * coroutine and its results. Layer: loop. */
 #include "runtime/loop/task.h"
 
 #include <lauxlib.h>
@@ -112,7 +112,7 @@ lp_task *lp_task_next(lp_state *st, int *place) {
 
 /* ---- ending ---- */
 
-/* Stack of the main thread: what the task has come to, one value. Popped. */
+/* Pops a value from the main thread's stack: what has come of the task. */
 static void store_value(lp_task *t) {
   lua_State *L = t->st->L;
   lp_task_object(L, t);
@@ -121,8 +121,8 @@ static void store_value(lp_task *t) {
   lua_pop(L, 1);
 }
 
-/* Runs protected on the main thread. Stack: the task (light) and `nresults` values, which go
- * into the Task object. */
+/* Called protected on the main thread. Stack: the task (light userdata) and `nresults` values,
+ * which it puts into the Task object. */
 static int store(lua_State *L) {
   lp_task *t = lua_touserdata(L, 1);
   int n = t->nresults;
@@ -137,7 +137,8 @@ static int store(lua_State *L) {
   return 0;
 }
 
-/* Takes the n values on top of `from`, which may be the main thread itself. */
+/* Pops the n values on top of `from`, which may be the main thread itself, and stores them in
+ * the Task object. */
 static void store_results(lp_task *t, lua_State *from, int n) {
   lua_State *L = t->st->L;
   t->nresults = n;
@@ -171,7 +172,7 @@ static void forget_more(lp_task *t) {
   t->more = t->locals = t->owns_locals = false;
 }
 
-/* The table has room. */
+/* Keeps a coroutine to be used again. The table of spares has room, so this never raises. */
 static void keep_coroutine(lp_state *st, lua_State *co) {
   lua_rawgeti(st->L, LUA_REGISTRYINDEX, st->spares);
   lua_pushthread(co);
@@ -180,8 +181,8 @@ static void keep_coroutine(lp_state *st, lua_State *co) {
   lua_pop(st->L, 1);
 }
 
-/* The results are on top of the coroutine, which is used again when no script knows of it, and
- * so is the task. */
+/* Lets go of an ended task, whose results are on top of its coroutine. The coroutine is kept to
+ * be used again when no script knows of it, and so is the task. */
 static void put_away(lp_task *t) {
   lp_state *st = t->st;
   lua_State *co = t->co;
@@ -201,8 +202,9 @@ static void put_away(lp_task *t) {
   lp_task_unanchor(t);
 }
 
-/* The results take the place of the coroutine in the Task object: until it is put away the main
- * thread's stack holds it. */
+/* Ends a task with the values on top of its coroutine. The results take the place of the
+ * coroutine in the Task object, so the main thread's stack holds the coroutine until it is put
+ * away. */
 static void end(lp_task *t, int nres) {
   lua_State *L = t->st->L;
   lp_task_object(L, t);
@@ -245,8 +247,8 @@ static lua_State *innermost(lua_State *co) {
   return inner ? innermost(inner) : co;
 }
 
-/* Closes the coroutine of a task without having run it to its end. It is not used again: who
- * knows what its <close> handlers got hold of, and Lua leaves its message handler set. */
+/* Closes the coroutine of a task that has not run to its end. It is not used again: its <close>
+ * handlers may have handed it to somebody, and Lua leaves its message handler set. */
 static void reset(lp_task *t) {
   t->entered = true;
   lua_resetthread(t->co);
@@ -288,7 +290,8 @@ void lp_task_expire(lp_task *t) {
   if (t->preempted) close_preempted(t);
 }
 
-/* Tasks that scripts have just spawned may be as greedy: who is woken comes before them. */
+/* Moves tasks that have not started behind those that are woken: a script has spawned them
+ * while it used up a slice, and they may be as greedy as it. */
 static void defer_unstarted(lp_state *st) {
   if (!st->fresh) return;
   st->fresh = false;

@@ -1,5 +1,6 @@
-/* loop/task_error.c: the errors of tasks: their tracebacks, taken where an error is raised and
- * kept with the task, their text, the report of one that nobody awaited. Layer: loop. */
+/* loop/task_error.c: the errors of tasks. Their traceback is taken where the error is raised
+ * and is kept with the task. An error that nobody has awaited is reported when its task is
+ * collected. Layer: loop. */
 #include <lauxlib.h>
 
 #include "runtime/loop/raise.h"
@@ -31,8 +32,8 @@ void lp_task_error_note(lua_State *L) {
   lua_remove(L, -2);
 }
 
-/* Stack: task, error. The traceback that the error has brought along from another task or
- * process, kept on the stack, or NULL. */
+/* Stack: task, error. Returns the traceback that the error has brought along from another task
+ * or process, which the stack keeps, or NULL. */
 static const char *brought_trace(lua_State *L) {
   if (lp_task_field(L, 1, LP_TASK_TRACE) != LUA_TTABLE) return NULL;
   lua_rawgeti(L, 3, 2);
@@ -93,7 +94,7 @@ void lp_task_error_describe(lua_State *L, int index) {
   lua_pop(L, 2);
 }
 
-/* Tells the host of the error of a task that is collected. */
+/* Reports the error of a task that is collected. */
 static int witness_gc(lua_State *L) {
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, 1);
@@ -106,8 +107,9 @@ static int witness_gc(lua_State *L) {
   return 0;
 }
 
-/* The witness and its task hold each other, so they are collected together. A finalizer of each
- * Task would make the end of all others twice as dear. */
+/* The witness has the finalizer. It and its task hold each other, so they are collected
+ * together. Were the finalizer one of all Task objects, the end of every task would cost twice
+ * as much. */
 void lp_task_error_witness(lua_State *L, lp_task *t) {
   lp_task_object(L, t);
   lua_newuserdatauv(L, 0, 1);

@@ -1,4 +1,4 @@
-/* loop/task_spawn.c: tasks are made, of what ended ones have left, and begin.
+/* loop/task_spawn.c: makes tasks, of what ended ones have left if it can, and begins them.
  *
  * A task's function runs below a pcall of ours, so that <close> variables may wait while an
  * error unwinds it, and so that the traceback is taken where the error was raised. Layer: loop.
@@ -92,7 +92,8 @@ static int finish_body(lua_State *L, int status, lua_KContext context) {
   return 1;
 }
 
-/* Pushes the fields that a task has from the start when `from` spawns it; true: pushed. */
+/* Pushes the fields that a task has from the start when `from` spawns it and returns true;
+ * returns false when there are none. */
 static bool push_inherited(lua_State *L, lp_task *from) {
   if (!from || !from->locals) return false;
   lua_createtable(L, LP_TASK_FIELDS, 0);
@@ -104,7 +105,7 @@ static bool push_inherited(lua_State *L, lp_task *from) {
   return true;
 }
 
-/* Stack: those fields. Popped. */
+/* Pops those fields and gives them to the task. */
 static void inherit(lua_State *L, lp_task *t) {
   lp_task_object(L, t);
   lua_insert(L, -2);
@@ -113,7 +114,7 @@ static void inherit(lua_State *L, lp_task *t) {
   t->locals = true;
 }
 
-/* It has not been started. */
+/* Drops a task that has not been started. */
 static void abandon(lp_task *t) {
   lp_list_remove(&t->link);
   t->co = NULL;
@@ -121,7 +122,7 @@ static void abandon(lp_task *t) {
   lp_task_unanchor(t);
 }
 
-/* Stack: the function and its arguments; popped. */
+/* Pops the function and its arguments, and makes the task ready to run them. */
 static void start(lua_State *L, lp_task *t, int nargs) {
   lp_state *st = t->st;
   if (!lua_checkstack(t->co, nargs + LUA_MINSTACK)) {

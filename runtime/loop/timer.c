@@ -1,5 +1,6 @@
-/* loop/timer.c: a heap of deadlines, four below each, so that those which are compared share a
- * cache line; each timer knows its place. Layer: loop. */
+/* loop/timer.c: a heap in which each deadline has four below it, as those that are compared
+ * share a cache line then. Each timer keeps its place, so that it can be taken out. Layer:
+ * loop. */
 #include "runtime/loop/timer.h"
 
 #include "runtime/base/alloc.h"

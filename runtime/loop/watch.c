@@ -1,5 +1,5 @@
-/* loop/watch.c: a list with one pointer at its head, as a task has, from which anything can be
- * taken out. Layer: loop. */
+/* loop/watch.c: a linked list whose head is one pointer, to keep a task small, and from which
+ * any member can be taken out. Layer: loop. */
 #include "runtime/loop/watch.h"
 
 #include <stddef.h>

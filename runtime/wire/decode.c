@@ -19,7 +19,7 @@ typedef struct decoder {
   lua_State *L;
   const lp_wire *w;
   const char *start, *p, *end;
-  size_t hints; /* how many more elements the hints may ask for */
+  size_t hints; /* for how many more elements the sizes of tables may reserve memory */
   int depth;
   /* Stack index of nil or a table, made at need: offset -> shared object, and under -1, -2, ..
    * each object with the metatable that it gets at the end. */
@@ -65,7 +65,7 @@ static void open_refs(decoder *d) {
   lua_replace(d->L, d->refs);
 }
 
-/* The object on top was read from offset `at`: keeps it when something refers to it. */
+/* Keeps the object on top, which was read from offset `at`, when something refers to it. */
 static void keep(decoder *d, int tag, size_t at) {
   if (!(tag & LP_TAG_SHARED)) return;
   open_refs(d);
@@ -131,7 +131,7 @@ static void read_known(decoder *d, int tag, size_t at) {
   keep(d, tag, at);
 }
 
-/* Adds where a name was met to the text on top, and raises it. */
+/* Adds to the text on top where the name stood, and raises it. */
 static void raise_name(decoder *d) {
   lua_State *L = d->L;
   const char *why = lua_tostring(L, -1), *upvalue;
@@ -155,7 +155,7 @@ static void read_name(decoder *d, int tag, size_t at) {
   keep(d, tag, at);
 }
 
-/* Pushes a new table with room for what the sender says is in it. */
+/* Pushes a new table with room for as many elements as the sender says, within bounds. */
 static void new_table(decoder *d) {
   unsigned size = (unsigned char)*take(d, 1);
   uint64_t array = take_varint(d), pairs = size && size < 32 ? (uint64_t)1 << (size - 1) : 0;
@@ -166,8 +166,8 @@ static void new_table(decoder *d) {
   lua_createtable(d->L, (int)array, (int)pairs);
 }
 
-/* Reads the metatable of the table on top, and leaves it there when it can be set at once;
- * else it is set in the end, and false is returned. */
+/* Reads the metatable of the table on top. Leaves it there and returns true when it can be set
+ * at once; else notes it, to be set in the end, and returns false. */
 static bool read_metatable(decoder *d) {
   lua_State *L = d->L;
   size_t at = (size_t)(d->p - d->start);

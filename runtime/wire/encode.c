@@ -80,8 +80,8 @@ static void put_string(lp_encoder *e, int index) {
   e->pos += len;
 }
 
-/* The first object of the graph: what all objects need is made ready. The slots are the first
- * that are pushed, so they stay in their place. */
+/* Called for the first object of a graph: makes ready what all objects need. It pushes two
+ * stack slots below all others that the encoder uses, so that they stay where they are. */
 static void open_objects(lp_encoder *e) {
   lua_State *L = e->L;
   lp_name_map(L, false);
@@ -94,7 +94,7 @@ static void open_objects(lp_encoder *e) {
   if (e->w->known && lua_rawlen(L, e->w->known)) e->known = e->w->known;
 }
 
-/* Writes the object by name when it has one. */
+/* Writes the object by name and returns true, when it has a name. */
 static bool put_name(lp_encoder *e, int index) {
   lua_State *L = e->L;
   size_t len;
@@ -138,8 +138,8 @@ static bool put_reference(lp_encoder *e, int index) {
   return put_name(e, index) || put_known(e, index);
 }
 
-/* Userdata, threads and C functions: by name or not at all. A module may have got new fields
- * since the names were collected, so they are collected again before it is refused. */
+/* Writes userdata, a thread or a C function by name, or raises. A module may have got new
+ * fields since the names were collected, so they are collected again first. */
 static void put_named(lp_encoder *e, int index) {
   if (!e->names) open_objects(e);
   if (put_name(e, index)) return;
@@ -203,7 +203,7 @@ static int put_pairs(lp_encoder *e, int table, int key, lp_step *step, bool more
   return n ? size + 1 : 0;
 }
 
-/* Stack: the table's metatable, its __refer. Writes what that says. */
+/* Stack: the table's metatable, its field __refer. Calls it and writes the reference. */
 static void put_referred(lp_encoder *e, int index) {
   lua_State *L = e->L;
   int top = lua_gettop(L);
@@ -227,7 +227,7 @@ static void put_referred(lp_encoder *e, int index) {
   if (rc < 0) lp_raise_code(L, rc, NULL);
 }
 
-/* An object that stays with its maker goes as a reference. */
+/* Writes a table whose metatable has __refer as a reference and returns true; else false. */
 static bool put_maker(lp_encoder *e, int index) {
   lua_State *L = e->L;
   int top = lua_gettop(L);

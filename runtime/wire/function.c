@@ -14,7 +14,8 @@ static int append(lua_State *L, const void *bytes, size_t n, void *buf) {
   return lp_buf_append(buf, bytes, n);
 }
 
-/* Dumps the function behind e->pos + skip, without moving it. Returns the length. */
+/* Dumps the function into the buffer from e->pos + skip on, and leaves e->pos where it is.
+ * Returns the length. */
 static size_t dump(lp_encoder *e, int index, size_t skip) {
   lp_buf *out = e->out;
   size_t len = out->len;

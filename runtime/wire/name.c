@@ -51,7 +51,7 @@ void lp_name_memory(lua_State *L, lp_memory table) {
   lua_remove(L, -2);
 }
 
-/* The names must be collected again at the next need. */
+/* Drops the map of names: it is made again when it is needed next. */
 static void drop_map(lua_State *L) {
   push_memory(L);
   lua_pushboolean(L, false);
@@ -59,7 +59,7 @@ static void drop_map(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* __newindex of package.loaded. */
+/* The __newindex of package.loaded: a module is added. */
 static int watch(lua_State *L) {
   lua_settop(L, 3);
   lua_rawset(L, 1);
@@ -102,9 +102,9 @@ static bool is_luapool(const char *module) {
   return strncmp(module, "luapool", 7) == 0 && (module[7] == '.' || module[7] == 0);
 }
 
-/* How good a name is; the lowest is the best: given by lp_wire_name, a module that is
- * everywhere, another module, a function of a standard library, of another module, a global
- * that some script may have made. */
+/* How good a name is; the lowest is the best. In this order: a name given by lp_wire_name, a
+ * module that every receiver has, another module, a function of a standard library, a function
+ * of another module, a global that some script may have made. */
 static int rank(const char *name) {
   const char *module = name + 1, *field = module + strlen(module) + 1;
   if (*name == 'N') return 0;
@@ -136,7 +136,8 @@ static void enter(lua_State *L, int map, int value) {
   }
 }
 
-/* Is the Lua function on top one that luapool has put in the place of a standard one? */
+/* True when the Lua function on top, a field of `module`, is one that luapool has put in the
+ * place of a standard function. */
 static bool is_replacement(lua_State *L, const char *module) {
   if (strcmp(module, "_G") != 0 && !is_one_of(module, standard)) return false;
   lua_Debug ar;
@@ -145,8 +146,8 @@ static bool is_replacement(lua_State *L, const char *module) {
   return lp_script_flags(&ar) & LP_SCRIPT_OURS;
 }
 
-/* Does this field of a module go by name? Lua functions go as bytecode but for luapool's own.
- */
+/* True when this field of a module, on top, travels by name. Lua functions travel as bytecode,
+ * except those of luapool. */
 static bool is_named_field(lua_State *L, const char *module) {
   switch (lua_type(L, -1)) {
   case LUA_TFUNCTION:
@@ -229,7 +230,8 @@ void lp_name_give(lua_State *L, int index, const char *name) {
   drop_map(L);
 }
 
-/* Pushes a module, required when it is not loaded; else the reason why not. */
+/* Pushes a module, which it requires when it is not loaded, and returns true; else pushes the
+ * reason and returns false. */
 static bool push_module(lua_State *L, const char *module) {
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_pushstring(L, module);
@@ -257,8 +259,8 @@ static bool push_field(lua_State *L, const char *module, const char *field) {
   return false;
 }
 
-/* Pushes what has been given this name; looks again once the module that it begins with is
- * there. */
+/* Pushes what has been given this name. When there is nothing, it requires the module that the
+ * name begins with and looks again. */
 static bool push_given(lua_State *L, const char *name, bool trusted) {
   lp_name_memory(L, LP_MEMORY_NAMED);
   int named = lua_gettop(L);
@@ -273,7 +275,7 @@ static bool push_given(lua_State *L, const char *name, bool trusted) {
   return false;
 }
 
-/* Pushes what stands here for an object that stayed with its maker. */
+/* Pushes what stands in L for an object that has stayed with its maker. */
 static bool push_referred(lua_State *L, const char *module, const char *object) {
   if (!is_luapool(module)) {
     lua_pushfstring(L, "no objects are made by '%s'", module);

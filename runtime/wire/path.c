@@ -1,8 +1,8 @@
 /* wire/path.c: the error that says what cannot travel, and the way to it.
  *
- * Runs only when encoding fails, so it may search: a function's name is looked for where the
- * function was reached, among the local variables of the running functions, and in the globals.
- * Layer: wire. */
+ * It runs only when encoding fails, so it may take its time: it looks for the name of a
+ * function where the function was reached, among the local variables of the running functions,
+ * and in the globals. Layer: wire. */
 #include <ctype.h>
 #include <lauxlib.h>
 #include <stdbool.h>
