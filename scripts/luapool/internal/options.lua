@@ -152,6 +152,7 @@ local function either(names)
     table.insert(expected, one[1])
     table.insert(tests, one[2])
   end
+  if #tests == 1 then return { expected[1], tests[1] } end
   return { table.concat(expected, " or "), function(v)
     for _, test in ipairs(tests) do
       if test(v) then return true end

@@ -36,6 +36,7 @@ end
 ---@param rule string|string[]
 ---@return any value
 function M.argument(where, n, value, rule)
+  if type(value) == rule and rule ~= "number" then return value end -- most often
   local expected, fits = options.rule(rule)
   if not fits(value) then core.argument(where, n, expected, value) end
   return value
