@@ -12,7 +12,7 @@
 
 static void check_pending(lua_State *L, const lp_pool *pool) {
   uint32_t most = pool->options.max_pending;
-  if (most && pool->counts.pending >= most)
+  if (most && pool->calls.counts.pending >= most)
     lp_raise(L, "rejected", "the pool has %d tasks that wait already (max_pending)", (int)most);
 }
 

@@ -55,7 +55,7 @@ static bool has_room(const map *m) {
   const lp_pool_options *o = &m->pool->options;
   const lpb_line *line = &m->line;
   uint64_t most = lp_pool_places(m->pool) + ahead(m), running = line->running_count;
-  bool rejects = o->max_pending && m->pool->counts.pending >= o->max_pending && running;
+  bool rejects = o->max_pending && m->pool->calls.counts.pending >= o->max_pending && running;
   bool window = line->count < 2 * most + MOST_HELD && m->bytes < MOST_BYTES;
   return running < most && window && !rejects;
 }
@@ -185,7 +185,7 @@ static int map_refuse(lua_State *L) {
   call->result = lp_call_bytes(call);
   call->result_len = call->len;
   add(m, call);
-  lp_pool_refuse(m->pool, call);
+  lp_calls_refuse(&m->pool->calls, call);
   return await_room(L, m);
 }
 

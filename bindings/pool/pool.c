@@ -143,7 +143,7 @@ static void join_close(lp_op *op) {
 static int join_results(lua_State *L, lp_op *op) {
   if (op->status < 0) return lp_op_raise(L, op);
   const lp_pool *pool = lpb_pool_check(L, 1);
-  if (!lp_pool_balanced(pool))
+  if (!lp_calls_balanced(&pool->calls))
     lp_raise(L, "internal", "internal error: the counts of this pool's tasks do not match");
   return 0;
 }
@@ -241,14 +241,14 @@ static void push_worker(lua_State *L, const lp_slot *slot) {
   lua_createtable(L, 0, 4);
   set_count(L, "id", slot->id);
   if (slot->death.pid) set_count(L, "pid", (uint64_t)slot->death.pid); /* it has been forked */
-  set_count(L, "busy", slot->load);
+  set_count(L, "busy", slot->load.count);
   set_count(L, "done", slot->done);
 }
 
 /* pool:stats() -> table of counts, and `workers`. */
 static int pool_stats(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
-  const lp_pool_counts *c = &pool->counts;
+  const lp_calls_counts *c = &pool->calls.counts;
   lua_createtable(L, 0, 10);
   set_count(L, "processes", pool->options.processes);
   set_count(L, "submitted", c->submitted);
@@ -258,7 +258,7 @@ static int pool_stats(lua_State *L) {
   set_count(L, "failed", c->failed);
   set_count(L, "cancelled", c->cancelled);
   set_count(L, "lost", c->lost);
-  set_count(L, "restarts", c->restarts);
+  set_count(L, "restarts", pool->restarts);
   lua_createtable(L, (int)pool->options.processes, 0);
   lua_Integer n = 0;
   lp_list_each (link, &pool->members) {

@@ -13,12 +13,11 @@
 #include "runtime/pool/death.h"
 #include "runtime/pool/snapshot.h"
 
-typedef struct lp_slot lp_slot;
 typedef struct lp_pool lp_pool;
 
 typedef enum {
-  LP_CALL_PENDING, /* in pool->pending */
-  LP_CALL_SENT,    /* in slot->calls */
+  LP_CALL_PENDING, /* in line */
+  LP_CALL_SENT,    /* with a worker */
   LP_CALL_DONE,    /* and the rest: ended */
   LP_CALL_FAILED,
   LP_CALL_CANCELLED,
@@ -30,12 +29,13 @@ typedef enum {
 
 typedef struct lp_call {
   lp_list link;
-  lp_pool *pool;
-  lp_state *st;  /* NULL before it is submitted */
-  lp_slot *slot; /* where it is when it is sent, */
-  uint64_t turn; /* and its place among the calls that this slot was sent */
+  lp_pool *pool;          /* that it was given to; for who asks why it was lost */
+  lp_state *st;           /* NULL before it is submitted */
+  struct lp_calls *calls; /* all calls of the pool */
+  struct lp_load *load;   /* those of its worker, when it is sent; else NULL */
+  uint64_t turn;          /* its place among the calls that this worker was ever sent */
   lp_snapshot *snapshot;
-  uint64_t number; /* 1 + index in pool->table, and a generation above it */
+  uint64_t number; /* 1 + index in calls->table, and a generation above it */
   lp_call_state state;
   int holders;
   uint32_t wanted; /* the id of the worker that must run it, or 0 */

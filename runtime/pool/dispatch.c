@@ -17,14 +17,14 @@ static bool used_up(const lp_pool *pool, const lp_slot *slot) {
 static bool takes(const lp_pool *pool, const lp_slot *slot) {
   if (!slot || slot->leaving || slot->exited || slot->ended) return false;
   if (pool->early_deaths && !slot->ready) return false;
-  return !used_up(pool, slot) && slot->load < pool->options.concurrency;
+  return !used_up(pool, slot) && slot->load.count < pool->options.concurrency;
 }
 
 static lp_slot *least_loaded(const lp_pool *pool) {
   lp_slot *best = NULL;
   for (uint32_t i = 0; i < pool->options.processes; i++) {
     lp_slot *slot = pool->slots[i];
-    if (takes(pool, slot) && (!best || slot->load < best->load)) best = slot;
+    if (takes(pool, slot) && (!best || slot->load.count < best->load.count)) best = slot;
   }
   return best;
 }
@@ -49,15 +49,12 @@ static lp_slot *choose(lp_pool *pool, const lp_call *call) {
 }
 
 /* False: there was no memory for it, it is lost. */
-static bool give(lp_pool *pool, lp_slot *slot, lp_call *call) {
-  lp_list_remove(&call->link);
+static bool give(lp_slot *slot, lp_call *call) {
   if (lp_slot_send(slot, call) < 0) {
-    lp_pool_finish(call, LP_CALL_LOST);
+    lp_calls_finish(call, LP_CALL_LOST);
     return false;
   }
   slot->sent++;
-  pool->counts.pending--;
-  pool->counts.running++;
   return true;
 }
 
@@ -69,19 +66,19 @@ static bool retire_used(lp_pool *pool) {
   for (uint32_t i = 0; pool->options.max_tasks && i < pool->options.processes; i++) {
     lp_slot *slot = pool->slots[i];
     if (!slot || !used_up(pool, slot)) continue;
-    if (slot->load && pool->retiring >= pool->options.processes) continue;
+    if (slot->load.count && pool->retiring >= pool->options.processes) continue;
     lp_pool_retire(pool, slot);
     any = true;
   }
-  return any && !lp_list_empty(&pool->pending);
+  return any && !lp_list_empty(&pool->calls.pending);
 }
 
 /* Has it calls that it has not started, and that may as well run elsewhere? They are its
  * latest.
  */
 static bool has_spare(const lp_slot *slot) {
-  if (slot->load < 2) return false;
-  const lp_call *last = lp_list_of(slot->calls.prev, lp_call, link);
+  if (slot->load.count < 2) return false;
+  const lp_call *last = lp_list_of(slot->load.calls.prev, lp_call, link);
   return last->turn > slot->shared->started && !last->wanted;
 }
 
@@ -91,22 +88,22 @@ static void share(lp_pool *pool) {
   for (uint32_t i = 0; i < pool->options.processes; i++) {
     lp_slot *slot = pool->slots[i];
     if (!slot || slot->leaving || slot->exited) continue;
-    if (slot->load == 0 && takes(pool, slot)) idle = slot;
+    if (slot->load.count == 0 && takes(pool, slot)) idle = slot;
     if (slot->asked || !has_spare(slot)) continue;
-    if (!busiest || slot->load > busiest->load) busiest = slot;
+    if (!busiest || slot->load.count > busiest->load.count) busiest = slot;
   }
   if (!idle || !busiest) return;
-  uint32_t half = busiest->load / 2;
+  uint32_t half = busiest->load.count / 2;
   busiest->asked = true;
   lp_slot_say(busiest, LP_SAY_RECALL, &half, sizeof half);
 }
 
 static void send_pending(lp_pool *pool) {
-  lp_list_each (link, &pool->pending) {
+  lp_list_each (link, &pool->calls.pending) {
     lp_call *call = lp_list_of(link, lp_call, link);
     lp_slot *slot = choose(pool, call);
     if (slot)
-      give(pool, slot, call);
+      give(slot, call);
     else if (!call->wanted)
       break;
   }
@@ -115,11 +112,11 @@ static void send_pending(lp_pool *pool) {
 /* One that has killed a worker runs alone, in a worker of its own: so it neither has to wait
  * for those who run, nor they for it, who may need each other. */
 static void send_charged(lp_pool *pool) {
-  while (!lp_list_empty(&pool->charged) && pool->alone < pool->options.processes) {
-    lp_call *call = lp_list_of(pool->charged.next, lp_call, link);
+  while (!lp_list_empty(&pool->calls.charged) && pool->alone < pool->options.processes) {
+    lp_call *call = lp_list_of(pool->calls.charged.next, lp_call, link);
     lp_slot *slot = pool->backoff.place ? NULL : lp_pool_start_alone(pool, call->wanted);
     if (!slot) return;
-    if (!give(pool, slot, call)) lp_slot_kill(slot);
+    if (!give(slot, call)) lp_slot_kill(slot);
   }
 }
 
@@ -128,17 +125,7 @@ void lp_dispatch_run(lp_pool *pool) {
   do send_pending(pool);
   while (retire_used(pool));
   bool ours = !pool->options.round_robin; /* to choose; else each stays where its turn was */
-  if (ours && lp_list_empty(&pool->pending) && pool->counts.running) share(pool);
-}
-
-void lp_dispatch_requeue(lp_call *call) {
-  lp_pool *pool = call->pool;
-  lp_list_remove(&call->link);
-  lp_list_unshift(call->crashes ? &pool->charged : &pool->pending, &call->link);
-  lp_pool_leave_slot(call);
-  call->state = LP_CALL_PENDING;
-  pool->counts.running--;
-  pool->counts.pending++;
+  if (ours && lp_list_empty(&pool->calls.pending) && pool->calls.counts.running) share(pool);
 }
 
 void lp_dispatch_returned(lp_slot *slot, const char *numbers, size_t n) {
@@ -146,15 +133,15 @@ void lp_dispatch_returned(lp_slot *slot, const char *numbers, size_t n) {
   for (size_t i = 0; i < n; i++) { /* from the latest, so that the first ends up in front */
     uint64_t number;
     memcpy(&number, numbers + i * sizeof number, sizeof number);
-    lp_call *call = lp_pool_find(slot->pool, number);
-    if (!call || call->slot != slot) continue;
+    lp_call *call = lp_calls_find(&slot->pool->calls, number);
+    if (!call || call->load != &slot->load) continue;
     call->attempt--;
     slot->sent--;
     if (call->cancelling)
-      lp_pool_finish(call, LP_CALL_CANCELLED);
+      lp_calls_finish(call, LP_CALL_CANCELLED);
     else if (slot->pool->broken)
-      lp_pool_finish(call, LP_CALL_LOST);
+      lp_calls_finish(call, LP_CALL_LOST);
     else
-      lp_dispatch_requeue(call);
+      lp_calls_requeue(call);
   }
 }

@@ -8,9 +8,6 @@
  * busiest one for calls that it has not started. */
 void lp_dispatch_run(lp_pool *pool);
 
-/* The call is first in line again: its worker has died, or has given it back unstarted. */
-void lp_dispatch_requeue(lp_call *call);
-
 /* A worker has given back what it was asked for: the `n` numbers (uint64_t, not aligned) of
  * calls that it knows no more. Needs no memory, or they would be lost. */
 void lp_dispatch_returned(lp_slot *slot, const char *numbers, size_t n);

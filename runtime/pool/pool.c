@@ -13,7 +13,7 @@
 #include "runtime/pool/object.h"
 #include "runtime/pool/slot.h"
 
-enum { MOST_EARLY_DEATHS = 5, MOST_RERUNS = 20 };
+enum { MOST_EARLY_DEATHS = 5 };
 
 /* Seconds. */
 static const double FIRST_BACKOFF = 0.05; /* doubled with each early death */
@@ -46,7 +46,7 @@ static void on_hold(uv_timer_t *timer) {
 
 /* A closed pool goes on to its end, but for one that only waits for a map to be iterated. */
 static bool busy(const lp_pool *pool) {
-  bool work = pool->counts.pending || pool->counts.running;
+  bool work = lp_calls_any(&pool->calls);
   return !pool->ended && (work || (pool->closed && (pool->killed || !pool->users)));
 }
 
@@ -86,8 +86,7 @@ void lp_pool_release(lp_pool *pool) {
                       (uint32_t)(pool->objects.len / sizeof(uint32_t)));
   lp_buf_close(&pool->objects);
   lp_alloc_free(pool->slots);
-  lp_alloc_free(pool->table);
-  lp_alloc_free(pool->vacant);
+  lp_calls_close(&pool->calls);
   lp_buf_close(&pool->init_error);
   lp_death_close(&pool->last);
   lp_alloc_free(pool);
@@ -107,9 +106,8 @@ void lp_pool_tell(lp_list *watches) {
 
 static void check_balance(lp_pool *pool) {
   lp_state *st = pool->fleet->st;
-  const lp_pool_counts *c = &pool->counts;
-  bool idle = !c->pending && !c->running;
-  if ((idle && lp_pool_balanced(pool)) || !st->report) return;
+  bool right = !lp_calls_any(&pool->calls) && lp_calls_balanced(&pool->calls);
+  if (right || !st->report) return;
   st->report(st, "internal error: the counts of a pool's tasks do not match");
 }
 
@@ -138,7 +136,7 @@ static void on_grace(lp_timer *t) {
 
 /* Workers leave when there is nothing left that they could do. */
 static void check_leaving(lp_pool *pool) {
-  bool work = pool->counts.pending || pool->counts.running || pool->users;
+  bool work = lp_calls_any(&pool->calls) || pool->users;
   if (pool->closed && (pool->killed || !work)) {
     lp_list_each (link, &pool->members) tell_exit(lp_list_of(link, lp_slot, member));
     end_if_empty(pool);
@@ -146,17 +144,11 @@ static void check_leaving(lp_pool *pool) {
   lp_pool_hold(pool);
 }
 
-static void end_pending(lp_pool *pool, lp_call_state state) {
-  lp_list_join(&pool->pending, &pool->charged);
-  while (!lp_list_empty(&pool->pending))
-    lp_pool_finish(lp_list_of(pool->pending.next, lp_call, link), state);
-}
-
 void lp_pool_break(lp_pool *pool, const char *values, size_t len) {
   if (pool->broken) return;
   pool->broken = true;
   if (len && lp_buf_append(&pool->init_error, values, len) < 0) pool->start_error = LP_EMEMORY;
-  end_pending(pool, LP_CALL_LOST);
+  lp_calls_finish_pending(&pool->calls, LP_CALL_LOST);
   check_leaving(pool); /* no further death may come that would */
 }
 
@@ -235,12 +227,12 @@ void lp_pool_retire(lp_pool *pool, lp_slot *slot) {
   pool->slots[slot->id - 1] = NULL;
   bool room = pool->retiring <= pool->options.processes;
   if (room && !pool->killed && !pool->broken) start_slot(pool, slot->id - 1);
-  if (slot->load == 0) tell_exit(slot);
+  if (slot->load.count == 0) tell_exit(slot);
 }
 
 /* One that was leaving has left: there is room for the replacement of another. */
 static void replace_late(lp_pool *pool) {
-  bool work = !pool->closed || pool->users || pool->counts.pending;
+  bool work = !pool->closed || pool->users || pool->calls.counts.pending;
   if (work && !pool->backoff.place && !pool->single)
     start_missing(pool);
   else
@@ -248,25 +240,20 @@ static void replace_late(lp_pool *pool) {
 }
 
 /* Its worker is dead: the call goes first in line again, or is to run alone, unless it has had
- * its chances. One that was not started may run at any rate: that is its first time. */
-static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool charged) {
-  uint32_t *count = charged ? &call->crashes : &call->reruns;
-  uint32_t retries = pool->options.crash_retries;
+ * its chances. */
+static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool guilty) {
   bool started = call->turn <= slot->shared->started;
-  uint32_t most = charged || (started && !retries) ? retries : MOST_RERUNS;
-  if (pool->single) most = 0;
-  ++*count;
-  if (!started) call->attempt--;
-  if (charged) call->wanted = slot->id;
+  bool may = lp_calls_charge(call, guilty, started, pool->options.crash_retries);
+  if (guilty) call->wanted = slot->id;
   if (pool->killed || call->cancelling)
-    lp_pool_finish(call, LP_CALL_CANCELLED);
+    lp_calls_finish(call, LP_CALL_CANCELLED);
   else if (pool->broken)
-    lp_pool_finish(call, LP_CALL_LOST);
-  else if (*count <= most && !(charged && slot->stuck))
-    lp_dispatch_requeue(call);
+    lp_calls_finish(call, LP_CALL_LOST);
+  else if (may && !pool->single && !(guilty && slot->stuck))
+    lp_calls_requeue(call);
   else {
     call->death = lp_death_copy(&slot->death);
-    lp_pool_finish(call, charged && slot->stuck ? LP_CALL_STUCK : LP_CALL_DIED);
+    lp_calls_finish(call, guilty && slot->stuck ? LP_CALL_STUCK : LP_CALL_DIED);
   }
 }
 
@@ -287,15 +274,16 @@ void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
     pool->retiring--;
   bool active = pool->slots[slot->id - 1] == slot;
   if (active) pool->slots[slot->id - 1] = NULL;
-  while (!lp_list_empty(&slot->calls)) { /* from the last, so that the first ends up in front */
-    lp_call *call = lp_list_of(slot->calls.prev, lp_call, link);
+  lp_list *calls = &slot->load.calls;
+  while (!lp_list_empty(calls)) { /* from the last, so that the first ends up in front */
+    lp_call *call = lp_list_of(calls->prev, lp_call, link);
     rerun(pool, slot, call, call->number == guilty);
   }
   note_death(pool, slot);
   lp_pool_tell(&pool->starts);
   check_leaving(pool);
   bool expected = slot->leaving || pool->ended || pool->single;
-  if (!expected && (active || slot->alone)) pool->counts.restarts++;
+  if (!expected && (active || slot->alone)) pool->restarts++;
   if (expected || !active)
     replace_late(pool);
   else if (slot->ready)
@@ -325,94 +313,26 @@ static void on_watchdog(lp_timer *t) {
 
 /* ---- calls ---- */
 
-lp_call *lp_pool_find(lp_pool *pool, uint64_t number) {
-  uint32_t index = (uint32_t)number - 1;
-  lp_call *call = index < pool->table_size ? pool->table[index] : NULL;
-  return call && call->number == number ? call : NULL;
-}
-
-static int grow_table(lp_pool *pool) {
-  uint32_t old = pool->table_size, size = old ? old * 2 : 64;
-  lp_call **table = lp_alloc_resize(pool->table, size * sizeof *table);
-  if (!table) return LP_EMEMORY;
-  pool->table = table;
-  uint32_t *vacant = lp_alloc_resize(pool->vacant, size * sizeof *vacant);
-  if (!vacant) return LP_EMEMORY;
-  pool->vacant = vacant;
-  for (uint32_t i = size; i > old; i--) {
-    table[i - 1] = NULL;
-    vacant[pool->nvacant++] = i - 1;
-  }
-  pool->table_size = size;
-  return 0;
-}
-
 int lp_pool_submit(lp_pool *pool, lp_call *call) {
   call->st = pool->fleet->st;
   call->pool = pool;
   if (pool->killed || pool->ended) return LP_ECLOSED;
-  if (!pool->nvacant && grow_table(pool) < 0) return LP_EMEMORY;
-  uint32_t index = pool->vacant[--pool->nvacant];
-  pool->table[index] = call;
-  call->number = ++pool->generation << 32 | (index + 1);
+  int rc = lp_calls_add(&pool->calls, call);
+  if (rc < 0) return rc;
   call->wanted = pool->wanted;
   pool->wanted = 0;
-  call->holders++;
-  lp_list_push(&pool->pending, &call->link);
-  pool->counts.submitted++;
-  pool->counts.pending++;
   if (pool->broken)
-    lp_pool_finish(call, LP_CALL_LOST);
+    lp_calls_finish(call, LP_CALL_LOST);
   else
     lp_dispatch_run(pool);
   lp_pool_hold(pool);
   return 0;
 }
 
-void lp_pool_refuse(lp_pool *pool, lp_call *call) {
-  call->pool = pool;
-  call->state = LP_CALL_FAILED;
-  pool->counts.submitted++;
-  pool->counts.failed++;
-  if (call->ended) call->ended(call);
-}
-
-/* Its worker has a place more; one that was retired may leave. */
-void lp_pool_leave_slot(lp_call *call) {
-  lp_slot *slot = call->slot;
-  if (!slot) return;
-  call->slot = NULL;
-  slot->load--;
-  if (slot->retiring && slot->load == 0 && !slot->gone) tell_exit(slot);
-}
-
-static void count_end(lp_pool *pool, lp_call *call, lp_call_state state) {
-  lp_pool_counts *counts = &pool->counts;
-  if (call->state == LP_CALL_PENDING)
-    counts->pending--;
-  else
-    counts->running--;
-  if (state == LP_CALL_DONE)
-    counts->done++;
-  else if (state == LP_CALL_CANCELLED)
-    counts->cancelled++;
-  else if (state == LP_CALL_LOST)
-    counts->lost++;
-  else
-    counts->failed++;
-}
-
-void lp_pool_finish(lp_call *call, lp_call_state state) {
-  lp_pool *pool = call->pool;
-  uint32_t index = (uint32_t)call->number - 1;
-  count_end(pool, call, state);
-  lp_list_remove(&call->link);
-  lp_pool_leave_slot(call);
-  pool->table[index] = NULL;
-  pool->vacant[pool->nvacant++] = index;
-  call->state = state;
-  if (call->ended) call->ended(call);
-  lp_call_release(call);
+/* One that was retired may leave. */
+void lp_pool_emptied(lp_pool *pool, lp_slot *slot) {
+  (void)pool;
+  if (slot->retiring && !slot->gone) tell_exit(slot);
 }
 
 static void on_snapshot_dropped(lp_snapshot *s) {
@@ -436,10 +356,11 @@ lp_snapshot *lp_pool_snapshot(lp_pool *pool, const uint32_t *protos, uint32_t np
 void lp_pool_cancel(lp_call *call) {
   if (lp_call_ended(call) || call->cancelling) return;
   call->cancelling = true;
-  if (call->slot)
-    lp_slot_say(call->slot, LP_SAY_CANCEL, &call->number, sizeof call->number);
+  if (call->load)
+    lp_slot_say(lp_list_of(call->load, lp_slot, load), LP_SAY_CANCEL, &call->number,
+                sizeof call->number);
   else
-    lp_pool_finish(call, LP_CALL_CANCELLED);
+    lp_calls_finish(call, LP_CALL_CANCELLED);
 }
 
 void lp_pool_pump(lp_pool *pool) {
@@ -466,10 +387,10 @@ void lp_pool_close(lp_pool *pool) {
 void lp_pool_terminate(lp_pool *pool) {
   if (pool->killed || pool->ended) return;
   pool->closed = pool->killed = true;
-  end_pending(pool, LP_CALL_CANCELLED);
+  lp_calls_finish_pending(&pool->calls, LP_CALL_CANCELLED);
   lp_list_each (link, &pool->members) {
     lp_slot *slot = lp_list_of(link, lp_slot, member);
-    lp_list_each (it, &slot->calls) lp_pool_cancel(lp_list_of(it, lp_call, link));
+    lp_list_each (it, &slot->load.calls) lp_pool_cancel(lp_list_of(it, lp_call, link));
   }
   lp_timer_stop(&pool->fleet->st->timers, &pool->backoff);
   check_leaving(pool);
@@ -507,8 +428,7 @@ lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf 
   if (!pool) return NULL;
   lp_list_init(&pool->member.link);
   lp_list_init(&pool->members);
-  lp_list_init(&pool->pending);
-  lp_list_init(&pool->charged);
+  lp_calls_open(&pool->calls);
   lp_list_init(&pool->ends);
   lp_list_init(&pool->starts);
   pool->fleet = f;

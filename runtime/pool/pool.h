@@ -11,16 +11,10 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/list.h"
 #include "runtime/loop/timer.h"
-#include "runtime/pool/call.h"
+#include "runtime/pool/calls.h"
 #include "runtime/pool/fleet.h"
 
-/* Counted since the pool was made; each call ends in one of the last four. */
-typedef struct lp_pool_counts {
-  uint64_t submitted, done, failed, cancelled, lost;
-  uint32_t pending, running, restarts;
-} lp_pool_counts;
-
-/* Told, once, of what it waits for. */
+/* `happened` is called once, when what it waits for has happened. */
 typedef struct lp_pool_watch {
   lp_list link;
   void (*happened)(struct lp_pool_watch *w);
@@ -35,6 +29,8 @@ typedef struct lp_pool_options {
   bool round_robin;     /* in place of the least loaded worker */
 } lp_pool_options;
 
+typedef struct lp_slot lp_slot;
+
 struct lp_pool {
   lp_fleet_pool member; /* of the fleet */
   lp_fleet *fleet;
@@ -47,33 +43,28 @@ struct lp_pool {
   uint32_t turn;     /* for round_robin: the slot after the latest one */
   lp_buf setup;      /* what each worker is told first */
   lp_buf objects;    /* and the numbers of objects in it, pinned */
-  lp_list pending;   /* calls, first in line first, */
-  lp_list charged;   /* but those that have killed a worker: each runs in a worker of its own */
-  uint32_t alone;    /* such workers */
-  lp_call **table;   /* calls by index */
-  uint32_t *vacant;  /* unused indices of the table */
-  uint32_t table_size, nvacant;
-  uint64_t generation;
+  lp_calls calls;
+  uint32_t alone;     /* workers for a single call, which has killed one before */
+  uint32_t restarts;  /* workers that have died and were replaced */
   uint32_t snapshots; /* the number of the latest one */
   uint32_t users;     /* maps that may still submit */
-  lp_pool_counts counts;
-  bool single;       /* of luapool.process: nobody takes the place of its one worker */
-  bool closed;       /* no new work */
-  bool killed;       /* and none of the old */
-  bool ended;        /* no worker any more */
-  lp_list ends;      /* who waits for the end of the pool, */
-  lp_list starts;    /* and for a worker that is forked or has died */
-  int early_deaths;  /* rounds of starting in which a worker died before it was ready */
-  bool broken;       /* no worker can be had, because of: */
-  lp_buf init_error; /* values (error, traceback); or, when it is empty, */
-  int start_error;   /* a code; or, when it is 0, `last` */
-  lp_death last;     /* the latest */
-  bool opened;       /* the handles below are */
-  uv_timer_t hold;   /* keeps the loop alive while there is work that can be done */
-  uint64_t resumes;  /* of the state, when `hold` fired last */
-  lp_timer backoff;  /* until missing workers are started again */
-  lp_timer grace;    /* until those that do not leave are killed */
-  lp_timer watchdog; /* looks for calls stuck where no timeout reaches them */
+  bool single;        /* of luapool.process: nobody takes the place of its one worker */
+  bool closed;        /* no new work */
+  bool killed;        /* and none of the old */
+  bool ended;         /* no worker any more */
+  lp_list ends;       /* who waits for the end of the pool, */
+  lp_list starts;     /* and for a worker that is forked or has died */
+  int early_deaths;   /* rounds of starting in which a worker died before it was ready */
+  bool broken;        /* no worker can be had, because of: */
+  lp_buf init_error;  /* values (error, traceback); or, when it is empty, */
+  int start_error;    /* a code; or, when it is 0, `last` */
+  lp_death last;      /* the latest */
+  bool opened;        /* the handles below are */
+  uv_timer_t hold;    /* keeps the loop alive while there is work that can be done */
+  uint64_t resumes;   /* of the state, when `hold` fired last */
+  lp_timer backoff;   /* until missing workers are started again */
+  lp_timer grace;     /* until those that do not leave are killed */
+  lp_timer watchdog;  /* looks for calls stuck where no timeout reaches them */
 };
 
 /* Makes a pool and starts its workers. `options` and `setup` are copied. NULL when memory or
@@ -89,9 +80,6 @@ int lp_pool_submit(lp_pool *pool, lp_call *call);
  * forget it when the last holder has gone. NULL for want of memory. */
 lp_snapshot *lp_pool_snapshot(lp_pool *pool, const uint32_t *protos, uint32_t nprotos,
                               const char *bytes, size_t len);
-
-/* Counts a call that cannot be sent: it has failed, its result is the error. */
-void lp_pool_refuse(lp_pool *pool, lp_call *call);
 
 /* Asks for the end of a call: it ends as cancelled, at once when it has not been sent, else
  * when its worker says so (it may also end otherwise before). */
@@ -139,17 +127,9 @@ void lp_pool_probe(lp_pool *pool);
 void lp_pool_hold(lp_pool *pool);
 
 /* For slots. */
-lp_call *lp_pool_find(lp_pool *pool, uint64_t number);
-void lp_pool_finish(lp_call *call, lp_call_state state);
-void lp_pool_leave_slot(lp_call *call);
+void lp_pool_emptied(lp_pool *pool, lp_slot *slot);
 void lp_pool_lose(lp_pool *pool, lp_slot *slot);
 void lp_pool_tell(lp_list *watches);
 void lp_pool_break(lp_pool *pool, const char *values, size_t len);
-
-/* Whether each call has been counted once. False is an error of ours. */
-static inline bool lp_pool_balanced(const lp_pool *pool) {
-  const lp_pool_counts *c = &pool->counts;
-  return c->submitted == c->pending + c->running + c->done + c->failed + c->cancelled + c->lost;
-}
 
 #endif

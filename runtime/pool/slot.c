@@ -174,12 +174,12 @@ static void heard_end(lp_slot *slot, const lp_frame *frame, lp_call_state state)
   uint64_t number;
   if (frame->len < sizeof number) return;
   memcpy(&number, frame->payload, sizeof number);
-  lp_call *call = lp_pool_find(slot->pool, number);
-  if (!call || call->slot != slot) return;
+  lp_call *call = lp_calls_find(&slot->pool->calls, number);
+  if (!call || call->load != &slot->load) return;
   const char *values = frame->payload + sizeof number;
   if (lp_call_keep_result(call, values, frame->len - sizeof number) < 0) state = LP_CALL_LOST;
   slot->done++;
-  lp_pool_finish(call, state);
+  lp_calls_finish(call, state);
 }
 
 static void heard_returned(lp_slot *slot, const lp_frame *frame) {
@@ -336,11 +336,7 @@ int lp_slot_send(lp_slot *slot, lp_call *call) {
     rc = lp_slot_say_parts(slot, LP_SAY_TASK, &head, sizeof head, lp_call_bytes(call),
                            call->len);
   if (rc < 0) return rc;
-  call->slot = slot;
-  call->turn = ++slot->turns;
-  call->state = LP_CALL_SENT;
-  lp_list_push(&slot->calls, &call->link);
-  slot->load++;
+  lp_calls_sent(call, &slot->load);
   lp_loop_flush(slot->fleet->st, &slot->flush);
   return 0;
 }
@@ -411,6 +407,11 @@ static int launch(lp_slot *slot, ends *e) {
   return lp_fleet_spawn(pool->fleet, &slot->worker, &spawn);
 }
 
+static void on_emptied(lp_load *load) {
+  lp_slot *slot = lp_list_of(load, lp_slot, load);
+  lp_pool_emptied(slot->pool, slot);
+}
+
 static lp_slot *make(lp_pool *pool, uint32_t id) {
   lp_slot *slot = lp_alloc_new(sizeof *slot);
   if (!slot) return NULL;
@@ -420,7 +421,8 @@ static lp_slot *make(lp_pool *pool, uint32_t id) {
   slot->worker.events = &worker_events;
   lp_list_init(&slot->worker.link);
   lp_list_init(&slot->member);
-  lp_list_init(&slot->calls);
+  lp_list_init(&slot->load.calls);
+  slot->load.emptied = on_emptied;
   lp_list_init(&slot->flush.link);
   slot->flush.run = on_flush;
   slot->stopped.fire = on_stopped;

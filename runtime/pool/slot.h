@@ -14,12 +14,14 @@
 #include "runtime/ipc/channel.h"
 #include "runtime/ipc/forkserver.h"
 #include "runtime/loop/state.h"
-#include "runtime/pool/call.h"
+#include "runtime/pool/calls.h"
 #include "runtime/pool/fleet.h"
 #include "runtime/pool/output.h"
 #include "runtime/pool/protocol.h"
 
 typedef struct lp_remote lp_remote;
+
+typedef struct lp_slot lp_slot;
 
 struct lp_slot {
   lp_fleet_worker worker;
@@ -31,14 +33,12 @@ struct lp_slot {
   lp_channel channel;
   lp_output out, err;
   lp_flush flush;
-  lp_list calls;      /* sent to it and not answered */
-  uint32_t load;      /* their number */
+  lp_load load;       /* calls sent to it and not answered */
   uint64_t said;      /* frames to it */
   uint64_t stalled;   /* how many it had received when it answered a probe last; or 0 */
   uint64_t probed_at; /* tasks that main had resumed when the worker was probed last */
   bool probed;        /* that probe has not been answered */
   uint32_t sent;      /* calls that it was sent and has not given back */
-  uint64_t turns;     /* calls that it was sent */
   bool ready;         /* it has said so */
   bool retiring;      /* a replacement has its place; it leaves when its calls have ended */
   bool asked;         /* to give back calls; no answer yet */

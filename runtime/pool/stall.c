@@ -24,7 +24,7 @@ bool lp_stall_sure(lp_state *st) {
 static void dump(lp_state *st, bool all) {
   lp_list_each (link, &lp_fleet_find(st)->workers) {
     lp_slot *slot = lp_list_of(link, lp_slot, worker.link);
-    if (all || slot->load || !slot->ready) lp_slot_say(slot, LP_SAY_DUMP, NULL, 0);
+    if (all || slot->load.count || !slot->ready) lp_slot_say(slot, LP_SAY_DUMP, NULL, 0);
   }
 }
 
