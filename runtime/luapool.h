@@ -37,8 +37,8 @@ typedef struct luapool_options {
   const char *program;
 
   /* Seconds of CPU after which a task that does not wait is suspended so that others run. 0:
-   * never. Needs the signal SIGVTALRM: a positive value allows its use in the calling thread.
-   */
+   * never. Needs the signal SIGVTALRM: a positive value allows its use in the thread that runs
+   * the runtime. */
   double slice;
 
   /* Told of errors that no task has awaited, of those that finalizers raise, and of what `warn`

@@ -8,11 +8,18 @@
 
 static const char key; /* its address is the key in the registry */
 
+/* Stack: a table. How many fields it has. */
+static int count(lua_State *L) {
+  int n = 0;
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) n++;
+  return n;
+}
+
 /* Stack: a table. Pushes a copy of it, in which each library is a copy too when it is `deep`.
  */
 static void copy(lua_State *L, bool deep) {
   int from = lua_gettop(L), to = from + 1;
-  lua_newtable(L);
+  lua_createtable(L, 0, count(L));
   for (lua_pushnil(L); lua_next(L, from); lua_settop(L, to + 1)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
     bool shared = strcmp(name, LUA_GNAME) == 0 || strcmp(name, LUA_LOADLIBNAME) == 0;
