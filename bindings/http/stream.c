@@ -9,6 +9,7 @@
 #include "bindings/http/result.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/usage.h"
 
 static const char STREAM[] = "luapool.http.core.stream";
 
@@ -77,7 +78,7 @@ static int stream_read(lua_State *L) {
   stream *s = luaL_checkudata(L, 1, STREAM);
   lua_settop(L, 1);
   if (!*s) return 0;
-  if ((*s)->wait) return lp_raise(L, "usage", "another task reads this stream");
+  if ((*s)->wait) return lp_usage_raise(L, "Response:read", "another task reads this stream");
   if ((*s)->body.len > 0) return stream_take(L, s);
   lpb_http_transfer_wait *w = lp_op_new(L, &read_class, sizeof *w);
   lpb_http_transfer *t = *s;

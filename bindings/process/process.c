@@ -22,6 +22,7 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
+#include "runtime/loop/usage.h"
 
 enum { IN, OUT, ERR, STREAMS };
 
@@ -235,7 +236,7 @@ static int process_exec(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const char *input = luaL_optlstring(L, 2, NULL, &len), *cwd = luaL_optstring(L, 3, NULL);
   double timeout = luaL_checknumber(L, 5);
-  luaL_argcheck(L, len <= INT32_MAX, 2, "the input is too large");
+  if (len > INT32_MAX) lp_usage_raise(L, "process.exec", "option 'stdin' is above 2 GB");
   lp_child_options options = {.args = push_strings(L, 1), .cwd = cwd, .fds = {-1, -1, -1}};
   if (!lua_isnil(L, 4)) options.env = push_strings(L, 4);
   exec_op *e = lp_op_new(L, &exec_class, sizeof *e);

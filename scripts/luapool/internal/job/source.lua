@@ -8,6 +8,7 @@ local lists = require "luapool.internal.items"
 local options = require "luapool.internal.options"
 local core = require "luapool.task.core"
 local task = require "luapool.task"
+local usage = require "luapool.internal.usage"
 
 local now = task.now
 
@@ -163,9 +164,9 @@ end
 function Source:add(item, kind)
   kind = kind or self.start
   if not self.totals[kind] then
-    error(("unknown kind '%s'%s"):format(kind, options.hint(kind, self.totals)), 2)
+    usage.raise("ctx:add", "unknown kind '%s'%s", kind, options.hint(kind, self.totals))
   end
-  if item == nil then error("an item expected, got nil", 2) end
+  if item == nil then usage.expected("ctx:add", 1, "an item", item) end
   if not admit(self, kind, item) then return false end
   push(self.added, { item = item, kind = kind })
   ring(self, "news")
