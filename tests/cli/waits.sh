@@ -147,6 +147,7 @@ run sh -c "cd '$work' && exec timeout -s KILL 30 '$LUAPOOL' run job.lua"
 expect_status 1
 expect_err_like '^luapool: nothing can wake any task any more:$'
 expect_err_like "^task [0-9]+ 'items' waits for task for "
+expect [ "$(cat "$work/dead.jsonl")" = 1 ]
 rm -f "$work"/dead.jsonl*
 run env -u NO_COLOR TERM=xterm script -qec "stty cols 60 rows 20; cd '$work'; timeout -s KILL 30 '$LUAPOOL' run job.lua" /dev/null
 tr '\r' '\n' <"$work/out" >"$work/err"

@@ -1,7 +1,7 @@
--- internal.job: drives a job file: pulls its items, has them fetched and processed by workers,
--- writes results and failures, sums up. One unordered map over one iterator that waits while
--- items are in flight; what the workers do stands in luapool.job.worker. Main only; cli.run
--- calls it.
+-- internal.job: drives a job file. It pulls the items, sends them to workers, writes results and
+-- failures, and prints the summary. All items go through one unordered map, whose iterator
+-- (internal.job.source) waits while items in flight may add others. What a worker does with an item
+-- stands in internal.job.worker. Runs in main only; cli.run calls it.
 
 local core = require "luapool.core"
 local carry = require("luapool.internal.job.worker").carry
@@ -18,29 +18,52 @@ local spec = require "luapool.internal.job.spec"
 local summary = require "luapool.internal.job.summary"
 local task = require "luapool.task"
 
--- How long running tasks may go on after the first Ctrl-C, then `done`, and what is cancelled.
+-- Seconds that running items have after the first Ctrl-C, that `done` has after them, and that
+-- cancelled tasks have to end.
 local GRACE = core.grace.stop
 
 local M = {}
 
----@class luapool.job
+---@class luapool.job: one run of a job file
+---@field spec table the checked table of the job file, see internal.job.spec
+---@field options table what cli.run passed to M.open
+---@field ctx luapool.job.main_ctx
+---@field output luapool.job.output
+---@field failed luapool.job.failed
+---@field summary luapool.job.summary
+---@field bar luapool.Bar
+---@field source luapool.job.source|nil set when `items` has been called
+---@field workers luapool.Pool|nil set when the pool has been made
+---@field consumer luapool.Task|nil the task that maps the items over the pool
+---@field last luapool.Task|nil the task that runs the job's `done`
+---@field status integer|nil the exit status, when the run was stopped
+---@field stopped string|nil what stopped the run: "interrupted", "terminated", …
+---@field halted boolean|nil running items have been cancelled, too
+---@field closed boolean|nil output and list of failed items have been ended
+---@field trace string|nil the traceback in the worker of an error of `init`
 local Job = { __name = "luapool.job" }
 Job.__index = Job
 
+---@class luapool.job.main_ctx: what `items` and `done` get, in main
+---@field config table the settings
+---@field args string[] the arguments after `--`
+---@field source luapool.job.source
 local Ctx = { __name = "luapool.job.ctx" }
 Ctx.__index = Ctx
 
---- In main: adds an item, of the start kind unless said; false when it was seen before.
+--- Adds an item. Its kind is the one that the job's `start` names, unless `kind` is given. Returns
+--- false when the item was seen before and is dropped.
 function Ctx:add(item, kind) return self.source:add(item, kind) end
 
--- A field that the job's functions in main set stays there.
+-- Warns of a field that the job's functions set in main, because workers do not get it.
 function Ctx:__newindex(key, value)
   rawset(self, key, value)
   require("luapool.log").warn("%sctx.%s is set in main: fetch and process run in workers, which do "
     .. "not see it; what they need is set in 'init'", line_of_user(), tostring(key))
 end
 
--- What the workers need, and no more: nothing else has to travel.
+-- The table that travels to the workers. It holds what they need and no more, because everything in
+-- it must be able to travel.
 local function plan_of(self)
   local kinds = {}
   for name, kind in pairs(self.spec.kinds) do
@@ -66,18 +89,20 @@ local function new_pool(s)
   }
 end
 
--- Counts an item that has ended and moves the bar.
+-- Counts an item that has ended, and moves the bar.
 local function count(self, entry, how)
   self.summary:count(entry.kind, how)
   if self.spec.kinds[entry.kind].counted then self.bar:update(1) end
 end
 
+-- Counts an item that has failed for good, lists it and calls the job's `on_error`.
 local function failed(self, entry, e, attempts)
   count(self, entry, "failure")
   self.failed:add(entry.item, self.spec.named and entry.kind, e, attempts)
   if self.spec.on_error then self.spec.on_error(e, entry.item) end
 end
 
+-- Adds the items that a successful item has added, passes its result on and counts it.
 local function succeeded(self, entry, reply)
   for _, added in ipairs(reply.added or {}) do self.ctx:add(added[1], added[2]) end
   if reply.value ~= nil then
@@ -90,7 +115,8 @@ local function succeeded(self, entry, reply)
   count(self, entry, "success")
 end
 
--- One reply of a worker, or the pool's error in place of it.
+-- Handles the reply of a worker to an entry. When the pool has an error in its place, `reply` is
+-- nil and `e` is the error: the worker has died, or the item could not be sent.
 local function settle(self, entry, reply, e)
   if self.halted and errors.is(e, "cancelled") then return end
   if not reply then
@@ -112,7 +138,7 @@ local function settle(self, entry, reply, e)
   self.source:settle()
 end
 
--- The bar knows its end when the size of the input is known; additions move it.
+-- Gives the bar its total as soon as the size of the input is known. Added items change it.
 local function show_total(self)
   local total = 0
   for name, kind in pairs(self.spec.kinds) do
@@ -122,6 +148,7 @@ local function show_total(self)
   self.bar:set_total(total or nil)
 end
 
+-- The task of a run: makes the pool, opens the items and maps them over the workers.
 local function consume(self)
   local workers <close> = new_pool(self.spec)
   self.workers = workers
@@ -137,8 +164,8 @@ local function consume(self)
   end
 end
 
--- Ends the output and the list of failed items. `whole`: the job has run to its end. Returns a
--- message when what was written has not got its name.
+-- Ends the output and the list of failed items, once. `whole` tells whether the job has run to its
+-- end. Returns a message when the output could not get its name.
 local function close(self, whole)
   if self.closed then return nil end
   self.closed = true
@@ -149,7 +176,8 @@ local function close(self, whole)
   return not ok and message or nil
 end
 
--- Stops what runs, also tasks that never wait; a hook in main that never does ends the process.
+-- Cancels everything that runs: the workers are terminated, so that tasks which never wait end,
+-- too. When a hook in main does not end in time because it never waits, the process is ended.
 local function halt(self, what)
   local last = self.last
   self.halted = true
@@ -162,7 +190,8 @@ local function halt(self, what)
   self.options.exit(self.status)
 end
 
--- The same in a while, unless `done` begins meanwhile: it has a while of its own.
+-- Calls `halt` when the grace period is over, unless `done` has begun meanwhile, which has a grace
+-- period of its own.
 local function halt_later(self, what)
   local last = self.last
   task.spawn(function()
@@ -171,8 +200,8 @@ local function halt_later(self, what)
   end):name "grace"
 end
 
---- Stops the job: the first time it pulls no more items and lets running ones finish, for a while;
---- then at once.
+--- Stops the job. The first call stops the pulling of items and gives running ones the grace period
+--- to finish; the second one cancels them.
 ---@param status integer the exit status of the run
 ---@param what string "interrupted", …
 function Job:stop(status, what)
@@ -185,14 +214,15 @@ function Job:stop(status, what)
   halt_later(self, what)
 end
 
--- The error that a task of the job has ended by, if it did: being stopped is none.
+-- Whether a task of the job has ended by an error, and that error. To be cancelled because the job
+-- was stopped is no error.
 local function fault(self, ok, e)
   if ok or self.stopped and errors.is(e, "cancelled") then return false end
   return true, e
 end
 
--- Works on the items. Returns whether an error has ended that, and which: of a hook, of the pool,
--- of the iterator.
+-- Works on all items. Returns whether an error of a hook, of the pool or of the iterator has ended
+-- the work, and that error.
 local function work(self)
   self.consumer = task.spawn(consume, self)
   local ok, e = self.consumer:result()
@@ -201,7 +231,8 @@ local function work(self)
   return fault(self, ok, e)
 end
 
--- Sums up; the summary is the last line on stderr.
+-- Calls the job's `done` and prints the summary, which is the last line on stderr. Returns false
+-- when `done` has failed.
 local function finish(self)
   local s = self.summary
   s:finish(self.source and self.source.totals or {}, task.now() - self.began, self.stopped)
@@ -222,6 +253,8 @@ end
 ---@return integer
 function Job:run()
   self.began = task.now()
+  -- A run that is cancelled, as by a deadlock, keeps its results, too.
+  local _ <close> = setmetatable({}, { __close = function() close(self, false) end })
   local wrong, e = work(self)
   local lost = close(self, not wrong and not self.stopped)
   if wrong then self.options.report(e, self.trace) end
@@ -231,11 +264,11 @@ function Job:run()
   return self.status or (self.summary:any_failed() and 3 or 0)
 end
 
--- "titles" for jobs/titles.lua: names what has no output to be named after.
+-- "titles" for jobs/titles.lua. The list of failed items is named so when there is no output file.
 local function base_name(path) return path:match("([^/]*)$"):gsub("%.lua$", "") end
 
---- Opens a job: checks its table, reads its settings, opens its output. When something is
---- wrong: nil, one line, the exit status.
+--- Opens a job: checks its table, reads its settings, finds out whether its output can be written.
+--- Returns nil, a message of one line and the exit status when something is wrong.
 ---@param job any what the job file returned
 ---@param opts { path: string, args: string[], output: string?, append: boolean?, config: function,
 ---  print: function, report: function, exit: function } print writes lines to stdout, report an

@@ -1,6 +1,6 @@
 -- internal.job.failed: the list of the items that have failed, as JSON lines in a file that takes
 -- the place of the last run's list at the end. Where that cannot be written the list goes to
--- stderr: the job goes on. Main only.
+-- stderr: the job goes on. Runs in main only.
 
 local beside = require "luapool.internal.beside"
 local encode = require("luapool.json.core").encode

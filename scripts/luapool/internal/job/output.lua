@@ -2,7 +2,7 @@
 -- takes the place of the old one at the end (luapool.internal.beside), behind what a file holds
 -- (--append), or into what is no regular file, such as a pipe. All have the same three methods:
 -- `write` raises when it cannot, `close` ends the writing, `path` names the file. The list of
--- failed items stands in luapool.internal.job.failed. Main only.
+-- failed items stands in luapool.internal.job.failed. Runs in main only.
 
 local beside = require "luapool.internal.beside"
 local fs = require "luapool.fs"

@@ -1,7 +1,7 @@
--- internal.job.source: where a job's items come from: its `items`, what ctx:add added, and what
--- waits for its next attempt. next() waits while there is nothing to do but items are still in
--- flight, because they may add some; so memory is bounded by what was added, not by the input.
--- Main only.
+-- internal.job.source: where a job's items come from. There are three places: the job's `items`,
+-- the items that ctx:add has added, and the items that wait for their next attempt. While all three
+-- are empty but items are in flight, next() waits, because those may add some. Memory grows with
+-- what is added, not with the input. Runs in main only.
 --@whole
 
 local lists = require "luapool.internal.items"
@@ -12,30 +12,41 @@ local usage = require "luapool.internal.usage"
 
 local now = task.now
 
--- How far an iterator is read ahead of the workers.
+-- How many items an iterator is read ahead of the workers.
 local AHEAD = 64
 
--- An iterator may block the process, as io.popen does. So each item is handed out before the next
--- is pulled, until so many have come in a row without a pause of this many seconds.
+-- An iterator may block the process, as one of io.popen does. So each item is handed out before the
+-- next one is pulled, until QUICK_ITEMS items in a row have come without a pause of PAUSE seconds.
 local QUICK_ITEMS, PAUSE = 1000, 0.001
 
 ---@class luapool.job.entry: an item under way
 ---@field item any
 ---@field kind string
 ---@field attempts? integer how many there have been
----@field elapsed? number seconds since the first began
----@field waited? number seconds of these spent waiting
----@field due? number when the next one may begin
+---@field elapsed? number seconds since the first attempt began
+---@field waited? number seconds of these that were spent waiting between attempts
+---@field due? number when the next attempt may begin
 
 ---@class luapool.job.source
 ---@field totals table<string, integer> how many items of each kind there have been
----@field puller table|nil the task that reads an iterator: it fails when the iterator does
+---@field puller luapool.Task|nil the task that reads the iterator; it fails when the iterator does
+---@field list table|nil the items, when they are a list
+---@field at integer index of the latest item of `list` that was given out
+---@field ahead table queue of the entries that the puller has read ahead
+---@field added table queue of the entries that were added
+---@field later luapool.job.entry[] the entries that wait for their next attempt, the earliest first
+---@field in_flight integer how many entries next() has given that have not ended
+---@field seen table|nil for each kind the set of keys that were seen, where items are dropped
+---@field ended boolean|nil the iterator has ended
+---@field stopped boolean|nil nothing more is given out
+---@field news luapool.Promise|nil next() waits for it
+---@field space luapool.Promise|nil the puller waits for it
 local Source = { __name = "luapool.job.source" }
 Source.__index = Source
 
 local M = {}
 
--- A queue of entries: first in, first out.
+-- A queue of entries. What was pushed first is popped first.
 local function queue() return { first = 1, last = 0 } end
 
 local function push(q, entry)
@@ -53,13 +64,15 @@ end
 
 local function length(q) return q.last - q.first + 1 end
 
--- A bell: one task waits for it, whoever has news rings.
+-- Wakes the task that waits for the bell "news" or "space", if one does.
 local function ring(self, bell)
   local promise = self[bell]
   self[bell] = nil
   if promise then promise:resolve() end
 end
 
+-- Waits until the bell is rung, for so many seconds at most when they are given. One task at a time
+-- waits for a bell.
 local function wait(self, bell, seconds)
   local promise = task.promise()
   self[bell] = promise
@@ -68,7 +81,8 @@ end
 
 local is_key = { string = true, number = true, boolean = true }
 
--- What counts as the same item: the key must be the same in every process.
+-- The key of an item. Items with the same key are the same item. A key must be a value that is
+-- equal after it has travelled, because workers add items, too.
 local function key_of(self, item)
   local key = item
   if self.key then key = self.key(item) end
@@ -81,7 +95,7 @@ local function key_of(self, item)
     .. "what counts as the same"):format(what), 0)
 end
 
--- True when the item is to be worked on: it is counted from now on.
+-- Counts the item and returns true, or returns false when it was seen before.
 local function admit(self, kind, item)
   if self.seen then
     local key, seen = key_of(self, item), self.seen[kind]
@@ -92,7 +106,7 @@ local function admit(self, kind, item)
   return true
 end
 
--- Reads the user's iterator, which may wait, in a task of its own.
+-- The puller's task: reads the iterator, which may wait, until it ends.
 local function pull(self, iterator)
   local _ <close> = setmetatable({}, { __close = function()
     self.ended = true
@@ -128,7 +142,8 @@ local function from_later(self)
   return table.remove(self.later, 1)
 end
 
--- The next entry that may begin now. Retries and additions first, so that few are open at a time.
+-- The next entry that may begin now, or nil. Retries and added items come first, so that few items
+-- are open at a time.
 local function take(self)
   local entry = from_later(self) or pop(self.added) or from_list(self)
   if entry or not self.puller then return entry end
@@ -137,11 +152,12 @@ local function take(self)
   return entry
 end
 
+-- Whether no entry can come any more.
 local function exhausted(self)
   return self.in_flight == 0 and not self.later[1] and (self.ended or not self.puller)
 end
 
---- The next entry, or nil when there is none and none can come. May wait. For pool:map.
+--- The next entry, or nil when none can come any more. It may wait. pool:map calls it.
 ---@return luapool.job.entry|nil
 function Source:next()
   while not self.stopped do
@@ -157,7 +173,7 @@ function Source:next()
   return nil
 end
 
---- Adds an item; false when it was seen before.
+--- Adds an item. Returns false when it was seen before.
 ---@param item any
 ---@param kind? string
 ---@return boolean added
@@ -173,13 +189,14 @@ function Source:add(item, kind)
   return true
 end
 
---- An entry that next() gave has ended.
+--- Tells the source that an entry which next() gave has ended.
 function Source:settle()
   self.in_flight = self.in_flight - 1
   if self.in_flight == 0 then ring(self, "news") end
 end
 
---- An entry that next() gave has failed and shall be given again after `seconds`.
+--- Takes back an entry that next() gave and whose attempt has failed: next() gives it again after
+--- `seconds`.
 ---@param entry luapool.job.entry
 ---@param seconds number
 function Source:again(entry, seconds)
@@ -191,7 +208,8 @@ function Source:again(entry, seconds)
   ring(self, "news")
 end
 
---- Gives nothing more: next() returns nil. What is left of a list counts as items, too.
+--- From now on next() returns nil. What is left of a list is counted, so that the summary shows it
+--- as cancelled.
 function Source:stop()
   self.stopped = true
   if self.list and not self.seen then

@@ -1,6 +1,6 @@
--- internal.job.spec: checks the table of a job file and brings it into one form: always kinds, a
--- start, a key. What is wrong is one line that names the field, what was expected and the nearest
--- known name. Main only.
+-- internal.job.spec: checks the table of a job file and brings it into one form, which always has
+-- `kinds` and `start`. A problem is one line that names the field, what was expected and the
+-- nearest known name. Runs in main only.
 
 local lists = require "luapool.internal.items"
 local options = require "luapool.internal.options"
@@ -82,9 +82,8 @@ local M = {}
 --- ```
 ---@within job
 ---@class luapool.Job
----@field items table|fun(ctx: luapool.job.Context): table|function what there is to do: a list,
---- or a
---- function that returns a list or an iterator; it runs in main and is read only a little ahead
+---@field items table|fun(ctx: luapool.job.Context): table|function what there is to do: a list, or
+--- a function that returns a list or an iterator; it runs in main and is read only a little ahead
 ---@field fetch? fun(item: any, ctx: luapool.job.Context): any runs in a worker, many at a time,
 --- again when the retry policy says so
 ---@field process? fun(fetched: any, item: any, ctx: luapool.job.Context): any runs in the same
@@ -96,7 +95,8 @@ local M = {}
 --- `luapool.retry`; false: one attempt
 ---@field init? fun(ctx: luapool.job.Context) runs once in each worker before its first item
 ---@field done? fun(summary: luapool.job.Summary, ctx: luapool.job.Context) runs in main, at the end
----@field output? string the file for the results, one JSON line each; "-" and default: stdout
+---@field output? string the file for the results, one JSON line each; it takes the place of the
+--- old one at the end of the run, unless `--append` is given; "-" and default: stdout
 ---@field on_error? fun(err: any, item: any) is called in main for each item that failed for good
 ---@field on_result? fun(value: any, item: any) is called in main for each result, in place of
 --- an output
@@ -162,7 +162,7 @@ local fields = {
   crash_retries = "count0",
 }
 
--- Raises a problem of the job: M.check returns it.
+-- The class of what `problem` raises, so that M.check can tell it from other errors.
 local Problem = { __name = "luapool.job.problem" }
 
 local function problem(message, ...)
@@ -174,7 +174,7 @@ local function check_fields(t, known, where)
   if wrong then problem("%s%s", where, wrong) end
 end
 
--- The policy of a kind: its own, the job's, the default; `false` is one attempt.
+-- The policy of a kind: its own one, else the job's, else the default. `false` is one attempt.
 local function check_retry(policy, where)
   if policy == false then policy = { attempts = 1 } end
   if policy == true then policy = nil end
@@ -237,7 +237,7 @@ local function check_start(start, kinds)
   return start or names[1]
 end
 
--- Without `counted` every kind counts.
+-- When no kind is `counted`, all of them are.
 local function count_kinds(kinds)
   for _, kind in pairs(kinds) do
     if kind.counted then return end
@@ -245,8 +245,8 @@ local function count_kinds(kinds)
   for _, kind in pairs(kinds) do kind.counted = true end
 end
 
--- How often an item runs again whose worker died, when the job does not say: where every kind is
--- tried once, never.
+-- How often an item runs again whose worker has died, when the job does not say it: 0 where every
+-- kind has `retry = false`, else the pool's default.
 local function default_crash_retries(job)
   for _, kind in pairs(job.kinds or { job }) do
     if either(kind.retry, job.retry) ~= false then return nil end
@@ -281,8 +281,8 @@ local function check(job)
   return spec
 end
 
---- Checks a job table. The result has its fields, but always `kinds` and `start`; `named` tells
---- whether the job named its kinds, `once` whether an item seen before is dropped.
+--- Checks a job table. The result has its fields, and always `kinds` and `start`. Its field `named`
+--- tells whether the job has named its kinds, `once` whether an item seen before is dropped.
 ---@param job any what the job file returned
 ---@return table|nil spec
 ---@return string? problem

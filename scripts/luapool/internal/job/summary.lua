@@ -1,5 +1,5 @@
--- internal.job.summary: what has become of a job's items. Each counts once: as success or as
--- failure, and what is neither when the job was stopped as cancelled. Main only.
+-- internal.job.summary: what has become of a job's items. Each item counts once: as a success, as a
+-- failure, or as cancelled when it was neither at the time the job was stopped. Runs in main only.
 
 local M = {}
 
@@ -80,7 +80,7 @@ function Summary:any_failed()
   return false
 end
 
--- Failures of the kinds that the sums leave out: ", page failed: 1/3".
+-- The failures of the kinds that the sums leave out, as text: ", page failed: 1/3".
 local function others(self)
   local parts = {}
   for _, name in ipairs(self.uncounted) do

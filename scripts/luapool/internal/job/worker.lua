@@ -1,10 +1,12 @@
--- internal.job.worker: the half of a job that runs in the workers. M.carry(plan) makes, in
--- main, the function that pool:map sends: `plan` holds the user's fetch, process and init, so
--- they travel in one snapshot and share their upvalues; what is done with them stands here and
--- travels by name. An entry's reply is a table with `attempts`, and { value=, added= } (what
--- ctx:add was given), or
--- { failed=true, error= }, or { again=seconds, elapsed=, waited= }, or, when init has failed,
--- { fatal=true, error=, traceback= }.
+-- internal.job.worker: the half of a job that runs in the workers. M.carry(plan), which main calls,
+-- makes the function that pool:map sends. `plan` holds the user's fetch, process and init, so they
+-- travel in one snapshot and share their upvalues. What is done with them stands here and travels
+-- by name. The reply to an entry is a table with `attempts` and one of these:
+--
+--     value=, added=                           the result, and the items that ctx:add was given
+--     failed=true, error=                      the item has failed for good
+--     again=, elapsed=, waited=                another attempt is due in `again` seconds
+--     fatal=true, error=, traceback=           init has failed; there are no attempts then
 
 local errors = require "luapool.error"
 local encode = require("luapool.json.core").encode
@@ -13,7 +15,8 @@ local retry = require "luapool.retry"
 local task = require "luapool.task"
 local usage = require "luapool.internal.usage"
 
--- A longer wait between two attempts is left to main, which gives the slot to another item.
+-- A wait between two attempts of more than so many seconds is left to main, so that another item
+-- can use the slot meanwhile.
 local SHORT = 1
 
 local M = {}
@@ -53,16 +56,24 @@ function Ctx:add(item, kind)
   added[#added + 1] = { item, kind or self.kind }
 end
 
--- What init stores in ctx is seen by the items of this worker.
+-- Makes the table that init gets and the metatable of the items' contexts. What init or an item
+-- stores in its context is seen by all items of this worker.
 local function ctx_class(plan)
   local shared = { config = plan.config, args = plan.args, add = Ctx.add }
   return shared, { __name = Ctx.__name, __index = shared, __newindex = shared }
 end
 
+---@class luapool.job.worker: the state of a job in one worker
+---@field plan table what main has sent, see M.carry
+---@field shared table the context that init gets
+---@field class table the metatable of the items' contexts
+---@field starting luapool.Task|nil the task that runs init
+---@field started boolean|nil whether init has succeeded
 local Worker = {}
 Worker.__index = Worker
 
--- Calls init once; tasks that come meanwhile wait for its end.
+-- Calls init, or waits for its end when another task has called it. Returns a fatal reply when init
+-- has failed.
 local function ready(self)
   local starting = self.starting
   if not starting then
@@ -80,8 +91,9 @@ local function new_ctx(self, entry)
   return setmetatable({ added = {}, kinds = self.plan.kinds, kind = entry.kind }, self.class)
 end
 
--- Attempts at fetching until it succeeds (true, value), fails (false, error) or must be tried again
--- after a long wait (nil, seconds). Then: how many attempts there have been, since how long.
+-- Calls the kind's `fetch` until it succeeds, fails for good, or must be called again after a long
+-- wait. Returns true and its value, or false and its error, or nil and the seconds to wait; then
+-- the number of attempts, and the seconds since the first one began.
 local function fetch(kind, entry, ctx)
   local policy, n = kind.retry, entry.attempts or 0
   local began = task.now() - (entry.elapsed or 0)
@@ -104,7 +116,7 @@ local function fetch(kind, entry, ctx)
   end
 end
 
--- What main is to get of a result: a line of JSON, unless it wants the value itself.
+-- The reply for a result. It carries a line of JSON, or the value itself when main wants that.
 local function reply_of(self, value, ctx, attempts)
   if value ~= nil and self.plan.encode then
     local ok, line = pcall(encode, value, nil, true) -- its keys in order
@@ -114,7 +126,7 @@ local function reply_of(self, value, ctx, attempts)
   return { value = value, added = ctx.added[1] and ctx.added or nil, attempts = attempts }
 end
 
---- Works on an entry: its reply.
+--- Works on an entry and returns the reply to it.
 ---@param entry luapool.job.entry
 ---@return table reply
 function Worker:perform(entry)
@@ -142,13 +154,13 @@ function Worker:perform(entry)
   return reply_of(self, value, ctx, attempts)
 end
 
---- This worker's state of a job: there is one for each snapshot of the plan.
+--- Makes the state of a job in this worker, once for each snapshot of the plan.
 function M.open(plan)
   local shared, class = ctx_class(plan)
   return setmetatable({ plan = plan, shared = shared, class = class }, Worker)
 end
 
---- The function that travels: entry -> reply.
+--- Makes the function that travels. It takes an entry and returns the reply to it.
 ---@param plan { kinds: table, init: function?, config: table, args: string[], encode: boolean }
 ---@return fun(entry: luapool.job.entry): table
 function M.carry(plan)
