@@ -69,26 +69,33 @@ function M.check(where, n, items)
 end
 
 -- "items", "function", or nil where one cannot tell: a list and a marked iterator give items, and
--- so most probably does a function without parameters; one that has some works on an item.
--- The second result: is it certain?
+-- so may a function without parameters; one that has some works on an item. Of a C function
+-- nothing is known. The second result: are they certainly items?
 local function role(value)
   if type(value) == "table" and (is_list(value) or iterators[getmetatable(value)]) then
     return "items", true
   end
   if iterators[value] then return "items", true end
-  if type(value) ~= "function" then return nil end
-  local info = getinfo(value, "u")
-  if info.nparams > 0 then return "function" end
-  return not info.isvararg and "items" or nil
+  if type(value) ~= "function" then return nil, false end
+  local info = getinfo(value, "Su")
+  if info.what == "C" then return nil, false end
+  return (info.nparams > 0 or info.isvararg) and "function" or "items", false
 end
 
---- Has the function been given where the items belong, as far as one can tell?
+--- Has the function been given where the items belong? Only what is almost certain counts: there
+--- is one order.
 ---@param fn any
 ---@param items any
 ---@return boolean
 function M.swapped(fn, items)
-  return role(fn) == "items" and (role(items) == "function" or not usage.callable(fn)
-    and usage.callable(items))
+  if not usage.callable(items) or role(fn) ~= "items" then return false end
+  if not usage.callable(fn) then return true end
+  return role(items) == "function" and getinfo(items, "u").nparams > 0
+end
+
+local function pick(in_order, a, b)
+  if in_order then return a, b, 2 end
+  return b, a, 1
 end
 
 --- The function and the items out of two arguments that may stand in either order. Raises when
@@ -105,14 +112,10 @@ function M.arrange(where, a, b)
   if not usage.callable(a) then return b, a, 1 end
   local one, one_certain = role(a)
   local two, two_certain = role(b)
-  if two_certain and not one_certain then return a, b, 2 end
-  if one_certain and not two_certain then return b, a, 1 end
-  if one == two then
-    usage.raise(where, "two functions, and nothing tells which gives the items: "
-      .. "mark that one, as in %s(fn, task.iter(items))", where)
-  end
-  if two == "items" or one == "function" then return a, b, 2 end
-  return b, a, 1
+  if one_certain ~= two_certain then return pick(two_certain, a, b) end
+  if (one == "function") ~= (two == "function") then return pick(one == "function", a, b) end
+  return usage.raise(where, "two functions, and nothing tells which gives the items: "
+    .. "mark that one, as in %s(fn, task.iter(items))", where)
 end
 
 return M
