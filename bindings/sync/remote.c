@@ -24,7 +24,7 @@ static const char *const types[] = {
     [LP_SAY_HOLD] = "hold",
     [LP_SAY_LET_GO] = "let_go",
     [LP_SAY_TOOK] = "took",
-    [LP_SAY_FINISHED] = "finished",
+    [LP_SAY_MOVED] = "moved",
     [LP_SAY_ENDED] = "ended",
 };
 
@@ -105,13 +105,15 @@ static lp_prefetch *check_lane(lua_State *L, lp_remote *r) {
   return &lp_remote_shared(r)->lanes[lane];
 }
 
-/* remote:send_ahead(lane, object, ...) -> how many of the items were sent. */
+/* remote:send_ahead(lane, object, wanted, ...) -> how many of the items were sent. `wanted`:
+ * the worker says so when it takes one. */
 static int remote_send_ahead(lua_State *L) {
   lp_remote *r = check(L);
   check_lane(L, r);
-  int n = lp_remote_send_ahead(L, r, (uint32_t)lua_tointeger(L, 2),
-                               (uint32_t)luaL_checkinteger(L, 3), lua_gettop(L) - 3);
-  lua_pushinteger(L, n);
+  lp_ahead_head head = {.lane = (uint32_t)lua_tointeger(L, 2),
+                        .object = (uint32_t)luaL_checkinteger(L, 3),
+                        .wanted = (uint32_t)lua_toboolean(L, 4)};
+  lua_pushinteger(L, lp_remote_send_ahead(L, r, &head, lua_gettop(L) - 4));
   return 1;
 }
 

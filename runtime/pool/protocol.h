@@ -40,9 +40,9 @@ enum {
   LP_SAY_HOLD,      /* uint32_t object: there is a proxy of it */
   LP_SAY_LET_GO,    /* the same: and now there is one less */
   LP_SAY_TOOK,      /* uint64_t request: the objects in its answer are held now */
-  LP_SAY_FINISHED,  /* uint32_t lane: `finished` of its lp_prefetch has grown */
-  LP_SAY_ENDED,     /* uint32_t holder, uint32_t: 1 when it ended normally */
-  LP_SAY_STALLED,   /* uint64_t: frames heard when nothing but main could wake a task */
+  LP_SAY_MOVED,   /* uint32_t lane: items of it were finished, or taken where main wants that */
+  LP_SAY_ENDED,   /* uint32_t holder, uint32_t: 1 when it ended normally */
+  LP_SAY_STALLED, /* uint64_t: frames heard when nothing but main could wake a task */
 };
 
 /* How many queues can be prefetched from in a worker at the same time: each has a lane. */
@@ -82,6 +82,7 @@ typedef struct lp_ahead_head {
   uint32_t object; /* the queue */
   uint32_t first;  /* the number of the first item */
   uint32_t count;
+  uint32_t wanted; /* LP_SAY_MOVED when an item is taken: there is room in the queue then */
 } lp_ahead_head;
 
 typedef struct lp_task_head {

@@ -186,10 +186,10 @@ static size_t length_ahead(const lp_buf *bytes, int count) {
   return at;
 }
 
-int lp_remote_send_ahead(lua_State *L, lp_remote *r, uint32_t lane, uint32_t object, int n) {
+int lp_remote_send_ahead(lua_State *L, lp_remote *r, lp_ahead_head *head, int n) {
   if (!r->slot) return 0;
   ahead a = {.fleet = lp_fleet_find(r->st)};
-  lp_prefetch *p = &r->slot->shared->lanes[lane];
+  lp_prefetch *p = &r->slot->shared->lanes[head->lane];
   int first = lua_gettop(L) - n + 1;
   luaL_checkstack(L, n + 2, NULL);
   a.fleet->bytes.len = a.fleet->objects.len = 0;
@@ -199,11 +199,12 @@ int lp_remote_send_ahead(lua_State *L, lp_remote *r, uint32_t lane, uint32_t obj
   if (lua_pcall(L, n + 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* who gets that item is told */
   a.fleet->objects.len = 0;
   if (a.count == 0) return 0;
-  lp_ahead_head head = {lane, object, lp_prefetch_sent(p), (uint32_t)a.count};
-  int rc = lp_slot_say_parts(r->slot, LP_SAY_AHEAD, &head, sizeof head, a.fleet->bytes.data,
+  head->first = lp_prefetch_sent(p);
+  head->count = (uint32_t)a.count;
+  int rc = lp_slot_say_parts(r->slot, LP_SAY_AHEAD, head, sizeof *head, a.fleet->bytes.data,
                              length_ahead(&a.fleet->bytes, a.count));
   if (rc < 0) return 0;
-  lp_prefetch_send(p, head.count);
+  lp_prefetch_send(p, head->count);
   return a.count;
 }
 

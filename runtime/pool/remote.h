@@ -49,10 +49,11 @@ bool lp_remote_next(lp_remote *r, lp_frame *frame);
 /* What the worker shares with us, also after it is gone. */
 lp_shared *lp_remote_shared(lp_remote *r);
 
-/* Sends the values on top of L's stack, n of them, ahead as items of a queue; they stay. An
+/* Sends the values on top of L's stack, n of them, ahead as items of a queue; they stay. The
+ * lane, the object and `wanted` of `head` are the caller's. An
  * item that cannot travel, that holds objects which stay with main, or that is too many for one
  * frame is not sent, and those after it are not. Returns how many were sent. */
-int lp_remote_send_ahead(lua_State *L, lp_remote *r, uint32_t lane, uint32_t object, int n);
+int lp_remote_send_ahead(lua_State *L, lp_remote *r, lp_ahead_head *head, int n);
 
 /* Kills the worker, as it cannot be told what it waits for: its calls run elsewhere. */
 void lp_remote_give_up(lp_remote *r);

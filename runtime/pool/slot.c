@@ -220,7 +220,7 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_RETIRE] = heard_retire,       [LP_SAY_ASK] = heard_remote,
       [LP_SAY_WITHDRAW] = heard_remote,     [LP_SAY_HOLD] = heard_remote,
       [LP_SAY_LET_GO] = heard_remote,       [LP_SAY_TOOK] = heard_remote,
-      [LP_SAY_FINISHED] = heard_remote,     [LP_SAY_ENDED] = heard_remote,
+      [LP_SAY_MOVED] = heard_remote,     [LP_SAY_ENDED] = heard_remote,
       [LP_SAY_STALLED] = heard_stalled,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];

@@ -175,8 +175,17 @@ int lp_ask_ahead(lp_asker *a, const lp_frame *frame) {
   lane->object = head.object;
   lane->next = head.first;
   lane->end = head.first + head.count;
+  lane->wanted = head.wanted;
   lane->items.len = lane->at = 0;
   return lp_buf_append(&lane->items, frame->payload + sizeof head, frame->len - sizeof head);
+}
+
+/* One frame a flush is enough: main looks at the shared memory. */
+static void tell_moved(lua_State *L, lp_asker *a, const lp_lane *lane) {
+  uint32_t index = (uint32_t)(lane - a->lanes);
+  if (a->moved >> index & 1) return;
+  a->moved |= UINT64_C(1) << index;
+  lp_ask_tell(L, LP_SAY_MOVED, index, 0);
 }
 
 /* Takes the first item that has no taker, if it has come already. */
@@ -209,6 +218,7 @@ int lp_ask_take(lua_State *L, uint32_t object) {
   uint32_t number, len;
   const char *values;
   if (!lane || !take(lane, &a->shared->lanes[lane - a->lanes], &number)) return 0;
+  if (lane->wanted) tell_moved(L, a, lane);
   if (!find_values(lane, number, &values, &len)) return 0;
   lp_wire wire = {0};
   return lp_wire_decode(L, &wire, values, len);
@@ -218,15 +228,13 @@ bool lp_ask_finish(lua_State *L, uint32_t object) {
   lp_asker *a = lp_ask_find(L);
   lp_lane *lane = find_lane(a, object);
   if (!lane) return false;
-  uint32_t index = (uint32_t)(lane - a->lanes);
-  atomic_fetch_add(&a->shared->lanes[index].finished, 1);
-  if (!(a->finished >> index & 1)) lp_ask_tell(L, LP_SAY_FINISHED, index, 0);
-  a->finished |= UINT64_C(1) << index;
+  atomic_fetch_add(&a->shared->lanes[lane - a->lanes].finished, 1);
+  tell_moved(L, a, lane);
   return true;
 }
 
 void lp_ask_flushed(lp_asker *a) {
-  a->finished = 0;
+  a->moved = 0;
 }
 
 void lp_ask_close(lp_asker *a) {

@@ -18,6 +18,7 @@ typedef struct lp_lane {
   uint32_t object; /* the queue; 0: none */
   uint32_t next;   /* the number of the first item in `items`, */
   uint32_t end;    /* and the number after that of the last one */
+  bool wanted;     /* main is told when an item is taken */
   lp_buf items;    /* from `at` on: a length (uint32_t), the values, and so on */
   size_t at;
 } lp_lane;
@@ -29,9 +30,8 @@ typedef struct lp_asker {
   lp_shared *shared;
   lp_lane lanes[LP_LANES];
   uint32_t lane_count; /* the lanes after these have never had a queue */
-  uint64_t
-      finished; /* one bit a lane: main is told with the next flush that items are finished */
-  bool closed;  /* nothing can be said any more */
+  uint64_t moved;      /* one bit a lane: LP_SAY_MOVED leaves with the next flush */
+  bool closed;         /* nothing can be said any more */
   void *owner;
   /* Sends a frame. */
   void (*say)(struct lp_asker *a, uint8_t type, const void *head, size_t head_len,

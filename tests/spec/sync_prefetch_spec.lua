@@ -136,6 +136,35 @@ describe("items sent ahead", function()
     assert.are.same(counted(11, 100), rest(q))
   end)
 
+  it("count for a queue that is full, and leave room when a task takes them", function()
+    local q = filled(40, { maxsize = 40 })
+    local future, go = consumer(p, q, 10)
+    for i = 41, 50 do
+      assert.is_true(q:try_put(i))
+    end
+    assert.is_false(q:try_put(51))
+    local late = task.spawn(q.put, q, 51)
+    assert.are.equal(11, q:get())
+    late:await(20)
+    assert.is_false(q:try_put(52))
+    assert.are.same(counted(12, 51), rest(q))
+    go:set()
+    future:await()
+    local putter = task.spawn(function()
+      for i = 1, 500 do
+        q:put(i)
+      end
+    end)
+    assert.are.same(counted(1, 500), p:apply(function()
+      local list = {}
+      for i = 1, 500 do
+        list[i] = q:get()
+      end
+      return list
+    end))
+    putter:await()
+  end)
+
   it("keep a closed queue from being at its end", function()
     local q = filled(60)
     local future, go = consumer(p, q, 20)

@@ -61,7 +61,7 @@ function M.send(queue, number, worker)
   if count == 0 then return end
   local remote = worker.remote
   local first = remote:sent(lane.index)
-  local sent = remote:send_ahead(lane.index, number, items:peek(count))
+  local sent = remote:send_ahead(lane.index, number, queue.bounded, items:peek(count))
   queue.batches = queue.batches + 1
   lane.first, lane.batch = first, queue.batches
   lane.values = items:pop_many(sent)

@@ -58,6 +58,12 @@ end
 
 -- ---- getting ----
 
+-- How many items are in it: those that were sent ahead and not taken, too.
+local function count(self)
+  if self.lanes then return self.items.n + prefetch.count(self) end
+  return self.items.n
+end
+
 -- There is room: the first of those who wait to put has put.
 local function let_in(self)
   local waited, value, priority = self.putters:wake()
@@ -67,7 +73,6 @@ end
 -- Takes the next item out; there is one.
 local function take_out(self, who)
   local value, priority = self.items:pop()
-  self.brought = false
   if self.bounded then let_in(self) end
   if self.lent then lending.lend(self, who, value, priority) end
   return value, priority
@@ -76,11 +81,12 @@ end
 -- The oldest item that was sent ahead to a worker and that no task there has taken is the next
 -- one; at most one is so.
 local function bring_back(self)
-  if self.brought then return end
+  local items = self.items
+  if items.n > 0 and items.first == self.brought then return end
   local value = prefetch.oldest(self)
   if value == nil then return end
-  self.items:back(value)
-  self.brought = true
+  items:back(value)
+  self.brought = items.first
 end
 
 -- The next item, waited for, and its priority; nil when the queue is closed and empty.
@@ -193,7 +199,7 @@ local Queue = class.new("queue", {
     task_done = task_done,
   },
   waits = {
-    put = function(self) return self.items.n >= self.maxsize and not self.closed end,
+    put = function(self) return count(self) >= self.maxsize and not self.closed end,
     get = get_waits,
     next = get_waits,
     join = function(self) return self.unfinished > 0 end,
@@ -235,7 +241,9 @@ function Queue:put(value, opts)
     check_put(self, value, opts, "queue:put", PUT)
   end
   local priority = opts and opts.priority or 0
-  if self.items.n < self.maxsize then return take_in(self, value, priority) end
+  if self.items.n < self.maxsize and (not self.lanes or count(self) < self.maxsize) then
+    return take_in(self, value, priority)
+  end
   if self.putters:wait(opts and opts.timeout, value, priority) then raise("closed", CLOSED) end
 end
 
@@ -251,7 +259,7 @@ end
 ---@raises closed
 function Queue:try_put(value, opts)
   check_put(self, value, opts, "queue:try_put", TRY_PUT)
-  if self.items.n >= self.maxsize then return false end
+  if count(self) >= self.maxsize then return false end
   take_in(self, value, opts and opts.priority or 0)
   return true
 end
@@ -356,22 +364,23 @@ end
 
 Queue.__close = Queue.close
 
-function Queue:__len()
-  if self.lanes then return self.items.n + prefetch.count(self) end
-  return self.items.n
-end
+function Queue:__len() return count(self) end
 
---- The worker has finished items of a lane.
+--- The worker has finished items of a lane, or taken some: there is room for others.
 ---@param lane luapool.sync.Lane
-function M.finished(lane)
-  finish(lane.queue, prefetch.finished(lane))
-  check_end(lane.queue)
+function M.moved(lane)
+  local self = lane.queue
+  finish(self, prefetch.finished(lane))
+  if self.bounded then
+    while #self.putters > 0 and count(self) < self.maxsize do let_in(self) end
+  end
+  check_end(self)
 end
 
 --- A worker does not use a lane any more: what nobody there has taken are the next items again.
 ---@param lane luapool.sync.Lane
 function M.close_lane(lane)
-  M.finished(lane)
+  M.moved(lane)
   prefetch.close(lane, put_back)
 end
 
@@ -409,11 +418,11 @@ function M.new(opts)
     items = order[opts.order or "fifo"](),
     maxsize = opts.maxsize or math.huge,
     bounded = opts.maxsize ~= nil,
-    lent = opts.redeliver and {} or nil,
-    ahead = (opts.order or "fifo") == "fifo" and not opts.maxsize and not opts.redeliver,
-    lanes = nil, -- worker -> luapool.sync.Lane, once items are sent ahead
+    lent = opts.redeliver and {} or false,
+    ahead = (opts.order or "fifo") == "fifo" and not opts.redeliver,
+    lanes = false, -- worker -> luapool.sync.Lane, once items are sent ahead
     batches = 0,
-    brought = false, -- the first item was taken back from a lane
+    brought = false, -- the place of an item that was taken back from a lane
     closed = false,
     unfinished = 0,
     getters = core.waiters "queue get",

@@ -274,9 +274,9 @@ function heard.let_go(worker, number)
   core.unpin(number)
 end
 
-function heard.finished(worker, index)
+function heard.moved(worker, index)
   local lane = worker.lanes[index]
-  if lane then queue.finished(lane) end
+  if lane then queue.moved(lane) end
 end
 
 function heard.took(worker, request)
