@@ -32,7 +32,8 @@ static void take_slot(lpb_http_transfer *t) {
   t->url->host->running++;
 }
 
-/* One that its host kept back may now go on; it waited longer than those behind it. */
+/* Gives the slots of a transfer back. One that limit_per_host kept back is put first in the
+ * queue of the client, because it waited longer than all others there. */
 static void free_slot(lpb_http_transfer *t) {
   lpb_http_client *c = t->client;
   c->running--;
@@ -57,7 +58,7 @@ static lpb_http_multi *multi_at(lpb_http_client *c, int n) {
   return multis[n];
 }
 
-/* The first multi handle in which the host has room. */
+/* Finds the first multi handle in which the host has room, and notes its index. */
 static lpb_http_host_use *find_multi(lpb_http_transfer *t) {
   for (int n = 0;; n++) {
     lpb_http_host_use *use = lpb_http_host_in(t->url->host, n);
@@ -94,7 +95,7 @@ static void fail(lpb_http_transfer *t, CURLcode code, int failure) {
   lpb_http_transfer_end(t, code, failure);
 }
 
-/* Has a slot. Runs it, or waits for its host's address. */
+/* Runs a transfer that has its slots, or makes it wait for the address of its host. */
 static void begin(lpb_http_transfer *t) {
   lpb_http_host *h = t->url->host;
   int rc = t->proxied ? 1 : lpb_http_host_resolve(h);
@@ -108,7 +109,7 @@ static void begin(lpb_http_transfer *t) {
   }
 }
 
-/* Starts what the limits allow. */
+/* Begins as many transfers as the limits allow. */
 static void pump(lpb_http_client *c) {
   while (c->running < c->limit) {
     lp_list *link = lp_list_shift(&c->waiting);
@@ -139,7 +140,7 @@ static void resolved(lpb_http_host *h, int status) {
   if (c) pump(c);
 }
 
-/* Leaves the multi handle's and the host's counts. */
+/* Takes a transfer that ran out of the counts of its multi handle, host and client. */
 static void leave(lpb_http_transfer *t) {
   t->url->host->uses[t->multi].running--;
   free_slot(t);
@@ -234,7 +235,8 @@ void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, boo
   lp_list_init(&c->waiting);
 }
 
-/* Whoever held it finds that it is gone. */
+/* Frees a transfer of a client that is closed. The stream or the task that holds it finds a
+ * NULL. */
 static void abandon(lpb_http_transfer *t) {
   if (t->stage > LPB_HTTP_IDLE && t->stage < LPB_HTTP_ENDED) lpb_http_client_stop(t);
   if (t->owner) *t->owner = NULL;

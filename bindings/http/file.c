@@ -42,7 +42,7 @@ int lpb_http_file_write(lpb_http_file *f, const char *bytes, size_t n) {
   return rc < 0 ? rc : lp_write_all(f->fd, bytes, n);
 }
 
-/* mkostemps makes it private; an ordinary file has what the umask leaves. */
+/* Gives the file the permissions that the umask leaves, because mkostemps makes it private. */
 static void widen(int fd) {
   mode_t mask = umask(0);
   umask(mask);

@@ -84,7 +84,7 @@ lpb_http_host_use *lpb_http_host_in(lpb_http_host *h, int n) {
 
 static const char HEX[] = "0123456789ABCDEF";
 
-/* Where the host's name ends. */
+/* Returns the index at which the name of the host and its port end. */
 static size_t authority_end(const char *text, size_t len) {
   const char *slashes = memmem(text, len, "//", 2);
   size_t i = slashes ? (size_t)(slashes - text) + 2 : 0;
@@ -97,8 +97,8 @@ static int append_encoded(lp_buf *b, unsigned char c) {
   return c <= ' ' || c >= 0x7f ? lp_buf_append(b, hex, 3) : lp_buf_append(b, &c, 1);
 }
 
-/* The text as curl may read it, with a final zero. Returns 0, LP_EMEMORY, or LP_ECORRUPT for
- * control characters. */
+/* Writes the text as curl may read it, with a final zero. Returns 0, LP_EMEMORY, or LP_ECORRUPT
+ * when it holds a control character. */
 static int encode(const char *text, size_t len, lp_buf *out) {
   size_t host_end = authority_end(text, len);
   for (size_t i = 0; i < len; i++) {
@@ -116,7 +116,7 @@ static const char *reason(CURLUcode code) {
   return code == CURLUE_OUT_OF_MEMORY ? "not enough memory" : curl_url_strerror(code);
 }
 
-/* Gives u its host. Returns NULL, or why that cannot be. */
+/* Finds or makes the host of a URL. Returns NULL, or a text that says why it cannot. */
 static const char *find_host(lpb_http_host_set *hs, lpb_http_host_url *u) {
   char *scheme = NULL, *name = NULL, *port = NULL;
   const char *why = NULL;
@@ -166,7 +166,7 @@ void lpb_http_host_release(lpb_http_host_url *u) {
 
 lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *text, size_t len,
                                           const char **why) {
-  lpb_http_host_url **seat = &hs->urls[hash(text, len) % LPB_HTTP_URLS], *u = *seat;
+  lpb_http_host_url **slot = &hs->urls[hash(text, len) % LPB_HTTP_URLS], *u = *slot;
   if (!u || u->len != len || memcmp(u->text, text, len) != 0) {
     *why = "not enough memory";
     u = lp_alloc_new(sizeof *u + len + 1);
@@ -179,8 +179,8 @@ lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *tex
       lpb_http_host_release(u);
       return NULL;
     }
-    lpb_http_host_release(*seat);
-    *seat = u;
+    lpb_http_host_release(*slot);
+    *slot = u;
   }
   u->refs++;
   return u;
@@ -206,7 +206,8 @@ static int append_address(lp_buf *out, const struct addrinfo *a) {
   return rc < 0 ? rc : lp_buf_append(out, text, strlen(text));
 }
 
-/* "+name:port:address,address": the plus lets curl forget it after a while. */
+/* Writes "+name:port:address,address". The plus makes curl forget the addresses after a while.
+ */
 static int write_addresses(lpb_http_host *h, const struct addrinfo *list) {
   lp_buf all = {0};
   for (const struct addrinfo *a = list; a; a = a->ai_next)
@@ -266,7 +267,8 @@ void lpb_http_host_open(lpb_http_host_set *hs, uv_loop_t *loop,
   for (int i = 0; i < LPB_HTTP_BUCKETS; i++) lp_list_init(&hs->buckets[i]);
 }
 
-/* Only hosts with a look-up under way are left in the buckets once the URLs are gone. */
+/* Cancels the look-ups of hosts. No other hosts are left in the buckets once the URLs are gone.
+ */
 static void detach(lp_list *bucket) {
   lp_list_each (link, bucket) {
     lpb_http_host *h = lp_list_of(link, lpb_http_host, link);

@@ -99,8 +99,8 @@ static int poll_arm(lpb_http_multi_poll *p) {
   return uv_poll_start(&p->handle, p->wanted, poll_ready);
 }
 
-/* libuv stops a handle that it reports an error of: armed again if curl still wants the socket.
- */
+/* libuv has stopped the handle whose error it reports. It is armed again when curl still wants
+ * the socket. */
 static void poll_failed(lpb_http_multi_poll *p) {
   lpb_http_multi *m = p->multi;
   curl_socket_t fd = p->fd;
@@ -136,7 +136,8 @@ static int poll_init(lpb_http_multi *m, lpb_http_multi_poll *p) {
   return 0;
 }
 
-/* Asked once a connection. curl closes a socket that never became one by itself. */
+/* Tells, with one system call for each connection, whether the socket is connected. curl closes
+ * one that never was without calling socket_close. */
 static bool is_connected(lpb_http_multi_poll *p) {
   struct sockaddr_storage peer;
   socklen_t len = sizeof peer;
@@ -192,7 +193,7 @@ static void timed_out(uv_timer_t *t) {
   act(t->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* Runs after tasks have run: all that they started leaves now, not a turn of the loop later. */
+/* Runs when tasks have run, so that what they began is sent in this turn of the loop. */
 static void flush_run(lp_flush *f) {
   lpb_http_multi *m = lp_list_of(f, lpb_http_multi, flush);
   m->flushing = true;

@@ -18,13 +18,14 @@ static int http_client(lua_State *L) {
   return 1;
 }
 
-/* client:close(): breaks off what is under way; safe twice. */
+/* client:close(). Ends all requests that are under way; safe twice. */
 static int client_close(lua_State *L) {
   lpb_http_client_close(luaL_checkudata(L, 1, LPB_HTTP_CLIENT));
   return 0;
 }
 
-/* A class whose methods are the Lua half's; its objects travel by its name. */
+/* Makes a class whose methods are written in Lua, and names it, so that its objects may travel.
+ */
 static void open_travelling(lua_State *L, const char *field, const char *name) {
   luaL_newmetatable(L, name);
   lp_wire_name(L, -1, name);

@@ -5,7 +5,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-/* Each finds its value on top of the stack and leaves it there. */
+/* Sets an option of curl to the value on top of the stack, and leaves the value there. */
 typedef CURLcode setter(lua_State *L, lpb_http_transfer *t, CURLoption id);
 
 static CURLcode set_text(lua_State *L, lpb_http_transfer *t, CURLoption id) {
@@ -93,8 +93,8 @@ static CURLcode set_headers(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   return curl_easy_setopt(t->easy, id, t->headers);
 }
 
-/* A stream's request returns to its caller, and lets go of the plan, before the transfer ends.
- */
+/* The body of a stream's request is copied, because the request returns to its caller, and the
+ * plan leaves the stack, before the transfer ends. */
 static CURLcode set_body(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   size_t len;
   const char *body = lua_tolstring(L, -1, &len);
@@ -150,7 +150,7 @@ static CURLcode set_multipart(lua_State *L, lpb_http_transfer *t, CURLoption id)
 
 /* --- the plan --- */
 
-/* CHEAP: what it sets, lpb_http_transfer_clear undoes by itself. */
+/* lpb_http_transfer_clear undoes what a CHEAP row sets; any other row costs a reset. */
 #define ROW(name, set, id)                                                                     \
   { #name, set, id, false, "libcurl refuses the option " #name }
 #define CHEAP(name, set, id)                                                                   \
@@ -185,8 +185,8 @@ static const struct {
     ROW(decode, set_decode, CURLOPT_ACCEPT_ENCODING),
 };
 
-/* Protected. Arguments: the transfer, the plan. Returns the text for what failed, or NULL, as a
- * light userdata. */
+/* Runs protected. Its arguments are the transfer and the plan. Returns NULL or a static text
+ * that says what failed, as a light userdata. */
 static int apply(lua_State *L) {
   lpb_http_transfer *t = lua_touserdata(L, 1);
   const char *failed = NULL;
@@ -213,8 +213,8 @@ static const char *set_plan(lua_State *L, lpb_http_transfer *t, int plan) {
   return failed;
 }
 
-/* A POST (its plan has a body) becomes a GET where a redirection says so; for a custom method
- * curl would not do that. */
+/* POST is not set as a custom method: curl turns it into a GET where a redirection says so, and
+ * would not do that with a custom method. */
 static void set_method(lpb_http_transfer *t, const char *method) {
   CURL *e = t->easy;
   t->set = true;
@@ -225,7 +225,7 @@ static void set_method(lpb_http_transfer *t, const char *method) {
     curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, t->method);
 }
 
-/* What RFC 9110 calls idempotent. */
+/* Tells whether RFC 9110 calls the method idempotent. */
 static bool is_idempotent(const char *method) {
   static const char *const names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -15,7 +15,8 @@ static void set_text(lua_State *L, const char *name, const char *text, size_t le
   lua_setfield(L, -2, name);
 }
 
-/* Pushes the URL that answered; most often the one at `url` that was asked for. */
+/* Pushes the URL of the response. Most often it is the one at index `url`, that was asked for.
+ */
 static void push_url(lua_State *L, const lpb_http_transfer *t, int url) {
   long redirects = 0;
   char *last = NULL;
@@ -84,7 +85,7 @@ static int row_of(CURLcode code) {
   return i;
 }
 
-/* What a request that was stopped had been doing. */
+/* Says what a request was doing when it was stopped. */
 static const char *doing(const lpb_http_transfer *t) {
   curl_off_t sent = 0;
   if (t->last == LPB_HTTP_QUEUED) return "waiting for a free connection, see the option limit";

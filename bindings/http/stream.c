@@ -91,7 +91,7 @@ static int stream_read(lua_State *L) {
   return lp_op_await(L, &w->op, t->timeout);
 }
 
-/* stream:close(): breaks the transfer off; safe twice. */
+/* stream:close(). Ends the transfer; safe twice. */
 static int stream_close(lua_State *L) {
   stream *s = luaL_checkudata(L, 1, STREAM);
   lpb_http_transfer *t = *s;

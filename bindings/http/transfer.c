@@ -23,7 +23,7 @@ enum {
   ADDRESS_S = 120, /* longer than addresses are fresh in host.c */
 };
 
-/* Buffered in a stream before curl is told to wait. */
+/* How many bytes of a stream are kept before curl must wait for its reader. */
 #ifdef LP_TINY
 enum { STREAM_HIGH = 8 };
 #else
@@ -34,7 +34,7 @@ static void wake(lpb_http_transfer *t) {
   if (t->wait) lp_op_finish(&t->wait->op, 0);
 }
 
-/* Ends the transfer from inside a callback. */
+/* Returned from a callback, ends the transfer with this failure. */
 static size_t refuse(lpb_http_transfer *t, int failure) {
   t->failure = failure;
   return CURL_WRITEFUNC_ERROR;
@@ -42,8 +42,8 @@ static size_t refuse(lpb_http_transfer *t, int failure) {
 
 /* --- the header --- */
 
-/* The blank line: it was the last header unless the status says that another one follows, or
- * may follow; then the body, or the end, tells. */
+/* The blank line has come. The header was the last one unless the status says that another one
+ * follows, or may follow; then the body or the end of the transfer shows it. */
 static void head_ended(lpb_http_transfer *t) {
   long status = 0;
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -66,7 +66,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *of) {
 
 /* --- the body --- */
 
-/* The first piece: looks at what is to come. */
+/* Called for the first piece of the body: decides where the body goes. */
 static int body_begins(lpb_http_transfer *t) {
   curl_off_t length = -1;
   long status = 0;
@@ -108,8 +108,9 @@ void lpb_http_transfer_resume(lpb_http_transfer *t) {
   curl_easy_pause(t->easy, CURLPAUSE_CONT);
 }
 
-/* Called before a request is sent, so a second time when curl repeats it over a new connection,
- * because the kept one turned out to be closed: not for what may have been done already. */
+/* curl calls it before it sends the request, so a second time when it repeats the request over
+ * a new connection because the old one turned out to be closed. It refuses that, because the
+ * server may have done already what was asked. */
 static int on_send(void *of, char *ip, char *local_ip, int port, int local_port) {
   (void)ip, (void)local_ip, (void)port, (void)local_port;
   lpb_http_transfer *t = of;
@@ -132,7 +133,7 @@ void lpb_http_transfer_aim(lpb_http_transfer *t) {
 
 /* --- the end --- */
 
-/* The file gets its name; an answer without a body makes an empty one. */
+/* Gives the file its name. A response without a body makes an empty file. */
 static int save(lpb_http_transfer *t) {
   if (!t->begun) body_begins(t);
   return t->saves ? lpb_http_file_finish(&t->file) : 0;
@@ -233,7 +234,7 @@ static void clear_buffer(lp_buf *b) {
   b->len = 0;
 }
 
-/* What options of the request have made. */
+/* Frees what the options of the request have made. */
 static void drop_options(lpb_http_transfer *t) {
   lpb_http_file_close(&t->file);
   curl_slist_free_all(t->addresses);
@@ -243,8 +244,8 @@ static void drop_options(lpb_http_transfer *t) {
   t->form = NULL;
 }
 
-/* Undoes options: those that are used often one by one, any other by a reset, which costs more
- * than a small request. */
+/* Undoes the options of the request: frequent ones one by one, all others by a reset of the
+ * handle, which costs more than a small request. */
 static void undo_options(lpb_http_transfer *t) {
   if (t->addresses) curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
   if (t->set) {

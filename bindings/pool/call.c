@@ -16,8 +16,8 @@ static void check_pending(lua_State *L, const lp_pool *pool) {
     lp_raise(L, "rejected", "the pool has %d tasks that wait already (max_pending)", (int)most);
 }
 
-/* Stack: the pool at 1, fn at `first`, its arguments. Leaves a graph in place of these, submits
- * the call and returns it, held. */
+/* Submits a call. The stack holds the pool at 1, and from `first` on the function and its
+ * arguments, which a graph replaces. The caller holds the call. */
 static lp_call *submit(lua_State *L, int first) {
   lp_pool *pool = lpb_pool_check(L, 1);
   lp_buf *bytes, *protos;

@@ -18,8 +18,8 @@
 
 static const char CLASS[] = "luapool.pool.map";
 
-/* Outcomes that may wait to be taken, beside those that workers are busy with: in an ordered
- * map one slow item must not keep the workers from going on. */
+/* How many results, and how many bytes of them, may wait to be taken beside the calls that
+ * workers have. In an ordered map one slow item must not stop the workers. */
 enum { MOST_HELD = 1000, MOST_BYTES = 64 << 20 };
 
 typedef struct map {
@@ -42,8 +42,8 @@ static int push_graph(lua_State *L) {
   return lua_gettop(L);
 }
 
-/* Calls in line, beside those with workers: so many that the feeder can sleep while half of
- * them are taken, and no place stands empty meanwhile. */
+/* How many calls wait for a worker: so many that the feeder can sleep while workers take half
+ * of them, and no worker lacks a call meanwhile. */
 static uint64_t ahead(const map *m) {
   uint64_t half = lp_pool_places(m->pool) / 2, least = m->pool->options.processes;
   return half > least ? half : least;
@@ -133,7 +133,7 @@ static void add(map *m, lp_call *call) {
   call->place = lpb_line_put(&m->line, &call->user);
 }
 
-/* Returns true, when there is room for the next call. */
+/* Returns true, as soon as there is room for the next call. */
 static int await_room(lua_State *L, map *m) {
   lua_pushboolean(L, 1);
   return has_room(m) ? 1 : lpb_line_await_room(L, &m->line, &feeder_class);
@@ -197,7 +197,7 @@ static int map_put(lua_State *L) {
   return 1;
 }
 
-/* The pool need not stay open for this map any longer. */
+/* No more calls come, so the pool need not stay open for this map. */
 static void end_input(map *m) {
   if (m->line.open) lp_pool_leave(m->pool);
   m->line.open = false;
@@ -224,7 +224,8 @@ static int map_next(lua_State *L) {
 
 /* ---- the end ---- */
 
-/* map:cancel(). Cancels what has not ended; map:next() goes on giving outcomes. */
+/* map:cancel(). Cancels all calls that have not ended. map:next() still returns their outcomes.
+ */
 static int map_cancel(lua_State *L) {
   map *m = check(L);
   end_input(m);
@@ -241,7 +242,7 @@ static void drop(lp_list *link) {
   lp_call_release(call);
 }
 
-/* map:close(). Nobody will take any more. Safe twice. */
+/* map:close(). Drops all calls, because nobody takes their outcomes any more. Safe twice. */
 static int map_close(lua_State *L) {
   map *m = check(L);
   if (m->closed) return 0;
@@ -269,7 +270,7 @@ static int map_counts(lua_State *L) {
   return 3;
 }
 
-/* One that is closed, until nothing can fail any more. */
+/* Pushes a new map. It counts as closed until nothing can fail any more. */
 static map *make(lua_State *L, bool ordered) {
   static const lpb_line_class class = {has_ended, is_worth_waking};
   map *m = lua_newuserdatauv(L, sizeof *m, 2);

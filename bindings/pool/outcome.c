@@ -15,7 +15,7 @@
 
 /* ---- deaths ---- */
 
-/* What to do where main knows the reason. */
+/* What the user can do, when main knows why the worker ended. */
 static const char *const advice_of_cause[LP_DEATH_CAUSES] = {
     [LP_DEATH_GROUP_MEMORY] = "the control group's memory limit was reached: raise it, use "
                               "fewer workers or tasks at once, or set memory_limit",
@@ -27,7 +27,7 @@ static const char *const advice_of_cause[LP_DEATH_CAUSES] = {
     [LP_DEATH_ORPHAN] = "the process that starts workers was killed, and its workers with it",
 };
 
-/* And where only the signal is known. */
+/* The same, when only the signal is known. */
 static const struct {
   int signum;
   const char *advice;
@@ -101,7 +101,7 @@ static void push_stuck(lua_State *L, const lp_call *call) {
 
 /* ---- errors that a worker has sent ---- */
 
-/* Stack on return: the error, its traceback noted. */
+/* Pushes the error that a worker has sent, and notes its traceback. */
 static void push_error(lua_State *L, const char *bytes, size_t len, int graph) {
   lp_wire wire = {.known = graph};
   int top = lua_gettop(L);

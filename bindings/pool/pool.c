@@ -26,8 +26,7 @@ lp_pool *lpb_pool_check(lua_State *L, int arg) {
 
 /* ---- values ---- */
 
-/* The objects that were just encoded stay alive until they are unpinned; their numbers go to
- * `list`. */
+/* Pins the objects that were just encoded, and appends their numbers to `list`. */
 static void pin_objects(lua_State *L, lp_fleet *f, lp_buf *list) {
   const uint32_t *objects = (const uint32_t *)f->objects.data;
   for (size_t i = 0; i < f->objects.len / sizeof *objects; i++) {
@@ -113,7 +112,7 @@ static int pool_want(lua_State *L) {
   return 0;
 }
 
-/* pool:close(). No new work; maps begun before go on. */
+/* pool:close(). The pool takes no new calls; maps that have begun may still send theirs. */
 static int pool_close(lua_State *L) {
   lp_pool_close(lpb_pool_check(L, 1));
   return 0;
@@ -157,11 +156,11 @@ static void join_which(const lp_op *op, char *text, size_t size) {
 static const lp_op_class join_class = {
     .name = "pool", .results = join_results, .close = join_close, .which = join_which};
 
-/* Of a pool of one that is never replaced: what scripts call a process. */
+/* The same for a process, which is a pool of one worker that is never replaced. */
 static const lp_op_class join_process_class = {
     .name = "process", .results = join_results, .close = join_close};
 
-/* Waits to be told, unless it has happened already. */
+/* Waits for the event of `watches`, unless it has happened already. */
 static int await_watch(lua_State *L, lp_list *watches, bool happened, double timeout) {
   const lp_pool *pool = lpb_pool_check(L, 1);
   join_op *j = lp_op_new(L, pool->single ? &join_process_class : &join_class, sizeof *j);
@@ -183,13 +182,14 @@ static int pool_join(lua_State *L) {
   return await_watch(L, &pool->ends, pool->ended, timeout);
 }
 
-/* The worker of a pool of one: its pid, also when it is dead; 0 before it is forked. */
+/* Returns the pid of the worker of a pool of one, also when it is dead; 0 before it is forked.
+ */
 static pid_t only_pid(const lp_pool *pool) {
   const lp_slot *slot = pool->slots[0];
   return slot ? slot->death.pid : pool->last.pid;
 }
 
-/* pool:forked(). Of a pool of one: waits until its worker is forked, or nothing can be. */
+/* pool:forked(). Waits until the worker of a pool of one is forked, or cannot be. */
 static int pool_forked(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
   return await_watch(L, &pool->starts, pool->ended || pool->broken || only_pid(pool), -1);
@@ -209,7 +209,7 @@ static int pool_ended(lua_State *L) {
   return 1;
 }
 
-/* pool:single(). Of a new pool of one: its worker is not replaced, whatever comes. */
+/* pool:single(). The worker of a new pool of one will not be replaced. */
 static int pool_single(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
   pool->single = true;
@@ -217,7 +217,7 @@ static int pool_single(lua_State *L) {
   return 0;
 }
 
-/* pool:kill(). The same as terminate, at once and by force. */
+/* pool:kill(). Cancels everything and kills the workers at once. */
 static int pool_kill(lua_State *L) {
   lp_pool_kill(lpb_pool_check(L, 1));
   return 0;

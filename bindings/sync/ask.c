@@ -11,7 +11,7 @@ static int sync_ask(lua_State *L) {
   return lp_ask(L);
 }
 
-/* core.post(object, holder, method, ...). The same without results: does not wait. */
+/* core.post(object, holder, method, ...). The same without results, and without a wait. */
 static int sync_post(lua_State *L) {
   lp_ask_post(L);
   return 0;
@@ -23,19 +23,19 @@ static int sync_in_worker(lua_State *L) {
   return 1;
 }
 
-/* core.hold(object). There is a proxy of it here. */
+/* core.hold(object). Main keeps the object alive, because this process has a proxy of it. */
 static int sync_hold(lua_State *L) {
   lp_ask_tell(L, LP_SAY_HOLD, (uint32_t)luaL_checkinteger(L, 1), 0);
   return 0;
 }
 
-/* core.let_go(object). There is one less. */
+/* core.let_go(object). This process has one proxy less. */
 static int sync_let_go(lua_State *L) {
   lp_ask_tell(L, LP_SAY_LET_GO, (uint32_t)luaL_checkinteger(L, 1), 0);
   return 0;
 }
 
-/* core.ended(holder, normally). A task that has asked has ended. */
+/* core.ended(holder, normally). Main learns that a task which has asked something has ended. */
 static int sync_ended(lua_State *L) {
   lp_ask_tell(L, LP_SAY_ENDED, (uint32_t)luaL_checkinteger(L, 1),
               (uint32_t)lua_toboolean(L, 2));

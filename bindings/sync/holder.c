@@ -16,7 +16,7 @@ typedef struct holding {
 
 static const char holders_key, on_end_key; /* their addresses are keys of the registry */
 
-/* Protected. Stack: the task (light), was it done. */
+/* Runs protected, at the end of a task. Arguments: the task, light, and whether it is done. */
 static int end_holder(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &holders_key);
   if (lua_rawgetp(L, 3, lua_touserdata(L, 1)) != LUA_TTABLE) return 0;
@@ -48,8 +48,8 @@ static void holder_ended(lp_watch *watch, lp_task *t) {
   }
 }
 
-/* Stack: the table of holders, the new one, which keeps the watch alive. Either it is in the
- * table and is told of the task's end, or there is no memory. */
+/* The stack holds the table of holders and the new holder, which keeps the watch alive. The
+ * holder is put into the table and its task watched, or neither happens for want of memory. */
 static void watch_task(lua_State *L, lp_task *t) {
   holding *h = lua_newuserdatauv(L, sizeof *h, 0);
   *h = (holding){.watch.ended = holder_ended, .st = t->st};

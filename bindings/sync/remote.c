@@ -146,8 +146,8 @@ static int remote_finished(lua_State *L) {
   return 1;
 }
 
-/* remote:give_up(served). Kills the worker: its calls run elsewhere. `served`: the task that
- * works off what it has said is at its end. */
+/* remote:give_up(served). Kills the worker; its calls run elsewhere. `served` says that the
+ * task which served its requests has ended. */
 static int remote_give_up(lua_State *L) {
   lp_remote *r = check(L);
   if (lua_toboolean(L, 2)) r->serving = false;
@@ -188,7 +188,7 @@ static int sync_unpin(lua_State *L) {
   return 0;
 }
 
-/* core.serve(fn). Calls fn(remote) in a task when a worker has said something. */
+/* core.serve(fn). fn(remote) is called in a task when a worker has sent something. */
 static int sync_serve(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lp_remote_set_server(L, 1);

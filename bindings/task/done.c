@@ -14,7 +14,7 @@ typedef struct done {
   int anchor;
 } done;
 
-/* Protected, on the main thread: at the task's end. Stack: the done, the task (light). */
+/* Runs protected at the end of the task. Arguments: the done and the task, both light. */
 static int call_follower(lua_State *L) {
   done *d = lua_touserdata(L, 1);
   lp_task *t = lua_touserdata(L, 2);
@@ -40,8 +40,8 @@ static void on_ended(lp_watch *w, lp_task *t) {
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory */
 }
 
-/* Stack: the done. What the current task's fields are now is what the follower begins with, as
- * if it were spawned here. */
+/* Keeps the locals of the current task in the done on top of the stack: the follower begins
+ * with them, as if it were spawned here. */
 static void keep_locals(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   if (!t || !t->locals) return;

@@ -65,7 +65,7 @@ static void watch_all(lua_State *L, wait_op *w, int n) {
   }
 }
 
-/* Returns how many. Scripts have been told before which item is wrong: see bad_item. */
+/* Returns the length of the list. Lua has already checked the items, with bad_item. */
 static int check_tasks(lua_State *L, int arg) {
   luaL_checktype(L, arg, LUA_TTABLE);
   int n = (int)lua_rawlen(L, arg);

@@ -68,7 +68,7 @@ static int locals_newindex(lua_State *L) {
   return 0;
 }
 
-/* Of a copy: the loop may write. */
+/* Walks over a copy, because the body of the loop may write. */
 static int locals_pairs(lua_State *L) {
   lua_settop(L, 0);
   lp_env_get(L, "next");

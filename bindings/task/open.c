@@ -11,8 +11,8 @@
 #include "bindings/task/task.h"
 #include "runtime/loop/task.h"
 
-/* Methods, and the fields `args` (of a future) and `attempt` (of a pool's task: counts its
- * runs). */
+/* Finds a method, or one of two fields: `args`, of a future, and `attempt`, which counts the
+ * runs of a pool's task. */
 static int task_index(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;

@@ -36,7 +36,7 @@ static bool has_ended(const lp_list *link) {
   return lp_task_ended(lp_list_of(link, member, link)->task);
 }
 
-/* Members that have ended and are not taken out count too, up to twice as many. */
+/* Fewer than `most` members run, and fewer than twice as many have not been taken out. */
 static bool has_room(const lpb_line *line) {
   uint64_t most = lp_list_of(line, set, line)->most;
   return line->running_count < most && line->count / 2 < most;
@@ -65,7 +65,8 @@ static int set_add(lua_State *L) {
   return 1;
 }
 
-/* set:expect(bool). Whether more tasks will be added: then an empty set lets who takes wait. */
+/* set:expect(bool). Says whether more tasks will be added; set:next waits then, also when the
+ * set is empty. */
 static int set_expect(lua_State *L) {
   set *s = check(L);
   s->line.open = lua_toboolean(L, 2);

@@ -83,7 +83,7 @@ static int task_now(lua_State *L) {
 
 /* ---- sleeping ---- */
 
-/* The deadline of a sleep is its success. */
+/* A sleep succeeds when its deadline comes. */
 static void sleep_cancel(lp_op *op, int why) {
   lp_op_finish(op, why == LP_ETIMEOUT ? 0 : why);
 }
@@ -126,8 +126,8 @@ static void on_timer(uv_timer_t *timer) {
 
 static const lp_op_class unref_class = {.name = "sleep", .cancel = unref_end};
 
-/* core.sleep_unref(seconds). The same, but a task that sleeps so keeps no run from being found
- * deadlocked: for what only shows how the others get on. */
+/* core.sleep_unref(seconds). The same for a task that only shows how others get on: its sleep
+ * does not keep the loop alive, so a deadlock of the others is found. */
 static int task_sleep_unref(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
   unref_op *u = lp_op_new(L, &unref_class, sizeof *u);
@@ -401,7 +401,7 @@ static int task_trace(lua_State *L) {
   return 1;
 }
 
-/* core.mark_awaited(task): its error will be seen to by the caller. */
+/* core.mark_awaited(task). The caller takes care of its error, so it is not reported. */
 static int task_mark_awaited(lua_State *L) {
   lp_task_check(L, 1)->awaited = true;
   return 0;

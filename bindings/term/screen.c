@@ -52,7 +52,7 @@ static struct winsize terminal_size(void) {
   return size;
 }
 
-/* Nobody is told when the terminal has gone: bars are no results. */
+/* Ignores that the terminal may be gone, because bars are no results. */
 static void put(const char *text, size_t len) {
   (void)lp_write_all(OUT, text, len);
 }
