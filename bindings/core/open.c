@@ -44,6 +44,8 @@ static int core_slice(lua_State *L) {
     double seconds = luaL_checknumber(L, 1);
     lp_interrupt_close(st);
     int rc = seconds > 0 ? lp_interrupt_open(st, seconds) : 0;
+    if (rc == -EAGAIN)
+      return luaL_error(L, "time slices need a signal that may wait, and none may (ulimit -i)");
     if (rc < 0) return lp_raise_code(L, rc, "time slices");
   }
   const lp_interrupt *in = &st->interrupt;

@@ -45,8 +45,8 @@ static void watch_closed(uv_handle_t *handle) {
  * libuv's handler is called through this one: who asks again while a signal is still unheard
  * ends the process. Two that come as one, to the process and to its group, count once. The
  * forkserver sees to the workers. */
-static void (*pass_on)(int signum);
-static volatile int64_t unheard; /* when the first signal came that is unheard, or 0 */
+static void (*pass_on)(int signum); /* NULL once nobody watches any more */
+static volatile int64_t unheard;    /* when the first signal came that is unheard, or 0 */
 
 enum { AS_ONE = 200 }; /* milliseconds */
 
@@ -58,7 +58,7 @@ static void on_raw_signal(int signum) {
   else if (now > unheard + AS_ONE)
     _exit(128 + signum);
   errno = saved_errno;
-  pass_on(signum);
+  if (pass_on) pass_on(signum);
 }
 
 static void watch_over(int signum) {
@@ -82,7 +82,8 @@ static bool is_ignored(int signum) {
 }
 
 /* core.signals() -> watch. From now on INT, TERM, HUP and USR2 do nothing but wake who calls
- * watch:wait(), until watch:close(). */
+ * watch:wait(), until watch:close(). Those that the process was started to ignore stay ignored.
+ */
 static int core_signals(lua_State *L) {
   watch **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
@@ -91,7 +92,7 @@ static int core_signals(lua_State *L) {
   if (!w) return lp_raise_code(L, LP_EMEMORY, "signals");
   w->holders = 1;
   for (int i = 0; i < SIGNALS; i++) {
-    if (signals[i].number == SIGHUP && is_ignored(SIGHUP)) continue; /* nohup */
+    if (signals[i].number != SIGUSR2 && is_ignored(signals[i].number)) continue; /* nohup */
     uv_signal_init(lp_state_of(L)->loop, &w->handles[i]);
     w->handles[i].data = w;
     w->holders++;
@@ -140,13 +141,24 @@ static int signals_wait(lua_State *L) {
   return lp_op_await(L, &s->op, -1);
 }
 
-/* watch:close(). Signals do again what they did before. */
+/* The process is about to end, with a status that is known. One that is asked for once more
+ * ends as it would have; one that is asked for twice ends at once. */
+static void stop_watching(uv_signal_t *handle, int signum) {
+  uv_close((uv_handle_t *)handle, watch_closed);
+  if (signum == SIGUSR2)
+    signal(signum, SIG_IGN);
+  else
+    signal(signum, on_raw_signal);
+}
+
+/* watch:close(). Nobody hears signals any more. */
 static int signals_close(lua_State *L) {
   watch **box = lpb_class_check(L, CLASS), *w = *box;
   *box = NULL;
   if (!w) return 0;
+  pass_on = NULL;
   for (int i = 0; i < SIGNALS; i++)
-    if (w->handles[i].data) uv_close((uv_handle_t *)&w->handles[i], watch_closed);
+    if (w->handles[i].data) stop_watching(&w->handles[i], signals[i].number);
   if (w->waiting) lp_op_finish(w->waiting, LP_ECLOSED);
   watch_release(w);
   return 0;

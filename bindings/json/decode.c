@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bindings/json/json.h"
+#include "runtime/base/stack.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 
@@ -72,6 +73,20 @@ static int raise_parse_error(lua_State *L, json_error_t *e) {
   return lua_error(L);
 }
 
+/* jansson does not look how much stack there is. So where it may be too little for a text of
+ * the deepest nesting, we look how deep this one is: at most, as brackets in strings count too.
+ */
+static bool is_too_deep(const char *text, size_t len) {
+  enum { LEVEL = 512, WHOLE = LPB_JSON_DEPTH * LEVEL }; /* bytes of stack */
+  size_t left = lp_stack_left(), depth = 0, deepest = 0;
+  if (left > WHOLE) return false;
+  for (size_t i = 0; i < len; i++) {
+    if ((text[i] == ']' || text[i] == '}') && depth > 0) depth--;
+    if ((text[i] == '[' || text[i] == '{') && ++depth > deepest) deepest = depth;
+  }
+  return deepest > LPB_JSON_SHALLOW && deepest > left / LEVEL;
+}
+
 /* json.decode(text) -> value. Raises kind `json` with line, column and position (in bytes). */
 static int json_decode(lua_State *L) {
   size_t len;
@@ -79,6 +94,7 @@ static int json_decode(lua_State *L) {
   json_error_t e;
   if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
     text += 3, len -= 3; /* a byte order mark */
+  if (is_too_deep(text, len)) return lp_raise(L, "json", "nested too deep for this stack");
   lua_settop(L, 1);
   lua_pushcfunction(L, push_tree);
   json_t *tree = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);

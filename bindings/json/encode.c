@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "bindings/json/json.h"
+#include "runtime/base/stack.h"
 #include "runtime/loop/raise.h"
 
 /* A table that is being written; they form a chain on the C stack, the innermost first. */
@@ -205,7 +206,8 @@ static void enter(encoder *e, level *in, int table) {
   in->depth = e->in ? e->in->depth + 1 : 1;
   for (const level *l = e->in; l; l = l->up)
     if (l->table == in->table) refuse(e, "a table that contains itself");
-  if (in->depth > LPB_JSON_DEPTH) refuse(e, "nested too deep");
+  bool low = in->depth > LPB_JSON_SHALLOW && lp_stack_low();
+  if (in->depth > LPB_JSON_DEPTH || low) refuse(e, "nested too deep");
   e->in = in;
   put_char(e, in->key ? '{' : '[');
 }

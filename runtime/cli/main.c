@@ -55,13 +55,16 @@ static int cannot_start(void) {
   return 1;
 }
 
-/* What stands in stdio's buffer is written at the very end. A reader that has gone is no
- * failure. */
-static int flush(int status, int refused) {
+/* What stands in stdio's buffer is written when the run is over, and once more at the very end:
+ * whatever ends the process while the runtime is closed, the results are out. A reader that has
+ * gone is no failure. */
+static int flush(int status, int *refused) {
   errno = 0;
   bool failed = fflush(stdout) != 0 || ferror(stdout);
   if (!failed || errno == EPIPE) return status;
-  int why = errno ? errno : refused;
+  int why = errno ? errno : *refused;
+  clearerr(stdout);
+  *refused = 0;
   fprintf(stderr, "luapool: cannot write to stdout%s%s\n", why ? ": " : "",
           why ? strerror(why) : "");
   return status ? status : 1;
@@ -73,8 +76,16 @@ static int serve(void) {
   return luapool_serve();
 }
 
+/* A mask is inherited: whoever has started us may have blocked what is to stop us. */
+static void unblock_signals(void) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int main(int argc, char **argv) {
   signal(SIGUSR2, SIG_IGN); /* first: who sends it does not wait. Until cli.stop listens */
+  unblock_signals();
   keep_heap();
   if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) return serve();
   if (!raise_limit()) return cannot_start();
@@ -93,6 +104,7 @@ int main(int argc, char **argv) {
   if (rc == 0) rc = luapool_run(rt);
   if (rc < 0) fprintf(stderr, "luapool: %s\n", luapool_error(rt));
   int status = rc < 0 ? 1 : (int)luapool_result(rt, 0);
+  status = flush(status, &refused);
   luapool_close(rt);
-  return flush(status, refused);
+  return flush(status, &refused);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "runtime/base/stack.h"
 #include "runtime/loop/raise.h"
 #include "runtime/wire/decode.h"
 #include "runtime/wire/format.h"
@@ -55,7 +56,8 @@ static inline unsigned char peek(decoder *d) {
 }
 
 static void enter(decoder *d) {
-  if (++d->depth > LP_WIRE_DEPTH) corrupt(d, "nested too deep");
+  bool low = ++d->depth > LP_WIRE_SHALLOW && lp_stack_low();
+  if (d->depth > LP_WIRE_DEPTH || low) corrupt(d, "nested too deep");
   luaL_checkstack(d->L, 8, "too many values");
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "runtime/base/error.h"
+#include "runtime/base/stack.h"
 #include "runtime/loop/raise.h"
 #include "runtime/wire/name.h"
 
@@ -34,6 +35,8 @@ static inline void put_byte(lp_encoder *e, int byte) {
 
 void lp_encode_enter(lp_encoder *e, lp_step *step) {
   if (++e->depth > LP_WIRE_DEPTH) lp_path_raise(e, "nested deeper than 500 levels");
+  if (e->depth > LP_WIRE_SHALLOW && lp_stack_low())
+    lp_path_raise(e, "nested too deep for this stack");
   if (!lua_checkstack(e->L, 8)) lp_path_raise(e, "no room on the Lua stack");
   step->up = e->path;
   e->path = step;

@@ -49,6 +49,7 @@ enum {
 };
 
 enum {
+  LP_WIRE_SHALLOW = 50,               /* so deep any stack is enough */
   LP_WIRE_DEPTH = 500,                /* levels of nesting: bounds the C stack, 0.2 MB */
   LP_WIRE_MAX = LP_FRAME_MAX - 65536, /* bytes; leaves room for a frame's own head */
   LP_VARINT_MAX = 10,                 /* bytes of the longest varint */

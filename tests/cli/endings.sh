@@ -84,7 +84,7 @@ script 'local pool = require "luapool.pool"' \
   'p:submit(require("luapool.task").sleep, 100)' \
   'print(p:apply(function() return require("luapool").worker.pid end))' \
   "$stuck"
-"$LUAPOOL" run "$work/script.lua" >"$work/out" 2>"$work/err" &
+env --default-signal=INT "$LUAPOOL" run "$work/script.lua" >"$work/out" 2>"$work/err" &
 main=$!
 tap_command="luapool run $work/script.lua"
 until grep -q ready "$work/out"; do sleep 0.05; done

@@ -295,7 +295,7 @@ return {
 }
 LUA
   rm -f "$work/out.jsonl"*
-  (cd "$work" && exec "$LUAPOOL" run job.lua -p 3 -c 20 "$@" >out 2>err) &
+  (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 3 -c 20 "$@" >out 2>err) &
   pid=$! tap_command="luapool run job.lua $*"
   until [ "$(cat "$work/out.jsonl.part" 2>/dev/null | wc -l)" -ge 300 ]; do sleep 0.02; done
   left="$pid $(sort -u "$work/out.jsonl.part") $(cat "/proc/$pid/task/$pid/children")"
@@ -342,7 +342,7 @@ return {
   output = "out.jsonl",
 }
 LUA
-(cd "$work" && exec "$LUAPOOL" run job.lua -p 2 >out 2>err) &
+(cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 2 >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
 until [ "$(cat "$work/out.jsonl.part" 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.02; done
 kill -INT "$pid"
@@ -362,7 +362,7 @@ return {
   output = "out.jsonl",
 }
 LUA
-(cd "$work" && exec "$LUAPOOL" run job.lua -p 2 -c 10 >out 2>err) &
+(cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 2 -c 10 >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
 until [ -s "$work/out.jsonl.part" ]; do sleep 0.02; done
 kill -INT "$pid"

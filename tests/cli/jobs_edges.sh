@@ -39,7 +39,7 @@ expect_err_like '^Done, success: 0/2, '
 stopped_by() {
   cat >"$work/job.lua"
   rm -f "$work/err"
-  (cd "$work" && exec "$LUAPOOL" run job.lua -p 2 -o out.jsonl >out 2>err) &
+  (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 2 -o out.jsonl >out 2>err) &
   pid=$! tap_command="luapool run job.lua"
   for what; do
     case $what in

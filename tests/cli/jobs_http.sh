@@ -50,7 +50,7 @@ expect_the_sums() {
 start_job() {
   results=$1
   shift
-  (cd "$work" && exec "$LUAPOOL" run job.lua "$@" >out 2>err) &
+  (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua "$@" >out 2>err) &
   pid=$! tap_command="luapool run job.lua $*"
   until [ "$(cat "$work/out.jsonl.part" 2>/dev/null | wc -l)" -ge "$results" ]; do sleep 0.01; done
   workers=$(grep -o '"pid": *[0-9]*' "$work/out.jsonl.part" | grep -o '[0-9]*' | sort -u)

@@ -133,7 +133,7 @@ expect_status 4
 # Starts a script in the background, waits until it has printed, sends $1.
 signal_script() {
   rm -f "$work/out"
-  (exec "$LUAPOOL" run "$work/wait.lua" >"$work/out" 2>"$work/err") &
+  (exec env --default-signal=INT "$LUAPOOL" run "$work/wait.lua" >"$work/out" 2>"$work/err") &
   pid=$! tap_command="luapool run wait.lua, signal $1"
   until [ -s "$work/out" ]; do sleep 0.02; done
   kill "-$1" "$pid"
@@ -161,7 +161,7 @@ print("begun")
 io.stdout:flush()
 table.sort({ 1, 2, 3 }, function() while true do end end)
 LUA
-"$LUAPOOL" run "$work/wait.lua" >"$work/out" 2>"$work/err" &
+env --default-signal=INT "$LUAPOOL" run "$work/wait.lua" >"$work/out" 2>"$work/err" &
 pid=$! tap_command="luapool run wait.lua"
 until [ -s "$work/out" ]; do sleep 0.02; done
 for _ in $(seq 40); do

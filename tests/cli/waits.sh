@@ -5,7 +5,7 @@
 
 # Runs a script in the background until it has printed "ready"; its process is $!.
 start() {
-  "$LUAPOOL" run "$@" >"$work/out" 2>"$work/err" &
+  env --default-signal=INT "$LUAPOOL" run "$@" >"$work/out" 2>"$work/err" &
   tap_command="luapool run $*"
   for _ in $(seq 100); do
     ! grep -q ready "$work/out" || return 0
