@@ -11,7 +11,7 @@
 #include "runtime/wire/wire.h"
 
 static void check_pending(lua_State *L, const lp_pool *pool) {
-  uint32_t most = pool->options.max_pending;
+  uint32_t most = pool->crew.options.max_pending;
   if (most && pool->calls.counts.pending >= most)
     lp_raise(L, "rejected", "the pool has %d tasks that wait already (max_pending)", (int)most);
 }

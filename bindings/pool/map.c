@@ -45,14 +45,14 @@ static int push_graph(lua_State *L) {
 /* How many calls wait for a worker: so many that the feeder can sleep while workers take half
  * of them, and no worker lacks a call meanwhile. */
 static uint64_t ahead(const map *m) {
-  uint64_t half = lp_pool_places(m->pool) / 2, least = m->pool->options.processes;
+  uint64_t half = lp_pool_places(m->pool) / 2, least = m->pool->crew.options.processes;
   return half > least ? half : least;
 }
 
 /* The pool of a map that is closed may be gone. */
 static bool has_room(const map *m) {
   if (m->closed) return true;
-  const lp_pool_options *o = &m->pool->options;
+  const lp_crew_options *o = &m->pool->crew.options;
   const lpb_line *line = &m->line;
   uint64_t most = lp_pool_places(m->pool) + ahead(m), running = line->running_count;
   bool rejects = o->max_pending && m->pool->calls.counts.pending >= o->max_pending && running;

@@ -137,11 +137,11 @@ static void push_lost(lua_State *L, const lp_pool *pool) {
     lp_raise_push(L, "memory", "not enough memory to send the task or to keep its result");
   else if (init->len)
     push_error(L, init->data, init->len, 0);
-  else if (pool->start_error)
-    lp_raise_push(L, lp_error_kind(pool->start_error), "the pool cannot start a worker: %s",
-                  lp_error_text(pool->start_error));
+  else if (pool->crew.start_error)
+    lp_raise_push(L, lp_error_kind(pool->crew.start_error),
+                  "the pool cannot start a worker: %s", lp_error_text(pool->crew.start_error));
   else
-    push_dead_at_start(L, &pool->last);
+    push_dead_at_start(L, &pool->crew.last);
 }
 
 int lpb_pool_outcome_push(lua_State *L, lp_call *call, int graph) {

@@ -55,7 +55,8 @@ void lpb_pool_encode(lua_State *L, lp_pool *pool, int graph, int record, int fir
 }
 
 void lpb_pool_check_open(lua_State *L, const lp_pool *pool) {
-  if (pool->closed) lp_raise(L, "closed", "the pool is closed: it takes no new tasks");
+  if (pool->life != LP_POOL_OPEN)
+    lp_raise(L, "closed", "the pool is closed: it takes no new tasks");
 }
 
 /* ---- the pool ---- */
@@ -73,7 +74,7 @@ static uint32_t count_field(lua_State *L, int index, const char *name) {
 static int pool_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TTABLE);
-  lp_pool_options options = {.processes = count_field(L, 1, "processes"),
+  lp_crew_options options = {.processes = count_field(L, 1, "processes"),
                              .concurrency = count_field(L, 1, "concurrency"),
                              .crash_retries = count_field(L, 1, "crash_retries"),
                              .max_tasks = count_field(L, 1, "max_tasks"),
@@ -100,7 +101,7 @@ static int pool_new(lua_State *L) {
 /* pool:want(id). The next call must be run by this worker, which a scheduler has chosen. */
 static int pool_want(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
-  uint32_t most = pool->options.processes;
+  uint32_t most = pool->crew.options.processes;
   lua_Integer id = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : 0;
   if (id < 1 || id > most) {
     const char *got = lp_usage_describe(L, 2);
@@ -149,7 +150,7 @@ static int join_results(lua_State *L, lp_op *op) {
 
 static void join_which(const lp_op *op, char *text, size_t size) {
   const lp_pool *pool = ((const join_op *)op)->pool;
-  if (pool->closed && pool->users)
+  if (pool->life == LP_POOL_CLOSED && pool->users)
     snprintf(text, size, "(a map of it is not iterated to its end)");
 }
 
@@ -163,7 +164,7 @@ static const lp_op_class join_process_class = {
 /* Waits for the event of `watches`, unless it has happened already. */
 static int await_watch(lua_State *L, lp_list *watches, bool happened, double timeout) {
   const lp_pool *pool = lpb_pool_check(L, 1);
-  join_op *j = lp_op_new(L, pool->single ? &join_process_class : &join_class, sizeof *j);
+  join_op *j = lp_op_new(L, pool->crew.single ? &join_process_class : &join_class, sizeof *j);
   j->pool = pool;
   lp_list_init(&j->watch.link);
   j->watch.happened = join_happened;
@@ -178,21 +179,23 @@ static int await_watch(lua_State *L, lp_list *watches, bool happened, double tim
 static int pool_join(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
   double timeout = lp_usage_opt_seconds(L, 2, "pool:join");
-  if (!pool->closed) return lp_raise(L, "not_closed", "close the pool before joining it");
-  return await_watch(L, &pool->ends, pool->ended, timeout);
+  if (pool->life == LP_POOL_OPEN)
+    return lp_raise(L, "not_closed", "close the pool before joining it");
+  return await_watch(L, &pool->ends, pool->life == LP_POOL_ENDED, timeout);
 }
 
 /* Returns the pid of the worker of a pool of one, also when it is dead; 0 before it is forked.
  */
 static pid_t only_pid(const lp_pool *pool) {
-  const lp_slot *slot = pool->slots[0];
-  return slot ? slot->death.pid : pool->last.pid;
+  const lp_slot *slot = pool->crew.slots[0];
+  return slot ? slot->death.pid : pool->crew.last.pid;
 }
 
 /* pool:forked(). Waits until the worker of a pool of one is forked, or cannot be. */
 static int pool_forked(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
-  return await_watch(L, &pool->starts, pool->ended || pool->broken || only_pid(pool), -1);
+  return await_watch(L, &pool->starts,
+                     pool->life == LP_POOL_ENDED || pool->broken || only_pid(pool), -1);
 }
 
 /* pool:pid() -> of the worker of a pool of one, or nil. */
@@ -205,15 +208,15 @@ static int pool_pid(lua_State *L) {
 
 /* pool:ended() -> bool. All its workers have left. */
 static int pool_ended(lua_State *L) {
-  lua_pushboolean(L, lpb_pool_check(L, 1)->ended);
+  lua_pushboolean(L, lpb_pool_check(L, 1)->life == LP_POOL_ENDED);
   return 1;
 }
 
 /* pool:single(). The worker of a new pool of one will not be replaced. */
 static int pool_single(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
-  pool->single = true;
-  pool->options.max_tasks = 0;
+  pool->crew.single = true;
+  pool->crew.options.max_tasks = 0;
   return 0;
 }
 
@@ -225,7 +228,7 @@ static int pool_kill(lua_State *L) {
 
 /* pool:exitcode() -> of the worker that died last, minus its signal; nil when none has. */
 static int pool_exitcode(lua_State *L) {
-  const lp_death *d = &lpb_pool_check(L, 1)->last;
+  const lp_death *d = &lpb_pool_check(L, 1)->crew.last;
   if (!d->pid) return 0;
   int code = WIFSIGNALED(d->status) ? -WTERMSIG(d->status) : WEXITSTATUS(d->status);
   lua_pushinteger(L, code);
@@ -250,7 +253,7 @@ static int pool_stats(lua_State *L) {
   lp_pool *pool = lpb_pool_check(L, 1);
   const lp_calls_counts *c = &pool->calls.counts;
   lua_createtable(L, 0, 10);
-  set_count(L, "processes", pool->options.processes);
+  set_count(L, "processes", pool->crew.options.processes);
   set_count(L, "submitted", c->submitted);
   set_count(L, "pending", c->pending);
   set_count(L, "running", c->running);
@@ -258,10 +261,10 @@ static int pool_stats(lua_State *L) {
   set_count(L, "failed", c->failed);
   set_count(L, "cancelled", c->cancelled);
   set_count(L, "lost", c->lost);
-  set_count(L, "restarts", pool->restarts);
-  lua_createtable(L, (int)pool->options.processes, 0);
+  set_count(L, "restarts", pool->crew.restarts);
+  lua_createtable(L, (int)pool->crew.options.processes, 0);
   lua_Integer n = 0;
-  lp_list_each (link, &pool->members) {
+  lp_list_each (link, &pool->crew.members) {
     push_worker(L, lp_list_of(link, lp_slot, member));
     lua_rawseti(L, -2, ++n);
   }

@@ -7,8 +7,8 @@
  * A function is named as in the reference: "task.sleep", a method "queue:put"; `arg` is a place
  * on the stack, where a method has its object at 1, and which the message does not count. The
  * Lua half (luapool.internal.usage) raises through the same functions. They never return when
- * the call is wrong. Only the module `socket` keeps conventions of its own: LuaSocket's, which it
- * stands in for. Layer: loop. */
+ * the call is wrong. Only the module `socket` keeps conventions of its own: LuaSocket's, which
+ * it stands in for. Layer: loop. */
 #ifndef LP_LOOP_USAGE_H
 #define LP_LOOP_USAGE_H
 

@@ -9,27 +9,14 @@
 #include "runtime/base/grace.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pool/dispatch.h"
-#include "runtime/pool/protocol.h"
 #include "runtime/pool/object.h"
+#include "runtime/pool/protocol.h"
+#include "runtime/pool/remote.h"
 #include "runtime/pool/slot.h"
 
-enum { MOST_EARLY_DEATHS = 5 };
-
-/* Seconds. */
-static const double FIRST_BACKOFF = 0.05; /* doubled with each early death */
-static const double WATCH_EVERY = 0.25;
+static const double WATCH_EVERY = 0.25; /* seconds */
 
 /* ---- whether the loop must go on ---- */
-
-bool lp_pool_moves(const lp_pool *pool) {
-  lp_list_each (link, &pool->members)
-    if (lp_slot_moves(lp_list_of(link, lp_slot, member))) return true;
-  return false;
-}
-
-void lp_pool_probe(lp_pool *pool) {
-  lp_list_each (link, &pool->members) lp_slot_probe(lp_list_of(link, lp_slot, member));
-}
 
 enum { IDLE = 1000 }; /* milliseconds without a task in main: then workers are probed */
 
@@ -38,27 +25,27 @@ static void on_hold(uv_timer_t *timer) {
   uint64_t resumes = pool->fleet->st->resumes;
   if (pool->resumes == resumes) {
     lp_fleet_wake(pool->fleet);
-    lp_pool_probe(pool);
+    lp_crew_probe(&pool->crew);
   }
   pool->resumes = resumes;
   lp_pool_hold(pool);
 }
 
 /* A closed pool goes on to its end, but for one that only waits for a map to be iterated. */
-static bool busy(const lp_pool *pool) {
-  bool work = lp_calls_any(&pool->calls);
-  return !pool->ended && (work || (pool->closed && (pool->killed || !pool->users)));
+static bool is_busy(const lp_pool *pool) {
+  if (pool->life == LP_POOL_TERMINATED || lp_calls_any(&pool->calls)) return true;
+  return pool->life == LP_POOL_CLOSED && !pool->users;
 }
 
 void lp_pool_hold(lp_pool *pool) {
-  if (!pool->opened) return;
-  bool doubted = pool->fleet->doubted == pool->fleet->st->resumes;
-  bool on = (busy(pool) && lp_list_empty(&pool->members)) ||
-            ((busy(pool) || doubted) && lp_pool_moves(pool));
+  if (pool->life == LP_POOL_ENDED) return;
+  bool doubted = pool->fleet->doubted == pool->fleet->st->resumes, busy = is_busy(pool);
+  bool on = (busy && lp_list_empty(&pool->crew.members)) ||
+            ((busy || doubted) && lp_crew_moves(&pool->crew));
   if (on && !uv_is_active((uv_handle_t *)&pool->hold))
     uv_timer_start(&pool->hold, on_hold, IDLE, IDLE);
   if (!on) uv_timer_stop(&pool->hold);
-  if (on && pool->options.task_timeout > 0 && !pool->watchdog.place)
+  if (on && pool->crew.options.task_timeout > 0 && !pool->watchdog.place)
     lp_loop_after(pool->fleet->st, &pool->watchdog, WATCH_EVERY);
 }
 
@@ -70,31 +57,26 @@ static void on_closed(uv_handle_t *handle) {
 
 static void close_handles(lp_pool *pool) {
   lp_timers *timers = &pool->fleet->st->timers;
-  lp_timer_stop(timers, &pool->backoff);
   lp_timer_stop(timers, &pool->grace);
   lp_timer_stop(timers, &pool->watchdog);
-  if (!pool->opened) return;
-  pool->opened = false;
   uv_close((uv_handle_t *)&pool->hold, on_closed);
 }
 
 void lp_pool_release(lp_pool *pool) {
   if (--pool->holders > 0) return;
   lp_list_remove(&pool->member.link);
-  lp_buf_close(&pool->setup);
   lp_object_unpin_all(pool->fleet->st, (const uint32_t *)pool->objects.data,
                       (uint32_t)(pool->objects.len / sizeof(uint32_t)));
   lp_buf_close(&pool->objects);
-  lp_alloc_free(pool->slots);
+  lp_crew_close(&pool->crew);
   lp_calls_close(&pool->calls);
   lp_buf_close(&pool->init_error);
-  lp_death_close(&pool->last);
   lp_alloc_free(pool);
 }
 
 /* ---- leaving ---- */
 
-void lp_pool_tell(lp_list *watches) {
+static void tell(lp_list *watches) {
   lp_list asked;
   lp_list_init(&asked);
   lp_list_join(&asked, watches);
@@ -112,202 +94,164 @@ static void check_balance(lp_pool *pool) {
 }
 
 static void end_if_empty(lp_pool *pool) {
-  if (!lp_list_empty(&pool->members) || !pool->closed || pool->ended) return;
-  pool->ended = true;
+  bool closed = pool->life == LP_POOL_CLOSED || pool->life == LP_POOL_TERMINATED;
+  if (!closed || !lp_list_empty(&pool->crew.members)) return;
+  pool->life = LP_POOL_ENDED;
+  lp_crew_stop(&pool->crew);
   check_balance(pool);
-  lp_pool_hold(pool);
   close_handles(pool);
-  lp_pool_tell(&pool->ends);
-}
-
-static void tell_exit(lp_slot *slot) {
-  if (slot->leaving) return;
-  slot->leaving = true;
-  lp_slot_say(slot, LP_SAY_EXIT, NULL, 0);
-}
-
-static void kill_all(lp_pool *pool) {
-  lp_list_each (link, &pool->members) lp_slot_kill(lp_list_of(link, lp_slot, member));
+  tell(&pool->ends);
 }
 
 static void on_grace(lp_timer *t) {
-  kill_all(lp_list_of(t, lp_pool, grace));
+  lp_crew_kill(&lp_list_of(t, lp_pool, grace)->crew);
 }
 
 /* Workers leave when there is nothing left that they could do. */
 static void check_leaving(lp_pool *pool) {
   bool work = lp_calls_any(&pool->calls) || pool->users;
-  if (pool->closed && (pool->killed || !work)) {
-    lp_list_each (link, &pool->members) tell_exit(lp_list_of(link, lp_slot, member));
+  if (pool->life == LP_POOL_TERMINATED || (pool->life == LP_POOL_CLOSED && !work)) {
+    lp_crew_leave(&pool->crew);
     end_if_empty(pool);
   }
   lp_pool_hold(pool);
 }
 
-void lp_pool_break(lp_pool *pool, const char *values, size_t len) {
+/* No worker can be had: what is in line is lost. */
+static void give_up(lp_pool *pool, const char *values, size_t len) {
   if (pool->broken) return;
   pool->broken = true;
-  if (len && lp_buf_append(&pool->init_error, values, len) < 0) pool->start_error = LP_EMEMORY;
+  lp_crew_stop(&pool->crew);
+  if (len && lp_buf_append(&pool->init_error, values, len) < 0)
+    pool->crew.start_error = LP_EMEMORY;
   lp_calls_finish_pending(&pool->calls, LP_CALL_LOST);
   check_leaving(pool); /* no further death may come that would */
 }
 
-/* ---- workers ---- */
-
-static void start_missing(lp_pool *pool);
-
-static void on_backoff(lp_timer *t) {
-  start_missing(lp_list_of(t, lp_pool, backoff));
+static void on_gave_up(lp_crew *crew) {
+  give_up(lp_list_of(crew, lp_pool, crew), NULL, 0);
 }
 
-static bool any_ready(const lp_pool *pool) {
-  for (uint32_t i = 0; i < pool->options.processes; i++)
-    if (pool->slots[i] && pool->slots[i]->ready) return true;
-  return false;
+static void on_restarted(lp_crew *crew) {
+  lp_dispatch_run(crew);
 }
 
-/* Workers that die together, while a new start is waited for already, count once. A pool gives
- * up only when it has no worker that is well. */
-static void retry_later(lp_pool *pool, int error) {
-  if (pool->killed || pool->backoff.place) return;
-  pool->start_error = error;
-  if (pool->early_deaths < MOST_EARLY_DEATHS) pool->early_deaths++;
-  if (pool->early_deaths == MOST_EARLY_DEATHS && !any_ready(pool)) {
-    lp_pool_break(pool, NULL, 0);
-    return;
-  }
-  double delay = FIRST_BACKOFF * (double)(1 << pool->early_deaths);
-  if (lp_loop_after(pool->fleet->st, &pool->backoff, delay) == 0) return;
-  pool->start_error = LP_EMEMORY;
-  lp_pool_break(pool, NULL, 0);
+/* ---- what slots report ---- */
+
+static lp_pool *pool_of(const lp_slot *slot) {
+  return slot->context->owner;
 }
 
-static bool start_slot(lp_pool *pool, uint32_t index) {
-  int error;
-  pool->slots[index] = lp_slot_start(pool, index + 1, &error);
-  if (pool->slots[index]) return true;
-  retry_later(pool, error);
-  return false;
+static void on_started(lp_slot *slot) {
+  tell(&pool_of(slot)->starts);
 }
 
-lp_slot *lp_pool_start_alone(lp_pool *pool, uint32_t id) {
-  int error;
-  lp_slot *slot = lp_slot_start(pool, id, &error);
-  if (slot) {
-    slot->alone = slot->retiring = true;
-    pool->alone++;
-    lp_list_remove(&slot->member); /* of an id the one that gets work is listed last */
-    lp_list_unshift(&pool->members, &slot->member);
-  } else {
-    retry_later(pool, error);
-  }
-  return slot;
+static void on_ready(lp_slot *slot) {
+  pool_of(slot)->crew.early_deaths = 0;
 }
 
-/* At no time are there more than two workers for each id, beside those that are there for one
- * call: one that is leaving, one that works. */
-static void start_missing(lp_pool *pool) {
-  uint32_t n = pool->options.processes;
-  uint32_t over = pool->retiring > n ? pool->retiring - n : 0;
-  bool wanted = !pool->broken && !pool->killed;
-  for (uint32_t i = 0; wanted && i < n; i++) {
-    if (pool->slots[i]) continue;
-    if (over > 0)
-      over--;
-    else
-      wanted = start_slot(pool, i);
-  }
-  lp_dispatch_run(pool);
+static void on_broken(lp_slot *slot, const char *values, size_t len) {
+  give_up(pool_of(slot), values, len);
 }
 
-void lp_pool_retire(lp_pool *pool, lp_slot *slot) {
-  if (slot->retiring || slot->leaving || pool->single) return;
-  slot->retiring = true;
-  pool->retiring++;
-  pool->slots[slot->id - 1] = NULL;
-  bool room = pool->retiring <= pool->options.processes;
-  if (room && !pool->killed && !pool->broken) start_slot(pool, slot->id - 1);
-  if (slot->load.count == 0) tell_exit(slot);
+static void on_returned(lp_slot *slot, const char *numbers, size_t n) {
+  lp_dispatch_returned(&pool_of(slot)->crew, slot, numbers, n);
 }
 
-/* One that was leaving has left: there is room for the replacement of another. */
-static void replace_late(lp_pool *pool) {
-  bool work = !pool->closed || pool->users || pool->calls.counts.pending;
-  if (work && !pool->backoff.place && !pool->single)
-    start_missing(pool);
-  else
-    lp_dispatch_run(pool);
+static void on_retire(lp_slot *slot) {
+  lp_crew_retire(&pool_of(slot)->crew, slot);
+}
+
+static void on_batch(lp_slot *slot) {
+  lp_pool *pool = pool_of(slot);
+  lp_remote_serve(slot);
+  lp_dispatch_run(&pool->crew);
+  check_leaving(pool);
+}
+
+/* Whatever was known of the worker, it has something to do now. */
+static void on_flushed(lp_slot *slot) {
+  lp_pool_hold(pool_of(slot));
+}
+
+/* One that was to leave when its calls have ended may go. */
+static void on_emptied(lp_slot *slot) {
+  if (slot->role != LP_SLOT_WORKING) lp_slot_leave(slot);
+}
+
+static void on_slot_opened(void *owner) {
+  ((lp_pool *)owner)->holders++;
+}
+
+static void on_slot_closed(void *owner) {
+  lp_pool_release(owner);
 }
 
 /* Its worker is dead: the call goes first in line again, or is to run alone, unless it has had
  * its chances. */
 static void rerun(lp_pool *pool, lp_slot *slot, lp_call *call, bool guilty) {
   bool started = call->turn <= slot->shared->started;
-  bool may = lp_calls_charge(call, guilty, started, pool->options.crash_retries);
+  bool stuck = guilty && slot->blame == LP_DEATH_STUCK;
+  bool may = lp_calls_charge(call, guilty, started, pool->crew.options.crash_retries);
   if (guilty) call->wanted = slot->id;
-  if (pool->killed || call->cancelling)
+  if (pool->life == LP_POOL_TERMINATED || call->cancelling)
     lp_calls_finish(call, LP_CALL_CANCELLED);
   else if (pool->broken)
     lp_calls_finish(call, LP_CALL_LOST);
-  else if (may && !pool->single && !(guilty && slot->stuck))
+  else if (may && !pool->crew.single && !stuck)
     lp_calls_requeue(call);
   else {
     call->death = lp_death_copy(&slot->death);
-    lp_calls_finish(call, guilty && slot->stuck ? LP_CALL_STUCK : LP_CALL_DIED);
+    lp_calls_finish(call, stuck ? LP_CALL_STUCK : LP_CALL_DIED);
   }
 }
 
 /* The slot keeps none of it. */
-static void note_death(lp_pool *pool, lp_slot *slot) {
-  lp_death_close(&pool->last);
-  pool->last = slot->death;
+static void note_death(lp_crew *crew, lp_slot *slot) {
+  lp_death_close(&crew->last);
+  crew->last = slot->death;
   slot->death.report = NULL;
 }
 
 /* A task is not charged for having been on the CPU of a worker that was stopped. */
-void lp_pool_lose(lp_pool *pool, lp_slot *slot) {
+static void on_gone(lp_slot *slot, lp_slot_life life) {
+  lp_pool *pool = pool_of(slot);
+  lp_crew *crew = &pool->crew;
   uint64_t guilty = slot->frozen ? 0 : slot->shared->on_cpu;
-  lp_list_remove(&slot->member);
-  if (slot->alone)
-    pool->alone--;
-  else if (slot->retiring)
-    pool->retiring--;
-  bool active = pool->slots[slot->id - 1] == slot;
-  if (active) pool->slots[slot->id - 1] = NULL;
+  lp_remote_lose(slot);
+  bool active = lp_crew_remove(crew, slot);
   lp_list *calls = &slot->load.calls;
   while (!lp_list_empty(calls)) { /* from the last, so that the first ends up in front */
     lp_call *call = lp_list_of(calls->prev, lp_call, link);
     rerun(pool, slot, call, call->number == guilty);
   }
-  note_death(pool, slot);
-  lp_pool_tell(&pool->starts);
+  note_death(crew, slot);
+  tell(&pool->starts);
   check_leaving(pool);
-  bool expected = slot->leaving || pool->ended || pool->single;
-  if (!expected && (active || slot->alone)) pool->restarts++;
-  if (expected || !active)
-    replace_late(pool);
-  else if (slot->ready)
-    start_missing(pool);
-  else
-    retry_later(pool, pool->last.error);
+  bool work = pool->life == LP_POOL_OPEN || pool->users || pool->calls.counts.pending;
+  if (pool->life != LP_POOL_ENDED) lp_crew_replace(crew, slot, life, active, work);
+  lp_dispatch_run(crew);
 }
 
-/* Where no hook can fire, as in a C function, task_timeout does not reach a task: its worker is
- * killed. */
+static const lp_slot_events slot_events = {
+    .started = on_started,
+    .ready = on_ready,
+    .broken = on_broken,
+    .returned = on_returned,
+    .retire = on_retire,
+    .asked = lp_remote_hear,
+    .batch = on_batch,
+    .flushed = on_flushed,
+    .emptied = on_emptied,
+    .gone = on_gone,
+    .opened = on_slot_opened,
+    .closed = on_slot_closed,
+};
+
 static void on_watchdog(lp_timer *t) {
   lp_pool *pool = lp_list_of(t, lp_pool, watchdog);
-  double now = lp_loop_now(),
-         most = pool->options.task_timeout + lp_grace_seconds(LP_GRACE_STUCK);
-  lp_list_each (link, &pool->members) {
-    lp_slot *slot = lp_list_of(link, lp_slot, member);
-    uint64_t number = slot->shared->on_cpu;
-    if (!number || number != slot->seen) slot->since = now;
-    slot->seen = number;
-    if (number && now - slot->since > most && !slot->stuck) {
-      slot->stuck = true;
-      lp_slot_kill(slot);
-    }
-  }
+  double most = pool->crew.options.task_timeout + lp_grace_seconds(LP_GRACE_STUCK);
+  lp_crew_kill_stuck(&pool->crew, most);
   lp_pool_hold(pool);
 }
 
@@ -316,7 +260,7 @@ static void on_watchdog(lp_timer *t) {
 int lp_pool_submit(lp_pool *pool, lp_call *call) {
   call->st = pool->fleet->st;
   call->pool = pool;
-  if (pool->killed || pool->ended) return LP_ECLOSED;
+  if (pool->life >= LP_POOL_TERMINATED) return LP_ECLOSED;
   int rc = lp_calls_add(&pool->calls, call);
   if (rc < 0) return rc;
   call->wanted = pool->wanted;
@@ -324,20 +268,14 @@ int lp_pool_submit(lp_pool *pool, lp_call *call) {
   if (pool->broken)
     lp_calls_finish(call, LP_CALL_LOST);
   else
-    lp_dispatch_run(pool);
+    lp_dispatch_run(&pool->crew);
   lp_pool_hold(pool);
   return 0;
 }
 
-/* One that was retired may leave. */
-void lp_pool_emptied(lp_pool *pool, lp_slot *slot) {
-  (void)pool;
-  if (slot->retiring && !slot->gone) tell_exit(slot);
-}
-
 static void on_snapshot_dropped(lp_snapshot *s) {
   lp_pool *pool = s->owner;
-  lp_list_each (link, &pool->members)
+  lp_list_each (link, &pool->crew.members)
     lp_slot_forget(lp_list_of(link, lp_slot, member), s->number);
   lp_pool_release(pool);
 }
@@ -363,11 +301,6 @@ void lp_pool_cancel(lp_call *call) {
     lp_calls_finish(call, LP_CALL_CANCELLED);
 }
 
-void lp_pool_pump(lp_pool *pool) {
-  lp_dispatch_run(pool);
-  check_leaving(pool);
-}
-
 /* ---- the life of a pool ---- */
 
 void lp_pool_enter(lp_pool *pool) {
@@ -380,28 +313,28 @@ void lp_pool_leave(lp_pool *pool) {
 }
 
 void lp_pool_close(lp_pool *pool) {
-  pool->closed = true;
+  if (pool->life == LP_POOL_OPEN) pool->life = LP_POOL_CLOSED;
   check_leaving(pool);
 }
 
 void lp_pool_terminate(lp_pool *pool) {
-  if (pool->killed || pool->ended) return;
-  pool->closed = pool->killed = true;
+  if (pool->life >= LP_POOL_TERMINATED) return;
+  pool->life = LP_POOL_TERMINATED;
+  lp_crew_stop(&pool->crew);
   lp_calls_finish_pending(&pool->calls, LP_CALL_CANCELLED);
-  lp_list_each (link, &pool->members) {
+  lp_list_each (link, &pool->crew.members) {
     lp_slot *slot = lp_list_of(link, lp_slot, member);
     lp_list_each (it, &slot->load.calls) lp_pool_cancel(lp_list_of(it, lp_call, link));
   }
-  lp_timer_stop(&pool->fleet->st->timers, &pool->backoff);
   check_leaving(pool);
-  if (!pool->ended &&
-      lp_loop_after(pool->fleet->st, &pool->grace, lp_grace_seconds(LP_GRACE_WORKER)) < 0)
-    kill_all(pool);
+  if (pool->life == LP_POOL_ENDED) return;
+  double seconds = lp_grace_seconds(LP_GRACE_WORKER);
+  if (lp_loop_after(pool->fleet->st, &pool->grace, seconds) < 0) lp_crew_kill(&pool->crew);
 }
 
 void lp_pool_kill(lp_pool *pool) {
   lp_pool_terminate(pool);
-  kill_all(pool);
+  lp_crew_kill(&pool->crew);
 }
 
 static void on_fleet_stop(lp_fleet_pool *p) {
@@ -414,33 +347,34 @@ static void on_fleet_kill(lp_fleet_pool *p) {
 static void open_handles(lp_pool *pool) {
   uv_timer_init(pool->fleet->st->loop, &pool->hold);
   pool->hold.data = pool;
-  pool->opened = true;
   pool->holders++;
-  pool->backoff.fire = on_backoff;
   pool->grace.fire = on_grace;
   pool->watchdog.fire = on_watchdog;
 }
 
-lp_pool *lp_pool_open(lp_fleet *f, const lp_pool_options *options, const lp_buf *setup,
+lp_pool *lp_pool_open(lp_fleet *f, const lp_crew_options *options, const lp_buf *setup,
                       int *error) {
   lp_pool *pool = lp_alloc_new(sizeof *pool);
   *error = LP_EMEMORY;
   if (!pool) return NULL;
   lp_list_init(&pool->member.link);
-  lp_list_init(&pool->members);
   lp_calls_open(&pool->calls);
   lp_list_init(&pool->ends);
   lp_list_init(&pool->starts);
   pool->fleet = f;
   pool->holders = 1;
-  pool->options = *options;
-  pool->slots = lp_alloc_new(options->processes * sizeof(lp_slot *));
-  if (!pool->slots || lp_buf_append(&pool->setup, setup->data, setup->len) < 0) goto fail;
+  pool->crew.context.fleet = f;
+  pool->crew.context.calls = &pool->calls;
+  pool->crew.context.events = &slot_events;
+  pool->crew.context.owner = pool;
+  pool->crew.restarted = on_restarted;
+  pool->crew.gave_up = on_gave_up;
+  if (lp_crew_open(&pool->crew, options, setup) < 0) goto fail;
   open_handles(pool);
   pool->member.stop = on_fleet_stop;
   pool->member.kill = on_fleet_kill;
   lp_list_push(&f->pools, &pool->member.link);
-  start_missing(pool);
+  lp_crew_fill(&pool->crew);
   return pool;
 fail:
   lp_pool_release(pool);

@@ -14,12 +14,9 @@
 #include "runtime/ipc/forkserver.h"
 #include "runtime/ipc/spawn.h"
 #include "runtime/loop/loop.h"
-#include "runtime/pool/dispatch.h"
 #include "runtime/pool/fleet.h"
 #include "runtime/pool/object.h"
-#include "runtime/pool/pool.h"
 #include "runtime/pool/protocol.h"
-#include "runtime/pool/remote.h"
 
 static const double PATIENCE = 2; /* seconds with one that is stopped, or does not end, */
 static const double SECOND_LOOK = 0.2;
@@ -28,15 +25,15 @@ static const double SECOND_LOOK = 0.2;
 
 static void release(lp_slot *slot) {
   if (--slot->open > 0) return;
-  lp_pool *pool = slot->pool;
+  const lp_slot_context *context = slot->context;
   lp_list_remove(&slot->flush.link);
-  lp_timer_stop(&pool->fleet->st->timers, &slot->stopped);
+  lp_timer_stop(&slot->fleet->st->timers, &slot->deadline);
   if (slot->shared) munmap(slot->shared, sizeof *slot->shared);
   lp_buf_close(&slot->knows);
   lp_buf_close(&slot->has);
   lp_death_close(&slot->death);
   lp_alloc_free(slot);
-  lp_pool_release(pool);
+  context->events->closed(context->owner);
 }
 
 static void channel_closed(lp_channel *c) {
@@ -59,20 +56,20 @@ static void close_handles(lp_slot *slot) {
 
 /* It is as good as dead, whatever is still unread. */
 static void drop(lp_slot *slot) {
-  if (slot->gone) return;
-  slot->gone = true;
+  lp_slot_life life = slot->life;
+  if (life == LP_SLOT_GONE) return;
+  slot->life = LP_SLOT_GONE;
   lp_list_remove(&slot->worker.link);
   lp_output_finish(&slot->out);
   lp_output_finish(&slot->err);
-  lp_remote_lose(slot);
   slot->death.report = lp_output_tail(&slot->err);
-  lp_pool_lose(slot->pool, slot);
+  slot->context->events->gone(slot, life);
   close_handles(slot);
 }
 
 /* Dead for the pool only when all that it has sent has been read. */
 static void check_gone(lp_slot *slot) {
-  if (slot->exited && slot->ended) drop(slot);
+  if (slot->exited && slot->hung_up) drop(slot);
 }
 
 static lp_slot *slot_of(lp_fleet_worker *w) {
@@ -86,12 +83,11 @@ static void on_dropped(lp_fleet_worker *w) {
 static void on_started(lp_fleet_worker *w, pid_t pid) {
   lp_slot *slot = slot_of(w);
   slot->death.pid = pid;
-  lp_pool_tell(&slot->pool->starts);
+  slot->context->events->started(slot);
 }
 
 static lp_death_cause cause_of(lp_slot *slot, lp_death_cause known) {
-  if (slot->stuck) return LP_DEATH_STUCK;
-  if (slot->garbled) return LP_DEATH_GARBAGE;
+  if (slot->blame != LP_DEATH_PLAIN) return slot->blame;
   return slot->frozen ? LP_DEATH_FROZEN : known;
 }
 
@@ -104,7 +100,7 @@ static void on_exited(lp_fleet_worker *w, const lp_forkserver_end *end, lp_death
   slot->death.error = end->error;
   slot->death.peak = end->peak;
   slot->death.cause = cause_of(slot, cause);
-  if (end->pid && !slot->ended)
+  if (end->pid && !slot->hung_up)
     lp_channel_finish(&slot->channel); /* a child of it may keep that open */
   else
     check_gone(slot);
@@ -117,11 +113,11 @@ void lp_slot_kill(lp_slot *slot) {
 
 /* Kills it after a while; without memory for the timer at once. */
 static void kill_after(lp_slot *slot, double seconds) {
-  if (lp_loop_after(slot->fleet->st, &slot->stopped, seconds) < 0) lp_slot_kill(slot);
+  if (lp_loop_after(slot->fleet->st, &slot->deadline, seconds) < 0) lp_slot_kill(slot);
 }
 
-static void on_stopped(lp_timer *t) {
-  lp_slot *slot = lp_list_of(t, lp_slot, stopped);
+static void on_deadline(lp_timer *t) {
+  lp_slot *slot = lp_list_of(t, lp_slot, deadline);
   bool sure =
       slot->doubted; /* main may have been stopped as well, and be quicker on its feet */
   slot->doubted = true;
@@ -135,10 +131,10 @@ static void on_stopped(lp_timer *t) {
  * garbage has not. */
 static void on_ended(lp_channel *c, int status) {
   lp_slot *slot = c->owner;
-  slot->ended = true;
-  slot->garbled = status < 0;
-  if (!slot->exited && slot->garbled) lp_slot_kill(slot);
-  if (!slot->exited && !slot->stopped.place) kill_after(slot, PATIENCE);
+  slot->hung_up = true;
+  if (status < 0 && slot->blame == LP_DEATH_PLAIN) slot->blame = LP_DEATH_GARBAGE;
+  if (status < 0 && !slot->exited) lp_slot_kill(slot);
+  if (!slot->exited && !slot->deadline.place) kill_after(slot, PATIENCE);
   check_gone(slot);
 }
 
@@ -150,8 +146,8 @@ static void on_frozen(lp_fleet_worker *w, bool frozen) {
   slot->doubted = false;
   if (frozen)
     kill_after(slot, PATIENCE);
-  else if (!slot->ended)
-    lp_timer_stop(&st->timers, &slot->stopped);
+  else if (!slot->hung_up)
+    lp_timer_stop(&st->timers, &slot->deadline);
 }
 
 static const lp_fleet_events worker_events = {
@@ -161,20 +157,20 @@ static const lp_fleet_events worker_events = {
 
 static void heard_ready(lp_slot *slot, const lp_frame *frame) {
   (void)frame;
-  slot->ready = true;
-  slot->pool->early_deaths = 0;
+  if (slot->life == LP_SLOT_STARTING) slot->life = LP_SLOT_READY;
+  slot->context->events->ready(slot);
 }
 
 static void heard_broken(lp_slot *slot, const lp_frame *frame) {
-  if (slot->ready) return; /* garbage */
-  lp_pool_break(slot->pool, frame->payload, frame->len);
+  if (slot->life != LP_SLOT_STARTING) return; /* garbage, or it is to leave anyhow */
+  slot->context->events->broken(slot, frame->payload, frame->len);
 }
 
 static void heard_end(lp_slot *slot, const lp_frame *frame, lp_call_state state) {
   uint64_t number;
   if (frame->len < sizeof number) return;
   memcpy(&number, frame->payload, sizeof number);
-  lp_call *call = lp_calls_find(&slot->pool->calls, number);
+  lp_call *call = lp_calls_find(slot->context->calls, number);
   if (!call || call->load != &slot->load) return;
   const char *values = frame->payload + sizeof number;
   if (lp_call_keep_result(call, values, frame->len - sizeof number) < 0) state = LP_CALL_LOST;
@@ -183,17 +179,18 @@ static void heard_end(lp_slot *slot, const lp_frame *frame, lp_call_state state)
 }
 
 static void heard_returned(lp_slot *slot, const lp_frame *frame) {
-  lp_dispatch_returned(slot, frame->payload, frame->len / sizeof(uint64_t));
+  slot->recalled = false;
+  slot->context->events->returned(slot, frame->payload, frame->len / sizeof(uint64_t));
 }
 
 static void heard_retire(lp_slot *slot, const lp_frame *frame) {
   (void)frame;
-  lp_pool_retire(slot->pool, slot);
+  slot->context->events->retire(slot);
 }
 
 /* Without memory for what it asks it would wait for ever: its calls run elsewhere. */
 static void heard_remote(lp_slot *slot, const lp_frame *frame) {
-  if (lp_remote_hear(slot, frame) < 0) lp_slot_kill(slot);
+  if (slot->context->events->asked(slot, frame) < 0) lp_slot_kill(slot);
 }
 
 static void heard_done(lp_slot *s, const lp_frame *f) {
@@ -229,8 +226,7 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
 
 static void on_batch(lp_channel *c) {
   lp_slot *slot = c->owner;
-  lp_remote_serve(slot);
-  lp_pool_pump(slot->pool);
+  slot->context->events->batch(slot);
 }
 
 static const lp_channel_events events = {
@@ -241,7 +237,7 @@ static const lp_channel_events events = {
 static void on_flush(lp_flush *f) {
   lp_slot *slot = lp_list_of(f, lp_slot, flush);
   lp_channel_flush(&slot->channel);
-  lp_pool_hold(slot->pool); /* whatever was known of the worker, it has something to do now */
+  slot->context->events->flushed(slot);
 }
 
 static int said(lp_slot *slot, int rc) {
@@ -270,8 +266,14 @@ int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head
   return said(slot, lp_frame_end(out, start));
 }
 
+void lp_slot_leave(lp_slot *slot) {
+  if (slot->life >= LP_SLOT_LEAVING) return;
+  slot->life = LP_SLOT_LEAVING;
+  lp_slot_say(slot, LP_SAY_EXIT, NULL, 0);
+}
+
 static bool is_ending(const lp_slot *slot) {
-  return slot->leaving || slot->killed || slot->frozen || slot->ended || slot->exited;
+  return !lp_slot_alive(slot) || slot->frozen;
 }
 
 bool lp_slot_moves(const lp_slot *slot) {
@@ -395,28 +397,29 @@ static int open_page(lp_slot *slot, int page) {
 }
 
 static int launch(lp_slot *slot, ends *e) {
-  lp_pool *pool = slot->pool;
+  const lp_buf *setup = &slot->context->setup;
   int rc = open_page(slot, e->page);
   if (rc < 0 || (rc = open_handles(slot, e)) < 0) return rc;
-  if ((rc = say(slot, LP_SAY_SETUP, pool->setup.data, pool->setup.len)) < 0) return rc;
+  if ((rc = say(slot, LP_SAY_SETUP, setup->data, setup->len)) < 0) return rc;
   lp_spawn spawn = {.slot = slot->id,
                     .channel = e->channel[1],
                     .out = e->out[1],
                     .err = e->err[1],
                     .page = e->page};
-  return lp_fleet_spawn(pool->fleet, &slot->worker, &spawn);
+  return lp_fleet_spawn(slot->fleet, &slot->worker, &spawn);
 }
 
 static void on_emptied(lp_load *load) {
   lp_slot *slot = lp_list_of(load, lp_slot, load);
-  lp_pool_emptied(slot->pool, slot);
+  slot->context->events->emptied(slot);
 }
 
-static lp_slot *make(lp_pool *pool, uint32_t id) {
+static lp_slot *make(const lp_slot_context *context, uint32_t id) {
   lp_slot *slot = lp_alloc_new(sizeof *slot);
   if (!slot) return NULL;
-  slot->pool = pool;
-  slot->fleet = pool->fleet;
+  context->events->opened(context->owner);
+  slot->context = context;
+  slot->fleet = context->fleet;
   slot->id = slot->death.worker = id;
   slot->worker.events = &worker_events;
   lp_list_init(&slot->worker.link);
@@ -425,14 +428,13 @@ static lp_slot *make(lp_pool *pool, uint32_t id) {
   slot->load.emptied = on_emptied;
   lp_list_init(&slot->flush.link);
   slot->flush.run = on_flush;
-  slot->stopped.fire = on_stopped;
-  pool->holders++;
+  slot->deadline.fire = on_deadline;
   return slot;
 }
 
-lp_slot *lp_slot_start(lp_pool *pool, uint32_t id, int *error) {
+lp_slot *lp_slot_start(const lp_slot_context *context, uint32_t id, int *error) {
   ends e = {{-1, -1}, {-1, -1}, {-1, -1}, -1};
-  lp_slot *slot = make(pool, id);
+  lp_slot *slot = make(context, id);
   *error = LP_EMEMORY;
   if (!slot) return NULL;
   if ((*error = make_ends(&e)) == 0) *error = launch(slot, &e);
@@ -444,6 +446,5 @@ lp_slot *lp_slot_start(lp_pool *pool, uint32_t id, int *error) {
     close_handles(slot);
     return NULL;
   }
-  lp_list_push(&pool->members, &slot->member);
   return slot;
 }

@@ -12,10 +12,10 @@ bool lp_stall_sure(lp_state *st) {
   bool sure = true;
   lp_list_each (link, &f->pools) {
     lp_pool *pool = lp_list_of(link, lp_pool, member.link);
-    if (!lp_pool_moves(pool)) continue;
+    if (!lp_crew_moves(&pool->crew)) continue;
     sure = false;
     f->doubted = st->resumes;
-    lp_pool_probe(pool);
+    lp_crew_probe(&pool->crew);
     lp_pool_hold(pool);
   }
   return sure;
@@ -24,7 +24,8 @@ bool lp_stall_sure(lp_state *st) {
 static void dump(lp_state *st, bool all) {
   lp_list_each (link, &lp_fleet_find(st)->workers) {
     lp_slot *slot = lp_list_of(link, lp_slot, worker.link);
-    if (all || slot->load.count || !slot->ready) lp_slot_say(slot, LP_SAY_DUMP, NULL, 0);
+    if (all || slot->load.count || slot->life == LP_SLOT_STARTING)
+      lp_slot_say(slot, LP_SAY_DUMP, NULL, 0);
   }
 }
 
