@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ typedef struct worker {
   lp_jobs jobs;
   lp_asker asker;
   const lp_spawn *spawn;
+  char name[64];       /* "worker 1", or the name of a luapool.process */
   lp_buf setup;        /* the payload of LP_SAY_SETUP */
   size_t memory_limit; /* bytes; 0: none */
   uint64_t weighed;    /* when the memory was looked at last, milliseconds of the loop */
@@ -180,6 +182,13 @@ static void pass_on(lua_State *L, int index) {
   lua_pop(L, 1);
 }
 
+/* What messages and `ps` call this process: `name` is that of a luapool.process, or NULL. */
+static void take_name(worker *w, const char *name) {
+  if (!name) return;
+  snprintf(w->name, sizeof w->name, "%s", name);
+  prctl(PR_SET_NAME, name); /* its first 15 bytes */
+}
+
 /* What main has set up, a table at `index`: package.path and cpath, and who we are. */
 static void apply_settings(lua_State *L, worker *w, int index) {
   static const char *const paths[] = {"path", "cpath"};
@@ -195,6 +204,9 @@ static void apply_settings(lua_State *L, worker *w, int index) {
   lua_setfield(L, -2, "id");
   lua_pushinteger(L, getpid());
   lua_setfield(L, -2, "pid");
+  lua_getfield(L, index, "name");
+  take_name(w, lua_tostring(L, -1));
+  lua_setfield(L, -2, "name");
   lua_setfield(L, -2, "worker");
   lua_pop(L, 3);
   pass_on(L, index);
@@ -319,8 +331,7 @@ static void hear_exit(worker *w, const lp_frame *frame) {
 static int write_dump(lua_State *L) {
   const worker *w = lua_touserdata(L, 1);
   lp_dump_push(L);
-  fprintf(stderr, "luapool: worker %u (process %d):\n%s", w->spawn->slot, getpid(),
-          lua_tostring(L, 2));
+  fprintf(stderr, "luapool: %s (process %d):\n%s", w->name, getpid(), lua_tostring(L, 2));
   return 0;
 }
 
@@ -365,7 +376,7 @@ static bool start_more(lp_state *st) {
 
 static void report(lp_state *st, const char *text) {
   worker *w = of(st);
-  fprintf(stderr, "luapool: worker %u: %s\n", w->spawn->slot, text);
+  fprintf(stderr, "luapool: %s: %s\n", w->name, text);
 }
 
 static int open_page(worker *w) {
@@ -429,6 +440,7 @@ static void serve(worker *w) {
 int lp_worker_run(const lp_spawn *spawn, lua_CFunction modules) {
   static worker w; /* one a process; not on the stack, whose depth is Lua's */
   w.spawn = spawn;
+  snprintf(w.name, sizeof w.name, "worker %u", spawn->slot);
   setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
   check(open_worker(&w, modules));
   serve(&w);

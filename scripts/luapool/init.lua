@@ -35,6 +35,7 @@ end
 ---@class luapool.WorkerInfo
 ---@field id integer the slot of the worker, 1 to the number of processes; a replacement keeps it
 ---@field pid integer
+---@field name? string of a `luapool.process`
 
 --- The version of luapool: "0.1.0".
 ---

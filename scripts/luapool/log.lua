@@ -34,13 +34,15 @@ end
 
 local formats = {
   text = function(level, text, worker, name)
-    local who = (worker and " worker " .. worker or "") .. (name and " " .. name or "")
+    local who = worker and (worker.name or "worker " .. worker.id)
+    who = (who and " " .. who or "") .. (name and " " .. name or "")
     return ("%s %s%s: %s\n"):format(os.date "%Y-%m-%d %H:%M:%S", level, who, text)
   end,
   json = function(level, text, worker, name)
     return json.encode({
-      time = os.date "!%Y-%m-%dT%H:%M:%SZ", level = level, worker = worker,
-      task = name and valid(name), message = valid(text),
+      time = os.date "!%Y-%m-%dT%H:%M:%SZ", level = level, worker = worker and worker.id,
+      process = worker and worker.name and valid(worker.name), task = name and valid(name),
+      message = valid(text),
     }, { sort_keys = true }) .. "\n"
   end,
 }
@@ -50,8 +52,8 @@ local function logger(level)
     if LEVELS[level] < LEVELS[settings.log_level or "info"] then return end
     local current = task.current()
     local name = current and current:name()
-    local worker = core.worker and core.worker.id
-    screen.print(formats[settings.log_format or "text"](level, message(fmt, ...), worker, name))
+    local format = formats[settings.log_format or "text"]
+    screen.print(format(level, message(fmt, ...), core.worker, name))
   end
 end
 

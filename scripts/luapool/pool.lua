@@ -126,8 +126,9 @@ end
 --- ```
 ---@param opts? luapool.pool.Options
 ---@return luapool.Pool
-function M.new(opts)
+function M.new(opts, ...)
   opts = check_new(opts)
+  local name = ... -- luapool.process alone gives one: of the only worker
   if luapool.worker then
     usage.raise("pool.new", "a pool cannot be made inside a worker: make it in main, and let the "
       .. "workers return what is to be done next")
@@ -142,6 +143,7 @@ function M.new(opts)
     path = package.path,
     cpath = package.cpath,
     settings = settings.for_worker(),
+    name = name,
     task_timeout = opts.task_timeout,
     memory_limit = options.size(opts.memory_limit or settings.memory_limit),
   }

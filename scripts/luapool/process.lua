@@ -131,7 +131,7 @@ local count = 0
 
 ---@class luapool.process.Options
 ---@field args? table a list of the function's arguments
----@field name? string default "process-1" and so on
+---@field name? string default "process-1" and so on; what `ps` and its log lines call it
 ---@field init? function runs in the process before fn; it may set globals there
 ---@field init_args? table a list of its arguments
 
@@ -179,13 +179,13 @@ function Process:start()
   end
   local opts = self.opts
   local args = opts.args or {}
-  local one = pool.new {
+  local one = pool.new({
     processes = 1,
     concurrency = 1,
     crash_retries = 0,
     init = opts.init,
     init_args = opts.init_args,
-  }
+  }, self.name)
   one.handle:single()
   self.pool = one
   local ok, future = pcall(one.submit, one, self.fn, table.unpack(args, 1, args.n or #args))

@@ -253,6 +253,18 @@ run luapool run --log-level debug --log-format json "$work/script.lua"
 expect_err_lines 5
 expect_err_like '^\{"level":"warn","message":"3 of x",.*"time":"[-0-9]{10}T[:0-9]{8}Z"\}$'
 
+it "begins the lines of a process with its name"
+script_is 'local process = require "luapool.process"' \
+  'local p = process.new(function()' \
+  '  local log, task = require "luapool.log", require "luapool.task"' \
+  '  log.warn "text" task.spawn(error, "alone") task.sleep(0) end, { name = "indexer" })' \
+  'p:start()' 'p:join()'
+run luapool run "$work/script.lua"
+expect_err_like '^[-0-9]+ [:0-9]+ warn indexer: text$'
+expect_err_like '^luapool: indexer: .*alone'
+run luapool run --log-format json "$work/script.lua"
+expect_err_like '"message":"text","process":"indexer",.*"worker":1'
+
 it "tells workers of --log-level and --log-format"
 script_is 'local pool, log = require "luapool.pool", require "luapool.log"' \
   'local p = pool.new { processes = 1 }' 'log.debug "main"' \

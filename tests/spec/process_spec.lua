@@ -327,3 +327,22 @@ describe("process.new", function()
     if held[1] then held[1]:join() end
   end)
 end)
+
+describe("the name of a process", function()
+  it("is in luapool.worker, in ps and in what its messages begin with", function()
+    local p <close> = process.new(function()
+      local comm <close> = io.open "/proc/self/comm"
+      return require("luapool").worker.name, comm:read "l"
+    end, { name = "an indexer of pages" })
+    p:start()
+    assert.are.same({ "an indexer of pages", "an indexer of p" }, { p:join() })
+    local q <close> = process.new(function() return require("luapool").worker.name end)
+    q:start()
+    assert.are.equal(q.name, (q:join()))
+  end)
+
+  it("is nil in a worker of a pool", function()
+    local p <close> = require("luapool.pool").new { processes = 1 }
+    assert.is_nil(p:apply(function() return require("luapool").worker.name end))
+  end)
+end)
