@@ -20,7 +20,7 @@ static int http_client(lua_State *L) {
 
 /* client:close(). Ends all requests that are under way; safe twice. */
 static int client_close(lua_State *L) {
-  lpb_http_client_close(luaL_checkudata(L, 1, LPB_HTTP_CLIENT));
+  lpb_http_client_close(lpb_class_check(L, LPB_HTTP_CLIENT));
   return 0;
 }
 

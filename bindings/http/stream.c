@@ -75,7 +75,7 @@ static const lp_op_class read_class = {
 
 /* stream:read() -> string, or nothing at the end. Waits for the next piece. */
 static int stream_read(lua_State *L) {
-  stream *s = luaL_checkudata(L, 1, STREAM);
+  stream *s = lpb_class_check(L, STREAM);
   lua_settop(L, 1);
   if (!*s) return 0;
   if ((*s)->wait) return lp_usage_raise(L, "Response:read", "another task reads this stream");
@@ -93,7 +93,7 @@ static int stream_read(lua_State *L) {
 
 /* stream:close(). Ends the transfer; safe twice. */
 static int stream_close(lua_State *L) {
-  stream *s = luaL_checkudata(L, 1, STREAM);
+  stream *s = lpb_class_check(L, STREAM);
   lpb_http_transfer *t = *s;
   if (!t) return 0;
   *s = NULL;
