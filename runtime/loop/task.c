@@ -11,8 +11,8 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 
-/* A task that was told of its cancellation may go on for so many slices, to clean up or out of
- * obstinacy. Then it is closed. */
+/* A task that has caught the error of its cancellation may go on for so many slices, to clean
+ * up or out of obstinacy. Then it is closed. */
 enum { MOST_OVERRUNS = 100 };
 
 static const char CLASS[] = "luapool.Task"; /* its address is the metatable's registry key */
@@ -311,8 +311,8 @@ int lp_task_raise_cancelled(lua_State *L) {
 }
 
 bool lp_task_overruns(lp_task *t, bool stuck) {
-  if (!t->cancelled || t->shield) return false;
-  if (!t->told) return !t->unwinding;
+  if (!t->cancelled || t->shield || t->unwinding) return false;
+  if (!t->told) return true;
   if (t->overruns < MOST_OVERRUNS) t->overruns++;
   return stuck && t->overruns == MOST_OVERRUNS;
 }

@@ -83,7 +83,7 @@ struct lp_task {
   bool locals : 1;
   /* No other task has the same table there. */
   bool owns_locals : 1;
-  /* The slices that it has used up since it was told. */
+  /* The slices that it has used up since it has caught that error. */
   unsigned overruns : 7;
 };
 

@@ -18,7 +18,9 @@ local usage = require "luapool.internal.usage"
 ---
 --- Cancelling a task raises kind `cancelled` inside it, at its wait, so `<close>` variables run.
 --- Once cancelled, every later wait raises again, except in `task.shield` and in `<close>`
---- handlers that run because of it. `gather`, `all`, `timeout`, `group` and `map` cancel what they
+--- handlers that run because of it. A task that computes and does not wait gets the error, once,
+--- at the end of its time slice; one that catches it and goes on for a hundred slices more is
+--- closed. `gather`, `all`, `timeout`, `group` and `map` cancel what they
 --- wait for when their caller is cancelled, and return when that has ended; `await`, `wait` and
 --- `as_completed` leave it running.
 ---

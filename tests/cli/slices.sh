@@ -52,6 +52,28 @@ run timeout -s KILL 20 "$LUAPOOL" run --slice 1 "$work/endless.lua"
 expect_status 0
 expect_out awake
 
+it "lets a cancelled task compute in a <close> handler for as long as it wants"
+cat >"$work/cleans.lua" <<'END'
+local task = require "luapool.task"
+local t = task.spawn(function()
+  local _ <close> = setmetatable({}, {
+    __close = function()
+      local start = os.clock()
+      while os.clock() < start + 2 do end
+      print "clean"
+    end,
+  })
+  while true do end
+end)
+task.sleep(0.02)
+t:cancel()
+print(t:result())
+END
+run timeout -s KILL 60 "$LUAPOOL" run --slice 0.1 "$work/cleans.lua"
+expect_status 0
+expect_out_like '^clean$'
+expect_out_like 'cancelled'
+
 it "lets a task that computes go on beside those that are always ready"
 cat >"$work/ready.lua" <<'END'
 local sync, task = require "luapool.sync", require "luapool.task"
