@@ -165,9 +165,11 @@ static pid_t reap(pid_t pid, int *status, int flags) {
   return done;
 }
 
+/* One that has nothing to do need not be awake for that: somebody may have stopped it. */
 void lp_child_close_keeper(lp_keeper *k) {
   if (!k->pid) return;
   close(k->line);
+  kill(k->pid, k->programs ? SIGCONT : SIGKILL);
   reap(k->pid, NULL, 0);
   *k = (lp_keeper){0};
 }
@@ -176,18 +178,20 @@ static int open_keeper(lp_keeper *k) {
   int line[2];
   if (k->pid && reap(k->pid, NULL, WNOHANG) == 0) return 0;
   if (k->pid) close(k->line); /* somebody has killed it */
-  *k = (lp_keeper){0};
+  k->pid = 0;
   int rc = lp_spawn_pair(SOCK_SEQPACKET, line);
   if (rc < 0) return rc;
   pid_t parent = getpid(), pid = fork();
   if (pid == 0) keep(line[1], parent);
   rc = pid < 0 ? -errno : 0;
   close(line[1]);
-  if (rc == 0)
-    *k = (lp_keeper){.pid = pid, .line = line[0]};
-  else
+  if (rc < 0) {
     close(line[0]);
-  return rc;
+    return rc;
+  }
+  k->pid = pid;
+  k->line = line[0];
+  return 0;
 }
 
 /* ---- the program ---- */
@@ -253,6 +257,7 @@ static void forget(const lp_child *c) {
   while (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
   }
   tell(c->keeper, -c->pid); /* before its pid may be another's */
+  c->keeper->programs--;
 }
 
 static int start(lp_child *c, const lp_child_options *o) {
@@ -262,6 +267,7 @@ static int start(lp_child *c, const lp_child_options *o) {
   close(errors[1]);
   if (rc > 0) {
     c->pid = rc;
+    c->keeper->programs++;
     rc = read_error(errors[0]);
   }
   close(errors[0]);

@@ -11,8 +11,9 @@
 #include <sys/types.h>
 
 typedef struct lp_keeper {
-  pid_t pid; /* 0 before the first program is started. */
-  int line;  /* Our end of the socket to it. */
+  pid_t pid;    /* 0 before the first program is started. */
+  int line;     /* Our end of the socket to it. */
+  int programs; /* How many have been started and not waited for. */
 } lp_keeper;
 
 typedef struct lp_child {
