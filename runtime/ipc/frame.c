@@ -26,17 +26,24 @@ int lp_frame_end(lp_buf *out, long start) {
   return 0;
 }
 
-int lp_frame_append(lp_buf *out, uint8_t type, const void *payload, size_t len) {
-  if (len > LP_FRAME_MAX) return LP_ETOO_LARGE;
-  int rc = lp_buf_reserve(out, LP_FRAME_HEAD + len);
+int lp_frame_append_parts(lp_buf *out, uint8_t type, const void *head, size_t head_len,
+                          const void *bytes, size_t len) {
+  size_t both = head_len + len;
+  if (both > LP_FRAME_MAX) return LP_ETOO_LARGE;
+  int rc = lp_buf_reserve(out, LP_FRAME_HEAD + both);
   if (rc < 0) return rc;
-  uint32_t n = (uint32_t)len;
+  uint32_t n = (uint32_t)both;
   char *at = out->data + out->len;
   memcpy(at, &n, sizeof n);
   at[4] = (char)type;
-  if (len) memcpy(at + LP_FRAME_HEAD, payload, len);
-  out->len += LP_FRAME_HEAD + len;
+  if (head_len) memcpy(at + LP_FRAME_HEAD, head, head_len);
+  if (len) memcpy(at + LP_FRAME_HEAD + head_len, bytes, len);
+  out->len += LP_FRAME_HEAD + both;
   return 0;
+}
+
+int lp_frame_append(lp_buf *out, uint8_t type, const void *payload, size_t len) {
+  return lp_frame_append_parts(out, type, NULL, 0, payload, len);
 }
 
 long lp_frame_read(const char *bytes, size_t len, lp_frame *frame) {

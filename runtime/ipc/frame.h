@@ -29,6 +29,10 @@ int lp_frame_end(lp_buf *out, long start);
 /* A whole frame. Returns 0, LP_EMEMORY or LP_ETOO_LARGE; on failure `out` is as before. */
 int lp_frame_append(lp_buf *out, uint8_t type, const void *payload, size_t len);
 
+/* The same; the payload is `head`, then `bytes`. */
+int lp_frame_append_parts(lp_buf *out, uint8_t type, const void *head, size_t head_len,
+                          const void *bytes, size_t len);
+
 /* Reads the first frame of `bytes`. Returns how many bytes it takes, 0 when it is not complete,
  * or LP_ECORRUPT. */
 long lp_frame_read(const char *bytes, size_t len, lp_frame *frame);

@@ -60,6 +60,11 @@ int lp_spawn_page(size_t size) {
   return rc;
 }
 
+void *lp_spawn_map(int page, size_t size) {
+  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, page, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
 int lp_spawn_enter(const lp_spawn *spawn, pid_t parent) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return -errno;
   if (getppid() != parent) return -ESRCH; /* it died before the line above */

@@ -39,6 +39,10 @@ int lp_spawn_pipe(int fds[2]);
  * Returns it, or a negative errno. */
 int lp_spawn_page(size_t size);
 
+/* Maps such a page for reading and writing, in main and in the worker; munmap gives it back.
+ * NULL when there is no room. */
+void *lp_spawn_map(int page, size_t size);
+
 /* In a fresh child of the process `parent`, the forkserver: stdout and stderr in place, the
  * forkserver's blocked signals open again, and death with the parent. The forkserver's own
  * stdin is /dev/null, and it ignores what its workers ignore, so both come by inheritance.

@@ -217,7 +217,7 @@ static void on_frame(lp_channel *c, const lp_frame *frame) {
       [LP_SAY_RETIRE] = heard_retire,       [LP_SAY_ASK] = heard_remote,
       [LP_SAY_WITHDRAW] = heard_remote,     [LP_SAY_HOLD] = heard_remote,
       [LP_SAY_LET_GO] = heard_remote,       [LP_SAY_TOOK] = heard_remote,
-      [LP_SAY_MOVED] = heard_remote,     [LP_SAY_ENDED] = heard_remote,
+      [LP_SAY_MOVED] = heard_remote,        [LP_SAY_ENDED] = heard_remote,
       [LP_SAY_STALLED] = heard_stalled,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
@@ -255,15 +255,10 @@ void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
   if (say(slot, type, payload, len) < 0) lp_slot_kill(slot);
 }
 
-/* One frame of a number and bytes. */
 int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
                       const void *bytes, size_t len) {
   lp_buf *out = lp_channel_out(&slot->channel);
-  if (lp_buf_reserve(out, LP_FRAME_HEAD + head_len + len) < 0) return LP_EMEMORY;
-  long start = lp_frame_begin(out, type);
-  lp_buf_append(out, head, head_len);
-  lp_buf_append(out, bytes, len);
-  return said(slot, lp_frame_end(out, start));
+  return said(slot, lp_frame_append_parts(out, type, head, head_len, bytes, len));
 }
 
 void lp_slot_leave(lp_slot *slot) {
@@ -389,17 +384,12 @@ static int open_handles(lp_slot *slot, ends *e) {
   return 0;
 }
 
-static int open_page(lp_slot *slot, int page) {
-  void *memory = mmap(NULL, sizeof(lp_shared), PROT_READ | PROT_WRITE, MAP_SHARED, page, 0);
-  if (memory == MAP_FAILED) return LP_EMEMORY;
-  slot->shared = memory;
-  return 0;
-}
-
 static int launch(lp_slot *slot, ends *e) {
   const lp_buf *setup = &slot->context->setup;
-  int rc = open_page(slot, e->page);
-  if (rc < 0 || (rc = open_handles(slot, e)) < 0) return rc;
+  slot->shared = lp_spawn_map(e->page, sizeof *slot->shared);
+  if (!slot->shared) return LP_EMEMORY;
+  int rc = open_handles(slot, e);
+  if (rc < 0) return rc;
   if ((rc = say(slot, LP_SAY_SETUP, setup->data, setup->len)) < 0) return rc;
   lp_spawn spawn = {.slot = slot->id,
                     .channel = e->channel[1],

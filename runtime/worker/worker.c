@@ -6,7 +6,6 @@
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -127,12 +126,10 @@ static bool weigh(worker *w) {
 static int say_parts(worker *w, uint8_t type, const void *head, size_t head_len,
                      const void *bytes, size_t len) {
   lp_buf *out = lp_channel_out(&w->channel);
-  check(lp_buf_reserve(out, LP_FRAME_HEAD + head_len + len));
-  long start = lp_frame_begin(out, type);
-  lp_buf_append(out, head, head_len);
-  lp_buf_append(out, bytes, len);
+  int rc = lp_frame_append_parts(out, type, head, head_len, bytes, len);
+  if (rc != LP_ETOO_LARGE) check(rc);
   lp_loop_flush(&w->state, &w->flush);
-  return lp_frame_end(out, start);
+  return rc;
 }
 
 static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
@@ -380,11 +377,9 @@ static void report(lp_state *st, const char *text) {
 }
 
 static int open_page(worker *w) {
-  void *page =
-      mmap(NULL, sizeof(lp_shared), PROT_READ | PROT_WRITE, MAP_SHARED, w->spawn->page, 0);
+  w->asker.shared = lp_spawn_map(w->spawn->page, sizeof(lp_shared));
   close(w->spawn->page);
-  if (page == MAP_FAILED) return LP_EMEMORY;
-  w->asker.shared = page;
+  if (!w->asker.shared) return LP_EMEMORY;
   w->state.on_cpu = &w->asker.shared->on_cpu;
   w->jobs.started = &w->asker.shared->started;
   return 0;

@@ -108,6 +108,7 @@ end
 local first = pool.new { processes = 1 }
 first:terminate()
 first:join()
+process.exec { "true" } -- whatever looks after programs runs from now on
 descriptors() -- the loop and its threads have theirs from now on
 local fds, children = descriptors(), #processes(me, {})
 local start, sent = task.now(), {}
