@@ -26,5 +26,11 @@ end
 for name in pairs(listed) do
   if not found[name] then rows[#rows + 1] = name .. " of runtime/README.md does not exist" end
 end
+-- The steps of the walk are files too.
+for path in tour:gmatch "\n%d+%. `([^`]+)`" do
+  local file = io.open("runtime/" .. path) or io.open(path)
+  if not file then rows[#rows + 1] = path .. " of the walk in runtime/README.md does not exist" end
+  if file then file:close() end
+end
 table.sort(rows)
 tree.finish("the tour names every file of runtime/ and every folder of bindings/", rows)
