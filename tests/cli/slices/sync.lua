@@ -1,6 +1,6 @@
 -- Objects of luapool.sync between tasks that are preempted all the time: each method is one step.
 local sync, task = require "luapool.sync", require "luapool.task"
-local TASKS, TIMES = 4, 100000
+local TASKS, TIMES = 4, 40000
 local counter, map, queue = sync.counter(), sync.map(), sync.queue { order = arg[1] }
 local semaphore, sum = sync.semaphore(1), sync.counter()
 
