@@ -169,6 +169,7 @@ function M.attempt(policy, fn, n, ...)
   if policy.before then policy.before(n) end
   local outcome = table.pack(pcall(fn, ...))
   local ok, value = outcome[1], outcome[2]
+  if not ok then usage.place(value, fn) end
   if not ok and errors.is(value, "cancelled") then error(value, 0) end
   if policy.after then policy.after(n, error_of(outcome)) end
   if not ok then return outcome, policy:retries(value), value end

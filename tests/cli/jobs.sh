@@ -469,3 +469,29 @@ error { code = 5, why = "late" }
 LUA
 expect_status 1
 expect_err_like '^luapool: {code = 5, why = "late"}$'
+
+it "names the function whose last act was a wrong call"
+job <<'LUA'
+local http = require "luapool.http"
+return {
+  items = { "http://127.0.0.1:1/" },
+  fetch = function(url)
+    return http.get(url, { timout = 1 })
+  end,
+  on_error = function(e) print(e) end,
+}
+LUA
+expect_status 3
+expect_out "job.lua:4: in a tail call of the function that begins here: http.get: unknown option \
+'timout' (did you mean 'timeout'?)"
+expect grep -qF '"attempts":1' "$work/job.failed.jsonl"
+job <<'LUA'
+return {
+  items = { 1 },
+  process = function(n) return require("luapool.task").gather(n) end,
+  on_error = function(e) print(e) end,
+}
+LUA
+expect_status 3
+expect_out "job.lua:3: in a tail call of the function that begins here: bad argument #1 to \
+'task.gather' (a list expected, got 1)"

@@ -65,6 +65,24 @@ function M.to_function(fn, where, n)
   return function(...) return fn(...) end
 end
 
+--- Puts the place of `fn` before the message of a misuse that has none: where fn ended with the
+--- call, as in `return http.get(url, opts)`, Lua has forgotten the line. For those who call what the
+--- user has given them.
+---@param e any the error that fn raised
+---@param fn function
+---@return any e
+function M.place(e, fn)
+  if not core.is(e, "usage") or e.message:find "^[^%s:]+:%d+: " or type(fn) ~= "function" then
+    return e
+  end
+  local info = debug.getinfo(fn, "S")
+  if info.what ~= "C" then
+    local text = "%s:%d: in a tail call of the function that begins here: %s"
+    e.message = text:format(info.short_src, info.linedefined, e.message)
+  end
+  return e
+end
+
 --- Raises unless `self` is an object of the class: it is not in `queue.close()`, which was to be
 --- `queue:close()`.
 ---@param self any

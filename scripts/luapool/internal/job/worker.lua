@@ -147,6 +147,7 @@ function Worker:perform(entry)
     local ok
     ok, value = pcall(kind.process, value, entry.item, ctx)
     if not ok then
+      usage.place(value, kind.process)
       if errors.is(value, "cancelled") then error(value, 0) end
       return { failed = true, error = value, attempts = attempts }
     end
