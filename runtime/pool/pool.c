@@ -213,11 +213,13 @@ static void note_death(lp_crew *crew, lp_slot *slot) {
   slot->death.report = NULL;
 }
 
-/* A task is not charged for having been on the CPU of a worker that was stopped. */
+/* A task is not charged for having been on the CPU of a worker that was stopped, nor when all
+ * workers have died with the forkserver. */
 static void on_gone(lp_slot *slot, lp_slot_life life) {
   lp_pool *pool = pool_of(slot);
   lp_crew *crew = &pool->crew;
-  uint64_t guilty = slot->frozen ? 0 : slot->shared->on_cpu;
+  bool innocent = slot->frozen || slot->death.cause == LP_DEATH_ORPHAN;
+  uint64_t guilty = innocent ? 0 : slot->shared->on_cpu;
   lp_remote_lose(slot);
   bool active = lp_crew_remove(crew, slot);
   lp_list *calls = &slot->load.calls;

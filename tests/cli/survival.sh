@@ -141,6 +141,38 @@ expect_out "500	500	0	2	6"
 expect_err ""
 expect_no_family
 
+it "does not charge the task on the CPU for the death of the forkserver"
+cat >"$work/job.lua" <<'END'
+local luapool = require "luapool"
+local p = luapool.pool.new { processes = 1 }
+local begun, go = arg[1] .. "/begun", arg[1] .. "/go"
+local function spin()
+  local stat <close> = io.open "/proc/self/stat"
+  local forkserver = stat:read("a"):match "%) %S (%d+)"
+  local file <close> = io.open(begun, "w")
+  file:write(forkserver)
+  file:close()
+  while not io.open(go) do end
+  return require("luapool.task").current().attempt
+end
+local spinning = p:submit(spin)
+for _ = 1, 3 do
+  local forkserver = ""
+  while forkserver == "" do
+    luapool.task.sleep(0.01)
+    local file <close> = io.open(begun)
+    forkserver = file and file:read "a" or ""
+  end
+  os.remove(begun)
+  os.execute("kill -9 " .. forkserver)
+end
+io.open(go, "w"):close()
+print(spinning:await(), p:stats().failed)
+END
+run timeout 60 "$LUAPOOL" run "$work/job.lua" "$work"
+expect_status 0
+expect_out "4	0"
+
 it "takes 999 of 1,000 tasks through a SIGSEGV of one in a C module, and reports that one"
 cat >"$work/job.lua" <<'END'
 package.cpath = arg[1] .. "/?.so;" .. package.cpath
