@@ -261,7 +261,7 @@ end)
 
 -- luapool's own scripts have globals of their own.
 local function globals_of(f)
-  local i, name, value = 0, nil, nil
+  local i, name, value = 0
   repeat
     i = i + 1
     name, value = debug.getupvalue(f, i)

@@ -66,15 +66,14 @@ function M.to_function(fn, where, n)
 end
 
 --- Puts the place of `fn` before the message of a misuse that has none: where fn ended with the
---- call, as in `return http.get(url, opts)`, Lua has forgotten the line. For those who call what the
---- user has given them.
+--- call, as in `return http.get(url, opts)`, Lua has forgotten the line. For those who call what
+--- the user has given them.
 ---@param e any the error that fn raised
 ---@param fn function
 ---@return any e
 function M.place(e, fn)
-  if not core.is(e, "usage") or e.message:find "^[^%s:]+:%d+: " or type(fn) ~= "function" then
-    return e
-  end
+  local unplaced = core.is(e, "usage") and not e.message:find "^[^%s:]+:%d+: "
+  if not unplaced or type(fn) ~= "function" then return e end
   local info = debug.getinfo(fn, "S")
   if info.what ~= "C" then
     local text = "%s:%d: in a tail call of the function that begins here: %s"
