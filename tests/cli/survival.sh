@@ -155,17 +155,21 @@ local function spin()
   while not io.open(go) do end
   return require("luapool.task").current().attempt
 end
-local spinning = p:submit(spin)
-for _ = 1, 3 do
-  local forkserver = ""
-  while forkserver == "" do
+local function await_begun()
+  while true do
     luapool.task.sleep(0.01)
     local file <close> = io.open(begun)
-    forkserver = file and file:read "a" or ""
+    local forkserver = file and file:read "a" or ""
+    if forkserver ~= "" then return forkserver end
   end
+end
+local spinning = p:submit(spin)
+for _ = 1, 3 do
+  local forkserver = await_begun()
   os.remove(begun)
   os.execute("kill -9 " .. forkserver)
 end
+await_begun()
 io.open(go, "w"):close()
 print(spinning:await(), p:stats().failed)
 END
