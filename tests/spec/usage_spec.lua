@@ -11,6 +11,7 @@ local books = require "book"
 local cli = require "cli.options"
 local errors = require "luapool.error"
 local fs = require "luapool.fs"
+local job_spec = require "luapool.internal.job.spec"
 local luapool = require "luapool"
 local options = require "luapool.internal.options"
 local samples = require "tests.support.samples"
@@ -240,6 +241,20 @@ describe("the options of", function()
       assert.is_true(errors.is(e, "usage"))
       assert.matches(HERE .. ".*unknown option '" .. meant .. "_' %(did you mean '", e)
     end)
+  end
+end)
+
+it("the fields of a job take numbers within bounds, and tell of all other values", function()
+  local folder <close> = fs.tempdir()
+  local all = values(folder)
+  local list = table.move(edges, 1, #edges, all.n + 1, all)
+  for field in pairs(job_spec.fields) do
+    for i = 1, all.n + #edges do
+      local job = { items = {}, process = print }
+      job[field] = list[i]
+      local spec, problem = job_spec.check(job)
+      assert.is_true(spec ~= nil or problem:find(field, 1, true) ~= nil, problem)
+    end
   end
 end)
 

@@ -162,6 +162,9 @@ local fields = {
   crash_retries = "count0",
 }
 
+--- What each field may be. Tests walk over them.
+M.fields = fields
+
 -- The class of what `problem` raises, so that M.check can tell it from other errors.
 local Problem = { __name = "luapool.job.problem" }
 
