@@ -117,8 +117,9 @@ end
 local Run = {}
 Run.__index = Run
 
--- Ends the process without waiting for anything more.
+-- Ends the process without waiting for anything more. No bar is left on the terminal.
 local function exit_now(status)
+  require("luapool.term.core").hold()
   io.stdout:flush()
   core.exit(status)
 end

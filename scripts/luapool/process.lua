@@ -86,7 +86,7 @@ end
 
 --- Runs a program to its end and returns what it has written. The program is found along $PATH; no
 --- shell is involved. A status other than 0 is no error. When the task is cancelled the program is
---- killed.
+--- killed, with all that it has started; so it is when this process dies, also by `kill -9`.
 ---
 --- ```lua
 --- local result = process.exec { "sh", "-c", "echo $WORD; pwd; exit 3", cwd = "/",

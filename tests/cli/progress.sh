@@ -236,6 +236,18 @@ expect_screen_like '^last$'
 expect_screen_unlike 'forgotten'
 close_screen
 
+it "wipes the bars when it is interrupted twice"
+script_is "$prelude" 'local b = progress.bar { total = 10, desc = "shown" }' \
+  'pcall(task.sleep, 100) print "cancelled" while true do pcall(task.sleep, 0.02) end'
+open_screen "'$LUAPOOL' run '$work/script.lua'"
+expect_screen_like '^shown: '
+tmux -S "$work/tmux" send-keys C-c
+expect_screen_like '^cancelled$'
+tmux -S "$work/tmux" send-keys C-c
+expect_screen_like '^ended$'
+expect_screen_unlike 'shown'
+close_screen
+
 it "logs by level and format"
 script_is 'local log, task = require "luapool.log", require "luapool.task"' \
   'log.debug "hidden"' 'log.info("100%")' 'log.warn("%d of %s", 3, "x")' 'log.error("%d", "no number")' \
