@@ -15,11 +15,15 @@
  * Beside the second and the third step each worker is asked to leave. It cancels its calls,
  * closes those that do not wait after LAST, and is killed after WORKER.
  *
+ * Fourth, workers that are left are killed, and the process that forks them waits until they
+ * are dead, for REAP at most: one that hangs in the kernel is left behind.
+ *
  * So the worst case, in which tasks cling to life in each step, is 20 s for a job and 10 s for
- * a script. A main that is stuck in a C function takes no step: --timeout ends its process
- * STUCK later, the second signal at once. A worker whose call is stuck so is killed STUCK after
- * the call's task_timeout. Layer: base.
- */
+ * a script, and 2 s more with a worker that cannot die. A main that is stuck in a C function
+ * takes no step: --timeout ends its process STUCK later, the second signal at once. A worker
+ * whose call is stuck so is killed STUCK after the call's task_timeout. A worker that stays
+ * stopped by a signal, or that has hung up and does not end, is killed FROZEN later, after a
+ * second look for AGAIN: main may have been stopped as well. Layer: base. */
 #ifndef LP_BASE_GRACE_H
 #define LP_BASE_GRACE_H
 
@@ -31,6 +35,9 @@ enum {
   LP_GRACE_TASK = 5000,   /* a cancelled call of a worker that does not wait may go on */
   LP_GRACE_LAST = 500,    /* the same when the worker is to leave */
   LP_GRACE_STUCK = 1000,  /* a C function may come back after the time was up */
+  LP_GRACE_FROZEN = 2000, /* a worker may be stopped, or take to end when it has hung up */
+  LP_GRACE_AGAIN = 200,   /* and so long once more, until it is killed */
+  LP_GRACE_REAP = 2000,   /* killed workers may take to die */
 };
 
 /* Seconds of one of them. */

@@ -20,11 +20,8 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
+#include "runtime/base/grace.h"
 #include "runtime/base/list.h"
-
-/* How long we wait for killed workers: one that hangs in the kernel must not hold up main's
- * end. */
-enum { PATIENCE_MS = 2000 };
 
 typedef struct child {
   lp_list link;
@@ -157,7 +154,7 @@ static void wait_event(forkloop *l, int control, int ms) {
 /* KILL, because a stopped worker or one in an endless loop minds nothing else. */
 static void finish(forkloop *l) {
   lp_list_each (it, &l->children) kill(lp_list_of(it, child, link)->pid, SIGKILL);
-  int64_t left, deadline = lp_clock_ms() + PATIENCE_MS;
+  int64_t left, deadline = lp_clock_ms() + LP_GRACE_REAP;
   for (reap(l); !lp_list_empty(&l->children) && (left = deadline - lp_clock_ms()) > 0; reap(l))
     wait_event(l, -1, (int)left);
 }

@@ -11,15 +11,13 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/base/grace.h"
 #include "runtime/ipc/forkserver.h"
 #include "runtime/ipc/spawn.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pool/fleet.h"
 #include "runtime/pool/object.h"
 #include "runtime/pool/protocol.h"
-
-static const double PATIENCE = 2; /* seconds with one that is stopped, or does not end, */
-static const double SECOND_LOOK = 0.2;
 
 /* ---- the end ---- */
 
@@ -112,7 +110,8 @@ void lp_slot_kill(lp_slot *slot) {
 }
 
 /* Kills it after a while; without memory for the timer at once. */
-static void kill_after(lp_slot *slot, double seconds) {
+static void kill_after(lp_slot *slot, int milliseconds) {
+  double seconds = lp_grace_seconds(milliseconds);
   if (lp_loop_after(slot->fleet->st, &slot->deadline, seconds) < 0) lp_slot_kill(slot);
 }
 
@@ -124,7 +123,7 @@ static void on_deadline(lp_timer *t) {
   if (sure)
     lp_slot_kill(slot);
   else
-    kill_after(slot, SECOND_LOOK);
+    kill_after(slot, LP_GRACE_AGAIN);
 }
 
 /* One that leaves hangs up first, and then has a moment to close what it has. One that sends
@@ -134,7 +133,7 @@ static void on_ended(lp_channel *c, int status) {
   slot->hung_up = true;
   if (status < 0 && slot->blame == LP_DEATH_PLAIN) slot->blame = LP_DEATH_GARBAGE;
   if (status < 0 && !slot->exited) lp_slot_kill(slot);
-  if (!slot->exited && !slot->deadline.place) kill_after(slot, PATIENCE);
+  if (!slot->exited && !slot->deadline.place) kill_after(slot, LP_GRACE_FROZEN);
   check_gone(slot);
 }
 
@@ -145,7 +144,7 @@ static void on_frozen(lp_fleet_worker *w, bool frozen) {
   slot->frozen = frozen;
   slot->doubted = false;
   if (frozen)
-    kill_after(slot, PATIENCE);
+    kill_after(slot, LP_GRACE_FROZEN);
   else if (!slot->hung_up)
     lp_timer_stop(&st->timers, &slot->deadline);
 }
