@@ -106,6 +106,18 @@ static void hear(int line, programs *p) {
   p->over = n >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#endif
+
+/* A sanitizer keeps its own memory, without which no line of ours can run, in such places. */
+#ifdef SANITIZED
+static void drop_memory(void) {}
+#else
 /* Gives back the memory that the fork has left to it: the process that goes on would have to
  * copy what it writes to. What is small may be needed here (the data of libraries). */
 static void drop_memory(void) {
@@ -128,6 +140,7 @@ static void drop_memory(void) {
     madvise(dropped[i][0], (size_t)((char *)dropped[i][1] - (char *)dropped[i][0]),
             MADV_DONTNEED);
 }
+#endif
 
 /* All signals are blocked. Nothing that we had open stays so here. */
 _Noreturn static void keep(int line, pid_t parent) {
