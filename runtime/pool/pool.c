@@ -1,5 +1,5 @@
-/* pool/pool.c: the life of a pool, of its workers and of its calls. Where a call goes stands in
- * dispatch.c. Layer: pool. Process: main. */
+/* pool/pool.c: the life of a pool, what its slots report, and what becomes of the calls of a
+ * worker that dies. Where a call goes stands in dispatch.c. Layer: pool. Process: main. */
 #include "runtime/pool/pool.h"
 
 #include <string.h>

@@ -86,7 +86,7 @@ void lp_pool_kill(lp_pool *pool);
 void lp_pool_enter(lp_pool *pool);
 void lp_pool_leave(lp_pool *pool);
 
-/* One holder less. */
+/* One holder less. With the last one the memory goes back. */
 void lp_pool_release(lp_pool *pool);
 
 /* Lets the pool keep the loop alive when it must, and only then. */
