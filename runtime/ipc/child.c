@@ -98,12 +98,35 @@ static void note(programs *p, pid_t told) {
     }
 }
 
-/* Reads all that has been told. */
-static void hear(int line, programs *p) {
-  pid_t told;
+/* Receives one message and asks the kernel who has sent it. Returns its length, 0 at the end,
+ * or -1 with errno. */
+static ssize_t receive(int line, pid_t *told, pid_t *sender) {
+  union {
+    char bytes[CMSG_SPACE(sizeof(struct ucred))];
+    struct cmsghdr align;
+  } control;
+  struct iovec iov = {told, sizeof *told};
+  struct msghdr msg = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control};
+  ssize_t n = recvmsg(line, &msg, MSG_DONTWAIT | MSG_TRUNC);
+  struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+  struct ucred from = {0};
+  if (c && c->cmsg_type == SCM_CREDENTIALS) memcpy(&from, CMSG_DATA(c), sizeof from);
+  *sender = from.pid;
+  return n;
+}
+
+/* Reads all that has been told. A program tells its own pid, and only we tell an end: whatever
+ * else a script has written to our descriptors names nobody who is to be killed. */
+static void hear(int line, pid_t parent, programs *p) {
+  pid_t told, sender;
   ssize_t n;
-  while ((n = recv(line, &told, sizeof told, MSG_DONTWAIT)) == sizeof told) note(p, told);
-  p->over = n >= 0 || (errno != EAGAIN && errno != EINTR);
+  while ((n = receive(line, &told, &sender)) > 0)
+    if (n == sizeof told && sender == (told > 0 ? told : parent) && told != parent)
+      note(p, told);
+  p->over = n == 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 #if defined(__has_feature)
@@ -160,7 +183,7 @@ _Noreturn static void keep(int line, pid_t parent) {
     if (poll(fds, 2, getppid() == parent ? -1 : 0) > 0 && fds[1].revents)
       fds[1].fd = -1; /* the signal need not be that of our death */
     orphaned = getppid() != parent;
-    hear(line, &p);
+    hear(line, parent, &p);
   }
   for (int i = 0; i < p.n; i++) kill_tree(p.pids[i]);
   _exit(0);
@@ -192,8 +215,9 @@ static int open_keeper(lp_keeper *k) {
   if (k->pid && reap(k->pid, NULL, WNOHANG) == 0) return 0;
   if (k->pid) close(k->line); /* somebody has killed it */
   k->pid = 0;
-  int rc = lp_spawn_pair(SOCK_SEQPACKET, line);
+  int on = 1, rc = lp_spawn_pair(SOCK_SEQPACKET, line);
   if (rc < 0) return rc;
+  setsockopt(line[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
   pid_t parent = getpid(), pid = fork();
   if (pid == 0) keep(line[1], parent);
   rc = pid < 0 ? -errno : 0;
