@@ -147,3 +147,27 @@ bad argument #2 to 'io.popen' (invalid mode)
 true	nil	exit	127
 a
 b"
+
+it "kills nobody whose pid a script writes to all its sockets"
+cat >"$work/script.lua" <<'END'
+local core = require "luapool.core"
+os.execute "true" -- the keeper is there
+local list = io.popen(("for f in /proc/%d/fd/*; do echo ${f##*/} $(readlink $f); done"):format(core.pid()))
+for fd in list:read("a"):gmatch "(%d+) socket:" do
+  core.write(tonumber(fd), string.pack("<i4", tonumber(arg[1])))
+end
+local me = core.pid()
+for pid in io.open(("/proc/%d/task/%d/children"):format(me, me)):read("a"):gmatch "%d+" do
+  if io.open(("/proc/%s/comm"):format(pid)):read "l" == "luapool-keeper" then print(pid) end
+end
+io.stdout:flush()
+os.execute("kill -9 " .. me)
+END
+sleep 60 &
+victim=$!
+run luapool run "$work/script.lua" "$victim"
+expect_status 137
+cp "$work/out" "$work/pids.keeper"
+expect_gone # it has done all that it had to do
+expect test "$(cut -d' ' -f3 "/proc/$victim/stat")" = S
+kill "$victim"
