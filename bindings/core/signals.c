@@ -45,7 +45,7 @@ static void watch_closed(uv_handle_t *handle) {
  * libuv's handler is called through this one: who asks again while a signal is still unheard
  * ends the process. Two that come as one, to the process and to its group, count once. The
  * forkserver sees to the workers. */
-static void (*pass_on)(int signum); /* NULL once nobody watches any more */
+static void (*pass_on)(int signum); /* SIG_DFL, which is NULL, once nobody watches any more */
 static volatile int64_t unheard;    /* when the first signal came that is unheard, or 0 */
 
 enum { AS_ONE = 200 }; /* milliseconds */
@@ -66,6 +66,7 @@ static void watch_over(int signum) {
   if (signum == SIGUSR2 || sigaction(signum, NULL, &action) < 0) return;
   if (action.sa_handler != on_raw_signal) pass_on = action.sa_handler;
   action.sa_handler = on_raw_signal;
+  action.sa_flags |= SA_RESTART;
   sigaction(signum, &action, NULL);
 }
 
@@ -148,7 +149,7 @@ static void stop_watching(uv_signal_t *handle, int signum) {
   if (signum == SIGUSR2)
     signal(signum, SIG_IGN);
   else
-    signal(signum, on_raw_signal);
+    watch_over(signum);
 }
 
 /* watch:close(). Nobody hears signals any more. */
@@ -156,7 +157,6 @@ static int signals_close(lua_State *L) {
   watch **box = lpb_class_check(L, CLASS), *w = *box;
   *box = NULL;
   if (!w) return 0;
-  pass_on = NULL;
   for (int i = 0; i < SIGNALS; i++)
     if (w->handles[i].data) stop_watching(&w->handles[i], signals[i].number);
   if (w->waiting) lp_op_finish(w->waiting, LP_ECLOSED);

@@ -269,6 +269,9 @@ static void become(const lp_child_options *o, const lp_keeper *k, pid_t parent) 
     execvp(o->args[0], o->args);
 }
 
+/* NOLINTBEGIN(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork): signals are
+ * blocked, and the child writes to nothing of ours. */
+
 /* One with an environment of its own is looked for along its own $PATH, so it needs a memory of
  * its own. Returns a pid or a negative errno. */
 static pid_t fork_program(const lp_keeper *k, const lp_child_options *o, const int errors[2]) {
@@ -279,6 +282,8 @@ static pid_t fork_program(const lp_keeper *k, const lp_child_options *o, const i
   ssize_t n = write(errors[1], &error, sizeof error);
   _exit(n == sizeof error ? 127 : 126);
 }
+
+/* NOLINTEND(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
 
 /* ---- starting and ending ---- */
 
