@@ -143,7 +143,7 @@ static void drop_memory(void) {}
 #else
 /* Gives back the memory that the fork has left to it: the process that goes on would have to
  * copy what it writes to. What is small may be needed here (the data of libraries). */
-__attribute__((unused)) static void drop_memory(void) {
+static void drop_memory(void) {
   enum { SMALL = 1 << 20 };
   unsigned long from, to;
   char access[8], name[128], line[256];
@@ -175,9 +175,7 @@ _Noreturn static void keep(int line, pid_t parent) {
   close_range((unsigned)line + 1, ~0U, 0);
   prctl(PR_SET_NAME, "luapool-keeper");
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they need all of it */
   drop_memory();
-#endif
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);
   struct pollfd fds[] = {{line, POLLIN, 0}, {signalfd(-1, &term, SFD_CLOEXEC), POLLIN, 0}};
