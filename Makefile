@@ -38,9 +38,13 @@ storm: build
 alarms: build
 	@tests/support/false_alarms build/$(PRESET)/luapool 500
 
-# All tests with: buffers of a few bytes; a collection at every await; the thread sanitizer.
-tiny gcstress tsan: %: build-%
+# All tests with: buffers of a few bytes; a collection at every await.
+tiny gcstress: %: build-%
 	@tests/run build/$@ $(ONLY)
+
+# The unit tests under the thread sanitizer, which keeps signals back: no script is sliced there.
+tsan: build-tsan
+	@tests/run build/tsan $(or $(ONLY),tests/unit)
 
 fuzz: build-fuzz
 	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
