@@ -140,6 +140,8 @@ end
 
 -- Gives the bar its total as soon as the size of the input is known. Added items change it.
 local function show_total(self)
+  if not self.source.resized then return end
+  self.source.resized = false
   local total = 0
   for name, kind in pairs(self.spec.kinds) do
     local known = kind.counted and self.source:known(name) or not kind.counted and 0

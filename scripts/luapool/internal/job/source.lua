@@ -17,7 +17,7 @@ local AHEAD = 64
 
 -- An iterator may block the process, as one of io.popen does. So each item is handed out before the
 -- next one is pulled, until QUICK_ITEMS items in a row have come without a pause of PAUSE seconds.
-local QUICK_ITEMS, PAUSE = 1000, 0.001
+local QUICK_ITEMS, PAUSE = 20, 0.001
 
 ---@class luapool.job.entry: an item under way
 ---@field item any
@@ -39,6 +39,7 @@ local QUICK_ITEMS, PAUSE = 1000, 0.001
 ---@field seen table|nil for each kind the set of keys that were seen, where items are dropped
 ---@field ended boolean|nil the iterator has ended
 ---@field stopped boolean|nil nothing more is given out
+---@field resized boolean what known() returns may have changed; who has asked it sets it to false
 ---@field news luapool.Promise|nil next() waits for it
 ---@field space luapool.Promise|nil the puller waits for it
 local Source = { __name = "luapool.job.source" }
@@ -99,7 +100,10 @@ end
 local function admit(self, kind, item)
   if self.seen then
     local key, seen = key_of(self, item), self.seen[kind]
-    if seen[key] then return false end
+    if seen[key] then
+      self.resized = true
+      return false
+    end
     seen[key] = true
   end
   self.totals[kind] = self.totals[kind] + 1
@@ -109,7 +113,7 @@ end
 -- The puller's task: reads the iterator, which may wait, until it ends.
 local function pull(self, iterator)
   local _ <close> = setmetatable({}, { __close = function()
-    self.ended = true
+    self.ended, self.resized = true, true
     ring(self, "news")
   end })
   local quick = 0
@@ -184,6 +188,7 @@ function Source:add(item, kind)
   end
   if item == nil then usage.expected("ctx:add", 1, "an item", item) end
   if not admit(self, kind, item) then return false end
+  self.resized = true
   push(self.added, { item = item, kind = kind })
   ring(self, "news")
   return true
@@ -211,7 +216,7 @@ end
 --- From now on next() returns nil. What is left of a list is counted, so that the summary shows it
 --- as cancelled.
 function Source:stop()
-  self.stopped = true
+  self.stopped, self.resized = true, true
   if self.list and not self.seen then
     self.totals[self.start] = self.totals[self.start] + #self.list - self.at
     self.at = #self.list
@@ -289,6 +294,7 @@ function M.open(spec, ctx)
     seen = spec.once and seen or nil,
     totals = totals,
     in_flight = 0,
+    resized = true,
     at = 0,
     ahead = queue(),
     added = queue(),
