@@ -110,7 +110,7 @@ static void test_two_runtimes(void **state) {
 /* Ends only where a task that never waits is preempted. */
 static void run_beside_an_endless_task(luapool *rt) {
   assert_int_equal(load(rt, "local task = require 'luapool.task'\n"
-                            "local t = task.spawn(function() while true do os.time() end end)\n"
+                            "local t = task.spawn(function() while true do end end)\n"
                             "task.sleep(0.01) t:cancel() t:result() return 1"),
                    0);
   assert_int_equal(luapool_run(rt), 0);
