@@ -2,6 +2,6 @@
 . tests/support/cli.sh
 
 it "goes on through deaths, stops, retirements, long items and idle workers"
-run tests/support/false_alarms "$LUAPOOL" 10 11
+run tests/support/false_alarms "$LUAPOOL" 10 21
 expect_status 0
 expect_out "0 of 10 runs failed"

@@ -23,7 +23,7 @@ local plan = {}
 for i = 1, ITEMS do
   plan[i] = {
     before = draw { 0, 0.3, 1.3 },
-    computes = chance(30) and 1.2 or 0,
+    computes = i == 1 and chance(40) and 1.2 or 0, -- a busy machine must get through it
     ends = draw(ENDS),
     stuck = TIMEOUT and chance(30),
     heavy = RETIRE_ABOVE and chance(50),
