@@ -24,7 +24,15 @@
 
 enum { AT_ONCE = 64 }; /* jobs that are given back in a message */
 
+typedef enum {
+  STARTING, /* not set up: no job may start */
+  SERVING,
+  LEAVING, /* told to exit, or it could not be set up: what runs ends */
+  STOPPED, /* nothing is left to do */
+} life;
+
 typedef struct worker {
+  life life;
   lp_state state;
   lp_channel channel;
   lp_flush flush;
@@ -37,11 +45,8 @@ typedef struct worker {
   uint64_t weighed;    /* when the memory was looked at last, milliseconds of the loop */
   bool worked;         /* it has started a job */
   bool heavy;          /* main has been told that it is above its limit */
-  bool ready;          /* set up: jobs may start */
   uint64_t heard;      /* frames of main */
   bool probed;         /* main wants to know when nothing but it can wake a task */
-  bool leaving;        /* told to exit, or broken */
-  bool stopped;        /* nothing is left to do */
 } worker;
 
 static worker *of(lp_state *st) {
@@ -69,9 +74,14 @@ static void say(worker *w, uint8_t type, const void *bytes, size_t len) {
 }
 
 static void check_stopped(worker *w) {
-  if (!w->leaving || !lp_list_empty(&w->jobs.running)) return;
-  w->stopped = true;
+  if (w->life < LEAVING || !lp_list_empty(&w->jobs.running)) return;
+  w->life = STOPPED;
   uv_stop(w->state.loop);
+}
+
+static void leave(worker *w) {
+  if (w->life < LEAVING) w->life = LEAVING;
+  check_stopped(w);
 }
 
 /* Resident bytes of this process. */
@@ -240,7 +250,7 @@ static void set_up(lp_task *t, lua_State *co, int nres) {
   worker *w = lp_task_owner(t, set_up);
   (void)nres;
   if (t->status == LP_TASK_DONE) {
-    w->ready = true;
+    if (w->life == STARTING) w->life = SERVING;
     say(w, LP_SAY_READY, NULL, 0);
     lp_channel_flush(&w->channel);
     return;
@@ -249,8 +259,7 @@ static void set_up(lp_task *t, lua_State *co, int nres) {
   lua_pushnil(co);
   say(w, LP_SAY_BROKEN, w->jobs.scratch.data, w->jobs.scratch.len);
   t->awaited = true;
-  w->leaving = true;
-  check_stopped(w);
+  leave(w);
 }
 
 static int spawn_setup(lua_State *L) {
@@ -287,7 +296,7 @@ static void hear_drop(worker *w, const lp_frame *frame) {
 }
 
 static void hear_task(worker *w, const lp_frame *frame) {
-  if (!w->leaving) check(lp_job_add(&w->jobs, frame));
+  if (w->life < LEAVING) check(lp_job_add(&w->jobs, frame));
 }
 
 static void hear_cancel(worker *w, const lp_frame *frame) {
@@ -319,9 +328,8 @@ static void hear_ahead(worker *w, const lp_frame *frame) {
 
 static void hear_exit(worker *w, const lp_frame *frame) {
   (void)frame;
-  w->leaving = true;
   lp_job_cancel_all(&w->jobs);
-  check_stopped(w);
+  leave(w);
 }
 
 /* Stack: the worker. */
@@ -363,7 +371,7 @@ static void on_main_gone(lp_channel *c, int status) {
 
 static bool start_more(lp_state *st) {
   worker *w = of(st);
-  bool started = w->ready && weigh(w) && lp_job_start(&w->jobs);
+  bool started = w->life == SERVING && weigh(w) && lp_job_start(&w->jobs);
   w->worked = w->worked || started;
   if (!started) check_stopped(w);
   return started;
@@ -414,8 +422,8 @@ static void close_worker(worker *w) {
 
 /* The channel alone does not keep the loop alive: then all tasks wait for main. */
 static void tell_stalled(worker *w) {
-  bool startable = w->ready && !lp_list_empty(&w->jobs.waiting);
-  if (!w->probed || startable || w->leaving) return;
+  bool startable = w->life == SERVING && !lp_list_empty(&w->jobs.waiting);
+  if (!w->probed || startable || w->life >= LEAVING) return;
   w->probed = false;
   say(w, LP_SAY_STALLED, &w->heard, sizeof w->heard);
 }
@@ -423,11 +431,11 @@ static void tell_stalled(worker *w) {
 static void serve(worker *w) {
   uv_loop_t *loop = w->state.loop;
   lp_channel_ref(&w->channel, false);
-  while (!w->stopped) {
+  while (w->life != STOPPED) {
     if (uv_run(loop, UV_RUN_DEFAULT)) continue;
     tell_stalled(w);
     lp_channel_ref(&w->channel, true);
-    if (!w->stopped) uv_run(loop, UV_RUN_ONCE);
+    if (w->life != STOPPED) uv_run(loop, UV_RUN_ONCE);
     lp_channel_ref(&w->channel, false);
   }
 }
