@@ -15,7 +15,7 @@ Pages.__index = Pages
 function Pages:add(form, name, summary, text, ...)
   local keys, seen = {}, {}
   for _, word in ipairs { ... } do
-    local key = word:lower():gsub(":", "."):gsub("^luapool%.(.)", "%1")
+    local key = word:lower():gsub(":", "."):gsub("^luapool%.(.)", "%1"):gsub("^the ", "")
     if not seen[key] then table.insert(keys, key) end
     seen[key] = true
   end
@@ -57,7 +57,7 @@ end
 local function add_module(pages, book, name)
   local module = book.modules[name]
   local text = render.module(module) .. contents(render.contents(module))
-  pages:add("module", markdown.title(name), module.summary, text, name)
+  pages:add("module", markdown.title(name), module.summary, text, name, markdown.title(name))
   for _, item in ipairs(module.items) do
     pages:add("function", item.name, item.summary, render.item(book, item), item.name, item.short)
   end

@@ -82,9 +82,17 @@ end
 
 -- ---- finding it ----
 
--- "luapool.Task:await()" is sought as "task.await".
+-- "luapool.Task:await()" is sought as "task.await", "luapool run" as "run".
 local function key_of(name)
   return name:lower():gsub("%(%)$", ""):gsub(":", "."):gsub("^luapool[. ](.)", "%1")
+    :gsub("^the ", "")
+end
+
+-- The page whose name is written out in full: "luapool.Job" is no other spelling of "job".
+local function exactly(pages, name)
+  for _, page in ipairs(pages) do
+    if page.name == name then return page end
+  end
 end
 
 -- All pages by their keys. One whose own name it is comes before those that share the word; a word
@@ -136,10 +144,11 @@ local function list(pages)
 end
 
 function M.run(_, positional)
-  local name = positional[1]
-  if positional[2] then cli.wrong("one NAME at most, got '%s' too", positional[2]) end
   local pages = require "cli.doc_pages"
-  if not name then return list(pages) end
+  if not positional[1] then return list(pages) end
+  local name = table.concat(positional, " ") -- a command's page has two words
+  local exact = exactly(pages, name)
+  if exact then return show(exact) end
   local own, by_key = index(pages)
   local key = key_of(name)
   local found = by_key[key]

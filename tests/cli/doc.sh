@@ -44,9 +44,20 @@ run luapool doc task.gathr
 expect_status 2
 expect_out ""
 expect_err "luapool doc: nothing is called 'task.gathr' (did you mean 'task.gather'?); luapool doc lists all"
-run luapool doc a b
+run luapool doc pool mpa
 expect_status 2
-expect_err "luapool doc: one NAME at most, got 'b' too"
+expect_err "luapool doc: nothing is called 'pool mpa' (did you mean 'pool.map'?); luapool doc lists all"
+
+it "finds each page by the name that the list and the pages give it"
+run luapool doc luapool run
+expect_status 0
+expect_out_like '^    luapool run FILE'
+run luapool doc luapool.Job
+expect_out_like '^- `items` '
+for name in "Job files" "command line" "the command line"; do
+  run luapool doc "$name"
+  expect_status 0
+done
 
 it "lists everything"
 run luapool doc
