@@ -82,7 +82,7 @@ local READ_TAGGED = {
 }
 
 local function fail(where, message, fields)
-  error(lp_error.new("yaml", where .. ": " .. message, fields), 0)
+  lp_error.raise("yaml", where .. ": " .. message, fields)
 end
 
 local function place_in(text, at)

@@ -9,7 +9,7 @@ local M = {}
 
 local function fail(p, what)
   local message = ("CSS '%s': %s at column %d"):format(p.text, what, p.at)
-  error(lp_error.new("query", message, { column = p.at }), 0)
+  lp_error.raise("query", message, { column = p.at })
 end
 
 local function unexpected(p)
