@@ -82,8 +82,12 @@ function M.run(_, positional)
   local name = positional[1] or cli.wrong("which NAME? luapool new NAME")
   if positional[2] then cli.wrong("one NAME at a time, got '%s' too", positional[2]) end
   local path = name:gsub("%.lua$", "") .. ".lua"
+  local base = path:match "([^/]*)%.lua$"
+  if base:find "^%.*$" or base:find '[%c"\\]' then
+    cli.wrong("'%s' cannot be the name of a job", name)
+  end
   if exists(path) then cli.wrong("%s exists already", path) end
-  write(path, (template:gsub("@NAME@", (path:match("([^/]*)%.lua$")))))
+  write(path, (template:gsub("@NAME@", (base:gsub("%%", "%%%%")))))
   write_settings((path:match("^(.*/)") or "") .. ".luarc.json")
   print(("Wrote %s. Now: luapool run %s"):format(path, path))
   return 0

@@ -15,17 +15,20 @@ local M = {
   usage = "run FILE [options] [-- ARGS...]",
   summary = "run a job file or a script",
   about = "Runs a job file over worker processes, or a script. ARGS are `...` and `arg` of a\n"
-    .. "script and ctx.args of a job.",
+    .. "script and ctx.args of a job.\n\n"
+    .. "Exit status: 0 all went well, 1 an error, 2 wrong usage or an unreadable file, 3 some\n"
+    .. "items failed, 4 --timeout passed, 130 interrupted, 143 terminated.",
   options = {
     { "p", "processes", "N", "processes", "worker processes (default: usable cores)" },
     { "c", "concurrency", "N", "concurrency", "tasks at once in each process (default: 100)" },
-    { "m", "mode", "MODE", { "async", "sync" }, "sync: one item at a time in each process" },
+    { "m", "mode", "MODE", { "async", "sync" }, "sync: one item at a time in each; or async" },
     { false, "config", "FILE", "string", "settings (YAML) for the job's ctx.config" },
     { "o", "output", "FILE", "string", "where the results go, as JSON lines; - is stdout" },
     { false, "append", false, "flag", "add to the output file, do not replace it" },
-    { false, "progress", "WHEN", { "auto", "on", "off" }, "the progress bar (default: auto)" },
-    { false, "log-level", "LEVEL", { "debug", "info", "warn", "error" }, "least level to log" },
-    { false, "log-format", "FORMAT", { "text", "json" }, "how log lines look" },
+    { false, "progress", "WHEN", { "auto", "on", "off" }, "the bar: auto (default), on or off" },
+    { false, "log-level", "LEVEL", { "debug", "info", "warn", "error" },
+      "least level to log: debug, info (default), warn, error" },
+    { false, "log-format", "FORMAT", { "text", "json" }, "log lines as text (default) or json" },
     { false, "timeout", "S", "seconds", "stop after S seconds, with status 4" },
     { false, "memory-limit", "SIZE", "size", "memory of a worker, such as 256M" },
     { false, "max-tasks", "N", "count0", "replace a worker after N tasks (0: never)" },
