@@ -74,8 +74,9 @@ local check_parse = options.define("html.parse", { base_url = "string", charset 
 --- page says in a meta element, else UTF-8 where it fits, else windows-1252.
 ---
 --- ```lua
---- local page = html.parse("<p>caf\xE9<a href='x'>", { charset = "latin1", base_url =
---- "http://h/a/" }) print(page:first("p"):text(), page:links()[1]) --> café http://h/a/x
+--- local opts = { charset = "latin1", base_url = "http://h/a/" }
+--- local page = html.parse("<p>caf\xE9<a href='x'>", opts)
+--- print(page:first("p"):text(), page:links()[1]) --> café http://h/a/x
 --- ```
 ---@param text string
 ---@param opts? luapool.html.ParseOptions

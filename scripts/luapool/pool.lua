@@ -125,7 +125,7 @@ end
 --- print(p:apply(function() return greeting end)) --> hello
 --- ```
 ---@param opts? luapool.pool.Options
----@param ... any what `luapool.process` says of its worker
+---@param ... any not for scripts: `luapool.process` gives the name of its worker
 ---@return luapool.Pool
 function M.new(opts, ...)
   opts = check_new(opts)
