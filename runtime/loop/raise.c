@@ -169,6 +169,22 @@ static int error_where(lua_State *L) {
   return 1;
 }
 
+void lp_raise_explain(lua_State *L, int index) {
+  const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
+  if (!strstr(text, "a nil value (global '")) return;
+  lua_pushvalue(L, index);
+  lua_pushliteral(L, ": globals do not travel to workers, use a local or set it in init");
+  lua_concat(L, 2);
+  lua_replace(L, index);
+}
+
+/* core.explain(err) -> err, for what a worker does not raise but reports. */
+static int error_explain(lua_State *L) {
+  lua_settop(L, 1);
+  lp_raise_explain(L, 1);
+  return 1;
+}
+
 static int error_tostring(lua_State *L) {
   lua_getfield(L, 1, "message");
   luaL_tolstring(L, -1, NULL);
@@ -193,6 +209,7 @@ int luaopen_luapool_error_core(lua_State *L) {
                                        {"raise", error_raise},
                                        {"is", error_is},
                                        {"where", error_where},
+                                       {"explain", error_explain},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
   lp_usage_open(L);

@@ -149,20 +149,10 @@ static int run(lua_State *L) {
   return finish_call(L, LUA_OK, 0);
 }
 
-/* A global that is nil here may well be set in main. Stack: the error at 2. */
-static void explain_global(lua_State *L) {
-  const char *text = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (!strstr(text, "a nil value (global '")) return;
-  lua_pushvalue(L, 2);
-  lua_pushliteral(L, ": globals do not travel to workers, use a local or set it in init");
-  lua_concat(L, 2);
-  lua_replace(L, 2);
-}
-
 /* Protected. Stack: the jobs (light), error, traceback, graph or nil. */
 static int encode_pair(lua_State *L) {
   lp_jobs *jobs = lua_touserdata(L, 1);
-  explain_global(L);
+  lp_raise_explain(L, 2);
   lp_wire wire = {.known = lua_istable(L, 4) ? 4 : 0, .noun = "error"};
   jobs->scratch.len = 0;
   lp_wire_encode(L, &wire, 2, 2, &jobs->scratch);

@@ -26,6 +26,31 @@ expect grep -q '"error":"cannot send argument.item.log: file (FILE\*)","kind":"c
 expect grep -q 'thread' "$work/job.failed.jsonl"
 expect grep -q "upvalue 'file'" "$work/job.failed.jsonl"
 
+it "says of a global that is nil in a worker that globals do not travel"
+job <<'LUA'
+function helper(x) return x end
+local function fail(x) return helper(x) end
+return {
+  items = { 1 },
+  fetch = fail,
+}
+LUA
+expect_status 3
+expect grep -q "global 'helper'): globals do not travel to workers, use a local or set it in init" \
+  "$work/job.failed.jsonl"
+job <<'LUA'
+function helper() end
+return { items = { 1 }, process = function(x) helper(x) end }
+LUA
+expect_status 3
+expect grep -q "global 'helper'): globals do not travel to workers" "$work/job.failed.jsonl"
+job <<'LUA'
+function helper() end
+return { items = { 1 }, init = function() helper() end, process = function(x) return x end }
+LUA
+expect_status 1
+expect_err_like "global 'helper'\): globals do not travel to workers"
+
 it "ends with status 1 when init raises nil"
 job <<'LUA'
 return { items = { 1, 2 }, init = function() error() end, process = function(x) return x end }

@@ -10,6 +10,7 @@
 
 local errors = require "luapool.error"
 local encode = require("luapool.json.core").encode
+local explain = require("luapool.error.core").explain
 local options = require "luapool.internal.options"
 local retry = require "luapool.retry"
 local task = require "luapool.task"
@@ -84,7 +85,7 @@ local function ready(self)
   local ok, e = starting:result()
   self.started = ok
   if ok then return nil end
-  return { fatal = true, error = e, traceback = errors.traceback(e) }
+  return { fatal = true, error = explain(e), traceback = errors.traceback(e) }
 end
 
 local function new_ctx(self, entry)
@@ -141,7 +142,7 @@ function Worker:perform(entry)
     if ok == nil then
       return { again = value, attempts = attempts, elapsed = elapsed, waited = entry.waited }
     end
-    if not ok then return { failed = true, error = value, attempts = attempts } end
+    if not ok then return { failed = true, error = explain(value), attempts = attempts } end
   end
   if kind.process then
     local ok
@@ -149,7 +150,7 @@ function Worker:perform(entry)
     if not ok then
       usage.place(value, kind.process)
       if errors.is(value, "cancelled") then error(value, 0) end
-      return { failed = true, error = value, attempts = attempts }
+      return { failed = true, error = explain(value), attempts = attempts }
     end
   end
   return reply_of(self, value, ctx, attempts)
