@@ -370,12 +370,13 @@ local function putter(pool, fn, put)
   end
 end
 
-local function new_map(pool, name, fn, items, opts, put)
+local function new_map(pool, name, fn, items, check, opts, put)
   if lists.swapped(fn, items) then
     usage.raise(name, "the function comes first and then the items: %s(fn, items)", name)
   end
   fn = usage.to_function(fn, name, 1)
   lists.check(name, 2, items)
+  opts = check(opts)
   local handle = core.map(pool.handle, fn, opts.ordered ~= false)
   return maps.start(handle, items, {
     return_errors = opts.return_errors,
@@ -412,7 +413,7 @@ end
 ---@return luapool.Map
 function Pool:map(fn, items, opts)
   usage.self(self, Pool, "pool:map")
-  return new_map(self, "pool:map", fn, items, check_map(opts))
+  return new_map(self, "pool:map", fn, items, check_map, opts)
 end
 
 --- Runs fn over lists of arguments; otherwise as `map`.
@@ -429,7 +430,7 @@ end
 ---@return luapool.Map
 function Pool:starmap(fn, items, opts)
   usage.self(self, Pool, "pool:starmap")
-  return new_map(self, "pool:starmap", fn, items, check_starmap(opts), function(handle, list)
+  return new_map(self, "pool:starmap", fn, items, check_starmap, opts, function(handle, list)
     if list == nil then return false end
     if type(list) ~= "table" then
       usage.raise("pool:starmap", "each item is a list of arguments, got %s", usage.describe(list))

@@ -94,6 +94,18 @@ describe("a wrong argument is named at its line by", function()
     end):collect()))
   end)
 
+  it("maps over the three values of pairs and ipairs", function()
+    local workers <close> = pool.new { processes = 1 }
+    local function same(x) return x end
+    refused("bad argument #2 %(the items%): 'pairs' .*: write task.iter%(pairs%(t%)%)",
+      function() workers:map(same, pairs { a = 1 }) end)
+    refused("pool:map: .*'ipairs' .*: write task.iter%(ipairs%(t%)%)",
+      function() workers:map(same, ipairs { 1 }) end)
+    refused("pool:starmap: .*'pairs'", function() workers:starmap(same, pairs { 1 }) end)
+    refused("task.map: .*#1 .*'pairs'", function() task.map(pairs { 1 }, same) end)
+    refused("task.map: .*#2 .*'ipairs'", function() task.map(same, ipairs { 1 }) end)
+  end)
+
   it("gather, whose list has options or names in it", function()
     refused("a list expected, but .* 'return_errors': options come in a table behind it",
       function() task.gather { one, return_errors = true } end)

@@ -59,11 +59,19 @@ function M.problem(items)
   return ("a list expected, but it has no item %d and %s behind it"):format(gap, name_of(beyond))
 end
 
+-- The first of the three values of `pairs` and of `ipairs`: alone it gives nothing.
+local steps = { [next] = "pairs", [(ipairs {})] = "ipairs" }
+
 --- Raises unless the n-th argument gives items.
 ---@param where string
 ---@param n integer
 ---@param items any
 function M.check(where, n, items)
+  local step = items ~= nil and steps[items]
+  if step then
+    usage.raise(where, "bad argument #%d (the items): '%s' gives more than one function: "
+      .. "write task.iter(%s(t))", n, step, step)
+  end
   local problem = M.problem(items)
   if problem then usage.raise(where, "bad argument #%d (the items): %s", n, problem) end
 end

@@ -53,10 +53,10 @@ function Handle.close() end
 
 -- task.map, documented in luapool.task.
 return function(first, second, opts)
-  opts = check(opts)
   local fn, items, place = lists.arrange("task.map", first, second)
   usage.argument("task.map", 3 - place, fn, "callable")
   lists.check("task.map", place, items)
+  opts = check(opts)
   local handle = setmetatable({
     set = core.set(opts.ordered ~= false),
     fn = fn,
