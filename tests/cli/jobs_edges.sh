@@ -220,8 +220,8 @@ LUA
   expect_err_like "^luapool: $2\$"
 }
 returns 'items = function() return "urls.txt" end' \
-  "the function 'items' returned a string: a list or an iterator expected"
-returns 'items = function() end' "the function 'items' returned nil: a list or an iterator expected"
+  "job.lua:1: the function 'items' returned a string: a list or an iterator expected"
+returns 'items = function() end' "job.lua:1: the function 'items' returned nil: a list or an iterator expected"
 returns 'items = { {} }, key = function(x) return x.id end' \
   "the function 'key' returned nil: a string or a number expected"
 returns 'items = { 1 }, key = function() return 0 / 0 end' \

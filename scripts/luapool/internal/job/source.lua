@@ -277,8 +277,9 @@ end
 local function open_returned(self, items, first, ...)
   if is_list(first) or options.callable(first) then return open_items(self, first, ...) end
   if debug.getinfo(items, "S").what == "C" then return open_items(self, behind(first, items)) end
-  error(("the function 'items' returned %s: a list or an iterator expected")
-    :format(first == nil and "nil" or "a " .. type(first)), 0)
+  local info = debug.getinfo(items, "S")
+  error(("%s:%d: the function 'items' returned %s: a list or an iterator expected")
+    :format(info.short_src, info.linedefined, first == nil and "nil" or "a " .. type(first)), 0)
 end
 
 --- Opens the source of a checked job. The job's `items` function may wait.
