@@ -205,12 +205,9 @@ static void open_class(lua_State *L) {
 }
 
 int luaopen_luapool_error_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"new", error_new},
-                                       {"raise", error_raise},
-                                       {"is", error_is},
-                                       {"where", error_where},
-                                       {"explain", error_explain},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new", error_new},         {"raise", error_raise},
+                                       {"is", error_is},           {"where", error_where},
+                                       {"explain", error_explain}, {NULL, NULL}};
   luaL_newlib(L, functions);
   lp_usage_open(L);
   open_class(L);

@@ -20,8 +20,8 @@ int lp_raise_code(lua_State *L, int code, const char *what);
 /* The kind of the error object at `index`, or NULL when it is none (then nothing is pushed). */
 const char *lp_raise_kind(lua_State *L, int index);
 
-/* Adds to the error at `index`, when it is the text of Lua about a global that is nil, that globals
- * do not travel: in a worker, the global may well be set in main. */
+/* Adds to the error at `index`, when it is the text of Lua about a global that is nil, that
+ * globals do not travel: in a worker, the global may well be set in main. */
 void lp_raise_explain(lua_State *L, int index);
 
 /* The C half of luapool.error: new, is, class (the metatable of error objects). */
