@@ -1,25 +1,33 @@
 -- cli.repl: luapool repl: reads lines of Lua and runs each as a task, so that they may wait. An
 -- expression's values are shown; a line that is no whole statement goes on at the next prompt.
+-- Ctrl-C cancels the line that runs; at the prompt it ends the program.
 
 local cli = require "cli.options"
 local core = require "luapool.core"
 local errors = require "luapool.error"
+local stop = require "cli.stop"
 local task = require "luapool.task"
 local text_of = require("luapool.error.core").text
 
 local M = {
   usage = "repl",
   summary = "read, run and show lines of Lua",
+  about = "Reads lines of Lua, runs them and shows the values of expressions. The modules task,\n"
+    .. "pool, http, json and html are globals. Ctrl-C ends the line that runs, Ctrl-D the\n"
+    .. "program.",
   options = { cli.help },
 }
 
--- The next line, or nil at the end. Reading blocks: nothing else runs meanwhile.
+-- The `io.read` of scripts, which waits while there is no line, so that other tasks go on.
+local read
+
+-- The next line, or nil at the end.
 local function ask(prompt)
   if core.isatty(0) then
     io.stdout:write(prompt)
     io.stdout:flush()
   end
-  return io.read("l")
+  return read("l")
 end
 
 local function compile(text)
@@ -50,16 +58,36 @@ local function show(ok, ...)
   end
 end
 
+-- Ctrl-C cancels the line that runs; at the prompt it ends the program, as other signals do.
+local function heed_signals(state)
+  local signals = core.signals()
+  while true do
+    local name = signals:wait()
+    if name == "USR2" then
+      stop.show_waits()
+    elseif name == "INT" and state.line then
+      state.line:cancel "interrupted"
+    else
+      core.exit(stop.signals[name][1])
+    end
+  end
+end
+
 function M.run(_, positional)
   if positional[1] then cli.wrong("no arguments expected, got '%s'", positional[1]) end
   for _, name in ipairs { "task", "pool", "http", "json", "html" } do
     local ok, part = pcall(require, "luapool." .. name)
     if ok then rawset(_G, name, part) end
   end
+  read = _G.io.read
+  local state = {} -- `line` is the task of the line that runs
+  task.spawn(heed_signals, state):name "signals"
   while true do
     local chunk, message = read_statement()
     if chunk then
-      show(task.spawn(chunk):result())
+      state.line = task.spawn(chunk)
+      show(state.line:result())
+      state.line = nil
     elseif message then
       io.stderr:write(message, "\n")
     else

@@ -8,13 +8,15 @@ local task = require "luapool.task"
 
 local M = {}
 
-local stops = {
+--- What each signal that ends a run means: the exit status, and what it was.
+M.signals = {
   INT = { 130, "interrupted" },
   TERM = { 143, "terminated" },
   HUP = { 129, "terminated" },
 }
 
-local function show_waits()
+--- What SIGUSR2 asks for.
+function M.show_waits()
   screen.print(("luapool: main (process %d):\n%s"):format(core.pid(), core.dump()))
 end
 
@@ -26,11 +28,12 @@ local function listen(on_stop)
   local count = 0
   while true do
     local name = watch.signals:wait()
-    if name == "USR2" then show_waits() end
-    if stops[name] then
+    if name == "USR2" then M.show_waits() end
+    local stop = M.signals[name]
+    if stop then
       count = count + 1
-      if count > 2 then core.exit(stops[name][1]) end
-      task.spawn(on_stop, stops[name][1], stops[name][2], count)
+      if count > 2 then core.exit(stop[1]) end
+      task.spawn(on_stop, stop[1], stop[2], count)
     end
   end
 end

@@ -281,6 +281,30 @@ run here luapool new titles
 expect_status 2
 expect_err "luapool new: titles.lua exists already"
 
+it "runs tasks while it waits for a line; Ctrl-C ends the line that runs, and it goes on"
+mkfifo "$work/typed"
+env --default-signal=INT "$LUAPOOL" repl <"$work/typed" >"$work/out" 2>"$work/err" &
+pid=$! tap_command="luapool repl"
+exec 9>"$work/typed"
+for line in 'print "busy" io.stdout:flush() while true do end' \
+  'print "asleep" io.stdout:flush() task.sleep(60)' \
+  'later = "behind" task.spawn(function() task.sleep(0.01) print(later) io.stdout:flush() end)'; do
+  echo "$line" >&9
+  word=$(echo "$line" | cut -d '"' -f 2)
+  until grep -qs "$word" "$work/out" || ! kill -0 "$pid"; do sleep 0.02; done
+  case $word in busy | asleep) kill -s INT "$pid" ;; esac
+done
+echo '20 + 1' >&9
+exec 9>&-
+status=0
+wait "$pid" || status=$?
+expect_status 0
+expect_out "busy
+asleep
+behind
+21"
+expect_err_like 'cancelled'
+
 it "reads, runs and shows lines"
 printf '1 + 1, "x"\nfunction f()\nreturn 5 end\nf()\nerror("oh")\n(\n' >"$work/lines"
 run sh -c '"$0" repl <"$1"' "$LUAPOOL" "$work/lines"
