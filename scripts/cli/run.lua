@@ -96,11 +96,16 @@ local function settle(values)
   }
 end
 
--- A traceback without luapool's own frames; nothing when there are no others.
+-- A traceback without luapool's own frames, and without the titles that then have none below them;
+-- nothing when there are no others.
 local function own_frames(trace)
-  local lines, some = {}, false
+  local lines, some, title = {}, false, nil
   for line in (trace or ""):gmatch("[^\n]+") do
-    if not line:find("^%s+luapool/") and not line:find("^%s+%[C%]: in %?$") then
+    if line == "stack traceback:" then
+      title = line
+    elseif not line:find("^%s+luapool/") and not line:find("^%s+%[C%]: in %?$") then
+      if title then table.insert(lines, "\n" .. title) end
+      title = nil
       table.insert(lines, "\n" .. line)
       some = some or line:find("^%s+[^%[(]")
     end

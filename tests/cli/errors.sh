@@ -96,3 +96,15 @@ END
 run luapool run "$work/warn.lua"
 expect_status 0
 expect_err "luapool: warning: heard in parts"
+
+it "shows no title of a traceback that has no frame of the script below it"
+cat >"$work/joined.lua" <<'END'
+local process = require "luapool.process"
+local p <close> = process.new(function() error("of the child", 0) end)
+p:start()
+p:join()
+END
+run luapool run "$work/joined.lua"
+expect_status 1
+expect_err_like '^luapool: of the child$'
+expect_reports 2 '^stack traceback:$'
