@@ -29,55 +29,104 @@ enum { MOST = 1 << 16 };
 
 /* ---- killing: by the keeper too, which has no heap ---- */
 
-static void kill_tree(pid_t pid);
+enum { LIST = 1 << 20 }; /* bytes: room for the pids of more children than a process has */
 
-/* Kills the processes whose pids stand in the file. */
-static void kill_listed(const char *path) {
-  char text[512];
-  pid_t pid = 0;
+/* Adds what stands in the file to the list. */
+static void read_list(const char *path, char *list, size_t *len) {
   ssize_t n;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
-  while ((n = read(fd, text, sizeof text)) > 0) {
-    for (ssize_t i = 0; i < n; i++) {
-      bool digit = text[i] >= '0' && text[i] <= '9';
-      if (!digit && pid > 0) kill_tree(pid);
-      pid = digit ? pid * 10 + (text[i] - '0') : 0;
-    }
-  }
+  while (*len < LIST && (n = read(fd, list + *len, LIST - *len)) > 0) *len += (size_t)n;
   close(fd);
 }
 
-/* Kills the children of a process: of each of its threads. */
-static void kill_children(pid_t pid) {
+/* Lists the children of a process, those of each of its threads: each pid is followed by a
+ * space. Returns the length of the list. */
+static size_t list_children(pid_t pid, char *list) {
   char path[64];
   _Alignas(uint64_t) char entries[1024];
+  size_t len = 0;
   long n;
   snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
   int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
+  if (fd < 0) return 0;
   while ((n = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0) {
     uint16_t size;
     for (long at = 0; at < n; at += size) {
       memcpy(&size, entries + at + 16, sizeof size); /* d_reclen; the name is at 19 */
       int thread = atoi(entries + at + 19);
       snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, thread);
-      if (thread > 0) kill_listed(path);
+      if (thread > 0) read_list(path, list, &len);
     }
   }
   close(fd);
+  return len;
 }
 
-/* A process that is stopped starts no further children, so the list of those it has is whole.
- * It dies after them: they stay its children until they are dead. */
+static void kill_tree(pid_t pid);
+
+static void kill_listed(const char *list, size_t len) {
+  pid_t pid = 0;
+  for (size_t i = 0; i < len; i++) {
+    bool digit = list[i] >= '0' && list[i] <= '9';
+    if (!digit && pid > 0) kill_tree(pid);
+    pid = digit ? pid * 10 + (list[i] - '0') : 0;
+  }
+}
+
+/* The list is complete before the first child is killed: where the parent ignores SIGCHLD the
+ * dead leave the list, and reading on would skip others. It is read again until it stays the
+ * same: a fork that had begun before the parent was stopped may have added to it. */
+static void kill_children(pid_t pid) {
+  char *lists =
+      mmap(NULL, 2 * LIST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  size_t before = 0, len;
+  if (lists == MAP_FAILED) return;
+  char *last = lists, *list = lists + LIST;
+  while ((len = list_children(pid, list)) != before || memcmp(list, last, len) != 0) {
+    kill_listed(list, len);
+    char *other = last;
+    last = list;
+    list = other;
+    before = len;
+  }
+  munmap(lists, 2 * LIST);
+}
+
+/* A process that is stopped starts no further children. It dies after them: until then they
+ * are its children. */
 static void kill_tree(pid_t pid) {
   if (kill(pid, SIGSTOP) < 0) return;
   kill_children(pid);
   kill(pid, SIGKILL);
 }
 
+static pid_t reap(pid_t pid, int *status, int flags) {
+  pid_t done;
+  do done = waitpid(pid, status, flags);
+  while (done < 0 && errno == EINTR);
+  return done;
+}
+
+/* Children are found by means of two descriptors. When we have all that we may have, a process
+ * with room for more does the killing. */
 void lp_child_kill(const lp_child *c) {
-  kill_tree(c->pid);
+  int room[2];
+  bool full = lp_spawn_pipe(room) < 0;
+  pid_t helper = full ? fork() : -1;
+  if (helper == 0) {
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    kill_tree(c->pid);
+    _exit(0);
+  }
+  if (!full) {
+    close(room[0]);
+    close(room[1]);
+  }
+  if (helper < 0)
+    kill_tree(c->pid);
+  else
+    reap(helper, NULL, 0);
 }
 
 /* ---- the keeper ---- */
@@ -192,13 +241,6 @@ _Noreturn static void keep(int line, pid_t parent) {
 static void tell(const lp_keeper *k, pid_t pid) {
   while (send(k->line, &pid, sizeof pid, MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
-}
-
-static pid_t reap(pid_t pid, int *status, int flags) {
-  pid_t done;
-  do done = waitpid(pid, status, flags);
-  while (done < 0 && errno == EINTR);
-  return done;
 }
 
 /* One that has nothing to do need not be awake for that: somebody may have stopped it. */

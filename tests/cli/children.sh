@@ -100,6 +100,29 @@ expect test "$(cat "$work/out")" = "cancelled
 timeout"
 expect_gone
 
+it "kills what a program has started also when no descriptor is left"
+cat >"$work/script.lua" <<'END'
+local process, task = require "luapool.process", require "luapool.task"
+local running = task.spawn(process.exec, { "sh", arg[1], arg[2] .. "/pids.exec" })
+while not io.open(arg[2] .. "/go") do task.sleep(0.01) end
+local files, file = {}, nil
+repeat
+  file = io.open "/dev/null"
+  files[#files + 1] = file
+until not file
+running:cancel()
+print(select(2, running:result()).kind)
+END
+(
+  ulimit -n 64
+  exec "$LUAPOOL" run "$work/script.lua" "$tap_dir/program" "$work"
+) >"$work/out" 2>"$work/err" &
+await_pids 2
+touch "$work/go"
+wait $!
+expect test "$(cat "$work/out")" = cancelled
+expect_gone
+
 it "lets go of what a shell has put into the background, when the shell ends"
 cat >"$work/script.lua" <<'END'
 os.execute(("sleep 300 >/dev/null 2>&1 & echo $! >>%s/pids.background"):format(arg[1]))
