@@ -66,6 +66,22 @@ describe("items sent ahead", function()
     end
   end)
 
+  it("are before those that are still here, also in a queue that was empty meanwhile", function()
+    local one <close> = pool.new { processes = 1 }
+    for got = 1, 20 do
+      local q = sync.queue()
+      for _, count in ipairs { 4, got } do
+        for i = 1, 100 do
+          q:put(i)
+        end
+        local future, go = consumer(one, q, count)
+        assert.are.same(counted(count + 1, 100), rest(q))
+        go:set()
+        future:await()
+      end
+    end
+  end)
+
   it("are for other workers, too, while theirs does nothing", function()
     local q = filled(100)
     local future, go = consumer(p, q, 40)

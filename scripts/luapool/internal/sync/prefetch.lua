@@ -65,6 +65,7 @@ function M.send(queue, number, worker)
   queue.batches = queue.batches + 1
   lane.first, lane.batch = first, queue.batches
   lane.values = items:pop_many(sent)
+  if sent > 0 then queue.brought = false end
 end
 
 -- Takes the first item of a lane back; nil when there is none.

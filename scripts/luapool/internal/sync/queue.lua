@@ -73,13 +73,14 @@ end
 -- Takes the next item out; there is one.
 local function take_out(self, who)
   local value, priority = self.items:pop()
+  self.brought = false
   if self.bounded then let_in(self) end
   if self.lent then lending.lend(self, who, value, priority) end
   return value, priority
 end
 
 -- The oldest item that was sent ahead to a worker and that no task there has taken is the next
--- one; at most one is so.
+-- one; at most one is so, at the place `brought`, until it leaves the queue or its place.
 local function bring_back(self)
   local items = self.items
   if items.n > 0 and items.first == self.brought then return end
@@ -422,7 +423,7 @@ function M.new(opts)
     ahead = (opts.order or "fifo") == "fifo" and not opts.redeliver,
     lanes = false, -- worker -> luapool.sync.Lane, once items are sent ahead
     batches = 0,
-    brought = false, -- the place of an item that was taken back from a lane
+    brought = false, -- the place of an item that was taken back from a lane, and is the next one
     closed = false,
     unfinished = 0,
     getters = core.waiters "queue get",
