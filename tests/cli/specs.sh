@@ -33,6 +33,20 @@ expect_status 1
 expect_out_like '^not ok 1 - waits'
 expect_out_like 'some_spec.lua:2'
 
+it "tells the scopes of a test that fails, or takes too long, of the error"
+SPEC_LIMIT=0.5 run_spec 'local task = require "luapool.task"' \
+  'local mark = { __close = function(_, cause) print("left by " .. tostring(cause)) end }' \
+  'it("a", function() local _ <close> = setmetatable({}, mark) error("oh") end)' \
+  'it("b", function() local _ <close> = setmetatable({}, mark) assert.are.equal(1, 2) end)' \
+  'it("c", function() local _ <close> = setmetatable({}, mark) task.sleep(1000) end)'
+expect_status 1
+expect_out_like '^left by .*some_spec.lua:3: oh$'
+expect_out_like '^# .*some_spec.lua:3: oh$'
+expect_out_like '^left by .*objects to be equal'
+expect_out_like '^# .*some_spec.lua:4: Expected objects to be equal'
+expect_out_like '^left by .*the task was cancelled: not done after 0.5 s'
+expect_out_like '^not ok 3 - c$'
+
 it "fails a file that leaves a task behind"
 run_spec 'local task = require "luapool.task"' \
   'it("forgets", function() task.spawn(function() task.sleep(1000) end) end)'

@@ -57,6 +57,28 @@ busted.subscribe({ "test", "end" }, function(element, _, status)
   return nil, true
 end)
 
+-- busted's message handler returns nothing, and what it returns is what `<close>` variables get as
+-- the error: a pool would be joined by a test that fails, and not terminated. So a test raises its
+-- error a second time, out of its scopes, with the trace of the first time.
+local traces = setmetatable({}, { __mode = "k" }) -- element -> where its error was raised
+local trace_of = busted.getTrace
+function busted.getTrace(element, level, message)
+  local trace = traces[element] or trace_of(element, level, message)
+  return trace
+end
+
+local function raising_twice(run, element)
+  local function note_trace(message)
+    traces[element] = trace_of(element, 3, message)
+    return message
+  end
+  return function(...)
+    local results = table.pack(xpcall(run, note_trace, ...))
+    if not results[1] then error(results[2], 0) end
+    return table.unpack(results, 2, results.n)
+  end
+end
+
 -- busted.safe runs each part of a spec; the tests themselves it runs as tasks. In a test, `pending`
 -- and `finally` are not those outside.
 local safe = busted.safe
@@ -64,7 +86,7 @@ function busted.safe(descriptor, run, element)
   if descriptor ~= "it" or run ~= element.run then return safe(descriptor, run, element) end
   local outside = _G.pending
   _G.pending, _G.finally = busted.pending, element.env.finally
-  local test = task.spawn(safe, descriptor, run, element)
+  local test = task.spawn(safe, descriptor, raising_twice(run, element), element)
   local _, late = task.wait({ test }, { timeout = limit })
   if late[1] then test:cancel(("not done after %g s"):format(limit)) end
   local ok, status = test:result()
