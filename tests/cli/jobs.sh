@@ -297,7 +297,7 @@ LUA
   rm -f "$work/out.jsonl"*
   (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 3 -c 20 "$@" >out 2>err) &
   pid=$! tap_command="luapool run job.lua $*"
-  until [ "$(cat "$work/out.jsonl.part" 2>/dev/null | wc -l)" -ge 300 ]; do sleep 0.02; done
+  await_lines "$work/out.jsonl.part" 300
   left="$pid $(sort -u "$work/out.jsonl.part") $(cat "/proc/$pid/task/$pid/children")"
 }
 
@@ -325,11 +325,11 @@ expect_status 143
 expect_err_like '^Done, success: 300/.*\(terminated after'
 
 it "stops after --timeout with status 4"
-slow_job --timeout 1
+slow_job --timeout 4
 kill -0 "$pid"
 stopped
 expect_status 4
-expect_err_like '^Done, success: 300/.*\(stopped by --timeout 1 after'
+expect_err_like '^Done, success: 300/.*\(stopped by --timeout 4 after'
 
 it "stops what never waits too on the second Ctrl-C, long before the 5 s of the first"
 cat >"$work/job.lua" <<'LUA'
@@ -344,7 +344,7 @@ return {
 LUA
 (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 2 >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
-until [ "$(cat "$work/out.jsonl.part" 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.02; done
+await_lines "$work/out.jsonl.part" 3
 kill -INT "$pid"
 sleep 0.1
 kill -INT "$pid"
@@ -364,7 +364,7 @@ return {
 LUA
 (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 2 -c 10 >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
-until [ -s "$work/out.jsonl.part" ]; do sleep 0.02; done
+await_lines "$work/out.jsonl.part" 1
 kill -INT "$pid"
 status=0
 wait "$pid" || status=$?

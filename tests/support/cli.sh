@@ -93,6 +93,13 @@ expect_no_file() { [ ! -e "$1" ] || tap_show "expected no file $1"; }
 expect() { "$@" >"$work/expect" 2>&1 || tap_show "expected success of: $*
 $(head -c 2000 "$work/expect")"; }
 
+# Waits until file $1 has $2 lines, or until the process $pid, which writes them, has ended.
+await_lines() {
+  until [ "$(cat "$1" 2>/dev/null | wc -l)" -ge "$2" ] || ! kill -0 "$pid" 2>/dev/null; do
+    sleep 0.02
+  done
+}
+
 # The process with this id has ended, within 5 s. A zombie has: its new parent may be slow to reap.
 expect_gone() {
   for _ in 1 2 3 4 5 6 7 8 9 10; do
