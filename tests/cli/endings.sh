@@ -73,6 +73,14 @@ run timeout -s KILL 30 "$LUAPOOL" run --timeout 0.2 "$work/script.lua"
 expect_status 4
 expect_err 'luapool: stopped by --timeout 0.2'
 
+it "keeps --timeout while nobody reads what it writes to stderr"
+printf 'while true do io.stderr:write(("x"):rep(65536)) end\n' >"$work/script.lua"
+mkfifo "$work/fifo"
+exec 3<>"$work/fifo"
+timeout -s KILL 30 "$LUAPOOL" run --timeout 0.2 "$work/script.lua" >"$work/out" 2>&3
+expect test $? = 4
+exec 3>&-
+
 it "keeps --timeout while load calls its reader again and again"
 script 'load(function() return " " end)'
 run timeout -s KILL 30 "$LUAPOOL" run --timeout 0.2 "$work/script.lua"
