@@ -361,12 +361,21 @@ static int start(lp_child *c, const lp_child_options *o) {
   return rc;
 }
 
+/* Who has started us may ignore SIGCHLD, and so may we then: nobody would learn how a child has
+ * ended, nor could its pid be kept from others. */
+static void keep_the_dead(void) {
+  struct sigaction now;
+  if (sigaction(SIGCHLD, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+    signal(SIGCHLD, SIG_DFL);
+}
+
 /* Signals wait: none must reach a child before its dispositions are its own. */
 int lp_child_start(lp_child *c, lp_keeper *keeper, const lp_child_options *options) {
   sigset_t all, before;
   *c = (lp_child){.keeper = keeper};
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  keep_the_dead();
   int rc = keeper ? open_keeper(keeper) : -ENOMEM;
   if (rc == 0) rc = start(c, options);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -48,8 +48,22 @@ static void children_that_nobody_waits_for(void **unused) {
   close(ends[0]);
 }
 
+static void status_where_sigchld_was_ignored(void **unused) {
+  (void)unused;
+  int status = -1;
+  lp_keeper keeper = {0};
+  lp_child child;
+  const lp_child_options options = {.command = "exit 3", .fds = {-1, 1, 2}};
+  signal(SIGCHLD, SIG_IGN);
+  assert_int_equal(lp_child_start(&child, &keeper, &options), 0);
+  assert_true(lp_child_wait(&child, true, &status));
+  assert_int_equal(status, 3 << 8);
+  lp_child_close_keeper(&keeper);
+}
+
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "parent") == 0) return be_parent();
-  const struct CMUnitTest tests[] = {cmocka_unit_test(children_that_nobody_waits_for)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(children_that_nobody_waits_for),
+                                     cmocka_unit_test(status_where_sigchld_was_ignored)};
   return cmocka_run_group_tests_name("child", tests, NULL, NULL);
 }
