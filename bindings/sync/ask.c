@@ -25,20 +25,20 @@ static int sync_in_worker(lua_State *L) {
 
 /* core.hold(object). Main keeps the object alive, because this process has a proxy of it. */
 static int sync_hold(lua_State *L) {
-  lp_ask_tell(L, LP_SAY_HOLD, (uint32_t)luaL_checkinteger(L, 1), 0);
+  lp_ask_notify(L, LP_MSG_HOLD, (uint32_t)luaL_checkinteger(L, 1), 0);
   return 0;
 }
 
 /* core.let_go(object). This process has one proxy less. */
 static int sync_let_go(lua_State *L) {
-  lp_ask_tell(L, LP_SAY_LET_GO, (uint32_t)luaL_checkinteger(L, 1), 0);
+  lp_ask_notify(L, LP_MSG_LET_GO, (uint32_t)luaL_checkinteger(L, 1), 0);
   return 0;
 }
 
 /* core.ended(holder, normally). Main learns that a task which has asked something has ended. */
 static int sync_ended(lua_State *L) {
-  lp_ask_tell(L, LP_SAY_ENDED, (uint32_t)luaL_checkinteger(L, 1),
-              (uint32_t)lua_toboolean(L, 2));
+  lp_ask_notify(L, LP_MSG_ENDED, (uint32_t)luaL_checkinteger(L, 1),
+                (uint32_t)lua_toboolean(L, 2));
   return 0;
 }
 

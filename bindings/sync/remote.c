@@ -19,13 +19,13 @@ static lp_remote *check(lua_State *L) {
 
 static const char *const types[] = {
     "gone",
-    [LP_SAY_ASK] = "ask",
-    [LP_SAY_WITHDRAW] = "withdraw",
-    [LP_SAY_HOLD] = "hold",
-    [LP_SAY_LET_GO] = "let_go",
-    [LP_SAY_TOOK] = "took",
-    [LP_SAY_MOVED] = "moved",
-    [LP_SAY_ENDED] = "ended",
+    [LP_MSG_ASK] = "ask",
+    [LP_MSG_WITHDRAW] = "withdraw",
+    [LP_MSG_HOLD] = "hold",
+    [LP_MSG_LET_GO] = "let_go",
+    [LP_MSG_TOOK] = "took",
+    [LP_MSG_MOVED] = "moved",
+    [LP_MSG_ENDED] = "ended",
 };
 
 static int push_ask(lua_State *L, const lp_remote *r, const lp_frame *frame) {
@@ -48,8 +48,8 @@ static int remote_next(lua_State *L) {
   lp_remote *r = check(L);
   if (!lp_remote_next(r, &frame)) return 0;
   lua_pushstring(L, types[frame.type]);
-  if (frame.type == LP_SAY_ASK) return push_ask(L, r, &frame);
-  if (frame.type == LP_SAY_WITHDRAW || frame.type == LP_SAY_TOOK) {
+  if (frame.type == LP_MSG_ASK) return push_ask(L, r, &frame);
+  if (frame.type == LP_MSG_WITHDRAW || frame.type == LP_MSG_TOOK) {
     uint64_t request = 0;
     memcpy(&request, frame.payload, frame.len < sizeof request ? 0 : sizeof request);
     lua_pushinteger(L, (lua_Integer)request);

@@ -94,7 +94,7 @@ static void share(lp_crew *crew) {
   if (!idle || !busiest) return;
   uint32_t half = busiest->load.count / 2;
   busiest->recalled = true;
-  lp_slot_say(busiest, LP_SAY_RECALL, &half, sizeof half);
+  lp_slot_post(busiest, LP_MSG_RECALL, &half, sizeof half);
 }
 
 static void send_pending(lp_crew *crew) {

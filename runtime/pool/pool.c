@@ -241,7 +241,7 @@ static const lp_slot_events slot_events = {
     .broken = on_broken,
     .returned = on_returned,
     .retire = on_retire,
-    .asked = lp_remote_hear,
+    .asked = lp_remote_receive,
     .batch = on_batch,
     .flushed = on_flushed,
     .emptied = on_emptied,
@@ -297,8 +297,8 @@ void lp_pool_cancel(lp_call *call) {
   if (lp_call_ended(call) || call->cancelling) return;
   call->cancelling = true;
   if (call->load)
-    lp_slot_say(lp_list_of(call->load, lp_slot, load), LP_SAY_CANCEL, &call->number,
-                sizeof call->number);
+    lp_slot_post(lp_list_of(call->load, lp_slot, load), LP_MSG_CANCEL, &call->number,
+                 sizeof call->number);
   else
     lp_calls_finish(call, LP_CALL_CANCELLED);
 }

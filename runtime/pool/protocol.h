@@ -1,4 +1,4 @@
-/* pool/protocol.h: what main and a worker say to each other: frame types and the fixed part of
+/* pool/protocol.h: the messages between main and a worker: frame types and the fixed part of
  * each payload.
  *
  * Both are the same program on one machine, so structs travel as they lie in memory. Layer:
@@ -12,37 +12,37 @@
 
 enum {
   /* main to worker */
-  LP_SAY_SETUP = 1, /* values: settings, init or nil, its arguments */
-  LP_SAY_PROTO,     /* uint32_t number; bytecode */
-  LP_SAY_SNAPSHOT,  /* uint32_t snapshot; values: the function */
-  LP_SAY_DROP,      /* uint32_t snapshot: no task will name it again */
-  LP_SAY_TASK, /* lp_task_head; values: the arguments, before them the function when it names no
+  LP_MSG_SETUP = 1, /* values: settings, init or nil, its arguments */
+  LP_MSG_PROTO,     /* uint32_t number; bytecode */
+  LP_MSG_SNAPSHOT,  /* uint32_t snapshot; values: the function */
+  LP_MSG_DROP,      /* uint32_t snapshot: no task will name it again */
+  LP_MSG_TASK, /* lp_task_head; values: the arguments, before them the function when it names no
                   snapshot */
-  LP_SAY_CANCEL, /* uint64_t number of a task */
-  LP_SAY_RECALL, /* uint32_t: give back up to so many tasks that are not started */
-  LP_SAY_EXIT,   /* cancel what is left, then end */
-  LP_SAY_DUMP,   /* write what every task waits for to stderr */
-  LP_SAY_PROBE,  /* say so once nothing but main can wake a task here */
-  LP_SAY_ANSWER, /* lp_answer_head; values: the results, or kind or nil, and message */
-  LP_SAY_AHEAD,  /* lp_ahead_head; for each item uint32_t, the length of its values, then these
+  LP_MSG_CANCEL, /* uint64_t number of a task */
+  LP_MSG_RECALL, /* uint32_t: give back up to so many tasks that are not started */
+  LP_MSG_EXIT,   /* cancel what is left, then end */
+  LP_MSG_DUMP,   /* write what every task waits for to stderr */
+  LP_MSG_PROBE,  /* say so once nothing but main can wake a task here */
+  LP_MSG_ANSWER, /* lp_answer_head; values: the results, or kind or nil, and message */
+  LP_MSG_AHEAD,  /* lp_ahead_head; for each item uint32_t, the length of its values, then these
                   */
 
   /* worker to main */
-  LP_SAY_READY,     /* set up */
-  LP_SAY_BROKEN,    /* values: the error of setting up; the worker ends */
-  LP_SAY_DONE,      /* uint64_t number; values: the results */
-  LP_SAY_FAILED,    /* uint64_t number; values: error, traceback or nil */
-  LP_SAY_RETURNED,  /* uint64_t numbers: what is given back, also when it is nothing */
-  LP_SAY_RETIRE,    /* its memory_limit is passed: it wants to be replaced */
-  LP_SAY_CANCELLED, /* the same */
-  LP_SAY_ASK,       /* lp_ask_head; values: the name of a method, its arguments */
-  LP_SAY_WITHDRAW,  /* uint64_t request: its task does not want to wait any more */
-  LP_SAY_HOLD,      /* uint32_t object: there is a proxy of it */
-  LP_SAY_LET_GO,    /* the same: and now there is one less */
-  LP_SAY_TOOK,      /* uint64_t request: the objects in its answer are held now */
-  LP_SAY_MOVED,   /* uint32_t lane: items of it were finished, or taken where main wants that */
-  LP_SAY_ENDED,   /* uint32_t holder, uint32_t: 1 when it ended normally */
-  LP_SAY_STALLED, /* uint64_t: frames heard when nothing but main could wake a task */
+  LP_MSG_READY,     /* set up */
+  LP_MSG_BROKEN,    /* values: the error of setting up; the worker ends */
+  LP_MSG_DONE,      /* uint64_t number; values: the results */
+  LP_MSG_FAILED,    /* uint64_t number; values: error, traceback or nil */
+  LP_MSG_RETURNED,  /* uint64_t numbers: what is given back, also when it is nothing */
+  LP_MSG_RETIRE,    /* its memory_limit is passed: it wants to be replaced */
+  LP_MSG_CANCELLED, /* the same */
+  LP_MSG_ASK,       /* lp_ask_head; values: the name of a method, its arguments */
+  LP_MSG_WITHDRAW,  /* uint64_t request: its task does not want to wait any more */
+  LP_MSG_HOLD,      /* uint32_t object: there is a proxy of it */
+  LP_MSG_LET_GO,    /* the same: and now there is one less */
+  LP_MSG_TOOK,      /* uint64_t request: the objects in its answer are held now */
+  LP_MSG_MOVED,   /* uint32_t lane: items of it were finished, or taken where main wants that */
+  LP_MSG_ENDED,   /* uint32_t holder, uint32_t: 1 when it ended normally */
+  LP_MSG_STALLED, /* uint64_t: frames received when nothing but main could wake a task */
 };
 
 /* How many queues can be prefetched from in a worker at the same time: each has a lane. */
@@ -72,7 +72,7 @@ typedef struct lp_answer_head {
   uint64_t request;
   uint64_t taken;   /* what goes into lp_shared once the task has the answer; 0: nothing */
   uint32_t status;  /* LP_ANSWER_... */
-  uint32_t objects; /* how many references are in it: when there are, LP_SAY_TOOK comes back */
+  uint32_t objects; /* how many references are in it: when there are, LP_MSG_TOOK comes back */
 } lp_answer_head;
 
 /* Items of a queue that nobody has asked for yet. Main sends some only when those that it had
@@ -82,7 +82,7 @@ typedef struct lp_ahead_head {
   uint32_t object; /* the queue */
   uint32_t first;  /* the number of the first item */
   uint32_t count;
-  uint32_t wanted; /* LP_SAY_MOVED when an item is taken: there is room in the queue then */
+  uint32_t wanted; /* LP_MSG_MOVED when an item is taken: there is room in the queue then */
 } lp_ahead_head;
 
 typedef struct lp_task_head {

@@ -36,7 +36,7 @@ void lp_remote_release(lp_remote *r) {
   lp_alloc_free(r);
 }
 
-int lp_remote_hear(lp_slot *slot, const lp_frame *frame) {
+int lp_remote_receive(lp_slot *slot, const lp_frame *frame) {
   lp_remote *r = remote_of(slot);
   return r ? lp_frame_append(&r->inbox, frame->type, frame->payload, frame->len) : LP_EMEMORY;
 }
@@ -136,8 +136,8 @@ void lp_remote_answer(lua_State *L, lp_remote *r, lp_answer_head *head, int n,
   lp_wire_encode(L, &wire, lua_gettop(L) - n + 1, n, &f->bytes);
   pin_all(L, objects);
   head->objects = (uint32_t)(objects->len / sizeof(uint32_t));
-  int rc = lp_slot_say_parts(r->slot, LP_SAY_ANSWER, head, sizeof *head, f->bytes.data,
-                             f->bytes.len);
+  int rc = lp_slot_post_parts(r->slot, LP_MSG_ANSWER, head, sizeof *head, f->bytes.data,
+                              f->bytes.len);
   if (rc == 0) return;
   for (uint32_t i = 0; i < head->objects; i++)
     lp_object_unpin(r->st, ((uint32_t *)objects->data)[i]);
@@ -201,8 +201,8 @@ int lp_remote_send_ahead(lua_State *L, lp_remote *r, lp_ahead_head *head, int n)
   if (a.count == 0) return 0;
   head->first = lp_prefetch_sent(p);
   head->count = (uint32_t)a.count;
-  int rc = lp_slot_say_parts(r->slot, LP_SAY_AHEAD, head, sizeof *head, a.fleet->bytes.data,
-                             length_ahead(&a.fleet->bytes, a.count));
+  int rc = lp_slot_post_parts(r->slot, LP_MSG_AHEAD, head, sizeof *head, a.fleet->bytes.data,
+                              length_ahead(&a.fleet->bytes, a.count));
   if (rc < 0) return 0;
   lp_prefetch_send(p, head->count);
   return a.count;

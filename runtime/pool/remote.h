@@ -33,7 +33,7 @@ typedef struct lp_remote {
 } lp_remote;
 
 /* A frame for it has come. Returns 0 or LP_EMEMORY. */
-int lp_remote_hear(lp_slot *slot, const lp_frame *frame);
+int lp_remote_receive(lp_slot *slot, const lp_frame *frame);
 
 /* All frames of one read have come. */
 void lp_remote_serve(lp_slot *slot);

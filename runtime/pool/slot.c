@@ -27,7 +27,7 @@ static void release(lp_slot *slot) {
   lp_list_remove(&slot->flush.link);
   lp_timer_stop(&slot->fleet->st->timers, &slot->deadline);
   if (slot->shared) munmap(slot->shared, sizeof *slot->shared);
-  lp_buf_close(&slot->knows);
+  lp_buf_close(&slot->sent_protos);
   lp_buf_close(&slot->has);
   lp_death_close(&slot->death);
   lp_alloc_free(slot);
@@ -154,18 +154,18 @@ static const lp_fleet_events worker_events = {
 
 /* ---- what it says ---- */
 
-static void heard_ready(lp_slot *slot, const lp_frame *frame) {
+static void receive_ready(lp_slot *slot, const lp_frame *frame) {
   (void)frame;
   if (slot->life == LP_SLOT_STARTING) slot->life = LP_SLOT_READY;
   slot->context->events->ready(slot);
 }
 
-static void heard_broken(lp_slot *slot, const lp_frame *frame) {
+static void receive_broken(lp_slot *slot, const lp_frame *frame) {
   if (slot->life != LP_SLOT_STARTING) return; /* garbage, or it is to leave anyhow */
   slot->context->events->broken(slot, frame->payload, frame->len);
 }
 
-static void heard_end(lp_slot *slot, const lp_frame *frame, lp_call_state state) {
+static void receive_end(lp_slot *slot, const lp_frame *frame, lp_call_state state) {
   uint64_t number;
   if (frame->len < sizeof number) return;
   memcpy(&number, frame->payload, sizeof number);
@@ -177,32 +177,32 @@ static void heard_end(lp_slot *slot, const lp_frame *frame, lp_call_state state)
   lp_calls_finish(call, state);
 }
 
-static void heard_returned(lp_slot *slot, const lp_frame *frame) {
+static void receive_returned(lp_slot *slot, const lp_frame *frame) {
   slot->recalled = false;
   slot->context->events->returned(slot, frame->payload, frame->len / sizeof(uint64_t));
 }
 
-static void heard_retire(lp_slot *slot, const lp_frame *frame) {
+static void receive_retire(lp_slot *slot, const lp_frame *frame) {
   (void)frame;
   slot->context->events->retire(slot);
 }
 
 /* Without memory for what it asks it would wait for ever: its calls run elsewhere. */
-static void heard_remote(lp_slot *slot, const lp_frame *frame) {
+static void receive_remote(lp_slot *slot, const lp_frame *frame) {
   if (slot->context->events->asked(slot, frame) < 0) lp_slot_kill(slot);
 }
 
-static void heard_done(lp_slot *s, const lp_frame *f) {
-  heard_end(s, f, LP_CALL_DONE);
+static void receive_done(lp_slot *s, const lp_frame *f) {
+  receive_end(s, f, LP_CALL_DONE);
 }
-static void heard_failed(lp_slot *s, const lp_frame *f) {
-  heard_end(s, f, LP_CALL_FAILED);
+static void receive_failed(lp_slot *s, const lp_frame *f) {
+  receive_end(s, f, LP_CALL_FAILED);
 }
-static void heard_cancelled(lp_slot *s, const lp_frame *f) {
-  heard_end(s, f, LP_CALL_CANCELLED);
+static void receive_cancelled(lp_slot *s, const lp_frame *f) {
+  receive_end(s, f, LP_CALL_CANCELLED);
 }
 
-static void heard_stalled(lp_slot *slot, const lp_frame *frame) {
+static void receive_stalled(lp_slot *slot, const lp_frame *frame) {
   if (frame->len < sizeof slot->stalled) return;
   memcpy(&slot->stalled, frame->payload, sizeof slot->stalled);
   slot->probed = false;
@@ -210,14 +210,14 @@ static void heard_stalled(lp_slot *slot, const lp_frame *frame) {
 
 static void on_frame(lp_channel *c, const lp_frame *frame) {
   static void (*const hear[])(lp_slot *, const lp_frame *) = {
-      [LP_SAY_READY] = heard_ready,         [LP_SAY_BROKEN] = heard_broken,
-      [LP_SAY_DONE] = heard_done,           [LP_SAY_FAILED] = heard_failed,
-      [LP_SAY_CANCELLED] = heard_cancelled, [LP_SAY_RETURNED] = heard_returned,
-      [LP_SAY_RETIRE] = heard_retire,       [LP_SAY_ASK] = heard_remote,
-      [LP_SAY_WITHDRAW] = heard_remote,     [LP_SAY_HOLD] = heard_remote,
-      [LP_SAY_LET_GO] = heard_remote,       [LP_SAY_TOOK] = heard_remote,
-      [LP_SAY_MOVED] = heard_remote,        [LP_SAY_ENDED] = heard_remote,
-      [LP_SAY_STALLED] = heard_stalled,
+      [LP_MSG_READY] = receive_ready,         [LP_MSG_BROKEN] = receive_broken,
+      [LP_MSG_DONE] = receive_done,           [LP_MSG_FAILED] = receive_failed,
+      [LP_MSG_CANCELLED] = receive_cancelled, [LP_MSG_RETURNED] = receive_returned,
+      [LP_MSG_RETIRE] = receive_retire,       [LP_MSG_ASK] = receive_remote,
+      [LP_MSG_WITHDRAW] = receive_remote,     [LP_MSG_HOLD] = receive_remote,
+      [LP_MSG_LET_GO] = receive_remote,       [LP_MSG_TOOK] = receive_remote,
+      [LP_MSG_MOVED] = receive_remote,        [LP_MSG_ENDED] = receive_remote,
+      [LP_MSG_STALLED] = receive_stalled,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   if (known) hear[frame->type](c->owner, frame);
@@ -239,31 +239,31 @@ static void on_flush(lp_flush *f) {
   slot->context->events->flushed(slot);
 }
 
-static int said(lp_slot *slot, int rc) {
+static int posted(lp_slot *slot, int rc) {
   lp_loop_flush(slot->fleet->st, &slot->flush);
-  if (rc == 0) slot->said++;
+  if (rc == 0) slot->posted++;
   return rc;
 }
 
-static int say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
-  return said(slot, lp_frame_append(lp_channel_out(&slot->channel), type, payload, len));
+static int post(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
+  return posted(slot, lp_frame_append(lp_channel_out(&slot->channel), type, payload, len));
 }
 
 /* One that could not be told what it must know would never do it. */
-void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
-  if (say(slot, type, payload, len) < 0) lp_slot_kill(slot);
+void lp_slot_post(lp_slot *slot, uint8_t type, const void *payload, size_t len) {
+  if (post(slot, type, payload, len) < 0) lp_slot_kill(slot);
 }
 
-int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
-                      const void *bytes, size_t len) {
+int lp_slot_post_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
+                       const void *bytes, size_t len) {
   lp_buf *out = lp_channel_out(&slot->channel);
-  return said(slot, lp_frame_append_parts(out, type, head, head_len, bytes, len));
+  return posted(slot, lp_frame_append_parts(out, type, head, head_len, bytes, len));
 }
 
 void lp_slot_leave(lp_slot *slot) {
   if (slot->life >= LP_SLOT_LEAVING) return;
   slot->life = LP_SLOT_LEAVING;
-  lp_slot_say(slot, LP_SAY_EXIT, NULL, 0);
+  lp_slot_post(slot, LP_MSG_EXIT, NULL, 0);
 }
 
 static bool is_ending(const lp_slot *slot) {
@@ -271,7 +271,7 @@ static bool is_ending(const lp_slot *slot) {
 }
 
 bool lp_slot_moves(const lp_slot *slot) {
-  if (slot->stalled != slot->said || is_ending(slot)) return true;
+  if (slot->stalled != slot->posted || is_ending(slot)) return true;
   return slot->probed_at != slot->fleet->st->resumes;
 }
 
@@ -279,26 +279,26 @@ void lp_slot_probe(lp_slot *slot) {
   if (slot->probed || is_ending(slot) || !lp_slot_moves(slot)) return;
   slot->probed = true;
   slot->probed_at = slot->fleet->st->resumes;
-  lp_slot_say(slot, LP_SAY_PROBE, NULL, 0);
+  lp_slot_post(slot, LP_MSG_PROBE, NULL, 0);
 }
 
-static int teach(lp_slot *slot, const uint32_t *numbers, uint32_t n) {
+static int send_protos(lp_slot *slot, const uint32_t *numbers, uint32_t n) {
   lp_fleet *f = slot->fleet;
   for (uint32_t i = 0; i < n; i++) {
     uint32_t number = numbers[i];
     if (number & LP_OBJECT_BIT) continue;
-    size_t old = slot->knows.len;
+    size_t old = slot->sent_protos.len;
     if (number >= old) {
-      if (lp_buf_reserve(&slot->knows, number + 1 - old) < 0) return LP_EMEMORY;
-      memset(slot->knows.data + old, 0, number + 1 - old);
-      slot->knows.len = number + 1;
+      if (lp_buf_reserve(&slot->sent_protos, number + 1 - old) < 0) return LP_EMEMORY;
+      memset(slot->sent_protos.data + old, 0, number + 1 - old);
+      slot->sent_protos.len = number + 1;
     }
-    if (slot->knows.data[number]) continue;
+    if (slot->sent_protos.data[number]) continue;
     lp_buf *code = &f->protos[number];
     int rc =
-        lp_slot_say_parts(slot, LP_SAY_PROTO, &number, sizeof number, code->data, code->len);
+        lp_slot_post_parts(slot, LP_MSG_PROTO, &number, sizeof number, code->data, code->len);
     if (rc < 0) return rc;
-    slot->knows.data[number] = 1;
+    slot->sent_protos.data[number] = 1;
   }
   return 0;
 }
@@ -312,10 +312,10 @@ static bool holds(const lp_slot *slot, uint32_t snapshot) {
 
 static int send_snapshot(lp_slot *slot, const lp_snapshot *s) {
   if (holds(slot, s->number)) return 0;
-  int rc = teach(slot, (const uint32_t *)s->data, s->protos);
+  int rc = send_protos(slot, (const uint32_t *)s->data, s->protos);
   if (rc < 0 || (rc = lp_buf_append(&slot->has, &s->number, sizeof s->number)) < 0) return rc;
   const char *bytes = s->data + s->protos * sizeof(uint32_t);
-  rc = lp_slot_say_parts(slot, LP_SAY_SNAPSHOT, &s->number, sizeof s->number, bytes, s->len);
+  rc = lp_slot_post_parts(slot, LP_MSG_SNAPSHOT, &s->number, sizeof s->number, bytes, s->len);
   if (rc < 0) slot->has.len -= sizeof s->number;
   return rc;
 }
@@ -327,10 +327,10 @@ int lp_slot_send(lp_slot *slot, lp_call *call) {
     head.snapshot = call->snapshot->number;
     rc = send_snapshot(slot, call->snapshot);
   }
-  if (rc == 0 && call->protos) rc = teach(slot, lp_call_protos(call), call->protos);
+  if (rc == 0 && call->protos) rc = send_protos(slot, lp_call_protos(call), call->protos);
   if (rc == 0)
-    rc = lp_slot_say_parts(slot, LP_SAY_TASK, &head, sizeof head, lp_call_bytes(call),
-                           call->len);
+    rc = lp_slot_post_parts(slot, LP_MSG_TASK, &head, sizeof head, lp_call_bytes(call),
+                            call->len);
   if (rc < 0) return rc;
   lp_calls_sent(call, &slot->load);
   lp_loop_flush(slot->fleet->st, &slot->flush);
@@ -344,7 +344,7 @@ void lp_slot_forget(lp_slot *slot, uint32_t snapshot) {
     if (has[i] != snapshot) continue;
     has[i] = has[n - 1];
     slot->has.len -= sizeof *has;
-    lp_slot_say(slot, LP_SAY_DROP, &snapshot, sizeof snapshot);
+    lp_slot_post(slot, LP_MSG_DROP, &snapshot, sizeof snapshot);
     return;
   }
 }
@@ -389,7 +389,7 @@ static int launch(lp_slot *slot, ends *e) {
   if (!slot->shared) return LP_EMEMORY;
   int rc = open_handles(slot, e);
   if (rc < 0) return rc;
-  if ((rc = say(slot, LP_SAY_SETUP, setup->data, setup->len)) < 0) return rc;
+  if ((rc = post(slot, LP_MSG_SETUP, setup->data, setup->len)) < 0) return rc;
   lp_spawn spawn = {.slot = slot->id,
                     .channel = e->channel[1],
                     .out = e->out[1],

@@ -97,7 +97,7 @@ struct lp_slot {
   lp_load load;       /* calls sent to it and not answered */
   uint32_t sent;      /* calls that it was sent and has not given back */
   uint64_t done;      /* calls that it has answered */
-  uint64_t said;      /* frames to it */
+  uint64_t posted;    /* messages posted to it */
   uint64_t stalled;   /* how many it had received when it answered a probe last; or 0 */
   uint64_t probed_at; /* tasks that main had resumed when the worker was probed last */
   uint64_t seen;      /* the call that the watchdog saw on its CPU, */
@@ -105,7 +105,7 @@ struct lp_slot {
   lp_timer deadline;  /* armed when it is stopped, or has hung up and does not end */
   lp_shared *shared;  /* memory that it shares with main */
   int open;           /* handles that are not closed */
-  lp_buf knows;       /* one byte a prototype: has it been sent? */
+  lp_buf sent_protos; /* one byte a prototype: has it been sent? */
   lp_buf has;         /* uint32_t numbers of snapshots that it holds */
   lp_remote *remote;  /* of remote.c: what it asks for; NULL before it does */
 };
@@ -127,11 +127,11 @@ int lp_slot_send(lp_slot *slot, lp_call *call);
 void lp_slot_forget(lp_slot *slot, uint32_t snapshot);
 
 /* A message without a payload, or with a number. For want of memory the worker is killed. */
-void lp_slot_say(lp_slot *slot, uint8_t type, const void *payload, size_t len);
+void lp_slot_post(lp_slot *slot, uint8_t type, const void *payload, size_t len);
 
 /* The same with a payload in two parts. Returns 0, LP_EMEMORY or LP_ETOO_LARGE. */
-int lp_slot_say_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
-                      const void *bytes, size_t len);
+int lp_slot_post_parts(lp_slot *slot, uint8_t type, const void *head, size_t head_len,
+                       const void *bytes, size_t len);
 
 /* Tells the worker to exit, once. */
 void lp_slot_leave(lp_slot *slot);

@@ -25,7 +25,7 @@ static void dump(lp_state *st, bool all) {
   lp_list_each (link, &lp_fleet_find(st)->workers) {
     lp_slot *slot = lp_list_of(link, lp_slot, worker.link);
     if (all || slot->load.count || slot->life == LP_SLOT_STARTING)
-      lp_slot_say(slot, LP_SAY_DUMP, NULL, 0);
+      lp_slot_post(slot, LP_MSG_DUMP, NULL, 0);
   }
 }
 

@@ -50,7 +50,7 @@ static void ask_cancel(lp_op *op, int why) {
   if (ask->asker->closed)
     lp_op_finish(op, why);
   else
-    ask->asker->say(ask->asker, LP_SAY_WITHDRAW, &request, sizeof request, NULL, 0);
+    ask->asker->post(ask->asker, LP_MSG_WITHDRAW, &request, sizeof request, NULL, 0);
 }
 
 /* Stack on top: kind or nil, message. */
@@ -67,8 +67,8 @@ static int ask_results(lua_State *L, lp_op *op) {
   lp_wire wire = {0};
   int n = lp_wire_decode(L, &wire, ask->values, ask->len);
   if (ask->head.objects)
-    ask->asker->say(ask->asker, LP_SAY_TOOK, &ask->head.request, sizeof ask->head.request, NULL,
-                    0);
+    ask->asker->post(ask->asker, LP_MSG_TOOK, &ask->head.request, sizeof ask->head.request,
+                     NULL, 0);
   return ask->head.status == LP_ANSWER_ERROR ? raise_answer(L) : n;
 }
 
@@ -112,7 +112,7 @@ int lp_ask(lua_State *L) {
   lp_list_push(&a->asked, &ask->link);
   lp_op_hold(&ask->op);
   head.request = (uintptr_t)ask;
-  a->say(a, LP_SAY_ASK, &head, sizeof head, a->scratch.data, a->scratch.len);
+  a->post(a, LP_MSG_ASK, &head, sizeof head, a->scratch.data, a->scratch.len);
   return lp_op_await(L, &ask->op, -1);
 }
 
@@ -120,13 +120,13 @@ void lp_ask_post(lua_State *L) {
   lp_asker *a = lp_ask_find(L);
   if (!a || a->closed) return;
   lp_ask_head head = encode(L, a);
-  a->say(a, LP_SAY_ASK, &head, sizeof head, a->scratch.data, a->scratch.len);
+  a->post(a, LP_MSG_ASK, &head, sizeof head, a->scratch.data, a->scratch.len);
 }
 
-void lp_ask_tell(lua_State *L, uint8_t type, uint32_t first, uint32_t second) {
+void lp_ask_notify(lua_State *L, uint8_t type, uint32_t first, uint32_t second) {
   lp_asker *a = lp_ask_find(L);
   uint32_t numbers[2] = {first, second};
-  if (a && !a->closed) a->say(a, type, numbers, sizeof numbers, NULL, 0);
+  if (a && !a->closed) a->post(a, type, numbers, sizeof numbers, NULL, 0);
 }
 
 /* NULL when nothing is known of the request, as when something else in this process has written
@@ -185,7 +185,7 @@ static void tell_moved(lua_State *L, lp_asker *a, const lp_lane *lane) {
   uint32_t index = (uint32_t)(lane - a->lanes);
   if (a->moved >> index & 1) return;
   a->moved |= UINT64_C(1) << index;
-  lp_ask_tell(L, LP_SAY_MOVED, index, 0);
+  lp_ask_notify(L, LP_MSG_MOVED, index, 0);
 }
 
 /* Takes the first item that has no taker, if it has come already. */

@@ -30,12 +30,12 @@ typedef struct lp_asker {
   lp_shared *shared;
   lp_lane lanes[LP_LANES];
   uint32_t lane_count; /* the lanes after these have never had a queue */
-  uint64_t moved;      /* one bit a lane: LP_SAY_MOVED leaves with the next flush */
-  bool closed;         /* nothing can be said any more */
+  uint64_t moved;      /* one bit a lane: LP_MSG_MOVED leaves with the next flush */
+  bool closed;         /* main cannot be reached any more */
   void *owner;
   /* Sends a frame. */
-  void (*say)(struct lp_asker *a, uint8_t type, const void *head, size_t head_len,
-              const void *bytes, size_t len);
+  void (*post)(struct lp_asker *a, uint8_t type, const void *head, size_t head_len,
+               const void *bytes, size_t len);
 } lp_asker;
 
 /* Registers the asker as a part of the worker's runtime. */
@@ -52,12 +52,12 @@ int lp_ask(lua_State *L);
 void lp_ask_post(lua_State *L);
 
 /* Says something that is not answered: a frame with two numbers, or one. */
-void lp_ask_tell(lua_State *L, uint8_t type, uint32_t a, uint32_t b);
+void lp_ask_notify(lua_State *L, uint8_t type, uint32_t a, uint32_t b);
 
-/* LP_SAY_ANSWER has come. Returns 0 or LP_EMEMORY. */
+/* LP_MSG_ANSWER has come. Returns 0 or LP_EMEMORY. */
 int lp_ask_answered(lp_asker *a, const lp_frame *frame);
 
-/* LP_SAY_AHEAD has come. Returns 0 or LP_EMEMORY. */
+/* LP_MSG_AHEAD has come. Returns 0 or LP_EMEMORY. */
 int lp_ask_ahead(lp_asker *a, const lp_frame *frame);
 
 /* Pushes the first item of the queue that main has sent ahead and that has no taker; returns 1,

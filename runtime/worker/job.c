@@ -135,7 +135,7 @@ static int finish_call(lua_State *L, int status, lua_KContext context) {
   lp_wire wire = {.known = 2, .noun = "result"};
   jobs->scratch.len = 0;
   lp_wire_encode(L, &wire, 3, lua_gettop(L) - 2, &jobs->scratch);
-  jobs->answer(jobs, LP_SAY_DONE, job->head.number, jobs->scratch.data, jobs->scratch.len);
+  jobs->answer(jobs, LP_MSG_DONE, job->head.number, jobs->scratch.data, jobs->scratch.len);
   trim(&jobs->scratch);
   return 0;
 }
@@ -213,7 +213,7 @@ static void free_job(lp_job *job) {
 }
 
 static void answer_cancelled(lp_job *job) {
-  job->jobs->answer(job->jobs, LP_SAY_CANCELLED, job->head.number, NULL, 0);
+  job->jobs->answer(job->jobs, LP_MSG_CANCELLED, job->head.number, NULL, 0);
 }
 
 static void on_end(lp_task *t, lua_State *co, int nres) {
@@ -225,7 +225,7 @@ static void on_end(lp_task *t, lua_State *co, int nres) {
   } else if (t->status == LP_TASK_FAILED) {
     lp_job_encode_error(jobs, t, co, graph_of(job));
     lua_pushnil(co); /* the error has been moved; the task has one result */
-    jobs->answer(jobs, LP_SAY_FAILED, job->head.number, jobs->scratch.data, jobs->scratch.len);
+    jobs->answer(jobs, LP_MSG_FAILED, job->head.number, jobs->scratch.data, jobs->scratch.len);
     trim(&jobs->scratch);
   }
   t->awaited = true;
@@ -270,7 +270,7 @@ bool lp_job_start(lp_jobs *jobs) {
   lua_pushlightuserdata(L, job);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
   lua_pop(L, 1);
-  jobs->answer(jobs, LP_SAY_FAILED, job->head.number, NULL, 0);
+  jobs->answer(jobs, LP_MSG_FAILED, job->head.number, NULL, 0);
   free_job(job);
   return true;
 }

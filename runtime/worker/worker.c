@@ -40,12 +40,12 @@ typedef struct worker {
   lp_asker asker;
   const lp_spawn *spawn;
   char name[64];       /* "worker 1", or the name of a luapool.process */
-  lp_buf setup;        /* the payload of LP_SAY_SETUP */
+  lp_buf setup;        /* the payload of LP_MSG_SETUP */
   size_t memory_limit; /* bytes; 0: none */
   uint64_t weighed;    /* when the memory was looked at last, milliseconds of the loop */
   bool worked;         /* it has started a job */
   bool heavy;          /* main has been told that it is above its limit */
-  uint64_t heard;      /* frames of main */
+  uint64_t received;   /* frames of main */
   bool probed;         /* main wants to know when nothing but it can wake a task */
 } worker;
 
@@ -68,7 +68,7 @@ static void on_flush(lp_flush *f) {
   lp_channel_flush(&w->channel);
 }
 
-static void say(worker *w, uint8_t type, const void *bytes, size_t len) {
+static void post(worker *w, uint8_t type, const void *bytes, size_t len) {
   check(lp_frame_append(lp_channel_out(&w->channel), type, bytes, len));
   lp_loop_flush(&w->state, &w->flush);
 }
@@ -98,7 +98,7 @@ static size_t resident(void) {
 static void give_back(worker *w, uint32_t most) {
   lp_buf *out = lp_channel_out(&w->channel);
   check(lp_buf_reserve(out, LP_FRAME_HEAD + most * sizeof(uint64_t)));
-  long start = lp_frame_begin(out, LP_SAY_RETURNED);
+  long start = lp_frame_begin(out, LP_MSG_RETURNED);
   uint64_t number;
   while (most-- > 0 && (number = lp_job_give_back(&w->jobs)))
     lp_buf_append(out, &number, sizeof number);
@@ -126,15 +126,15 @@ static bool weigh(worker *w) {
   if (!w->memory_limit || !w->worked) return true;
   if (!w->heavy && too_heavy(w)) {
     w->heavy = true;
-    say(w, LP_SAY_RETIRE, NULL, 0);
+    post(w, LP_MSG_RETIRE, NULL, 0);
   }
   while (w->heavy && !lp_list_empty(&w->jobs.waiting)) give_back(w, AT_ONCE);
   return !w->heavy;
 }
 
 /* Returns 0 or LP_ETOO_LARGE: then nothing is said. */
-static int say_parts(worker *w, uint8_t type, const void *head, size_t head_len,
-                     const void *bytes, size_t len) {
+static int post_parts(worker *w, uint8_t type, const void *head, size_t head_len,
+                      const void *bytes, size_t len) {
   lp_buf *out = lp_channel_out(&w->channel);
   int rc = lp_frame_append_parts(out, type, head, head_len, bytes, len);
   if (rc != LP_ETOO_LARGE) check(rc);
@@ -145,14 +145,14 @@ static int say_parts(worker *w, uint8_t type, const void *head, size_t head_len,
 static void on_answer(lp_jobs *jobs, uint8_t type, uint64_t number, const char *values,
                       size_t len) {
   worker *w = lp_list_of(jobs, worker, jobs);
-  if (say_parts(w, type, &number, sizeof number, values, len) < 0) /* too large a result */
-    check(say_parts(w, LP_SAY_FAILED, &number, sizeof number, NULL, 0));
+  if (post_parts(w, type, &number, sizeof number, values, len) < 0) /* too large a result */
+    check(post_parts(w, LP_MSG_FAILED, &number, sizeof number, NULL, 0));
 }
 
 /* The wire bounds what is asked, so that it fits into a frame. */
-static void on_say(lp_asker *a, uint8_t type, const void *head, size_t head_len,
-                   const void *bytes, size_t len) {
-  check(say_parts(a->owner, type, head, head_len, bytes, len));
+static void on_post(lp_asker *a, uint8_t type, const void *head, size_t head_len,
+                    const void *bytes, size_t len) {
+  check(post_parts(a->owner, type, head, head_len, bytes, len));
 }
 
 /* ---- being set up ---- */
@@ -251,13 +251,13 @@ static void set_up(lp_task *t, lua_State *co, int nres) {
   (void)nres;
   if (t->status == LP_TASK_DONE) {
     if (w->life == STARTING) w->life = SERVING;
-    say(w, LP_SAY_READY, NULL, 0);
+    post(w, LP_MSG_READY, NULL, 0);
     lp_channel_flush(&w->channel);
     return;
   }
   lp_job_encode_error(&w->jobs, t, co, LUA_NOREF);
   lua_pushnil(co);
-  say(w, LP_SAY_BROKEN, w->jobs.scratch.data, w->jobs.scratch.len);
+  post(w, LP_MSG_BROKEN, w->jobs.scratch.data, w->jobs.scratch.len);
   t->awaited = true;
   leave(w);
 }
@@ -272,7 +272,7 @@ static int spawn_setup(lua_State *L) {
 
 /* ---- listening ---- */
 
-static void hear_setup(worker *w, const lp_frame *frame) {
+static void receive_setup(worker *w, const lp_frame *frame) {
   lua_State *L = w->state.L;
   check(lp_buf_append(&w->setup, frame->payload, frame->len));
   lua_pushcfunction(L, spawn_setup);
@@ -280,53 +280,53 @@ static void hear_setup(worker *w, const lp_frame *frame) {
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) check(LP_EMEMORY);
 }
 
-static void hear_proto(worker *w, const lp_frame *frame) {
+static void receive_proto(worker *w, const lp_frame *frame) {
   check(lp_job_add_proto(&w->jobs, frame));
 }
 
-static void hear_snapshot(worker *w, const lp_frame *frame) {
+static void receive_snapshot(worker *w, const lp_frame *frame) {
   check(lp_job_add_function(&w->jobs, frame));
 }
 
-static void hear_drop(worker *w, const lp_frame *frame) {
+static void receive_drop(worker *w, const lp_frame *frame) {
   uint32_t number;
   if (frame->len < sizeof number) return;
   memcpy(&number, frame->payload, sizeof number);
   lp_job_drop_function(&w->jobs, number);
 }
 
-static void hear_task(worker *w, const lp_frame *frame) {
+static void receive_task(worker *w, const lp_frame *frame) {
   if (w->life < LEAVING) check(lp_job_add(&w->jobs, frame));
 }
 
-static void hear_cancel(worker *w, const lp_frame *frame) {
+static void receive_cancel(worker *w, const lp_frame *frame) {
   uint64_t number;
   if (frame->len < sizeof number) return;
   memcpy(&number, frame->payload, sizeof number);
   lp_job_cancel(&w->jobs, number);
 }
 
-static void hear_recall(worker *w, const lp_frame *frame) {
+static void receive_recall(worker *w, const lp_frame *frame) {
   uint32_t most;
   if (frame->len < sizeof most) return;
   memcpy(&most, frame->payload, sizeof most);
   give_back(w, most);
 }
 
-static void hear_probe(worker *w, const lp_frame *frame) {
+static void receive_probe(worker *w, const lp_frame *frame) {
   (void)frame;
   w->probed = true;
 }
 
-static void hear_answer(worker *w, const lp_frame *frame) {
+static void receive_answer(worker *w, const lp_frame *frame) {
   check(lp_ask_answered(&w->asker, frame));
 }
 
-static void hear_ahead(worker *w, const lp_frame *frame) {
+static void receive_ahead(worker *w, const lp_frame *frame) {
   check(lp_ask_ahead(&w->asker, frame));
 }
 
-static void hear_exit(worker *w, const lp_frame *frame) {
+static void receive_exit(worker *w, const lp_frame *frame) {
   (void)frame;
   lp_job_cancel_all(&w->jobs);
   leave(w);
@@ -340,7 +340,7 @@ static int write_dump(lua_State *L) {
   return 0;
 }
 
-static void hear_dump(worker *w, const lp_frame *frame) {
+static void receive_dump(worker *w, const lp_frame *frame) {
   lua_State *L = w->state.L;
   (void)frame;
   lua_pushcfunction(L, write_dump);
@@ -350,16 +350,16 @@ static void hear_dump(worker *w, const lp_frame *frame) {
 
 static void on_frame(lp_channel *c, const lp_frame *frame) {
   static void (*const hear[])(worker *, const lp_frame *) = {
-      [LP_SAY_SETUP] = hear_setup,       [LP_SAY_PROTO] = hear_proto,
-      [LP_SAY_SNAPSHOT] = hear_snapshot, [LP_SAY_DROP] = hear_drop,
-      [LP_SAY_TASK] = hear_task,         [LP_SAY_CANCEL] = hear_cancel,
-      [LP_SAY_RECALL] = hear_recall,     [LP_SAY_EXIT] = hear_exit,
-      [LP_SAY_ANSWER] = hear_answer,     [LP_SAY_DUMP] = hear_dump,
-      [LP_SAY_PROBE] = hear_probe,       [LP_SAY_AHEAD] = hear_ahead,
+      [LP_MSG_SETUP] = receive_setup,       [LP_MSG_PROTO] = receive_proto,
+      [LP_MSG_SNAPSHOT] = receive_snapshot, [LP_MSG_DROP] = receive_drop,
+      [LP_MSG_TASK] = receive_task,         [LP_MSG_CANCEL] = receive_cancel,
+      [LP_MSG_RECALL] = receive_recall,     [LP_MSG_EXIT] = receive_exit,
+      [LP_MSG_ANSWER] = receive_answer,     [LP_MSG_DUMP] = receive_dump,
+      [LP_MSG_PROBE] = receive_probe,       [LP_MSG_AHEAD] = receive_ahead,
   };
   bool known = frame->type < sizeof hear / sizeof *hear && hear[frame->type];
   worker *w = c->owner;
-  w->heard++;
+  w->received++;
   if (known) hear[frame->type](w, frame);
 }
 
@@ -400,7 +400,7 @@ static int open_worker(worker *w, lua_CFunction modules) {
   lp_job_open(&w->jobs, &w->state);
   w->jobs.answer = on_answer;
   lp_ask_open(&w->asker, &w->state);
-  w->asker.say = on_say;
+  w->asker.post = on_post;
   w->asker.owner = w;
   w->state.report = report;
   w->state.more = start_more;
@@ -421,11 +421,11 @@ static void close_worker(worker *w) {
 }
 
 /* The channel alone does not keep the loop alive: then all tasks wait for main. */
-static void tell_stalled(worker *w) {
+static void post_stalled(worker *w) {
   bool startable = w->life == SERVING && !lp_list_empty(&w->jobs.waiting);
   if (!w->probed || startable || w->life >= LEAVING) return;
   w->probed = false;
-  say(w, LP_SAY_STALLED, &w->heard, sizeof w->heard);
+  post(w, LP_MSG_STALLED, &w->received, sizeof w->received);
 }
 
 static void serve(worker *w) {
@@ -433,7 +433,7 @@ static void serve(worker *w) {
   lp_channel_ref(&w->channel, false);
   while (w->life != STOPPED) {
     if (uv_run(loop, UV_RUN_DEFAULT)) continue;
-    tell_stalled(w);
+    post_stalled(w);
     lp_channel_ref(&w->channel, true);
     if (w->life != STOPPED) uv_run(loop, UV_RUN_ONCE);
     lp_channel_ref(&w->channel, false);
