@@ -91,23 +91,26 @@ lp_asker *lp_ask_find(lua_State *L) {
   return part ? lp_list_of(part, lp_asker, part) : NULL;
 }
 
-/* Encodes the name of a method and its arguments, from stack index 3 on, into `scratch`. */
-static lp_ask_head encode(lua_State *L, lp_asker *a) {
+/* Encodes the name of a method and its arguments, from stack index 3 on, into `out`. */
+static lp_ask_head encode(lua_State *L, lp_buf *out) {
   lp_ask_head head = {.object = (uint32_t)luaL_checkinteger(L, 1),
                       .holder = (uint32_t)luaL_checkinteger(L, 2)};
   luaL_checkstring(L, 3);
   lp_wire wire = {.noun = "argument"};
-  a->scratch.len = 0;
-  lp_wire_encode(L, &wire, 3, lua_gettop(L) - 2, &a->scratch);
+  out->len = 0;
+  lp_wire_encode(L, &wire, 3, lua_gettop(L) - 2, out);
   return head;
 }
 
+/* The operation is made first: in a finalizer that raises, as nobody may wait there, and
+ * `scratch` is left to the task in whose encoding the finalizer runs. When encoding raises,
+ * nobody else has heard of the operation. */
 int lp_ask(lua_State *L) {
   lp_asker *a = lp_ask_find(L);
   if (!a || a->closed) return lp_raise_code(L, LP_ECLOSED, "the main process");
-  lp_ask_head head = encode(L, a);
   ask_op *ask = lp_op_new(L, &ask_class, sizeof *ask);
   ask->asker = a;
+  lp_ask_head head = encode(L, &a->scratch);
   ask->method = lua_tostring(L, 3);
   lp_list_push(&a->asked, &ask->link);
   lp_op_hold(&ask->op);
@@ -119,8 +122,8 @@ int lp_ask(lua_State *L) {
 void lp_ask_post(lua_State *L) {
   lp_asker *a = lp_ask_find(L);
   if (!a || a->closed) return;
-  lp_ask_head head = encode(L, a);
-  a->post(a, LP_MSG_ASK, &head, sizeof head, a->scratch.data, a->scratch.len);
+  lp_ask_head head = encode(L, &a->posted);
+  a->post(a, LP_MSG_ASK, &head, sizeof head, a->posted.data, a->posted.len);
 }
 
 void lp_ask_notify(lua_State *L, uint8_t type, uint32_t first, uint32_t second) {
@@ -244,5 +247,6 @@ void lp_ask_close(lp_asker *a) {
     answer(ask, end_code(ask));
   }
   lp_buf_close(&a->scratch);
+  lp_buf_close(&a->posted);
   for (int i = 0; i < LP_LANES; i++) lp_buf_close(&a->lanes[i].items);
 }

@@ -25,8 +25,9 @@ typedef struct lp_lane {
 
 typedef struct lp_asker {
   lp_part part;
-  lp_list asked; /* operations that main has not answered */
-  lp_buf scratch;
+  lp_list asked;  /* operations that main has not answered */
+  lp_buf scratch; /* what is asked, */
+  lp_buf posted;  /* or posted: finalizers may post while something is encoded */
   lp_shared *shared;
   lp_lane lanes[LP_LANES];
   uint32_t lane_count; /* the lanes after these have never had a queue */
@@ -48,7 +49,8 @@ lp_asker *lp_ask_find(lua_State *L);
  * function: the object's number, the holder's or 0, the name of the method, its arguments. */
 int lp_ask(lua_State *L);
 
-/* Calls a method of an object of main and does not wait: there is no answer. The same stack. */
+/* Calls a method of an object of main and does not wait: there is no answer. The same stack;
+ * the arguments are plain values. */
 void lp_ask_post(lua_State *L);
 
 /* Says something that is not answered: a frame with two numbers, or one. */

@@ -207,6 +207,25 @@ describe("objects in workers", function()
     lock:release()
   end)
 
+  it("are asked for what the task says, also when a finalizer asks meanwhile", function()
+    local q, c = sync.queue(), sync.counter()
+    p:apply(function()
+      local function ask_in_vain() pcall(c.add, c) end -- nobody may wait in a finalizer
+      collectgarbage("incremental", 0, 1000)
+      for i = 1, 300 do
+        for _ = 1, 10 do
+          setmetatable({}, { __gc = ask_in_vain })
+        end
+        q:put { c, tostring(i), c }
+      end
+      collectgarbage("incremental", 200, 100)
+    end)
+    for i = 1, 300 do
+      assert.are.same({ c, tostring(i), c }, q:get())
+    end
+    assert.are.equal(0, c:get())
+  end)
+
   it("are let go when nobody names them any more", function()
     local alive = setmetatable({}, { __mode = "v" })
     local function gone(name)
