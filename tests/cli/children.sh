@@ -114,6 +114,7 @@ running:cancel()
 print(select(2, running:result()).kind)
 END
 (
+  # shellcheck disable=SC3045 # dash has it
   ulimit -n 64
   exec "$LUAPOOL" run "$work/script.lua" "$tap_dir/program" "$work"
 ) >"$work/out" 2>"$work/err" &

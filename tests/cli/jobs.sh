@@ -297,7 +297,7 @@ LUA
   rm -f "$work/out.jsonl"*
   (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 3 -c 20 "$@" >out 2>err) &
   pid=$! tap_command="luapool run job.lua $*"
-  await_lines "$work/out.jsonl.part" 300
+  await_lines "$work/out.jsonl.part" 300 "$pid"
   left="$pid $(sort -u "$work/out.jsonl.part") $(cat "/proc/$pid/task/$pid/children")"
 }
 
@@ -344,7 +344,7 @@ return {
 LUA
 (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 2 >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
-await_lines "$work/out.jsonl.part" 3
+await_lines "$work/out.jsonl.part" 3 "$pid"
 kill -INT "$pid"
 sleep 0.1
 kill -INT "$pid"
@@ -364,7 +364,7 @@ return {
 LUA
 (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua -p 2 -c 10 >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
-await_lines "$work/out.jsonl.part" 1
+await_lines "$work/out.jsonl.part" 1 "$pid"
 kill -INT "$pid"
 status=0
 wait "$pid" || status=$?

@@ -53,7 +53,7 @@ start_job() {
   shift
   (cd "$work" && exec env --default-signal=INT "$LUAPOOL" run job.lua "$@" >out 2>err) &
   pid=$! tap_command="luapool run job.lua $*"
-  await_lines "$work/out.jsonl.part" "$results"
+  await_lines "$work/out.jsonl.part" "$results" "$pid"
   workers=$(grep -o '"pid": *[0-9]*' "$work/out.jsonl.part" | grep -o '[0-9]*' | sort -u)
 }
 

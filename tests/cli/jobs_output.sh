@@ -189,7 +189,7 @@ LUA
 echo yesterday >"$work/out.jsonl"
 (cd "$work" && exec "$LUAPOOL" run job.lua -o out.jsonl >out 2>err) &
 pid=$! tap_command="luapool run job.lua"
-await_lines "$work/out.jsonl.part" 1
+await_lines "$work/out.jsonl.part" 1 "$pid"
 run here luapool run job.lua -o out.jsonl
 expect_status 2
 expect_err "luapool: cannot write out.jsonl: another run is writing it"

@@ -93,9 +93,9 @@ expect_no_file() { [ ! -e "$1" ] || tap_show "expected no file $1"; }
 expect() { "$@" >"$work/expect" 2>&1 || tap_show "expected success of: $*
 $(head -c 2000 "$work/expect")"; }
 
-# Waits until file $1 has $2 lines, or until the process $pid, which writes them, has ended.
+# Waits until file $1 has $2 lines, or until process $3, which writes them, has ended.
 await_lines() {
-  until [ "$(cat "$1" 2>/dev/null | wc -l)" -ge "$2" ] || ! kill -0 "$pid" 2>/dev/null; do
+  until [ "$(cat "$1" 2>/dev/null | wc -l)" -ge "$2" ] || ! kill -0 "$3" 2>/dev/null; do
     sleep 0.02
   done
 }
