@@ -102,7 +102,7 @@ expect [ "$(ls "$work/results")" = day.jsonl ]
 
 it "keeps what it has when it is stopped, also on an error and by a hook that never ends"
 echo yesterday >"$work/out.jsonl"
-job -o out.jsonl --timeout 0.2 <<'LUA'
+job -o out.jsonl --timeout 3 <<'LUA'
 return {
   items = { 1, 2 },
   process = function(x)
