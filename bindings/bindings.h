@@ -6,6 +6,7 @@
 #include <lua.h>
 
 int luaopen_luapool_core(lua_State *L);
+int luaopen_luapool_digest_core(lua_State *L);
 int luaopen_luapool_dns(lua_State *L);
 int luaopen_luapool_fs_core(lua_State *L);
 int luaopen_luapool_html_core(lua_State *L);

@@ -13,6 +13,7 @@
 
 static const luaL_Reg modules[] = {
     {"luapool.core", luaopen_luapool_core},
+    {"luapool.digest.core", luaopen_luapool_digest_core},
     {"luapool.dns", luaopen_luapool_dns},
     {"luapool.fs.core", luaopen_luapool_fs_core},
     {"luapool.html.core", luaopen_luapool_html_core},

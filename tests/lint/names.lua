@@ -60,6 +60,7 @@ end
 
 -- Objects of file scope that other files see, and types of headers.
 local function check_line(path, n, line)
+  line = line:gsub("%*const ", "*")
   local object = line:match("^const [%w_]+ %*?([%w_]+)[%[ ;=]")
     or line:match("^extern .-([%w_]+)[%[;]")
   if object then check_shared(path, n, object) end

@@ -165,6 +165,7 @@ local results = {
     return retry.statistics(wrapped)
   end,
   ["luapool.process.Result"] = function() return process.exec { "true" } end,
+  ["luapool.digest.Encoding"] = function() return luapool.digest.hex end,
   ["luapool.fs.Stat"] = function() return fs.stat "/" end,
 }
 
@@ -209,6 +210,7 @@ local failures = {
   { "yaml", "yaml", yaml.dump, { print } },
   { "fs", "fs", fs.read, "/no/such/file" },
   { "fs", "fs", fs.rename, "/no/such/file", "/no/such/place" },
+  { "digest", "digest", luapool.digest.hex.decode, "x" },
   { "dns", "dns", luapool.dns.lookup, "no-such-host.invalid" },
   { "error", "usage", task.sleep, "long" },
 }

@@ -32,6 +32,7 @@ return {
   ["luapool.http.Headers"] = function()
     return setmetatable({ {}, {} }, http_core.Headers)
   end,
+  ["luapool.digest.Hash"] = function() return luapool.digest.new "md5" end,
   ["luapool.html.Node"] = function() return html.parse "" end,
   ["luapool.retry.Wait"] = function() return retry.fixed(1) end,
   ["luapool.progress.Bar"] = progress.bar,
