@@ -6,4 +6,5 @@ exclude_files = { "examples/**/out/**" }
 files["scripts/cli/main.lua"] = { globals = { "arg" } }
 files["tests/**/*_spec.lua"] = { std = "+busted" }
 files["tests/support/spec.lua"] = { globals = { "_G.finally", "_G.pending" } }
+files["tests/support/hostile.lua"] = { std = "+busted" }
 files["tests/support/nginx_pages.lua"] = { std = "luajit+ngx_lua" }

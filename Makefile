@@ -38,6 +38,11 @@ storm: build
 alarms: build
 	@tests/support/false_alarms build/$(PRESET)/luapool 500
 
+# 1,000 rounds of each row of the hostile server, and a look at the memory; the short form is part of
+# the tests.
+hostile: build
+	@HOSTILE_ROUNDS=1000 SPEC_LIMIT=3600 TEST_LIMIT=36000 tests/run build/$(PRESET) spec/hostile_$(ONLY)
+
 # All tests with: buffers of a few bytes; a collection at every await.
 tiny gcstress: %: build-%
 	@tests/run build/$@ $(ONLY)
@@ -59,4 +64,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build docs test check lint bench storm alarms tiny gcstress tsan fuzz demo format clean
+.PHONY: build docs test check lint bench storm alarms hostile tiny gcstress tsan fuzz demo format clean
