@@ -5,6 +5,7 @@
 #include "bindings/bindings.h"
 #include "bindings/class.h"
 #include "bindings/http/client.h"
+#include "bindings/http/origin.h"
 #include "bindings/http/request.h"
 #include "bindings/http/stream.h"
 #include "runtime/wire/wire.h"
@@ -33,7 +34,8 @@ static void open_travelling(lua_State *L, const char *field, const char *name) {
 }
 
 int luaopen_luapool_http_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"client", http_client}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"client", http_client}, {"origin", lpb_http_origin}, {NULL, NULL}};
   static const luaL_Reg client_methods[] = {
       {"close", client_close}, {"__gc", client_close}, {"__close", client_close}, {NULL, NULL}};
   luaL_newlib(L, functions);

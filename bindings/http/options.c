@@ -36,11 +36,16 @@ static CURLcode set_max_body(lua_State *L, lpb_http_transfer *t, CURLoption id) 
   return CURLE_OK;
 }
 
+static CURLcode set_spent(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  t->spent = lua_tonumber(L, -1);
+  return CURLE_OK;
+}
+
 static CURLcode set_redirects(lua_State *L, lpb_http_transfer *t, CURLoption id) {
-  long most = (long)lua_tointeger(L, -1);
-  t->follows = most > 0;
-  curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, most > 0 ? 1L : 0L);
-  return curl_easy_setopt(t->easy, id, most);
+  (void)id;
+  t->follows = lua_tointeger(L, -1) > 0;
+  return CURLE_OK;
 }
 
 static CURLcode set_proxy(lua_State *L, lpb_http_transfer *t, CURLoption id) {
@@ -173,7 +178,8 @@ static const struct {
     ROW(cookies, set_text, CURLOPT_COOKIE),
     CHEAP(timeout, set_timeout, 0),
     CHEAP(connect_timeout, set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS),
-    ROW(redirects, set_redirects, CURLOPT_MAXREDIRS),
+    CHEAP(spent, set_spent, 0),
+    CHEAP(redirects, set_redirects, 0),
     ROW(verify, set_verify, CURLOPT_SSL_VERIFYPEER),
     ROW(ca, set_text, CURLOPT_CAINFO),
     ROW(cert, set_text, CURLOPT_SSLCERT),
@@ -213,8 +219,6 @@ static const char *set_plan(lua_State *L, lpb_http_transfer *t, int plan) {
   return failed;
 }
 
-/* POST is not set as a custom method: curl turns it into a GET where a redirection says so, and
- * would not do that with a custom method. */
 static void set_method(lpb_http_transfer *t, const char *method) {
   CURL *e = t->easy;
   t->set = true;

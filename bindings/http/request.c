@@ -32,7 +32,8 @@ static int request_results(lua_State *L, lp_op *op) {
   lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
   if (op->status == LP_ECANCELLED) return lp_op_raise(L, op);
   if (!w->transfer) return raise_unbegun(L, w);
-  bool readable = w->transfer->stream && w->transfer->headed && op->status == 0;
+  bool readable =
+      w->transfer->stream && w->transfer->headed && !w->transfer->redirected && op->status == 0;
   if (!readable && lpb_http_result_failed(w->transfer, op->status)) {
     lpb_http_result_push_error(L, w->transfer, op->status);
     return lua_error(L);
@@ -40,6 +41,10 @@ static int request_results(lua_State *L, lp_op *op) {
   lpb_http_result_push(L, w->transfer, 3);
   lua_pushvalue(L, lua_upvalueindex(2));
   lua_setmetatable(L, -2);
+  if (w->transfer->redirected) {
+    lua_pushboolean(L, true);
+    return 2;
+  }
   if (!w->transfer->stream) return 1;
   lpb_http_stream_push(L, w->transfer, 1);
   w->transfer = NULL;
@@ -77,6 +82,11 @@ static int begin(lua_State *L, lpb_http_client *c, lpb_http_transfer_wait *w) {
   return 0;
 }
 
+static double time_left(const lpb_http_transfer *t) {
+  double left = t->timeout - t->spent;
+  return t->timeout >= 0 && left < 0 ? 0 : left;
+}
+
 /* The stack stays as it is until the end: curl reads the body of the plan where it is. */
 int lpb_http_request(lua_State *L) {
   lpb_http_client *c = lpb_class_check(L, LPB_HTTP_CLIENT);
@@ -86,5 +96,5 @@ int lpb_http_request(lua_State *L) {
   lpb_http_transfer_wait *w = lp_op_new(L, &request_class, sizeof *w);
   int rc = begin(L, c, w);
   if (rc < 0) lp_op_finish(&w->op, rc);
-  return lp_op_await(L, &w->op, w->transfer ? w->transfer->timeout : -1);
+  return lp_op_await(L, &w->op, w->transfer ? time_left(w->transfer) : -1);
 }

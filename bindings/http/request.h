@@ -4,8 +4,9 @@
 
 #include <lua.h>
 
-/* core.request(client, method, url [, plan]) -> Response. A closure of two values: the class of
- * clients and the class of Responses. */
+/* core.request(client, method, url [, plan]) -> Response [, true]. The second value says that
+ * the response is a redirection that is to be followed; it has no body then. A closure of two
+ * values: the class of clients and the class of Responses. */
 int lpb_http_request(lua_State *L);
 
 #endif

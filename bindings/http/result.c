@@ -18,12 +18,8 @@ static void set_text(lua_State *L, const char *name, const char *text, size_t le
 /* Pushes the URL of the response. Most often it is the one at index `url`, that was asked for.
  */
 static void push_url(lua_State *L, const lpb_http_transfer *t, int url) {
-  long redirects = 0;
-  char *last = NULL;
-  curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
-  if (redirects) curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &last);
-  if (last || strcmp(t->url->full, t->url->text) != 0)
-    lua_pushstring(L, last ? last : t->url->full);
+  if (strcmp(t->url->full, t->url->text) != 0)
+    lua_pushstring(L, t->url->full);
   else
     lua_pushvalue(L, url);
 }
@@ -57,7 +53,6 @@ static const struct {
     {CURLE_COULDNT_CONNECT, "connect", "check that the server runs and the port is right"},
     {CURLE_PROXY, "connect", "check the proxy"},
     {CURLE_OPERATION_TIMEDOUT, "timeout", "see the option connect_timeout"},
-    {CURLE_TOO_MANY_REDIRECTS, "redirects", "see the option redirects"},
     {CURLE_SSL_CONNECT_ERROR, "tls", "check that the port speaks TLS"},
     {CURLE_PEER_FAILED_VERIFICATION, "tls",
      "name its authority with the option ca, or trust it with verify=false"},

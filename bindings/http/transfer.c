@@ -16,8 +16,8 @@ enum {
   LARGE_BODY = 64 * 1024,
   KEPT_BUFFER = 64 * 1024,    /* of a body, for the next request */
   RESERVE = 16 * 1024 * 1024, /* believed of a Content-Length */
+  REDIRECT_BODY = 64 * 1024,  /* read of a redirection, to keep its connection */
   HEAD_MAX = 1024 * 1024,
-  REDIRECTS = 10,
   CONNECT_S = 10,
   TIMEOUT_S = 300,
   ADDRESS_S = 120, /* longer than addresses are fresh in host.c */
@@ -42,15 +42,22 @@ static size_t refuse(lpb_http_transfer *t, int failure) {
 
 /* --- the header --- */
 
+static bool is_redirection(const lpb_http_transfer *t, long status) {
+  struct curl_header *location;
+  if (!t->follows || status < 301 || status > 308 || (status > 303 && status < 307))
+    return false;
+  return curl_easy_header(t->easy, "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK;
+}
+
 /* The blank line has come. The header was the last one unless the status says that another one
  * follows, or may follow; then the body or the end of the transfer shows it. */
 static void head_ended(lpb_http_transfer *t) {
   long status = 0;
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-  if (status < 200 || (t->follows && status >= 300 && status < 400)) return;
-  if (t->digest && status == 401) return;
+  if (status < 200 || (t->digest && status == 401)) return;
   t->headed = true;
-  if (t->stream) wake(t);
+  t->redirected = is_redirection(t, status);
+  if (t->stream && !t->redirected) wake(t);
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *of) {
@@ -92,6 +99,10 @@ static int take(lpb_http_transfer *t, const char *bytes, size_t n) {
 static size_t on_body(char *bytes, size_t size, size_t n, void *of) {
   lpb_http_transfer *t = of;
   (void)size; /* 1 */
+  if (t->redirected) {
+    t->received += n;
+    return t->received <= REDIRECT_BODY ? n : CURL_WRITEFUNC_ERROR;
+  }
   if (t->stream && t->body.len > STREAM_HIGH) {
     t->paused = true;
     return CURL_WRITEFUNC_PAUSE;
@@ -144,6 +155,7 @@ double lpb_http_transfer_age(const lpb_http_transfer *t) {
 }
 
 void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure) {
+  if (t->redirected && failure == 0) code = CURLE_OK; /* whatever became of its body */
   if (code == CURLE_OK && failure == 0 && t->file.path) failure = save(t);
   if (code == CURLE_COULDNT_CONNECT && failure == 0) failure = t->opener.error;
   t->code = code;
@@ -160,6 +172,7 @@ static void set_defaults(lpb_http_transfer *t) {
   t->follows = true;
   t->proxied = t->http->proxied;
   t->timeout = TIMEOUT_S;
+  t->spent = 0;
   t->connect_timeout = CONNECT_S;
   t->max_body = SIZE_MAX;
   strcpy(t->method, "GET");
@@ -191,9 +204,6 @@ void lpb_http_transfer_reset(lpb_http_transfer *t) {
   set_callbacks(t);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)SMALL_BUFFER);
   curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)REDIRECTS);
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
   curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)ADDRESS_S);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -264,7 +274,7 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   lpb_http_host_release(t->url);
   t->url = NULL;
   t->owner = NULL;
-  t->sent = t->answered = t->headed = t->begun = t->saves = t->paused = false;
+  t->sent = t->answered = t->headed = t->redirected = t->begun = t->saves = t->paused = false;
   t->received = 0;
   t->failure = t->opener.error = 0;
   t->code = CURLE_OK;

@@ -66,7 +66,7 @@ typedef struct lpb_http_transfer {
   bool large;
   /* Options were set that only a reset of the handle undoes. */
   bool set;
-  /* Redirections are followed. */
+  /* Whoever asked follows redirections: see `redirected`. */
   bool follows;
   /* The method may not be sent twice. */
   bool once;
@@ -78,6 +78,8 @@ typedef struct lpb_http_transfer {
   bool proxied;
   /* In seconds; negative when there is none. */
   double timeout;
+  /* How much of the timeout earlier requests of the same chain of redirections have used. */
+  double spent;
   /* In seconds, for the message of an error. */
   double connect_timeout;
   /* In bytes; SIZE_MAX when any size is fine. */
@@ -97,6 +99,8 @@ typedef struct lpb_http_transfer {
   bool answered;
   /* The final header is complete. */
   bool headed;
+  /* The response is a redirection that will be followed, so its body is thrown away. */
+  bool redirected;
   /* The first piece of the body has come. */
   bool begun;
   /* The body goes to `file`. */

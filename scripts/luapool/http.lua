@@ -7,6 +7,7 @@ local core = require "luapool.http.core"
 local errors = require "luapool.error"
 local Policy = require "luapool.internal.retry.policy"
 local plans = require "luapool.internal.http.plan"
+local redirect = require "luapool.internal.http.redirect"
 local usage = require "luapool.internal.usage"
 require "luapool.internal.http.response"
 
@@ -26,8 +27,10 @@ require "luapool.internal.http.response"
 ---@kind status the answer's status is 400 or above (`raise_for_status`); fields `status`, `url`
 --- and `response`
 ---@kind too_large the body is larger than `max_body`
----@kind protocol the URL is neither http nor https, or the server does not speak HTTP as it should
----@kind redirects there are more redirections than `redirects` allows
+---@kind protocol the URL, or where the server redirects to, is neither http nor https, or the
+--- server does not speak HTTP as it should
+---@kind redirects there are more redirections than `redirects` allows, or a body that cannot be sent
+--- again is asked for again
 ---@kind aborted the server closed the connection too early; or the client, or the stream, was
 --- closed
 ---@class luapool.http
@@ -55,9 +58,16 @@ local shared = setmetatable({ core = core.client(LIMIT, 0, false), defaults = {}
 local PASSING = {}
 for _, status in ipairs { 408, 425, 429, 500, 502, 503, 504 } do PASSING[status] = true end
 
+-- Sends a request and follows where its answer redirects to.
+local function send(client, method, url, plan)
+  local res, redirected = request(client, method, url, plan)
+  if not redirected then return res end
+  return redirect.follow(function(...) return request(client, ...) end, res, method, plan)
+end
+
 -- One attempt under a retry policy: a passing status is an error, for the policy to see.
 local function attempt(client, method, url, plan)
-  local res = request(client, method, url, plan)
+  local res = send(client, method, url, plan)
   if PASSING[res.status] then
     error(errors.new("status", ("%s %s: %s"):format(method, url, res:reason()),
       { status = res.status, url = res.url, response = res }), 0)
@@ -85,7 +95,7 @@ local function perform(self, method, url, opts, where)
   if self.again and IDEMPOTENT[method] then
     return retrying(self.again, self.core, method, url, plan)
   end
-  return request(self.core, method, url, plan)
+  return send(self.core, method, url, plan)
 end
 
 --- Sends a request with any method and waits for the response.
@@ -159,7 +169,7 @@ end
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
 function M.get(url, opts)
-  if opts == nil and type(url) == "string" then return request(shared.core, "GET", url) end
+  if opts == nil and type(url) == "string" then return send(shared.core, "GET", url) end
   usage.argument("http.get", 1, url, "string")
   return perform(shared, "GET", url, opts, "http.get")
 end

@@ -20,8 +20,9 @@ local usage = require "luapool.internal.usage"
 ---@field body? string absent when it was saved or is a stream
 ---@field head string the header as it came
 ---@field headers luapool.http.Headers
----@field elapsed number seconds
+---@field elapsed number seconds, with those of the redirections
 ---@field http_version string "1.1"
+---@field history { status: integer, url: string }[] the redirections that were followed
 ---@field saved_to? string the file of `save_to`
 ---@field stream? userdata
 local Response = core.Response
@@ -93,6 +94,10 @@ end
 
 function lazy.ok(self)
   return self.status >= 200 and self.status < 400
+end
+
+function lazy.history()
+  return {}
 end
 
 function lazy.http_version(self)
