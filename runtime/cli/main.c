@@ -70,10 +70,12 @@ static int flush(int status, int *refused) {
   return status ? status : 1;
 }
 
-/* Started by main in place of a forkserver that has died; it was "/proc/self/exe" then. */
-static int serve(void) {
+/* Started by main in place of a forkserver that has died; it was "/proc/self/exe" then. It ends
+ * as a forked one does, without what exit() runs: main sends SIGCONT to a forkserver that is to
+ * end, and the SIGSTOP with which a leak checker stops us in exit() would be lost by that. */
+static void serve(void) {
   prctl(PR_SET_NAME, "luapool");
-  return luapool_serve();
+  _exit(luapool_serve());
 }
 
 /* A mask is inherited: whoever has started us may have blocked what is to stop us. */
@@ -87,7 +89,7 @@ int main(int argc, char **argv) {
   signal(SIGUSR2, SIG_IGN); /* first: who sends it does not wait. Until cli.stop listens */
   unblock_signals();
   keep_heap();
-  if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) return serve();
+  if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) serve();
   if (!raise_limit()) return cannot_start();
   int refused = 0;
   luapool_options options = {.forkserver = luapool_fork(),
