@@ -5,6 +5,7 @@
 
 #include <lua.h>
 
+int luaopen_luapool_charset_core(lua_State *L);
 int luaopen_luapool_core(lua_State *L);
 int luaopen_luapool_digest_core(lua_State *L);
 int luaopen_luapool_dns(lua_State *L);

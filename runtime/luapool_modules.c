@@ -12,6 +12,7 @@
 #include "runtime/wire/wire.h"
 
 static const luaL_Reg modules[] = {
+    {"luapool.charset.core", luaopen_luapool_charset_core},
     {"luapool.core", luaopen_luapool_core},
     {"luapool.digest.core", luaopen_luapool_digest_core},
     {"luapool.dns", luaopen_luapool_dns},

@@ -8,7 +8,6 @@
 #include <limits.h>
 
 #include "bindings/bindings.h"
-#include "bindings/html/charset.h"
 #include "bindings/html/node.h"
 #include "bindings/html/xpath.h"
 #include "runtime/loop/raise.h"
@@ -108,7 +107,6 @@ int luaopen_luapool_html_core(lua_State *L) {
   xmlInitParser();
   open_document(L);
   luaL_newlib(L, functions);
-  luaL_setfuncs(L, lpb_html_charset_functions, 0);
   push_node_methods(L);
   lua_setfield(L, -2, "Node");
   return 1;

@@ -1,6 +1,7 @@
--- luapool.html: documents and nodes. The tree and XPath are in bindings/html*.c; here: the
--- charset of a page, CSS selectors, links.
+-- luapool.html: documents and nodes. The tree and XPath are in bindings/html*.c; here: CSS
+-- selectors, links.
 
+local charset = require "luapool.charset.core"
 local core = require "luapool.html.core"
 local css = require "luapool.internal.html_css"
 local options = require "luapool.internal.options"
@@ -28,42 +29,6 @@ local M = {}
 ---@class luapool.html.Node
 local Node = core.Node
 
--- What pages mean by the names that they give (the encoding standard of browsers).
-local MEANT = {
-  ["iso-8859-1"] = "windows-1252", ["iso8859-1"] = "windows-1252", latin1 = "windows-1252",
-  ascii = "windows-1252", ["us-ascii"] = "windows-1252", ["iso-8859-9"] = "windows-1254",
-  gb2312 = "gb18030", gbk = "gb18030", shift_jis = "cp932", ["shift-jis"] = "cp932", sjis = "cp932",
-  ["euc-kr"] = "cp949", ["ks_c_5601-1987"] = "cp949", big5 = "big5-hkscs", ["tis-620"] = "cp874",
-  utf8 = "utf-8",
-}
-
--- In order: longer marks first.
-local BYTE_ORDER_MARKS = {
-  { "\xEF\xBB\xBF", "utf-8" }, { "\xFF\xFE", "utf-16le" }, { "\xFE\xFF", "utf-16be" },
-}
-
--- A page that can be read so far is not in UTF-16, whatever it says.
-local function from_meta(text)
-  local head = text:sub(1, 2048):lower()
-  local name = head:match("<meta%s[^>]-charset%s*=%s*[\"']?%s*([%w_:.-]+)")
-  if name and name:find("^utf%-?16") then return "utf-8" end
-  return name
-end
-
-local function to_utf8(text, charset)
-  for _, mark in ipairs(BYTE_ORDER_MARKS) do
-    if text:sub(1, #mark[1]) == mark[1] then
-      text, charset = text:sub(#mark[1] + 1), mark[2]
-      break
-    end
-  end
-  charset = (charset or from_meta(text) or "utf-8?"):lower()
-  charset = MEANT[charset] or charset
-  if charset:sub(1, 5) == "utf-8" and utf8.len(text) then return text end
-  local known = charset:find("^[%w_:.-]+$") and core.to_utf8(text, charset)
-  return known or core.to_utf8(text, "windows-1252")
-end
-
 local check_parse = options.define("html.parse", { base_url = "string", charset = "string" })
 
 ---@class luapool.html.ParseOptions
@@ -84,7 +49,7 @@ local check_parse = options.define("html.parse", { base_url = "string", charset 
 function M.parse(text, opts)
   opts = check_parse(opts)
   usage.argument("html.parse", 1, text, "string")
-  text = to_utf8(text, opts.charset):gsub("\0", "\u{FFFD}")
+  text = charset.to_utf8(text, opts.charset, "html"):gsub("\0", "\u{FFFD}")
   return core.parse(text, opts.base_url)
 end
 
