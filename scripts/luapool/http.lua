@@ -29,8 +29,9 @@ require "luapool.internal.http.response"
 ---@kind too_large the body is larger than `max_body`
 ---@kind protocol the URL, or where the server redirects to, is neither http nor https, or the
 --- server does not speak HTTP as it should
----@kind redirects there are more redirections than `redirects` allows, or a body that cannot be sent
---- again is asked for again
+---@kind redirects there are more redirections than `redirects` allows, or a body that cannot be
+--- sent again is asked for again
+---@kind not_cached the cache has no answer, and `only_if_cached` forbids to ask the server
 ---@kind aborted the server closed the connection too early; or the client, or the stream, was
 --- closed
 ---@class luapool.http
@@ -58,11 +59,18 @@ local shared = setmetatable({ core = core.client(LIMIT, 0, false), defaults = {}
 local PASSING = {}
 for _, status in ipairs { 408, 425, 429, 500, 502, 503, 504 } do PASSING[status] = true end
 
--- Sends a request and follows where its answer redirects to.
+-- Sends a request, or answers it out of the cache. True as the second result: it is redirected.
+local function hop(client, method, url, plan)
+  local cache = plan and plan.cache
+  if cache then return cache:exchange(request, client, method, url, plan) end
+  return request(client, method, url, plan)
+end
+
+-- Makes a request and follows where its answer redirects to.
 local function send(client, method, url, plan)
-  local res, redirected = request(client, method, url, plan)
+  local res, redirected = hop(client, method, url, plan)
   if not redirected then return res end
-  return redirect.follow(function(...) return request(client, ...) end, res, method, plan)
+  return redirect.follow(function(...) return hop(client, ...) end, res, method, plan)
 end
 
 -- One attempt under a retry policy: a passing status is an error, for the policy to see.
@@ -156,6 +164,15 @@ end
 --- print(res.status) --> 200
 --- ```
 ---
+--- An answer that is kept, and used again (see `http.cache`):
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- http.get(url .. "/cacheable/60", { cache = dir.path, refresh = true })
+--- local res = http.get(url .. "/cacheable/60", { cache = dir.path, only_if_cached = true })
+--- print(res.cached) --> true
+--- ```
+---
 --- A body as it comes:
 ---
 --- ```lua
@@ -173,6 +190,29 @@ function M.get(url, opts)
   usage.argument("http.get", 1, url, "string")
   return perform(shared, "GET", url, opts, "http.get")
 end
+
+--- Opens a folder in which answers are kept, for the option `cache` of clients and requests. An
+--- answer is used again while the server says that it is fresh; later the server is asked whether
+--- it still holds (ETag, Last-Modified). `no-store`, `Vary` and the rest of RFC 9111 for a private
+--- cache are kept to. Streams, `save_to` and parts of bodies are not kept. Several clients and
+--- processes may use one folder.
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- local cache = http.cache(dir.path, { max_size = "100M" })
+--- local client <close> = http.client { base_url = url, cache = cache }
+--- local first, second = client:get "/cacheable/60", client:get "/cacheable/60"
+--- print(first.cached, second.cached, cache:stats().hits) --> nil true 1
+--- print(client:get("/cacheable/60", { refresh = true }).cached) --> nil
+--- print(client:get("/cacheable/60", { only_if_cached = true }).cached) --> true
+--- print(select(2, pcall(client.get, client, "/", { only_if_cached = true })).kind) --> not_cached
+--- ```
+---@async
+---@param folder string made when it is not there
+---@param opts? luapool.http.CacheOptions
+---@return luapool.http.Cache
+---@raises fs
+function M.cache(folder, opts) return require("luapool.internal.http.cache").open(folder, opts) end
 
 --- Closes the connections that `http.get` and its like keep. Requests that are under way fail with
 --- kind `aborted`.

@@ -99,6 +99,7 @@ local checked = {
   ["luapool.sync.LimiterOptions"] = { sync.limiter },
   ["luapool.http.Options"] = { function(opts) http.get("http://127.0.0.1:1/", opts) end },
   ["luapool.http.ClientOptions"] = { http.client },
+  ["luapool.http.CacheOptions"] = { function(opts) http.cache("/tmp", opts) end },
   ["luapool.html.ParseOptions"] = { function(opts) html.parse("", opts) end },
   ["luapool.json.EncodeOptions"] = { function(opts) json.encode(1, opts) end },
   ["luapool.yaml.LoadOptions"] = { function(opts) yaml.load("1", opts) end },
@@ -166,6 +167,10 @@ local results = {
   end,
   ["luapool.process.Result"] = function() return process.exec { "true" } end,
   ["luapool.digest.Encoding"] = function() return luapool.digest.hex end,
+  ["luapool.http.CacheStats"] = function()
+    local dir <close> = fs.tempdir()
+    return http.cache(dir.path):stats()
+  end,
   ["luapool.fs.Stat"] = function() return fs.stat "/" end,
 }
 
@@ -197,6 +202,10 @@ local failures = {
   { "process", "process", process.exec, { "no-such-program" } },
   { "http", "connect", http.get, "http://127.0.0.1:1/" },
   { "http", "dns", http.get, "http://no-such-host.invalid/" },
+  { "http", "not_cached", function()
+    local dir <close> = fs.tempdir()
+    http.get("http://127.0.0.1:1/", { cache = dir.path, only_if_cached = true })
+  end },
   { "http", "status", function()
     local answer = samples["luapool.http.Response"]()
     answer.status = 404

@@ -191,6 +191,21 @@ function M.cut()
   ngx.exit(444)
 end
 
+-- /cacheable/SECONDS[/NAME][?etag=1&modified=1&vary=V&...]: an answer that is fresh for so long (0:
+-- it says nothing of that), whose body counts how often it was made: 304s are not counted. The
+-- other arguments become headers.
+function M.cacheable(rest)
+  local args = ngx.req.get_uri_args()
+  local seconds = rest:match("^%d+")
+  if seconds ~= "0" then ngx.header["cache-control"] = "max-age=" .. seconds end
+  local etag = args.etag and '"' .. args.etag .. '"'
+  args.etag = nil
+  for name, value in pairs(args) do ngx.header[name] = value end
+  ngx.header.etag = etag
+  if etag and ngx.var.http_if_none_match == etag then return ngx.exit(304) end
+  answer(tostring(counters:incr("cacheable " .. rest, 1, 0)))
+end
+
 -- /count/NAME: how many times it has been asked for, this one counted.
 function M.count(rest)
   answer(tostring(counters:incr("count " .. rest, 1, 0)))

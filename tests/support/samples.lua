@@ -25,6 +25,10 @@ return {
   ["luapool.sync.Queue"] = sync.queue,
   ["luapool.sync.Limiter"] = function() return sync.limiter { rate = 1 } end,
   ["luapool.http.Client"] = http.client,
+  ["luapool.http.Cache"] = function()
+    local dir = fs.tempdir()
+    return http.cache(dir.path), function() dir:close() end
+  end,
   ["luapool.http.Response"] = function()
     return setmetatable({ status = 200, head = "HTTP/1.1 200 OK\r\n\r\n", url = "http://h/",
       elapsed = 0 }, http_core.Response)

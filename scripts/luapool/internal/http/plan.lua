@@ -25,6 +25,7 @@ local M = {}
 ---@field http_version? "1.0"|"1.1"|"2" default "1.1"
 ---@field max_body? number|string bytes, or as "10M": a longer body is kind `too_large`
 ---@field decode? boolean false leaves a compressed body as it is
+---@field cache? string|luapool.http.Cache the folder where answers are kept: see `http.cache`
 
 ---@within http
 ---@class luapool.http.Options: luapool.http.CommonOptions
@@ -37,6 +38,9 @@ local M = {}
 ---@field cookies? table<string, string>|string sent with this request
 ---@field save_to? string the file that the body of a 2xx answer is written to
 ---@field stream? boolean the response comes before its body, which is read from it
+---@field refresh? boolean ask the server, whatever the cache holds
+---@field only_if_cached? boolean answer out of the cache, fresh or not; kind `not_cached` when
+--- there is none
 
 ---@within http
 ---@class luapool.http.ClientOptions: luapool.http.CommonOptions
@@ -70,6 +74,9 @@ local spec = {
   save_to = "string",
   stream = "boolean",
   decode = "boolean",
+  cache = "any",
+  refresh = "boolean",
+  only_if_cached = "boolean",
 }
 
 local client_spec = {
@@ -81,7 +88,7 @@ local client_spec = {
 }
 local defaultable = {
   "headers", "auth", "bearer", "timeout", "connect_timeout", "redirects", "verify", "ca",
-  "cert", "key", "proxy", "http_version", "max_body", "decode",
+  "cert", "key", "proxy", "http_version", "max_body", "decode", "cache",
 }
 for _, name in ipairs(defaultable) do
   client_spec[name] = spec[name]
@@ -277,10 +284,20 @@ function translate.max_body(plan, value)
   plan.max_body = options.size(value)
 end
 
+function translate.cache(plan, value, where)
+  local caches = require "luapool.internal.http.cache"
+  if type(value) == "string" then value = caches.open(value) end
+  if getmetatable(value) ~= caches.class then
+    usage.raise(where, "option 'cache' must be a folder or what http.cache returns, got %s",
+      usage.describe(value))
+  end
+  plan.cache = value
+end
+
 -- Fields that mean the same in the plan.
 local same = {
   "bearer", "timeout", "connect_timeout", "verify", "ca", "cert", "key", "proxy", "http_version",
-  "save_to", "stream", "decode",
+  "save_to", "stream", "decode", "refresh", "only_if_cached",
 }
 for _, name in ipairs(same) do
   translate[name] = function(plan, value) plan[name] = value end
@@ -315,7 +332,7 @@ local function set_headers(plan, client, opts, content_type, where)
   if (plan.body or plan.multipart) and not seen.expect then
     lines[#lines + 1] = "Expect:" -- do not wait for leave to send a body
   end
-  if #lines > 0 then
+  if #lines > 0 or plan.cache then
     if not seen["user-agent"] then lines[#lines + 1] = AGENT end
     if not seen["accept-encoding"] then lines[#lines + 1] = ENCODINGS end
     plan.headers = lines

@@ -24,6 +24,7 @@ local usage = require "luapool.internal.usage"
 ---@field http_version string "1.1"
 ---@field history { status: integer, url: string }[] the redirections that were followed
 ---@field saved_to? string the file of `save_to`
+---@field cached? boolean it comes out of the cache; see `http.cache`
 ---@field stream? userdata
 local Response = core.Response
 local methods = {}

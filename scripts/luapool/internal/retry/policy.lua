@@ -3,6 +3,7 @@
 -- travel.
 
 local errors = require "luapool.error"
+local http_date = require "luapool.internal.http.date"
 local options = require "luapool.internal.options"
 local usage = require "luapool.internal.usage"
 local Wait = require "luapool.internal.retry.wait"
@@ -94,21 +95,6 @@ function Policy:retries(err)
   return by_default(err)
 end
 
-local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9,
-  Oct = 10, Nov = 11, Dec = 12 }
-
--- Seconds since 1970 of an HTTP date, "Wed, 21 Oct 2015 07:28:00 GMT"; nil when it is none.
-local function http_date(text)
-  local day, name, year, hour, min, sec =
-    text:match("^%a+, (%d+) (%a+) (%d+) (%d+):(%d+):(%d+) GMT$")
-  local month = MONTHS[name]
-  if not month then return nil end
-  local y = year - (month <= 2 and 1 or 0)
-  local m = (month + 9) % 12
-  local days = 365 * y + y // 4 - y // 100 + y // 400 + (153 * m + 2) // 5 + day - 1 - 719468
-  return ((days * 24 + hour) * 60 + min) * 60 + sec
-end
-
 -- What the server asked for with `err`, which is an error or a response: seconds, or nil.
 local function retry_after(err)
   if type(err) ~= "table" then return nil end
@@ -116,7 +102,7 @@ local function retry_after(err)
   local headers = (type(err.response) == "table" and err.response or err).headers
   local text = type(headers) == "table" and (headers["retry-after"] or headers["Retry-After"])
   if type(text) ~= "string" then return nil end
-  local date = http_date(text)
+  local date = http_date.parse(text)
   return tonumber(text:match("^%s*(%d+%.?%d*)%s*$")) or date and date - os.time()
 end
 
