@@ -54,13 +54,15 @@ static CURLcode set_proxy(lua_State *L, lpb_http_transfer *t, CURLoption id) {
 }
 
 static CURLcode set_auth(lua_State *L, lpb_http_transfer *t, CURLoption id) {
-  t->digest = strcmp(lua_tostring(L, -1), "digest") == 0;
-  return curl_easy_setopt(t->easy, id, t->digest ? CURLAUTH_DIGEST : CURLAUTH_BASIC);
-}
-
-static CURLcode set_bearer(lua_State *L, lpb_http_transfer *t, CURLoption id) {
-  curl_easy_setopt(t->easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-  return set_text(L, t, id);
+  static const struct {
+    const char *name;
+    unsigned long value;
+  } types[] = {{"basic", CURLAUTH_BASIC}, {"digest", CURLAUTH_DIGEST}, {"ntlm", CURLAUTH_NTLM}};
+  const char *name = lua_tostring(L, -1);
+  t->challenged = strcmp(name, "basic") != 0;
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (strcmp(name, types[i].name) == 0) return curl_easy_setopt(t->easy, id, types[i].value);
+  return CURLE_BAD_FUNCTION_ARGUMENT;
 }
 
 static CURLcode set_verify(lua_State *L, lpb_http_transfer *t, CURLoption id) {
@@ -174,7 +176,6 @@ static const struct {
     ROW(auth_type, set_auth, CURLOPT_HTTPAUTH),
     ROW(user, set_text, CURLOPT_USERNAME),
     ROW(password, set_text, CURLOPT_PASSWORD),
-    ROW(bearer, set_bearer, CURLOPT_XOAUTH2_BEARER),
     ROW(cookies, set_text, CURLOPT_COOKIE),
     CHEAP(timeout, set_timeout, 0),
     CHEAP(connect_timeout, set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS),

@@ -54,7 +54,7 @@ static bool is_redirection(const lpb_http_transfer *t, long status) {
 static void head_ended(lpb_http_transfer *t) {
   long status = 0;
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-  if (status < 200 || (t->digest && status == 401)) return;
+  if (status < 200 || (t->challenged && status == 401)) return;
   t->headed = true;
   t->redirected = is_redirection(t, status);
   if (t->stream && !t->redirected) wake(t);
@@ -168,7 +168,7 @@ void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure) {
 /* --- the handle --- */
 
 static void set_defaults(lpb_http_transfer *t) {
-  t->set = t->once = t->stream = t->digest = false;
+  t->set = t->once = t->stream = t->challenged = false;
   t->follows = true;
   t->proxied = t->http->proxied;
   t->timeout = TIMEOUT_S;

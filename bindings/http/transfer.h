@@ -72,8 +72,8 @@ typedef struct lpb_http_transfer {
   bool once;
   /* The body is a stream: the task is woken for each piece. */
   bool stream;
-  /* The first response is a challenge of digest authentication. */
-  bool digest;
+  /* The first responses with status 401 are steps of the authentication (digest, NTLM). */
+  bool challenged;
   /* A proxy looks the name of the host up. */
   bool proxied;
   /* In seconds; negative when there is none. */

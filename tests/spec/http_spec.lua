@@ -202,20 +202,6 @@ describe("luapool.http", function()
       fails("system", echo, "POST", { multipart = { a = { file = dir .. "/none" } } })
     end)
 
-    it("authenticates", function()
-      assert.are.equal(200, get("/auth/basic/me/secret", { auth = { "me", "secret" } }).status)
-      assert.are.equal(200, get("/auth/basic/me/secret", { auth = "me:secret" }).status)
-      assert.are.equal(401, get("/auth/basic/me/secret").status)
-      assert.are.equal(200, get("/auth/bearer/t0ken", { bearer = "t0ken" }).status)
-      for _, stream in ipairs { true, false } do
-        local auth, wrong = { "me", "secret", type = "digest" }, { "me", "?", type = "digest" }
-        local res = get("/auth/digest/me/secret", { auth = auth, stream = stream })
-        assert.are.equal("200 welcome\n", res.status .. " " .. (res.body or res:read()))
-        local refused = get("/auth/digest/me/secret", { auth = wrong, stream = stream })
-        assert.are.equal(401, refused.status)
-      end
-    end)
-
     it("decodes what is compressed unless told not to", function()
       server:file("zip.txt", ("a"):rep(10000))
       local res = get("/gzip/zip.txt")

@@ -7,6 +7,7 @@
 -- server.other, which is the same server by another name; server.requests, all that came;
 -- server.connections, their number.
 
+local errors = require "luapool.error"
 local socket = require "socket"
 local task = require "luapool.task"
 
@@ -57,8 +58,9 @@ function Server:serve(c)
   self.open[c] = true
   for request in function() return read_request(c) end do
     table.insert(self.requests, request)
-    local answer = self.handler(request, c)
-    if type(answer) == "string" then c:send(answer) elseif answer ~= true then break end
+    local ok, answer = pcall(self.handler, request, c)
+    if not ok and not errors.is(answer, "cancelled") then self.error = answer end
+    if type(answer) == "string" and ok then c:send(answer) elseif answer ~= true then break end
   end
   self.open[c] = nil
   c:close()
@@ -102,6 +104,9 @@ function Server:stop()
   for c in pairs(self.open) do c:close() end
   self.open = {}
   self.listener:close()
+  local failure = self.error -- of the handler
+  self.error = nil
+  if failure then error(failure, 0) end
 end
 
 Server.__close = Server.stop

@@ -15,7 +15,7 @@ local PRIVATE = {
   authorization = true, cookie = true, host = true, ["proxy-authorization"] = true,
 }
 -- Fields of the plan that do.
-local CREDENTIALS = { "auth_type", "user", "password", "bearer", "cookies" }
+local CREDENTIALS = { "auth_type", "user", "password", "cookies" }
 
 -- The lines of the headers for which drop(lower-case name) is false.
 local function without(lines, drop)

@@ -1,0 +1,117 @@
+-- internal.http.options: what users may say of a request and of a client, and its check. plan.lua
+-- makes of it what the C half reads.
+
+local options = require "luapool.internal.options"
+local text = require "luapool.internal.http.text"
+
+local M = {}
+
+---@within http
+---@class luapool.http.CommonOptions
+---@field headers? table<string, any> values are strings, numbers or lists of them; false leaves a
+--- default header out
+---@field auth? table|string "user:password", or { user, password, type = "basic", "digest" or
+--- "ntlm" }
+---@field bearer? string a token, sent as `Authorization: Bearer …`
+---@field timeout? number seconds for the whole request; of a stream for each wait; default 300
+---@field connect_timeout? number seconds; default 10
+---@field redirects? integer|boolean how many are followed; default 10, false: none
+---@field verify? boolean false accepts any certificate
+---@field ca? string the file of the authorities that are trusted
+---@field cert? string the file of the client's certificate
+---@field key? string the file of its key
+---@field proxy? string a URL; "" for none; default: `$http_proxy` and its like
+---@field http_version? "1.0"|"1.1"|"2" default "1.1"
+---@field max_body? number|string bytes, or as "10M": a longer body is kind `too_large`
+---@field decode? boolean false leaves a compressed body as it is
+---@field cache? string|luapool.http.Cache the folder where answers are kept: see `http.cache`
+
+---@within http
+---@class luapool.http.Options: luapool.http.CommonOptions
+---@field params? table<string, any> added to the URL; a list gives its name several times
+---@field json? any the body: this value as JSON
+---@field form? table<string, any> the body: these fields as a form of a page
+---@field multipart? table the body: name -> string, or { data = | file =, filename =, type = };
+--- or a list of such tables with a `name`
+---@field body? string the body as it is
+---@field cookies? table<string, string>|string sent with this request
+---@field save_to? string the file that the body of a 2xx answer is written to
+---@field stream? boolean the response comes before its body, which is read from it
+---@field refresh? boolean ask the server, whatever the cache holds
+---@field only_if_cached? boolean answer out of the cache, fresh or not; kind `not_cached` when
+--- there is none
+
+---@within http
+---@class luapool.http.ClientOptions: luapool.http.CommonOptions
+---@field base_url? string is put before a URL without a scheme
+---@field limit? integer how many requests run at once; the others wait; default 100
+---@field limit_per_host? integer how many to one host
+---@field cookies? boolean|table<string, string>|string false: the client keeps none; a table or
+--- string is sent with each request
+---@field retry? table a policy of `luapool.retry`, for methods that may be repeated without harm
+
+local common = {
+  headers = "table",
+  auth = "table|string",
+  bearer = "string",
+  timeout = "seconds",
+  connect_timeout = "seconds",
+  redirects = "count0|boolean",
+  verify = "boolean",
+  ca = "string",
+  cert = "string",
+  key = "string",
+  proxy = "string",
+  http_version = { "1.0", "1.1", "2" },
+  max_body = "size",
+  decode = "boolean",
+  cache = "any",
+}
+
+local of_request = {
+  params = "table",
+  json = "any",
+  form = "table",
+  multipart = "table",
+  body = "string",
+  cookies = "table|string",
+  save_to = "string",
+  stream = "boolean",
+  refresh = "boolean",
+  only_if_cached = "boolean",
+}
+
+local of_client = {
+  base_url = "string",
+  limit = "count",
+  limit_per_host = "count",
+  retry = "table",
+  cookies = "boolean|table|string",
+}
+
+for name, rule in pairs(common) do
+  of_request[name], of_client[name] = rule, rule
+end
+
+-- Strings that hold any bytes.
+local FREE = { body = true, json = true }
+
+local function checker(check)
+  return function(opts, where)
+    opts = check(opts, where)
+    for name, value in pairs(opts) do
+      if type(value) == "string" and not FREE[name] then
+        text.safe(where, ("option '%s'"):format(name), value)
+      end
+    end
+    return opts
+  end
+end
+
+--- Checks the options of a request; `where` names the call.
+M.request = checker(options.define("http.request", of_request))
+
+--- Checks the options of a client.
+M.client = checker(options.define("http.client", of_client))
+
+return M
