@@ -23,6 +23,7 @@ static const luaL_Reg modules[] = {
     {"luapool.pool.core", luaopen_luapool_pool_core},
     {"luapool.process.core", luaopen_luapool_process_core},
     {"luapool.socket.core", luaopen_luapool_socket_core},
+    {"luapool.sqlite.core", luaopen_luapool_sqlite_core},
     {"luapool.sync.core", luaopen_luapool_sync_core},
     {"luapool.task.core", luaopen_luapool_task_core},
     {"luapool.term.core", luaopen_luapool_term_core},

@@ -105,6 +105,7 @@ local checked = {
   ["luapool.yaml.LoadOptions"] = { function(opts) yaml.load("1", opts) end },
   ["luapool.fs.MkdirOptions"] = { function(opts) fs.mkdir("/", opts) end },
   ["luapool.fs.RemoveOptions"] = { function(opts) fs.remove("/no/such/file", opts) end },
+  ["luapool.sqlite.Options"] = { function(opts) luapool.sqlite.open(":memory:", opts) end },
   ["luapool.retry.Options"] = { function(opts) retry.wrap(print, opts) end },
   ["luapool.retry.GrowingOptions"] = { retry.exponential },
   ["luapool.retry.IncrementingOptions"] = { retry.incrementing },
@@ -182,6 +183,11 @@ local function in_pool(opts, fn, ...)
   return p:apply(fn, ...)
 end
 
+local function with_db(sql)
+  local db <close> = luapool.sqlite.open ":memory:"
+  db:exec(sql)
+end
+
 -- Calls that fail: module, kind, function and its arguments.
 local failures = {
   { "pool", "worker_died", in_pool, { crash_retries = 0 }, function()
@@ -219,6 +225,14 @@ local failures = {
   { "yaml", "yaml", yaml.dump, { print } },
   { "fs", "fs", fs.read, "/no/such/file" },
   { "fs", "fs", fs.rename, "/no/such/file", "/no/such/place" },
+  { "sqlite", "sqlite", luapool.sqlite.open, "/no/such/folder/file" },
+  { "sqlite", "sqlite", with_db, "SELECT" },
+  { "sqlite", "constraint", with_db, "CREATE TABLE t (n NOT NULL); INSERT INTO t VALUES (NULL)" },
+  { "sqlite", "closed", function()
+    local db = luapool.sqlite.open ":memory:"
+    db:close()
+    db:exec "SELECT 1"
+  end },
   { "digest", "digest", luapool.digest.hex.decode, "x" },
   { "dns", "dns", luapool.dns.lookup, "no-such-host.invalid" },
   { "error", "usage", task.sleep, "long" },

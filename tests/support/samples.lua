@@ -37,6 +37,11 @@ return {
     return setmetatable({ {}, {} }, http_core.Headers)
   end,
   ["luapool.digest.Hash"] = function() return luapool.digest.new "md5" end,
+  ["luapool.sqlite.Db"] = function() return luapool.sqlite.open ":memory:" end,
+  ["luapool.sqlite.Rows"] = function()
+    local db <close> = luapool.sqlite.open ":memory:"
+    return (db:rows "SELECT 1")
+  end,
   ["luapool.html.Node"] = function() return html.parse "" end,
   ["luapool.retry.Wait"] = function() return retry.fixed(1) end,
   ["luapool.progress.Bar"] = progress.bar,
