@@ -3,6 +3,7 @@
 -- raised as it was.
 
 local errors = require "luapool.error"
+local log = require "luapool.log"
 local task = require "luapool.task"
 local usage = require "luapool.internal.usage"
 local Policy = require "luapool.internal.retry.policy"
@@ -13,8 +14,9 @@ local Wait = require "luapool.internal.retry.wait"
 --- By default everything is retried except the kinds `cancelled`, `too_large`, `redirects` and
 --- `usage`, a `status` from 400 to 499 other than 408, 425 and 429, and what is certainly a mistake
 --- in the program: a call of what is no function, and a global that is nil. A `Retry-After` header
---- is honoured. What is cancelled is never retried. When the policy gives up, the last error is
---- raised unchanged.
+--- is honoured, up to `max_wait`: what asks for more is given up at once, and a warning in the log
+--- says so. What is cancelled is never retried. When the policy gives up, the last error is raised
+--- unchanged.
 ---
 --- ```lua
 --- local get = retry.wrap(function(path) return http.get(url .. path):raise_for_status() end,
@@ -49,6 +51,8 @@ end
 ---@class luapool.retry.Options
 ---@field attempts? integer how often the function is called at most; default 3
 ---@field max_elapsed? number seconds since the first attempt after which no further one begins
+---@field max_wait? number seconds that a `Retry-After` header may ask for: what asks for more is
+--- given up; default 300
 ---@field wait? luapool.retry.Wait|number|fun(attempt: integer, err: any): number the wait
 --- between two attempts; default `retry.random_exponential { multiplier = 0.5, max = 30 }`
 ---@field on? string|string[]|fun(err: any): boolean the kinds of errors to try again after, or a
@@ -65,6 +69,7 @@ end
 ---@field attempts integer
 ---@field waited number seconds between the attempts
 ---@field elapsed number seconds since the first began
+---@field gave_up? string why no further attempt was made, where a `Retry-After` header was why
 
 --- Makes a policy out of its options.
 ---@private
@@ -180,11 +185,12 @@ end
 --- What stands when no further attempt is made: the results, those of on_giveup, or the error.
 ---@param policy luapool.retry.Policy
 ---@param outcome table what attempt gave
----@param statistics { attempts: integer, waited: number, elapsed: number }
+---@param statistics luapool.retry.Statistics
 ---@return any ...
 ---@private
 function M.give_up(policy, outcome, statistics)
   local err = outcome[2]
+  if statistics.gave_up then log.warn("%s: no further attempt: %s", err, statistics.gave_up) end
   if policy.on_giveup then
     local instead = table.pack(policy.on_giveup(error_of(outcome), statistics))
     if instead.n > 0 then return table.unpack(instead, 1, instead.n) end
@@ -199,13 +205,15 @@ end
 local function run(policy, statistics, fn, ...)
   local began = task.now()
   statistics.attempts, statistics.waited, statistics.elapsed = 0, 0, 0
+  statistics.gave_up = nil
   while true do
     local n = statistics.attempts + 1
     statistics.attempts = n
     local outcome, again, cause = M.attempt(policy, fn, n, ...)
     statistics.elapsed = task.now() - began
     if outcome[1] and not again then return table.unpack(outcome, 2, outcome.n) end
-    local seconds = again and policy:pause(n, cause, statistics.elapsed)
+    local seconds
+    if again then seconds, statistics.gave_up = policy:pause(n, cause, statistics.elapsed) end
     if not seconds then return M.give_up(policy, outcome, statistics) end
     if policy.before_sleep then policy.before_sleep(n, error_of(outcome), seconds) end
     task.sleep(seconds)

@@ -251,11 +251,36 @@ describe("waits", function()
     assert.are.equal(1, asked { ["retry-after"] = "0" })
     assert.are.equal(1, asked { ["retry-after"] = "soon" })
     assert.are.equal(1, asked {})
-    local date = os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + 3600)
-    local s = asked { ["retry-after"] = date }
-    assert.is_true(s > 3500 and s <= 3600)
+    for _, form in ipairs { "!%a, %d %b %Y %H:%M:%S GMT", "!%A, %d-%b-%y %H:%M:%S GMT",
+      "!%a %b %d %H:%M:%S %Y" } do
+      local s = asked { ["retry-after"] = os.date(form, os.time() + 200) }
+      assert.is_true(s > 150 and s <= 200, form)
+    end
     assert.are.equal(1, asked { ["retry-after"] = "Wed, 21 Oct 2015 07:28:00 GMT" })
     assert.are.equal(9, series(NOW, 1, status_error(429, { retry_after = 9 }))[1])
+  end)
+
+  it("are given up where Retry-After asks for more than max_wait", function()
+    local function asked(seconds, max_wait)
+      local policy = retry.policy { wait = 0, max_wait = max_wait }
+      local headers = { ["Retry-After"] = seconds }
+      return policy:delay(1, status_error(503, { response = { headers = headers } }))
+    end
+    assert.are.equal(300, asked "300")
+    assert.is_nil(asked "301")
+    assert.is_nil(asked "100000")
+    assert.is_nil(asked(os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + 86400)))
+    assert.are.equal(1000, asked("1000", 1000))
+    assert.is_nil(asked("2", 1))
+    local n = 0
+    local e = select(2, pcall(retry.call, { wait = 0 }, function()
+      n = n + 1
+      error(status_error(429, { retry_after = 100000 }), 0)
+    end))
+    assert.are.equal(1, n)
+    assert.are.equal(429, e.status)
+    assert.are.equal("the server asks to wait 100000 s, longer than max_wait (300 s)",
+      retry.statistics(e).gave_up)
   end)
 
   it("end with attempts and max_elapsed", function()

@@ -103,9 +103,10 @@ local function fetch(kind, entry, ctx)
     local outcome, again, cause = retry.attempt(policy, kind.fetch, n, entry.item, ctx)
     local elapsed = task.now() - began
     if outcome[1] and not again then return true, outcome[2], n, elapsed end
-    local seconds = again and policy:pause(n, cause, elapsed)
+    local seconds, why
+    if again then seconds, why = policy:pause(n, cause, elapsed) end
     if not seconds then
-      local figures = { attempts = n, waited = entry.waited or 0, elapsed = elapsed }
+      local figures = { attempts = n, waited = entry.waited or 0, elapsed = elapsed, gave_up = why }
       local ok, value = pcall(retry.give_up, policy, outcome, figures)
       return ok, value, n, elapsed
     end

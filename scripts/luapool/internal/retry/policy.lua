@@ -11,6 +11,7 @@ local Wait = require "luapool.internal.retry.wait"
 ---@class luapool.retry.Policy
 ---@field attempts number
 ---@field max_elapsed? number
+---@field max_wait number
 ---@field wait luapool.retry.Wait
 ---@field on? table<string, true>|fun(err: any): boolean
 ---@field on_result? fun(...): boolean
@@ -22,10 +23,12 @@ local Policy = { __name = "luapool.retry.Policy" }
 Policy.__index = Policy
 
 local check = options.define("retry", {
-  attempts = "attempts", max_elapsed = "seconds", wait = "any", on = "string|table|callable",
+  attempts = "attempts", max_elapsed = "seconds", max_wait = "seconds", wait = "any", on = "string|table|callable",
   on_result = "callable", before = "callable", after = "callable", before_sleep = "callable",
   on_giveup = "callable",
 })
+
+local MAX_WAIT = 300 -- seconds that a server may ask for, unless the policy says otherwise
 
 -- A wait of more than this is as good as none.
 local LONGEST = 1e9
@@ -78,6 +81,7 @@ function Policy.new(opts, where)
   local policy = {}
   for name, value in pairs(opts) do policy[name] = value end
   policy.attempts = opts.attempts or 3
+  policy.max_wait = opts.max_wait or MAX_WAIT
   policy.on = kinds(opts.on, where)
   policy.wait = opts.wait == nil and Wait.makers.random_exponential { multiplier = 0.5, max = 30 }
     or Wait.from(opts.wait, where, "option 'wait'")
@@ -117,14 +121,20 @@ function Policy:delay(attempt, err, elapsed)
   return self:pause(attempt, err, elapsed)
 end
 
---- As delay, where it has been decided already that this was a failure: by on_result.
+--- As delay, where it has been decided already that this was a failure: by on_result. The second
+--- result says why it gives up, when that is not plain from the policy.
 ---@param attempt integer
 ---@param cause any the error or the result
 ---@param elapsed? number
----@return number|nil
+---@return number|nil, string?
 function Policy:pause(attempt, cause, elapsed)
   if attempt >= self.attempts then return nil end
-  local seconds = math.max(self.wait:after(attempt, cause), retry_after(cause) or 0)
+  local asked = retry_after(cause) or 0
+  if asked > self.max_wait then
+    return nil, ("the server asks to wait %.0f s, longer than max_wait (%g s)"):format(asked,
+      self.max_wait)
+  end
+  local seconds = math.max(self.wait:after(attempt, cause), asked)
   if self.max_elapsed and (elapsed or 0) + seconds > self.max_elapsed then return nil end
   return math.min(seconds, LONGEST)
 end
