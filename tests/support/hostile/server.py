@@ -186,8 +186,8 @@ class Listener:
 
     def run(self, c):
         try:
-            if self.is_tls:
-                c.start_tls()
+            if self.is_tls in (True, "h2"):
+                c.start_tls(self.server.tls(alpn=["h2"] if self.is_tls == "h2" else None))
             self.fn(c, **self.args)
         except (OSError, ssl.SSLError):
             pass  # the client went away, or the behaviour closed the socket itself
