@@ -1,6 +1,7 @@
 /* bindings/json/decode.c: JSON text to Lua values, by jansson.
  *
- * Integers stay integers of 64 bits, numbers with a fraction or an exponent are floats. The
+ * Integers stay integers of 64 bits, numbers with a fraction or an exponent are floats. What
+ * jansson refuses although it can be read is mended, and read again (mend.c). The
  * tree that jansson makes belongs to decode alone and is given back however decode ends. null
  * is the light userdata json.null, an empty list carries the metatable of json.array. Layer:
  * bindings; any process. */
@@ -8,31 +9,35 @@
 
 #include <jansson.h>
 #include <lauxlib.h>
+#include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "bindings/json/json.h"
+#include "bindings/json/mend.h"
 #include "runtime/base/stack.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 
-static void push_value(lua_State *L, json_t *v);
+/* `infinity` is a number of the text that stands for one beyond all floats; 0 for none. */
+static void push_value(lua_State *L, json_t *v, double infinity);
 
-static void push_object(lua_State *L, json_t *object) {
+static void push_object(lua_State *L, json_t *object, double infinity) {
   const char *key;
   json_t *value;
   lua_createtable(L, 0, (int)json_object_size(object));
   json_object_foreach(object, key, value) {
     lua_pushstring(L, key);
-    push_value(L, value);
+    push_value(L, value, infinity);
     lua_rawset(L, -3);
   }
 }
 
-static void push_array(lua_State *L, json_t *array) {
+static void push_array(lua_State *L, json_t *array, double infinity) {
   size_t n = json_array_size(array);
   lua_createtable(L, (int)n, 0);
   for (size_t i = 0; i < n; i++) {
-    push_value(L, json_array_get(array, i));
+    push_value(L, json_array_get(array, i), infinity);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   if (n > 0) return;
@@ -40,22 +45,29 @@ static void push_array(lua_State *L, json_t *array) {
   lua_setmetatable(L, -2);
 }
 
-static void push_value(lua_State *L, json_t *v) {
+static void push_real(lua_State *L, double x, double infinity) {
+  bool infinite = infinity != 0 && fabs(x) == infinity;
+  lua_pushnumber(L, infinite ? copysign(HUGE_VAL, x) : x);
+}
+
+static void push_value(lua_State *L, json_t *v, double infinity) {
   luaL_checkstack(L, 4, "json.decode");
   switch (json_typeof(v)) {
-  case JSON_OBJECT: push_object(L, v); break;
-  case JSON_ARRAY: push_array(L, v); break;
+  case JSON_OBJECT: push_object(L, v, infinity); break;
+  case JSON_ARRAY: push_array(L, v, infinity); break;
   case JSON_STRING: lua_pushlstring(L, json_string_value(v), json_string_length(v)); break;
   case JSON_INTEGER: lua_pushinteger(L, json_integer_value(v)); break;
-  case JSON_REAL: lua_pushnumber(L, json_real_value(v)); break;
+  case JSON_REAL: push_real(L, json_real_value(v), infinity); break;
   case JSON_TRUE: lua_pushboolean(L, 1); break;
   case JSON_FALSE: lua_pushboolean(L, 0); break;
   case JSON_NULL: lua_pushlightuserdata(L, (void *)&lpb_json_null); break;
   }
 }
 
+enum { FLAGS = JSON_DECODE_ANY | JSON_ALLOW_NUL };
+
 static int push_tree(lua_State *L) {
-  push_value(L, lua_touserdata(L, 1));
+  push_value(L, lua_touserdata(L, 1), lua_tonumber(L, 2));
   return 1;
 }
 
@@ -87,20 +99,37 @@ static bool is_too_deep(const char *text, size_t len) {
   return deepest > LPB_JSON_SHALLOW && deepest > left / LEVEL;
 }
 
-/* json.decode(text) -> value. Raises kind `json` with line, column and position (in bytes). */
+/* Reads a text that jansson has refused for the sake of numbers or surrogates. NULL when it is
+ * wrong in another way, too, or none of these is the fault; `e` tells then what is wrong. */
+static json_t *load_mended(lua_State *L, const char *text, size_t len, bool numbers,
+                           double *infinity, json_error_t *e) {
+  char *copy = lua_newuserdatauv(L, len + 1, 0);
+  memcpy(copy, text, len);
+  copy[len] = 0;
+  bool changed = lpb_json_mend(copy, len, numbers, infinity);
+  return changed ? json_loadb(copy, len, FLAGS, e) : NULL;
+}
+
+/* core.decode(text, exact) -> value. Raises kind `json` with line, column and position (in
+ * bytes). With `exact` a number that would lose digits is refused. */
 static int json_decode(lua_State *L) {
   size_t len;
   const char *text = lp_usage_string(L, 1, "json.decode", &len);
+  bool exact = lua_toboolean(L, 2);
   json_error_t e;
+  double infinity = 0;
   if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
     text += 3, len -= 3; /* a byte order mark */
   if (is_too_deep(text, len)) return lp_raise(L, "json", "nested too deep for this stack");
   lua_settop(L, 1);
-  lua_pushcfunction(L, push_tree);
-  json_t *tree = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+  json_t *tree = json_loadb(text, len, FLAGS, &e);
+  if (!tree) tree = load_mended(L, text, len, !exact, &infinity, &e);
   if (!tree) return raise_parse_error(L, &e);
+  lua_settop(L, 1);
+  lua_pushcfunction(L, push_tree); /* never fails: there is room for it */
   lua_pushlightuserdata(L, tree);
-  int status = lua_pcall(L, 1, 1, 0);
+  lua_pushnumber(L, infinity);
+  int status = lua_pcall(L, 2, 1, 0);
   json_decref(tree);
   return status == LUA_OK ? 1 : lua_error(L);
 }

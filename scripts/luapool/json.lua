@@ -44,18 +44,30 @@ function M.encode(value, opts)
   return core.encode(value, opts.indent, opts.sort_keys)
 end
 
---- Returns the value of a JSON text. Objects and lists are tables, null is `json.null`.
+local check_decode = options.define("json.decode", { numbers = { "float", "exact" } })
+
+---@class luapool.json.DecodeOptions
+---@field numbers? "float"|"exact" what becomes of an integer beyond 64 bits and of a number beyond
+--- all floats, as 1e400: "float" (unless said) takes the nearest float or `math.huge`, "exact"
+--- refuses the text
+
+--- Returns the value of a JSON text. Objects and lists are tables, null is `json.null`. Half a
+--- surrogate pair is read as U+FFFD.
 ---
 --- ```lua
 --- print(json.decode('{"list": [1, 2.5]}').list[2]) --> 2.5
 --- local ok, e = pcall(json.decode, "[1,")
 --- print(e.kind, e.line, e.column) --> json 1 3
+--- print(json.decode "18446744073709551615") --> 1.844674407371e+19
+--- print(pcall(json.decode, "18446744073709551615", { numbers = "exact" }) == false) --> true
 --- ```
 ---@param text string
+---@param opts? luapool.json.DecodeOptions
 ---@return any
 ---@raises json fields `line`, `column` and `position`
-function M.decode(text)
-  return core.decode(text)
+function M.decode(text, opts)
+  if opts == nil then return core.decode(text) end
+  return core.decode(text, check_decode(opts).numbers == "exact")
 end
 
 --- Marks a list, so that it is encoded as `[]` also when it is empty. Without an argument it

@@ -166,14 +166,78 @@ describe("json.decode", function()
     malformed("", 1, 0, "end of file")
     malformed("[] x", 1, 4, "end of file expected near 'x'")
     malformed("[1,]", 1, 4, "unexpected token near ']'")
-    malformed("9223372036854775808", 1, 19, "too big integer")
-    malformed("[1e999]", 1, 6, "real number overflow")
     malformed('["a\nb"]', 1, 3, "unexpected newline")
     malformed('"\xFF"', 1, 1, "0xff")
-    malformed([["\ud800"]], 1, 8, "invalid Unicode")
     malformed("nan", 1, 3, "invalid token")
     malformed(("["):rep(5000), 1, 2049, "maximum parsing depth reached")
     assert.are.equal(12, raised(json.decode, '{"a":\n  nope}').position)
+  end)
+
+  it("reads numbers that no integer or no float holds", function()
+    local function reads(text, value)
+      local read = json.decode("[1, " .. text .. ", -" .. text .. "]")
+      assert.are.equal(1, read[1])
+      assert.are.same({ value, -value }, { read[2], read[3] })
+      assert.are.equal("float", math.type(read[2]))
+    end
+    reads("9223372036854775809", 2.0 ^ 63)
+    reads("18446744073709551615", 2.0 ^ 64)
+    reads("9999999999999999999", 1e19)
+    reads("99999999999999999999999999", 1e26)
+    reads("123456789012345678901234567890", 123456789012345678901234567890.0)
+    reads("1" .. ("0"):rep(308), 1e308)
+    reads("1" .. ("0"):rep(309), math.huge)
+    reads("1e400", math.huge)
+    reads("2e308", math.huge)
+    reads("17976931348623157" .. ("0"):rep(292) .. ".5e+1", math.huge)
+    for _ = 1, 500 do
+      local digits = { math.random(1, 9) }
+      for i = 2, math.random(20, 100) do digits[i] = math.random(0, 9) end
+      local text = table.concat(digits)
+      reads(text, tonumber(text .. ".0"))
+    end
+    assert.are.equal("integer", math.type(json.decode "-9223372036854775808"))
+    assert.are.equal(-2.0 ^ 63, json.decode "-9223372036854775809")
+    local same = json.decode "[1e400, 9e307, 90e306, 9E306, -1e999]"
+    assert.are.same({ math.huge, 9e307, 9e307, 9e306, -math.huge }, same)
+    assert.are.same({ math.huge, "1e400", 1e-400 }, json.decode '[1e400, "1e400", 1e-400]')
+  end)
+
+  it("refuses them when numbers are to be exact", function()
+    local function inexact(text, column, what)
+      local e = raised(json.decode, text, { numbers = "exact" })
+      assert.matches(what, tostring(e), 1, true)
+      assert.are.equal(column, e.column)
+    end
+    inexact("9223372036854775808", 19, "too big integer")
+    inexact("[1e999]", 6, "real number overflow")
+    assert.are.equal(math.mininteger, json.decode("-9223372036854775808", { numbers = "exact" }))
+    assert.are.equal("\u{FFFD}", json.decode([["\ud800"]], { numbers = "exact" }))
+    local _, wrong = pcall(json.decode, "1", { numbers = "string" })
+    assert.matches('option \'numbers\' must be "float" or "exact"', tostring(wrong), 1, true)
+  end)
+
+  it("does not take for a number what is none", function()
+    for _, text in ipairs { "00018446744073709551616", "1e400e5", "1e400.5", "-", "1e+", "1.e400",
+      "18446744073709551616.", "--18446744073709551616", "+1e400", "[1e400,]", "1e400x" } do
+      raised(json.decode, text)
+    end
+    local e = raised(json.decode, '[18446744073709551616, 1e400, "\\ud800",\n  nope]')
+    assert.are.same({ 2, 6 }, { e.line, e.column })
+  end)
+
+  it("reads half a surrogate pair as U+FFFD", function()
+    local function reads(escapes, text)
+      assert.are.equal(text, json.decode('"' .. escapes .. '"'))
+    end
+    reads([[\ud800]], "\u{FFFD}")
+    reads([[a\uDFFFb]], "a\u{FFFD}b")
+    reads([[\ud83d\ude00\ud83d]], "\u{1F600}\u{FFFD}")
+    reads([[\ude00\ud83d]], "\u{FFFD}\u{FFFD}")
+    reads([[\ud83d\ud83d\ude00]], "\u{FFFD}\u{1F600}")
+    reads([[\\ud800\ud800\"\ud800]], "\\ud800\u{FFFD}\"\u{FFFD}")
+    assert.are.equal(1, json.decode([[{"\ud800": 1}]])["\u{FFFD}"])
+    raised(json.decode, [["\ud800\ux"]])
   end)
 
   it("survives every cut and every changed byte of a text", function()
