@@ -20,10 +20,20 @@ static int json_array(lua_State *L) {
   return 1;
 }
 
+/* tostring(json.null), which is the one light userdata that scripts see. */
+static int null_tostring(lua_State *L) {
+  lua_pushliteral(L, "json.null");
+  return 1;
+}
+
 /* Both values travel by name, so that a worker's null is main's null. */
 static void add_constants(lua_State *L) {
   lua_pushlightuserdata(L, (void *)&lpb_json_null);
   lp_wire_name(L, -1, "luapool.json.null");
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, null_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_setmetatable(L, -2);
   lua_setfield(L, -2, "null");
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "luapool.json.array");

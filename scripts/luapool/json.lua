@@ -17,6 +17,7 @@ local M = {}
 ---
 --- ```lua
 --- print(json.decode("[null]")[1] == json.null, json.encode(json.null)) --> true null
+--- print(json.null) --> json.null
 --- ```
 ---@type lightuserdata
 M.null = core.null

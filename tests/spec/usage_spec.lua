@@ -183,6 +183,12 @@ local callers = {
   end,
   ["html.parse"] = function(opts) return (luapool.html.parse("", opts)) end,
   ["json.encode"] = function(opts) return (luapool.json.encode({ 1, { 2 } }, opts)) end,
+  ["json.decode"] = function(opts) return (luapool.json.decode("[1]", opts)) end,
+  ["sqlite.open"] = function(opts)
+    local folder <close> = fs.tempdir()
+    local db <close> = luapool.sqlite.open(folder .. "/new.db", opts)
+    return (db:exec "CREATE TABLE t (n)")
+  end,
   ["yaml.load"] = function(opts) return (luapool.yaml.load("a: 1", opts)) end,
   ["fs.mkdir"] = function(opts)
     local folder <close> = fs.tempdir()

@@ -32,8 +32,8 @@ for name in ("name data file filename type"):gmatch("%S+") do part_spec[name] = 
 local IN_HEAD = { "name", "filename", "type" }
 
 local function part(where, name, value)
-  if type(value) ~= "table" then value = { data = tostring(value) } end
   local what = ("option 'multipart': '%s'"):format(name)
+  if type(value) ~= "table" then value = { data = text.of(where, what, value) } end
   local problem = options.problem(value, part_spec, "field")
   if not problem and (value.data == nil) == (value.file == nil) then
     problem = "one of data and file expected"

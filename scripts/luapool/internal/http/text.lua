@@ -25,8 +25,9 @@ local PLAIN = { string = true, number = true, boolean = true }
 ---@return string
 function M.of(where, what, value)
   if not PLAIN[type(value)] then
-    usage.raise(where, "%s: a string, number or boolean expected, got %s", what,
-      usage.describe(value))
+    local hint = type(value) == "userdata" and " (leave it out, or say which text it is)" or ""
+    usage.raise(where, "%s: a string, number or boolean expected, got %s%s", what,
+      usage.describe(value), hint)
   end
   return tostring(value)
 end
