@@ -2,22 +2,16 @@
  *
  * Text comes in as valid UTF-8 (scripts/luapool/html.lua sees to that). Nothing is fetched, no
  * entity is defined by a document, and nothing is printed. Layer: bindings; any process. */
-#include <libxml/HTMLparser.h>
-#include <libxml/HTMLtree.h>
-#include <libxml/parserInternals.h>
-#include <limits.h>
+#include <libxml/parser.h>
+#include <libxml/xmlerror.h>
 
 #include "bindings/bindings.h"
+#include "bindings/html/fast.h"
 #include "bindings/html/node.h"
 #include "bindings/html/xpath.h"
 #include "runtime/loop/raise.h"
 
 static const char DOC[] = "luapool.html.Document";
-
-enum {
-  OPTIONS = HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_NONET |
-            HTML_PARSE_NODEFDTD | HTML_PARSE_IGNORE_ENC
-};
 
 static int doc_gc(lua_State *L) {
   lpb_html_node_doc *doc = lua_touserdata(L, 1);
@@ -26,21 +20,6 @@ static int doc_gc(lua_State *L) {
   doc->xpath = NULL;
   doc->xml = NULL;
   return 0;
-}
-
-/* Never NULL but for want of memory. XML_PARSE_HUGE lifts the limits on depth (256) and text
- * (10 MB): without it such a document would be cut off there. */
-static xmlDoc *parse(const char *text, int len) {
-  htmlParserCtxt *ctxt = len > 0 ? htmlCreateMemoryParserCtxt(text, len) : NULL;
-  if (!ctxt) return htmlNewDocNoDtD(NULL, NULL);
-  htmlCtxtUseOptions(ctxt, OPTIONS);
-  ctxt->options |= XML_PARSE_HUGE;
-  xmlSwitchEncoding(ctxt, XML_CHAR_ENCODING_UTF8);
-  htmlParseDocument(ctxt);
-  xmlDoc *doc = ctxt->myDoc;
-  ctxt->myDoc = NULL;
-  htmlFreeParserCtxt(ctxt);
-  return doc ? doc : htmlNewDocNoDtD(NULL, NULL);
 }
 
 /* The collector does not see trees: it works as if one were Lua memory, about TREE times its
@@ -54,15 +33,14 @@ static void charge_collector(lua_State *L, size_t len) {
 static int html_parse(lua_State *L) {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
-  if (len > INT_MAX) return lp_raise(L, "too_large", "html.parse: the text is too large");
   lua_settop(L, 2);
   lpb_html_node_doc *doc = lua_newuserdatauv(L, sizeof *doc, 1);
   *doc = (lpb_html_node_doc){0};
   luaL_setmetatable(L, DOC);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 3, 1);
-  doc->xml = parse(text, (int)len);
-  if (!doc->xml) return lp_raise(L, "memory", "html.parse: not enough memory");
+  int code = lpb_html_fast_parse(text, len, &doc->xml);
+  if (code != 0) return lp_raise_code(L, code, "html.parse");
   lpb_html_node_push(L, 3, (xmlNode *)doc->xml);
   charge_collector(L, len);
   return 1;
@@ -80,6 +58,12 @@ static int html_base_url(lua_State *L) {
 static int html_check(lua_State *L) {
   lpb_html_node_self(L, luaL_checkstring(L, 2));
   return 0;
+}
+
+/* What libxml2 would print. */
+static void be_silent(void *data, const char *format, ...) {
+  (void)data;
+  (void)format;
 }
 
 static void open_document(lua_State *L) {
@@ -105,6 +89,7 @@ int luaopen_luapool_html_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"parse", html_parse}, {"base_url", html_base_url}, {"check", html_check}, {NULL, NULL}};
   xmlInitParser();
+  xmlSetGenericErrorFunc(NULL, be_silent);
   open_document(L);
   luaL_newlib(L, functions);
   push_node_methods(L);

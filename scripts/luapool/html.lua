@@ -9,7 +9,9 @@ local url = require "luapool.internal.url"
 local usage = require "luapool.internal.usage"
 
 --- Pages of the web, on libxml2. Broken markup never raises. Nodes are searched by XPath and by CSS
---- selectors.
+--- selectors. Void elements and character references are those of HTML5. Elements nest at most 512
+--- deep, as in browsers: what would stand deeper stands beside. A tag keeps its first 256
+--- attributes.
 ---
 --- ```lua
 --- local page = html.parse "<ul><li class=new>one<li>two</ul>"
@@ -49,7 +51,8 @@ local check_parse = options.define("html.parse", { base_url = "string", charset 
 function M.parse(text, opts)
   opts = check_parse(opts)
   usage.argument("html.parse", 1, text, "string")
-  text = charset.to_utf8(text, opts.charset, "html"):gsub("\0", "\u{FFFD}")
+  text = charset.to_utf8(text, opts.charset, "html")
+  if text:find("\0", 1, true) then text = text:gsub("\0", "\u{FFFD}") end
   return core.parse(text, opts.base_url)
 end
 
@@ -90,7 +93,7 @@ end
 --- The address that relative ones in this document start from: `<base href>`, taken relative to
 --- base_url.
 local function base_of(node)
-  local own, href = core.base_url(node), node:xpath("string(/html/head/base/@href)")
+  local own, href = core.base_url(node), node:xpath("string((//base/@href)[1])")
   if href == "" then return own end
   return own and url.resolve(href, own) or href
 end

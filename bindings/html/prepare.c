@@ -1,0 +1,290 @@
+/* bindings/html/prepare.c: one linear pass over the markup, before it is parsed.
+ *
+ * It reads tags as the parsers do, and copies what it need not touch: most pages of few
+ * references cost no copy at all. Scripts, styles and comments stay as they are. Layer:
+ * bindings; any process. */
+#include "bindings/html/prepare.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "bindings/html/entity.h"
+#include "runtime/base/error.h"
+
+/* The pass. Bytes before `kept` are in `out`, or were left out. */
+typedef struct pass {
+  const char *p, *end, *kept;
+  lp_buf *out;
+  lpb_html_prepare_for parser;
+  /* Attributes of all html elements: a second one adds its own to the first. */
+  unsigned of_root;
+  bool failed;
+} pass;
+
+/* BLANK: a space, as libxml2 has it; NAME: of a name that it can read; TEXT_STOP: ends a piece
+ * of text; VALUE_STOP: ends an unquoted value; NAME_STOP: ends the name of an attribute. */
+enum { BLANK = 1, NAME = 2, TEXT_STOP = 4, VALUE_STOP = 8, NAME_STOP = 16 };
+
+static const unsigned char classes[256] = {
+    ['a' ... 'z'] = NAME,
+    ['A' ... 'Z'] = NAME,
+    ['0' ... '9'] = NAME,
+    [':'] = NAME,
+    ['-'] = NAME,
+    ['_'] = NAME,
+    ['.'] = NAME,
+    [' '] = BLANK | VALUE_STOP | NAME_STOP,
+    ['\t'] = BLANK | VALUE_STOP | NAME_STOP,
+    ['\n'] = BLANK | VALUE_STOP | NAME_STOP,
+    ['\r'] = BLANK | VALUE_STOP | NAME_STOP,
+    ['\f'] = VALUE_STOP | NAME_STOP,
+    ['<'] = TEXT_STOP,
+    ['&'] = TEXT_STOP,
+    ['>'] = VALUE_STOP | NAME_STOP,
+    ['='] = NAME_STOP,
+    ['/'] = NAME_STOP,
+};
+
+static bool is(const char *p, unsigned class) {
+  return classes[(unsigned char)*p] & class;
+}
+
+static bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static void append(pass *s, const void *bytes, size_t n) {
+  if (lp_buf_append(s->out, bytes, n) != 0) s->failed = true;
+}
+
+/* Copies what was left as it is, up to `at`. */
+static void keep(pass *s, const char *at) {
+  append(s, s->kept, (size_t)(at - s->kept));
+  s->kept = at;
+}
+
+static void replace(pass *s, const char *from, const char *to, const char *by) {
+  keep(s, from);
+  append(s, by, strlen(by));
+  s->kept = to;
+}
+
+/* The reference at s->p becomes its text, of which ASCII is written as a number: it means
+ * itself in every place then. */
+static void decode_reference(pass *s, const char *end, bool in_attribute) {
+  char text[LPB_HTML_ENTITY_MAX], number[8];
+  size_t len, read = lpb_html_entity_read(s->p, end, in_attribute, text, &len);
+  if (read == 0) {
+    bool number_sign = s->p + 1 < end && s->p[1] == '#';
+    if (number_sign) replace(s, s->p, s->p + 1, "&amp;"); /* libxml2 would swallow both */
+    s->p++;
+    return;
+  }
+  keep(s, s->p);
+  for (size_t i = 0; i < len; i++) {
+    if ((unsigned char)text[i] >= 0x80) {
+      append(s, text + i, 1);
+    } else {
+      append(s, number, (size_t)snprintf(number, sizeof number, "&#%d;", text[i]));
+    }
+  }
+  s->kept = s->p += read;
+}
+
+static void decode_value(pass *s, const char *end) {
+  while ((s->p = memchr(s->p, '&', (size_t)(end - s->p)))) decode_reference(s, end, true);
+  s->p = end;
+}
+
+/* A piece of the tag: an attribute with its value. */
+typedef struct attribute {
+  const char *at, *name_end, *value, *value_end, *end;
+} attribute;
+
+/* Where a quoted value ends; in XML also at "<", which it may not hold. */
+static const char *find_quote(const pass *s, char quote, const char *p) {
+  const char *close = memchr(p, quote, (size_t)(s->end - p));
+  if (!close) close = s->end;
+  const char *less =
+      s->parser == LPB_HTML_PREPARE_XML ? memchr(p, '<', (size_t)(close - p)) : 0;
+  return less ? less : close;
+}
+
+static attribute read_attribute(const pass *s) {
+  const char *p = s->p, *end = s->end;
+  attribute a = {.at = p};
+  if (p < end && *p == '=') p++; /* a name may begin with it */
+  while (p < end && !is(p, NAME_STOP)) p++;
+  a.name_end = p;
+  const char *equals = p;
+  while (equals < end && is(equals, BLANK)) equals++;
+  if (equals == end || *equals != '=') {
+    a.value = a.value_end = a.end = p;
+    return a;
+  }
+  for (p = equals + 1; p < end && is(p, BLANK);) p++;
+  a.value = p;
+  if (p < end && (*p == '"' || *p == '\'')) {
+    a.value++;
+    a.value_end = find_quote(s, *p, a.value);
+    a.end = a.value_end < end && *a.value_end == *p ? a.value_end + 1 : a.value_end;
+    return a;
+  }
+  while (p < end && !is(p, VALUE_STOP)) p++;
+  a.value_end = a.end = p;
+  return a;
+}
+
+/* Can libxml2 read the name? What begins with another character it would split. */
+static bool is_readable(const attribute *a) {
+  const char *p = a->at;
+  if (p == a->name_end || !(is_letter(*p) || *p == '_' || *p == ':' || *p == '.')) return false;
+  while (p < a->name_end && is(p, NAME)) p++;
+  return p == a->name_end;
+}
+
+/* Reads the attributes; s->p is then at ">", or at "/>", or at the end. */
+static void read_attributes(pass *s, unsigned *count) {
+  bool libxml = s->parser == LPB_HTML_PREPARE_LIBXML;
+  while (s->p < s->end && *s->p != '>') {
+    if (*s->p == '/' && s->p + 1 < s->end && s->p[1] == '>') return;
+    if (*s->p == '/' || *s->p == '\f' || is(s->p, BLANK)) {
+      if (libxml && !is(s->p, BLANK)) replace(s, s->p, s->p + 1, " ");
+      s->p++;
+      continue;
+    }
+    attribute a = read_attribute(s);
+    if (++*count > LPB_HTML_PREPARE_ATTRIBUTES || (libxml && !is_readable(&a))) {
+      replace(s, a.at, a.end, "");
+    } else if (libxml) {
+      s->p = a.value;
+      decode_value(s, a.value_end);
+    }
+    s->p = a.end;
+  }
+}
+
+typedef struct word {
+  const char *at;
+  size_t len;
+} word;
+
+static bool is_one_of(word name, const char *const *names) {
+  for (; *names; names++)
+    if (strlen(*names) == name.len && strncasecmp(*names, name.at, name.len) == 0) return true;
+  return false;
+}
+
+/* Skips to behind `mark`, or to the end. */
+static void skip_behind(pass *s, const char *mark) {
+  const char *found = memmem(s->p, (size_t)(s->end - s->p), mark, strlen(mark));
+  s->p = found ? found + strlen(mark) : s->end;
+}
+
+/* Skips the text of a script or a style: to `</name`. The end tag of a longer name is text. */
+static void skip_raw(pass *s, word name) {
+  while ((s->p = memchr(s->p, '<', (size_t)(s->end - s->p)))) {
+    if ((size_t)(s->end - s->p) < name.len + 3) break;
+    if (s->p[1] != '/' || strncasecmp(s->p + 2, name.at, name.len) != 0) {
+      s->p++;
+    } else if (is(s->p + 2 + name.len, NAME)) {
+      skip_behind(s, ">");
+    } else {
+      return;
+    }
+  }
+  s->p = s->end;
+}
+
+static void read_start_tag(pass *s) {
+  static const char *const raw[] = {"script", "style", NULL}, *const root[] = {"html", NULL};
+  /* Those of HTML5 that libxml2 takes for elements with content. */
+  static const char *const empty[] = {"wbr",    "source",  "track", "embed",
+                                      "keygen", "bgsound", NULL};
+  word name = {s->p + 1, 0};
+  unsigned count = 0;
+  for (s->p++; s->p < s->end && !is(s->p, BLANK) && *s->p != '>' && *s->p != '/';) s->p++;
+  name.len = (size_t)(s->p - name.at);
+  read_attributes(s, is_one_of(name, root) ? &s->of_root : &count);
+  bool closed = s->p < s->end && *s->p == '/';
+  if (s->parser == LPB_HTML_PREPARE_LIBXML && !closed && is_one_of(name, empty)) {
+    replace(s, s->p, s->p, " /");
+  }
+  if (s->p < s->end) s->p += 1 + closed;
+  if (s->parser != LPB_HTML_PREPARE_XML && !closed && is_one_of(name, raw)) skip_raw(s, name);
+}
+
+static void skip_comment(pass *s) {
+  s->p += s->parser == LPB_HTML_PREPARE_XML ? 4 : 2; /* "<!-->" is whole in HTML */
+  while ((s->p = memmem(s->p, (size_t)(s->end - s->p), "--", 2))) {
+    const char *after = s->p + 2;
+    if (after < s->end && *after == '!' && s->parser != LPB_HTML_PREPARE_XML) after++;
+    if (after < s->end && *after == '>') {
+      s->p = after + 1;
+      return;
+    }
+    s->p++;
+  }
+  s->p = s->end;
+}
+
+/* A document type ends at the first ">", also where a quote is open. libxml2 would read on. */
+static void skip_doctype(pass *s) {
+  const char *start = s->p, *quote = NULL;
+  skip_behind(s, ">");
+  for (const char *p = start; p < s->p; p++) {
+    if (quote ? *p == *quote : *p == '"' || *p == '\'') quote = quote ? NULL : p;
+  }
+  if (quote && s->parser == LPB_HTML_PREPARE_LIBXML) replace(s, start, s->p, "<!DOCTYPE html>");
+}
+
+static bool starts(const pass *s, const char *with) {
+  size_t n = strlen(with);
+  return (size_t)(s->end - s->p) >= n && strncasecmp(s->p, with, n) == 0;
+}
+
+/* Reads what begins with "<". */
+static void read_markup(pass *s) {
+  bool xml = s->parser == LPB_HTML_PREPARE_XML;
+  char next = s->p + 1 < s->end ? s->p[1] : ' ', after = s->p + 2 < s->end ? s->p[2] : ' ';
+  if (is_letter(next) || next == '_' || next == ':' || (xml && (next & 0x80))) {
+    read_start_tag(s);
+  } else if (next == '?') {
+    if (xml || is_letter(after))
+      skip_behind(s, xml ? "?>" : ">");
+    else
+      s->p += 2;
+  } else if (next == '/') {
+    if (is_letter(after))
+      skip_behind(s, ">");
+    else
+      s->p += 2;
+  } else if (starts(s, "<!--")) {
+    skip_comment(s);
+  } else if (starts(s, "<!doctype")) {
+    skip_doctype(s);
+  } else if (xml && starts(s, "<![CDATA[")) {
+    skip_behind(s, "]]>");
+  } else {
+    s->p++;
+  }
+}
+
+int lpb_html_prepare(const char *text, size_t len, lpb_html_prepare_for parser, lp_buf *out) {
+  pass s = {.p = text, .end = text + len, .kept = text, .out = out, .parser = parser};
+  while (s.p < s.end && !s.failed) {
+    while (s.p < s.end && !is(s.p, TEXT_STOP)) s.p++;
+    if (s.p == s.end) break;
+    if (*s.p == '<') {
+      read_markup(&s);
+    } else if (parser == LPB_HTML_PREPARE_LIBXML) {
+      decode_reference(&s, s.end, false);
+    } else {
+      s.p++;
+    }
+  }
+  if (s.kept > text) keep(&s, s.end);
+  return s.failed ? LP_EMEMORY : 0;
+}

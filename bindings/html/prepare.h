@@ -1,0 +1,27 @@
+/* bindings/html/prepare.h: markup is made ready for a parser that knows less than HTML5 or
+ * takes too long over some of it. Layer: bindings. */
+#ifndef LPB_HTML_PREPARE_H
+#define LPB_HTML_PREPARE_H
+
+#include "runtime/base/buf.h"
+
+/* Which parser the markup is for. */
+typedef enum lpb_html_prepare_for {
+  /* libxml2's for HTML: it gets all references decoded, elements that are always empty closed,
+   * and only attributes whose names it can read. */
+  LPB_HTML_PREPARE_LIBXML,
+  /* Parsers that know all that themselves. */
+  LPB_HTML_PREPARE_GUMBO,
+  LPB_HTML_PREPARE_XML,
+} lpb_html_prepare_for;
+
+enum {
+  /* A tag keeps so many attributes; parsers compare each with all before it. */
+  LPB_HTML_PREPARE_ATTRIBUTES = 256,
+};
+
+/* Rewrites the markup into `out`. Leaves `out` empty when nothing has to be rewritten. Returns
+ * 0 or LP_EMEMORY. */
+int lpb_html_prepare(const char *text, size_t len, lpb_html_prepare_for parser, lp_buf *out);
+
+#endif
