@@ -7,32 +7,37 @@
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 
-static int push_list(lua_State *L, const char *name, int status, const struct addrinfo *list) {
-  if (status < 0) {
-    lp_raise_push(L, "dns", "cannot look up '%s': %s", name, uv_strerror(status));
+static int push_list(lua_State *L, const char *name, const lpb_dns_answer *answer) {
+  if (answer->status < 0) {
+    lp_raise_push(L, "dns", "cannot look up '%s': %s", name,
+                  lpb_dns_answer_text(answer->status));
     lua_pushstring(L, name);
     lua_setfield(L, -2, "name");
-    lua_pushstring(L, uv_err_name(status));
+    lua_pushstring(L, uv_err_name(answer->status));
     lua_setfield(L, -2, "code");
     return lua_error(L);
   }
-  lua_newtable(L);
-  for (lua_Integer i = 1; list; i++, list = list->ai_next) {
-    lpb_dns_push_address(L, list->ai_addr);
-    lua_rawseti(L, -2, i);
+  lua_createtable(L, answer->count, 0);
+  for (int i = 0; i < answer->count; i++) {
+    lpb_dns_push_address(L, &answer->addresses[i]);
+    lua_rawseti(L, -2, i + 1);
   }
   return 1;
 }
 
-/* Names to addresses, by the resolver of the system. The call waits on libuv's threads.
+/* Names to addresses, as /etc/hosts and the DNS servers of /etc/resolv.conf have them. A
+ * look-up that no server answers ends after 10 s (`options timeout:` and `attempts:` change
+ * that) and holds up no other one. What was found is remembered for its time to live; what does
+ * not exist, for 5 s.
  *
  * ```lua
  * print(#dns.lookup "127.0.0.1") --> 1
  * ```
  * @page dns
- * @kind dns the name cannot be looked up; fields `name` and `code` ("EAI_NONAME") */
+ * @kind dns the name cannot be looked up; fields `name` and `code` ("EAI_NONAME": there is no
+ * such name; "EAI_AGAIN": no server answered) */
 
-/* Looks up the addresses of a name, the best first.
+/* Looks up the addresses of a name, the best first. International names are UTF-8.
  *
  * ```lua
  * local addresses = dns.lookup "localhost"
@@ -46,8 +51,7 @@ static int push_list(lua_State *L, const char *name, int status, const struct ad
  * @raises dns fields `name` and `code` ("EAI_NONAME") */
 static int dns_lookup(lua_State *L) {
   const char *name = lp_usage_string(L, 1, "dns.lookup", NULL);
-  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-  return lpb_dns_await(L, name, NULL, &hints, push_list);
+  return lpb_dns_await(L, name, LPB_DNS_ANY, push_list);
 }
 
 int luaopen_luapool_dns(lua_State *L) {

@@ -10,6 +10,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
 
 /* Connections of one host in one multi handle: beyond them curl's cost per request doubles. */
 #ifdef LP_TINY
@@ -95,13 +96,39 @@ static void fail(lpb_http_transfer *t, CURLcode code, int failure) {
   lpb_http_transfer_end(t, code, failure);
 }
 
+static void pump(lpb_http_client *c);
+
+static void look_up_late(lp_timer *timer) {
+  lpb_http_transfer *t = lp_list_of(timer, lpb_http_transfer, late);
+  lp_list_remove(&t->link);
+  snprintf(t->text, sizeof t->text, "not connected after %g s (looking the host's name up)",
+           t->connect_timeout);
+  fail(t, CURLE_OPERATION_TIMEDOUT, 0);
+  pump(t->client);
+}
+
+/* Makes a transfer wait for the address of its host, at most as long as it may take to connect.
+ */
+static void wait_for_address(lpb_http_transfer *t) {
+  t->stage = LPB_HTTP_RESOLVING;
+  t->asked = lp_loop_now();
+  t->late.fire = look_up_late;
+  lp_list_push(&t->url->host->resolving, &t->link);
+  lp_loop_after(t->http->st, &t->late, t->connect_timeout);
+}
+
+/* Leaves curl the time that the look-up has left of the connect_timeout. */
+static void end_wait(lpb_http_transfer *t) {
+  double left = t->connect_timeout - (lp_loop_now() - t->asked);
+  lp_timer_stop(&t->http->st->timers, &t->late);
+  curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, lpb_http_transfer_ms(left));
+}
+
 /* Runs a transfer that has its slots, or makes it wait for the address of its host. */
 static void begin(lpb_http_transfer *t) {
-  lpb_http_host *h = t->url->host;
-  int rc = t->proxied ? 1 : lpb_http_host_resolve(h);
+  int rc = t->proxied ? 1 : lpb_http_host_resolve(t->url->host);
   if (rc == 0) {
-    t->stage = LPB_HTTP_RESOLVING;
-    lp_list_push(&h->resolving, &t->link);
+    wait_for_address(t);
   } else if (rc < 0) {
     fail(t, CURLE_COULDNT_RESOLVE_HOST, rc);
   } else if (run(t) < 0) {
@@ -132,6 +159,7 @@ static void resolved(lpb_http_host *h, int status) {
   for (lp_list *link; (link = lp_list_shift(&ready));) {
     lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, link);
     c = t->client;
+    end_wait(t);
     if (status < 0)
       fail(t, CURLE_COULDNT_RESOLVE_HOST, status);
     else if (run(t) < 0)
@@ -172,6 +200,7 @@ void lpb_http_client_stop(lpb_http_transfer *t) {
     lpb_http_multi_stop(c->multis[t->multi], t->easy);
     leave(t);
   } else if (t->stage == LPB_HTTP_RESOLVING) {
+    lp_timer_stop(&t->http->st->timers, &t->late);
     free_slot(t);
   }
   t->stage = LPB_HTTP_ENDED;
@@ -190,7 +219,7 @@ static int client_begin(lpb_http_client *c, lp_state *st) {
     curl_share_setopt(c->shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
   }
   c->http = http;
-  lpb_http_host_open(&c->hosts, http->polls.loop, resolved);
+  lpb_http_host_open(&c->hosts, st, resolved);
   lp_list_push(&http->users, &c->user.link);
   return 0;
 }

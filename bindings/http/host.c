@@ -4,13 +4,14 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <netdb.h>
 #include <string.h>
 
+#include "bindings/dns/idn.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/error.h"
 
+/* Less than curl keeps what it was told (ADDRESS_S in transfer.c). */
 static const uint64_t TTL = 60ull * 1000000000ull;
 
 static size_t hash(const char *s, size_t len) {
@@ -22,6 +23,7 @@ static size_t hash(const char *s, size_t len) {
 /* --- hosts --- */
 
 static void host_free(lpb_http_host *h) {
+  lpb_dns_resolver_stop(&h->lookup);
   lp_alloc_free(h->uses);
   lp_alloc_free(h->addresses);
   lp_alloc_free(h);
@@ -116,12 +118,30 @@ static const char *reason(CURLUcode code) {
   return code == CURLUE_OUT_OF_MEMORY ? "not enough memory" : curl_url_strerror(code);
 }
 
+/* Sets an international name as DNS has it. Returns NULL or a text that says why not. */
+static const char *encode_host(CURLU *url) {
+  char *name = NULL;
+  const char *why = NULL;
+  lp_buf ascii = {0};
+  CURLUcode code = curl_url_get(url, CURLUPART_HOST, &name, 0);
+  if (!code && lpb_dns_idn_needed(name)) {
+    int rc = lpb_dns_idn_encode(name, &ascii);
+    if (rc < 0)
+      why = rc == LP_EMEMORY ? "not enough memory" : "the host's name is no name in UTF-8";
+    else
+      code = curl_url_set(url, CURLUPART_HOST, ascii.data, 0);
+  }
+  curl_free(name);
+  lp_buf_close(&ascii);
+  return code ? reason(code) : why;
+}
+
 /* Finds or makes the host of a URL. Returns NULL, or a text that says why it cannot. */
 static const char *find_host(lpb_http_host_set *hs, lpb_http_host_url *u) {
   char *scheme = NULL, *name = NULL, *port = NULL;
   const char *why = NULL;
   CURLUcode rc = curl_url_get(u->parsed, CURLUPART_SCHEME, &scheme, 0);
-  if (!rc) rc = curl_url_get(u->parsed, CURLUPART_HOST, &name, CURLU_PUNYCODE);
+  if (!rc) rc = curl_url_get(u->parsed, CURLUPART_HOST, &name, 0);
   if (!rc) rc = curl_url_get(u->parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
   for (char *c = name; c && *c; c++) *c = (char)tolower((unsigned char)*c);
   if (!rc && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
@@ -149,8 +169,11 @@ static const char *parse(lpb_http_host_set *hs, lpb_http_host_url *u) {
     why = "not enough memory";
   if (!why) {
     CURLUcode code = curl_url_set(u->parsed, CURLUPART_URL, text.data, 0);
-    if (!code) code = curl_url_get(u->parsed, CURLUPART_URL, &u->full, 0);
-    why = code ? reason(code) : find_host(hs, u);
+    why = code ? reason(code) : encode_host(u->parsed);
+    if (!why) {
+      code = curl_url_get(u->parsed, CURLUPART_URL, &u->full, 0);
+      why = code ? reason(code) : find_host(hs, u);
+    }
   }
   lp_buf_close(&text);
   return why;
@@ -188,19 +211,15 @@ lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *tex
 
 /* --- addresses --- */
 
-/* Appends ",address" ("[address]" for IPv6). */
-static int append_address(lp_buf *out, const struct addrinfo *a) {
+/* Appends ":address" for the first, ",address" for others ("[address]" for IPv6). */
+static int append_address(lp_buf *out, const struct sockaddr_in6 *a) {
   char text[INET6_ADDRSTRLEN + 4] = {0};
-  if (a->ai_family == AF_INET) {
-    const struct sockaddr_in *in = (const struct sockaddr_in *)a->ai_addr;
-    inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
-  } else if (a->ai_family == AF_INET6) {
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a->ai_addr;
-    text[0] = '[';
-    inet_ntop(AF_INET6, &in6->sin6_addr, text + 1, sizeof text - 2);
-    strcat(text, "]");
+  if (a->sin6_family == AF_INET) {
+    inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, text, sizeof text);
   } else {
-    return 0;
+    text[0] = '[';
+    inet_ntop(AF_INET6, &a->sin6_addr, text + 1, sizeof text - 2);
+    strcat(text, "]");
   }
   int rc = lp_buf_append(out, out->len ? "," : ":", 1);
   return rc < 0 ? rc : lp_buf_append(out, text, strlen(text));
@@ -208,14 +227,10 @@ static int append_address(lp_buf *out, const struct addrinfo *a) {
 
 /* Writes "+name:port:address,address". The plus makes curl forget the addresses after a while.
  */
-static int write_addresses(lpb_http_host *h, const struct addrinfo *list) {
+static int write_addresses(lpb_http_host *h, const lpb_dns_answer *answer) {
   lp_buf all = {0};
-  for (const struct addrinfo *a = list; a; a = a->ai_next)
-    if (append_address(&all, a) < 0) goto fail;
-  if (!all.len) {
-    lp_buf_close(&all);
-    return UV_EAI_NONAME;
-  }
+  for (int i = 0; i < answer->count; i++)
+    if (append_address(&all, &answer->addresses[i]) < 0) goto fail;
   size_t size = all.len + strlen(h->name) + strlen(h->port) + 3;
   char *text = lp_alloc_resize(h->addresses, size);
   if (!text) goto fail;
@@ -228,31 +243,29 @@ fail:
   return UV_ENOMEM;
 }
 
-static void looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *list) {
-  lpb_http_host *h = req->data;
-  h->looking = false;
-  if (h->hosts && status == 0) status = write_addresses(h, list);
-  uv_freeaddrinfo(list);
-  if (h->hosts) {
-    if (status == 0) {
-      h->generation++;
-      h->expires = uv_hrtime() + TTL;
-    }
-    h->hosts->resolved(h, status);
-  }
-  host_release(h);
+static int set_answer(lpb_http_host *h, const lpb_dns_answer *answer) {
+  int status = answer->status < 0 ? answer->status : write_addresses(h, answer);
+  if (status < 0) return status;
+  uint64_t latest = uv_hrtime() + TTL;
+  h->generation++;
+  h->expires = answer->expires < latest ? answer->expires : latest;
+  return 0;
+}
+
+static void looked_up(lpb_dns_resolver_query *q, const lpb_dns_answer *answer) {
+  lpb_http_host *h = lp_list_of(q, lpb_http_host, lookup);
+  h->hosts->resolved(h, set_answer(h, answer));
 }
 
 int lpb_http_host_resolve(lpb_http_host *h) {
   if (h->literal || uv_hrtime() < h->expires) return 1;
-  if (h->looking) return 0;
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-  int rc = uv_getaddrinfo(h->hosts->loop, &h->lookup, looked_up, h->name, NULL, &hints);
-  if (rc < 0) return rc;
-  h->lookup.data = h;
-  h->looking = true;
-  h->refs++;
-  return 0;
+  if (h->lookup.resolver) return 0;
+  h->lookup.done = looked_up;
+  const lpb_dns_answer *known =
+      lpb_dns_resolver_ask(h->hosts->st, &h->lookup, h->name, LPB_DNS_ANY);
+  if (!known) return 0;
+  int status = set_answer(h, known);
+  return status < 0 ? status : 1;
 }
 
 void lpb_http_host_forget(lpb_http_host *h) {
@@ -261,26 +274,14 @@ void lpb_http_host_forget(lpb_http_host *h) {
 
 /* --- all of them --- */
 
-void lpb_http_host_open(lpb_http_host_set *hs, uv_loop_t *loop,
+void lpb_http_host_open(lpb_http_host_set *hs, lp_state *st,
                         void (*resolved)(lpb_http_host *host, int status)) {
-  *hs = (lpb_http_host_set){.loop = loop, .resolved = resolved};
+  *hs = (lpb_http_host_set){.st = st, .resolved = resolved};
   for (int i = 0; i < LPB_HTTP_BUCKETS; i++) lp_list_init(&hs->buckets[i]);
 }
 
-/* Cancels the look-ups of hosts. No other hosts are left in the buckets once the URLs are gone.
- */
-static void detach(lp_list *bucket) {
-  lp_list_each (link, bucket) {
-    lpb_http_host *h = lp_list_of(link, lpb_http_host, link);
-    lp_list_remove(link);
-    h->hosts = NULL;
-    uv_cancel((uv_req_t *)&h->lookup);
-  }
-}
-
 void lpb_http_host_close(lpb_http_host_set *hs) {
-  if (!hs->loop) return;
+  if (!hs->st) return;
   for (int i = 0; i < LPB_HTTP_URLS; i++) lpb_http_host_release(hs->urls[i]);
-  for (int i = 0; i < LPB_HTTP_BUCKETS; i++) detach(&hs->buckets[i]);
   *hs = (lpb_http_host_set){0};
 }

@@ -2,14 +2,16 @@
  * once.
  *
  * A URL keeps its host alive. A host lives as long as one of the latest URLs names it, so the
- * memory does not grow during a crawl of many hosts. uv_getaddrinfo finds the addresses,
- * because curl would make a thread for each look-up. Layer: bindings. Owner: the client. */
+ * memory does not grow during a crawl of many hosts. The resolver of the runtime finds the
+ * addresses, because curl would make a thread for each look-up. Layer: bindings. Owner: the
+ * client. */
 #ifndef LPB_HTTP_HOST_H
 #define LPB_HTTP_HOST_H
 
 #include <curl/curl.h>
 #include <uv.h>
 
+#include "bindings/dns/resolver.h"
 #include "runtime/base/list.h"
 
 /* How many of the latest URLs are kept, and in how many lists the hosts stand. */
@@ -31,9 +33,8 @@ typedef struct lpb_http_host {
   lp_list waiting;
   /* Transfers that wait for the host's addresses. */
   lp_list resolving;
-  /* NULL when the client was closed while a look-up was under way. */
   struct lpb_http_host_set *hosts;
-  /* How many URLs and look-ups hold the host. */
+  /* How many URLs hold the host. */
   int refs;
   /* How many transfers resolve or run. */
   int running;
@@ -48,11 +49,9 @@ typedef struct lpb_http_host {
   uint64_t expires;
   /* The name is an address or "localhost", so nothing is looked up. */
   bool literal;
-  /* A look-up is under way. */
-  bool looking;
   /* The last body that the host sent was large. */
   bool large;
-  uv_getaddrinfo_t lookup;
+  lpb_dns_resolver_query lookup;
   /* Both point into the memory of `key`. */
   char *name, *port;
   /* "scheme://name:port" */
@@ -72,7 +71,7 @@ typedef struct lpb_http_host_url {
 } lpb_http_host_url;
 
 typedef struct lpb_http_host_set {
-  uv_loop_t *loop;
+  lp_state *st;
   /* The latest URLs, by their hash. */
   lpb_http_host_url *urls[LPB_HTTP_URLS];
   /* All hosts, by their hash. */
@@ -81,7 +80,7 @@ typedef struct lpb_http_host_set {
   void (*resolved)(lpb_http_host *host, int status);
 } lpb_http_host_set;
 
-void lpb_http_host_open(lpb_http_host_set *hs, uv_loop_t *loop,
+void lpb_http_host_open(lpb_http_host_set *hs, lp_state *st,
                         void (*resolved)(lpb_http_host *host, int status));
 
 /* Forgets all URLs and hosts. No transfer may be left. */

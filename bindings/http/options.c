@@ -26,8 +26,7 @@ static CURLcode set_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
 
 static CURLcode set_connect_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   t->connect_timeout = lua_tonumber(L, -1);
-  double ms = t->connect_timeout * 1000;
-  return curl_easy_setopt(t->easy, id, ms < 1 ? 1L : ms < 1e9 ? (long)ms : 1000000000L);
+  return curl_easy_setopt(t->easy, id, lpb_http_transfer_ms(t->connect_timeout));
 }
 
 static CURLcode set_max_body(lua_State *L, lpb_http_transfer *t, CURLoption id) {

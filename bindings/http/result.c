@@ -109,7 +109,7 @@ static void push_failure(lua_State *L, lpb_http_transfer *t, int failure) {
                   lp_error_text(failure));
   else if (t->code == CURLE_COULDNT_RESOLVE_HOST)
     lp_raise_push(L, "dns", "%s %s: cannot look up %s: %s; check the host's name", m, url,
-                  t->url->host->name, uv_strerror(failure));
+                  t->url->host->name, lpb_dns_answer_text(failure));
   else
     lp_raise_push(L, lp_error_kind(failure), "%s %s: cannot write %s: %s", m, url, t->file.path,
                   lp_error_text(failure));

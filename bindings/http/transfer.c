@@ -262,7 +262,7 @@ static void undo_options(lpb_http_transfer *t) {
     lpb_http_transfer_reset(t);
   } else {
     if (t->headers) curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->http->headers);
-    if (t->connect_timeout != CONNECT_S)
+    if (t->connect_timeout != CONNECT_S || t->asked > 0)
       curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
     set_defaults(t);
   }
@@ -276,6 +276,7 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   t->owner = NULL;
   t->sent = t->answered = t->headed = t->redirected = t->begun = t->saves = t->paused = false;
   t->received = 0;
+  t->asked = 0;
   t->failure = t->opener.error = 0;
   t->code = CURLE_OK;
   t->text[0] = 0;

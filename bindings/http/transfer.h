@@ -114,6 +114,11 @@ typedef struct lpb_http_transfer {
   lp_buf body;
   /* When the request was begun, as uv_hrtime counts. */
   uint64_t began;
+  /* When it began to wait for the address of its host, as lp_loop_now counts; 0 when it did not
+   * wait. */
+  double asked;
+  /* Fires when that has taken the whole connect_timeout. */
+  lp_timer late;
 
   /* Valid once it has ENDED. */
   CURLcode code;
@@ -143,6 +148,12 @@ void lpb_http_transfer_aim(lpb_http_transfer *t);
 void lpb_http_transfer_clear(lpb_http_transfer *t);
 
 void lpb_http_transfer_free(lpb_http_transfer *t);
+
+/* Returns seconds as a time limit of curl, which takes 0 for none. */
+static inline long lpb_http_transfer_ms(double seconds) {
+  double ms = seconds * 1000;
+  return ms < 1 ? 1 : ms < 1e9 ? (long)ms : 1000000000;
+}
 
 /* Returns the seconds since the request was begun. */
 double lpb_http_transfer_age(const lpb_http_transfer *t);

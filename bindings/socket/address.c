@@ -33,15 +33,11 @@ static int code_of(int rc) {
   return rc ? UV_EAI_FAIL : 0;
 }
 
-static struct addrinfo hints_for(const lpb_socket *s, const char *host, int flags) {
-  return (struct addrinfo){.ai_family = s->family,
-                           .ai_socktype = s->type,
-                           .ai_flags = flags | (host ? 0 : AI_PASSIVE)};
-}
-
 int lpb_socket_address_numeric(const lpb_socket *s, const char *host, const char *port,
                                struct sockaddr_in6 *address) {
-  struct addrinfo *list, hints = hints_for(s, host, AI_NUMERICHOST | AI_NUMERICSERV);
+  struct addrinfo *list, hints = {.ai_family = s->family,
+                                  .ai_socktype = s->type,
+                                  .ai_flags = AI_NUMERICHOST | (host ? 0 : AI_PASSIVE)};
   int rc = getaddrinfo(host, port, &hints, &list);
   if (rc != 0) return code_of(rc);
   memcpy(address, list->ai_addr, list->ai_addrlen);
@@ -50,40 +46,48 @@ int lpb_socket_address_numeric(const lpb_socket *s, const char *host, const char
 }
 
 /* Goes on with an array of the addresses. */
-static int go_on(lua_State *L, lpb_socket *s, const struct addrinfo *list,
-                 lpb_socket_address_then *then) {
-  int n = 0;
+static int go_on(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *list, int count,
+                 in_port_t port, lpb_socket_address_then *then) {
+  int n = count < MOST ? count : MOST;
   struct sockaddr_in6 *array = lua_newuserdatauv(L, MOST * sizeof *array, 0);
-  for (; list && n < MOST; list = list->ai_next)
-    if (list->ai_family == AF_INET || list->ai_family == AF_INET6)
-      memcpy(&array[n++], list->ai_addr, list->ai_addrlen);
-  return n > 0 ? then(L, s, array, n) : lpb_socket_fail(L, UV_EAI_NONAME);
+  memcpy(array, list, (size_t)n * sizeof *array);
+  for (int i = 0; i < n; i++) array[i].sin6_port = port;
+  return then(L, s, array, n);
 }
 
-/* Stack: the socket at 1; on top what to do then. */
-static int found(lua_State *L, const char *name, int status, const struct addrinfo *list) {
+/* What is done with the addresses that a look-up finds. */
+typedef struct plan {
+  lpb_socket_address_then *then;
+  in_port_t port;
+} plan;
+
+/* Stack: the socket at 1; on top the plan. */
+static int found(lua_State *L, const char *name, const lpb_dns_answer *answer) {
   (void)name;
   lpb_socket *s = lpb_socket_class_any(L, 1);
-  lpb_socket_address_then *then = *(lpb_socket_address_then **)lua_touserdata(L, -1);
-  if (status < 0) return lpb_socket_fail(L, status);
-  return go_on(L, s, list, then);
+  const plan *p = lua_touserdata(L, -1);
+  if (answer->status < 0) return lpb_socket_fail(L, answer->status);
+  return go_on(L, s, answer->addresses, answer->count, p->port, p->then);
 }
 
+static lpb_dns_lookup_kind kind_of(const lpb_socket *s) {
+  return s->family == AF_INET    ? LPB_DNS_IPV4
+         : s->family == AF_INET6 ? LPB_DNS_IPV6
+                                 : LPB_DNS_ANY;
+}
+
+/* Finds the port first, for its name is in /etc/services. */
 int lpb_socket_address_resolve(lua_State *L, lpb_socket *s, const char *host, const char *port,
                                lpb_socket_address_then *then) {
   if (host && strcmp(host, "*") == 0) host = NULL;
   struct sockaddr_in6 address = {0};
   int rc = lpb_socket_address_numeric(s, host, port, &address);
-  if (rc == 0) {
-    struct addrinfo only = {.ai_family = address.sin6_family,
-                            .ai_addr = (struct sockaddr *)&address,
-                            .ai_addrlen = sizeof address};
-    return go_on(L, s, &only, then);
-  }
-  if (rc != UV_EAI_NONAME && rc != UV_EAI_SERVICE) return lpb_socket_fail(L, rc);
-  struct addrinfo hints = hints_for(s, host, 0);
-  *(lpb_socket_address_then **)lua_newuserdatauv(L, sizeof then, 0) = then;
-  return lpb_dns_await(L, host, port, &hints, found);
+  if (rc == 0) return go_on(L, s, &address, 1, address.sin6_port, then);
+  if (rc == UV_EAI_NONAME && host) rc = lpb_socket_address_numeric(s, NULL, port, &address);
+  if (rc < 0) return lpb_socket_fail(L, rc);
+  plan *p = lua_newuserdatauv(L, sizeof *p, 0);
+  *p = (plan){then, address.sin6_port};
+  return lpb_dns_await(L, host, kind_of(s), found);
 }
 
 /* ---- both ends ---- */

@@ -40,7 +40,7 @@ static int push_datagram(lua_State *L, lpb_socket *s, lpb_socket_want *w, int st
 
 static int push_with_sender(lua_State *L, lpb_socket *s, lpb_socket_want *w, int status) {
   if (push_datagram(L, s, w, status) != 1) return 2;
-  lpb_dns_push_address(L, (struct sockaddr *)&w->from);
+  lpb_dns_push_address(L, &w->from);
   lua_pushinteger(L, ntohs(w->from.sin6_port));
   return 3;
 }

@@ -1,9 +1,7 @@
--- luapool.dns: look-ups that need no network.
+-- luapool.dns: look-ups that need no network. Others are in tests/support/names.
 
 local dns = require "luapool.dns"
 local errors = require "luapool.error"
-local task = require "luapool.task"
-local threads = require "tests.support.threads"
 
 describe("luapool.dns", function()
   it("finds the addresses of a name", function()
@@ -32,17 +30,5 @@ describe("luapool.dns", function()
     assert.has_error(function() dns.lookup() end)
     assert.has_error(function() dns.lookup("a\0b") end)
     assert.is_false((pcall(dns.lookup, ("x"):rep(5000))))
-  end)
-
-  it("is woken at once by a cancel", function()
-    local lookups, held = {}, threads.hold()
-    for i = 1, 20 do lookups[i] = task.spawn(dns.lookup, "localhost") end
-    task.yield()
-    for _, lookup in ipairs(lookups) do lookup:cancel() end
-    for _, lookup in ipairs(lookups) do
-      assert.is_true(errors.is(select(2, lookup:result()), "cancelled"))
-    end
-    held:close()
-    assert.is_true(#dns.lookup "localhost" >= 1)
   end)
 end)

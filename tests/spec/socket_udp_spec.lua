@@ -3,7 +3,6 @@
 local socket = require "socket"
 local errors = require "luapool.error"
 local task = require "luapool.task"
-local threads = require "tests.support.threads"
 
 local NOBODY = "host or service not provided, or not known"
 local open = {}
@@ -179,11 +178,6 @@ describe("socket.dns and the rest", function()
     assert.are.equal("localhost", (socket.dns.tohostname "127.0.0.1"))
     local names, service = socket.dns.getnameinfo("127.0.0.1", 49151) -- a port without a name
     assert.are.same({ { "localhost" }, "49151" }, { names, service })
-    local _ <close> = threads.hold()
-    local t = task.spawn(socket.dns.toip, "localhost")
-    task.yield()
-    t:cancel()
-    assert.is_true(errors.is(select(2, t:result()), "cancelled"))
   end)
 
   it("sleeps and tells the time", function()

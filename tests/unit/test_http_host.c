@@ -7,28 +7,29 @@
 #include <cmocka.h>
 
 #include "bindings/http/host.h"
+#include "tests/support/clean.h"
 
 static lpb_http_host_set hosts;
-static uv_loop_t loop;
+static lp_state st;
 
 static void resolved(lpb_http_host *h, int status) {
   (void)h, (void)status;
 }
 
 static int setup(void **state) {
-  (void)state;
-  uv_loop_init(&loop);
-  lpb_http_host_open(&hosts, &loop, resolved);
-  return 0;
+  int rc = clean_setup(state);
+  clean *t = *state;
+  if (rc == 0) rc = lp_state_open(&st, &t->loop, NULL);
+  lpb_http_host_open(&hosts, &st, resolved);
+  return rc;
 }
 
 /* Nothing may be left in the loop. */
 static int teardown(void **state) {
-  (void)state;
   lpb_http_host_close(&hosts);
   lpb_http_host_close(&hosts);
-  uv_run(&loop, UV_RUN_DEFAULT);
-  return uv_loop_close(&loop);
+  lp_state_close(&st);
+  return clean_teardown(state);
 }
 
 static lpb_http_host_url *find(const char *text, const char **why) {
@@ -56,6 +57,44 @@ static void encodes_behind_the_host(void **state) {
   assert_null(why);
   assert_string_equal(u->full, "http://a/x%20y?q=%C3%A4");
   lpb_http_host_release(u);
+}
+
+/* In the locale "C", as here. */
+static void encodes_international_names(void **state) {
+  (void)state;
+  static const struct {
+    const char *url, *full;
+  } rows[] = {
+      {"http://b\xc3\xbc"
+       "cher.example/",
+       "http://xn--bcher-kva.example/"},
+      {"http://B\xc3\x9c"
+       "CHER.example:81/\xc3\xbc",
+       "http://xn--bcher-kva.example:81/%C3%BC"},
+      {"http://u:p@b%C3%BC"
+       "cher.example/",
+       "http://u:p@xn--bcher-kva.example/"},
+      {"http://fa\xc3\x9f.example/", "http://xn--fa-hia.example/"},
+      {"http://\xe4\xbe\x8b\xe3\x80\x82\xe6\xb5\x8b\xe8\xaf\x95/",
+       "http://xn--fsq.xn--0zwm56d/"},
+      {"http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/", "http://127.0.0.1/"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const char *why = NULL;
+    lpb_http_host_url *u = find(rows[i].url, &why);
+    assert_null(why);
+    assert_string_equal(u->full, rows[i].full);
+    lpb_http_host_release(u);
+  }
+  static const char *const bad[] = {"http://b\xfc"
+                                    "cher.example/",
+                                    "http://\xed\xa0\x80.example/",
+                                    "http://a\xe2\x81\x84@b.example\xef\xbc\x8f.example/"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    const char *why = NULL;
+    assert_null(find(bad[i], &why));
+    assert_string_equal(why, "the host's name is no name in UTF-8");
+  }
 }
 
 static void shares_urls_and_hosts(void **state) {
@@ -117,10 +156,11 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(refuses_what_is_no_url, setup, teardown),
       cmocka_unit_test_setup_teardown(encodes_behind_the_host, setup, teardown),
+      cmocka_unit_test_setup_teardown(encodes_international_names, setup, teardown),
       cmocka_unit_test_setup_teardown(shares_urls_and_hosts, setup, teardown),
       cmocka_unit_test_setup_teardown(forgets_hosts, setup, teardown),
       cmocka_unit_test_setup_teardown(knows_what_needs_no_lookup, setup, teardown),
       cmocka_unit_test_setup_teardown(closes_while_looking_up, setup, teardown),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, clean_group, NULL);
 }
