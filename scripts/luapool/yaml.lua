@@ -1,12 +1,16 @@
 -- luapool.yaml: load and dump, over lyaml (YAML 1.1 by libyaml). One null for JSON and YAML:
 -- `~` and an empty value are json.null, in mappings too, so that nothing is lost on the way.
 
+local guard = require "luapool.internal.yaml_guard"
 local json = require "luapool.json"
 local lp_error = require "luapool.error"
 local options = require "luapool.internal.options"
 local usage = require "luapool.internal.usage"
 
---- YAML texts (version 1.1, by libyaml) to values and back.
+--- YAML texts (version 1.1, by libyaml) to values and back. A word is an integer when YAML 1.1
+--- calls it one: `0x1F`, `017` (octal), `0b11`, `1_000`; `08` is a string. A decimal integer
+--- beyond 64 bits becomes a float, one in another base stays a string, because it is an address
+--- or a hash.
 ---
 --- ```lua
 --- local config = yaml.load "urls: [a, b]\nretries: 3\n"
@@ -109,21 +113,6 @@ local function syntax_error(text)
   return what
 end
 
--- lyaml cuts a string at a zero byte, which only a quoted text can name. Returns the place of the
--- first one, in the first document or in all.
-local function zero_byte(text, all)
-  if not (text:find("\\0", 1, true) or text:find "\\[xuU]00") then return nil end
-  for event in libyaml.parser(text) do
-    if event.type == "STREAM_END" or event.type == "DOCUMENT_END" and not all then return nil end
-    local from, to = event.start_mark.index + 1, event.end_mark.index
-    local raw = event.style == "DOUBLE_QUOTED" and text:sub(from, to):gsub("\\\\", "")
-    if raw and (raw:find("\\0", 1, true) or raw:find "\\x00" or raw:find "\\u0000"
-      or raw:find "\\U00000000") then
-      return event.start_mark.line + 1, event.start_mark.column + 1
-    end
-  end
-end
-
 local check_load = options.define("yaml.load", { all = "boolean" })
 
 ---@class luapool.yaml.LoadOptions
@@ -143,17 +132,12 @@ local check_load = options.define("yaml.load", { all = "boolean" })
 function M.load(text, opts)
   opts = check_load(opts)
   usage.argument("yaml.load", 1, text, "string")
-  local ok, value = pcall(lyaml.load, text, {
+  local safe, restore = guard.text(text)
+  local ok, value = pcall(lyaml.load, safe, {
     all = opts.all, implicit_scalar = read_plain, explicit_scalar = READ_TAGGED,
   })
-  local what, line, column
-  if ok then
-    line, column = zero_byte(text, opts.all)
-    if not line then return value end
-    what = "a string with a zero byte cannot be read"
-  else
-    what, line, column = syntax_error(text)
-  end
+  if ok then return restore(value) end
+  local what, line, column = syntax_error(text)
   if not what then
     line, column, what = tostring(value):match("^(%d+):(%d+): (.*)$")
     line, column, what = math.tointeger(line), math.tointeger(column), what or tostring(value)
@@ -178,8 +162,11 @@ local function float(value)
   end
 end
 
--- A string that would be read as something else, here or by another reader, is quoted.
+-- A string that would be read as something else, here or by another reader, is quoted. The key
+-- "<<" would merge another mapping.
 local function style_of(text)
+  if text:find "%z" then return "DOUBLE_QUOTED" end
+  if text == "<<" then return "SINGLE_QUOTED" end
   if read_plain(text) ~= text or digits_of(text) then return "SINGLE_QUOTED" end
   local printable = not text:find("[^\n\t\x20-\x7E\x80-\xFF]")
   if text:find("\n", 1, true) and not text:find("^%s") and printable then return "LITERAL" end
@@ -194,10 +181,8 @@ local SCALARS = {
     return math.type(value) == "integer" and tostring(value) or float(value)
   end,
   string = function(value, path)
-    local problem = not utf8.len(value) and "invalid UTF-8" or value:find "%z" and "a zero byte"
-    if not problem then return value, style_of(value) end
-    fail("yaml.dump", ("%s: %s in a string"):format(place_of(path), problem),
-      { path = place_of(path) })
+    if utf8.len(value) then return value, style_of(value) end
+    fail("yaml.dump", place_of(path) .. ": invalid UTF-8 in a string", { path = place_of(path) })
   end,
 }
 
@@ -239,10 +224,6 @@ local function write_map(emit, map, path, open)
   emit { type = "MAPPING_START", style = "BLOCK" }
   for _, key in ipairs(sorted_keys(map)) do
     path[#path + 1] = "." .. tostring(key)
-    if key == "<<" then -- however it is quoted, lyaml reads it as the key that merges a mapping
-      local message = place_of(path) .. ": a key '<<' cannot be told from a merge"
-      fail("yaml.dump", message, { path = place_of(path) })
-    end
     write_scalar(emit, key, path)
     write_value(emit, map[key], path, open)
     path[#path] = nil

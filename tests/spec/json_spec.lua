@@ -266,7 +266,7 @@ describe("json.null", function()
   it("is named in texts, and is no value of a request", function()
     assert.are.equal("json.null", tostring(json.null))
     local http = require "luapool.http"
-    local function refused(opts, named)
+    local function is_refused(opts, named)
       local ok, e = pcall(http.post, "http://127.0.0.1:1/", opts)
       assert.is_false(ok)
       assert.are.equal("usage", e.kind)
@@ -274,11 +274,11 @@ describe("json.null", function()
       assert.matches("got json.null", tostring(e), 1, true)
     end
     for _, option in ipairs { "params", "form", "headers", "cookies", "multipart" } do
-      refused({ [option] = { a = json.null } }, "option '" .. option .. "': 'a'")
+      is_refused({ [option] = { a = json.null } }, "option '" .. option .. "': 'a'")
     end
-    refused({ params = { a = { 1, json.null } } }, "option 'params': 'a'")
-    refused({ body = json.null }, "option 'body'")
-    refused({ bearer = json.null }, "option 'bearer'")
+    is_refused({ params = { a = { 1, json.null } } }, "option 'params': 'a'")
+    is_refused({ body = json.null }, "option 'body'")
+    is_refused({ bearer = json.null }, "option 'bearer'")
   end)
 end)
 

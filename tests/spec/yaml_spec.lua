@@ -69,17 +69,33 @@ NESTED:
     assert.are.equal("float", math.type(read "9223372036854775808"))
   end)
 
-  it("refuses a zero byte, which it could only cut", function()
-    local e = raised(yaml.load, 'a: 1\nb: "x\\0y"')
-    assert.are.equal(2, e.line)
-    raised(yaml.load, '"\\x00"')
-    assert.are.equal("C:\\0", yaml.load "C:\\0")
-    assert.are.equal("\\0", yaml.load '"\\\\0"')
-    assert.are.equal("value.k", raised(yaml.dump, { k = "a\0b" }).path)
+  it("keeps zero bytes, which only escapes can name", function()
+    local function reads(text, value) assert.are.same(value, yaml.load(text)) end
+    reads('"a\\0b"', "a\0b")
+    reads('"\\0"', "\0")
+    reads('"\\x00\\u0000\\U00000000\\012"', "\0\0\0\00012")
+    reads('"\\\\0\\\\\\0"', "\\0\\\0")
+    reads("C:\\0", "C:\\0")
+    reads("'\\0'", "\\0")
+    reads('\u{FEFF}é: &a "é\\0"\n"k\\0": [*a, "x\r\n  \\0y", \u{E000}, "\\uE001\\x41"]\n',
+      { ["é"] = "é\0", ["k\0"] = { "é\0", "x \0y", "\u{E000}", "\u{E001}A" } })
+    assert.are.same({ "\0", { a = "\0" } },
+      yaml.load('--- "\\0"\n--- {a: "\\0"}', { all = true }))
+    for _, value in ipairs { "a\0b", "\0", "\0" .. ("0"):rep(200), "é \0\n\0", "\\0\0",
+      "\u{E000}\0" } do
+      reads(yaml.dump(value), value)
+      reads(yaml.dump { [value] = { value } }, { [value] = { value } })
+    end
+    malformed('a: "\\0"\nb: [', 3, 1, "did not find expected node content")
   end)
 
-  it("refuses to write a key that would be read as a merge", function()
-    assert.are.equal("value.<<", raised(yaml.dump, { ["<<"] = "v" }).path)
+  it("merges for the plain key '<<' alone", function()
+    assert.are.same({ a = 1, b = 2 }, yaml.load("<<: {a: 1}\nb: 2"))
+    assert.are.same({ ["<<"] = "v" }, yaml.load "'<<': v")
+    assert.are.same({ ["<<"] = { a = 1 } }, yaml.load '{&k "<<": {a: 1}}')
+    for _, value in ipairs { { ["<<"] = "v" }, { ["<<"] = { a = 1 }, b = "<<" }, { "<<" } } do
+      assert.are.same(value, yaml.load(yaml.dump(value)))
+    end
   end)
 
   it("gives nil for an empty text and one value for each document", function()
