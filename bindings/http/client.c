@@ -224,10 +224,18 @@ static int client_begin(lpb_http_client *c, lp_state *st) {
   return 0;
 }
 
+/* What has come cannot be used, so no more of it is wanted. */
+static void broken(lpb_http_transfer *t) {
+  int failure = t->failure;
+  lpb_http_client_stop(t);
+  lpb_http_transfer_end(t, CURLE_WRITE_ERROR, failure);
+}
+
 static lpb_http_transfer *new_transfer(lpb_http_client *c) {
   lpb_http_transfer *t = lpb_http_transfer_new(c->http, c->shared);
   if (!t) return NULL;
   t->client = c;
+  t->broken = broken;
   lp_list_push(&c->transfers, &t->all);
   return t;
 }

@@ -14,7 +14,7 @@ static CURLcode set_text(lua_State *L, lpb_http_transfer *t, CURLoption id) {
 
 static CURLcode set_stream(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   (void)id;
-  t->stream = lua_toboolean(L, -1);
+  t->body.stream = lua_toboolean(L, -1);
   return CURLE_OK;
 }
 
@@ -31,13 +31,25 @@ static CURLcode set_connect_timeout(lua_State *L, lpb_http_transfer *t, CURLopti
 
 static CURLcode set_max_body(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   (void)id;
-  t->max_body = (size_t)lua_tointeger(L, -1);
+  t->body.max = lua_isinteger(L, -1) ? (size_t)lua_tointeger(L, -1) : SIZE_MAX;
   return CURLE_OK;
 }
 
 static CURLcode set_spent(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   (void)id;
   t->spent = lua_tonumber(L, -1);
+  return CURLE_OK;
+}
+
+static CURLcode set_max_header(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  t->max_header = (size_t)lua_tointeger(L, -1);
+  return CURLE_OK;
+}
+
+static CURLcode set_max_ratio(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  t->body.max_ratio = lua_tonumber(L, -1); /* false: 0 */
   return CURLE_OK;
 }
 
@@ -84,7 +96,9 @@ static CURLcode set_version(lua_State *L, lpb_http_transfer *t, CURLoption id) {
 }
 
 static CURLcode set_decode(lua_State *L, lpb_http_transfer *t, CURLoption id) {
-  return curl_easy_setopt(t->easy, id, lua_toboolean(L, -1) ? "" : NULL);
+  (void)id;
+  t->body.as_it_is = !lua_toboolean(L, -1);
+  return CURLE_OK;
 }
 
 static CURLcode set_headers(lua_State *L, lpb_http_transfer *t, CURLoption id) {
@@ -105,12 +119,13 @@ static CURLcode set_body(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   size_t len;
   const char *body = lua_tolstring(L, -1, &len);
   curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
-  return curl_easy_setopt(t->easy, t->stream ? CURLOPT_COPYPOSTFIELDS : id, body);
+  return curl_easy_setopt(t->easy, t->body.stream ? CURLOPT_COPYPOSTFIELDS : id, body);
 }
 
 static CURLcode set_save(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   (void)id;
-  return lpb_http_file_open(&t->file, lua_tostring(L, -1)) < 0 ? CURLE_OUT_OF_MEMORY : CURLE_OK;
+  int rc = lpb_http_file_open(&t->body.file, lua_tostring(L, -1));
+  return rc < 0 ? CURLE_OUT_OF_MEMORY : CURLE_OK;
 }
 
 /* --- multipart --- */
@@ -187,8 +202,10 @@ static const struct {
     ROW(proxy, set_proxy, CURLOPT_PROXY),
     ROW(http_version, set_version, CURLOPT_HTTP_VERSION),
     CHEAP(max_body, set_max_body, 0),
+    CHEAP(max_ratio, set_max_ratio, 0),
+    CHEAP(max_header, set_max_header, 0),
     CHEAP(save_to, set_save, 0),
-    ROW(decode, set_decode, CURLOPT_ACCEPT_ENCODING),
+    CHEAP(decode, set_decode, 0),
 };
 
 /* Runs protected. Its arguments are the transfer and the plan. Returns NULL or a static text

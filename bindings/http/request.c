@@ -28,12 +28,19 @@ static int raise_unbegun(lua_State *L, const lpb_http_transfer_wait *w) {
   return lp_raise(L, "protocol", "%s %s: %s", lua_tostring(L, 2), lua_tostring(L, 3), w->why);
 }
 
+/* Calls Response.__undecoded with the response on top of the stack. */
+static void warn(lua_State *L) {
+  if (luaL_getmetafield(L, -1, "__undecoded") == LUA_TNIL) return;
+  lua_pushvalue(L, -2);
+  lua_call(L, 1, 0);
+}
+
 static int request_results(lua_State *L, lp_op *op) {
   lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
   if (op->status == LP_ECANCELLED) return lp_op_raise(L, op);
   if (!w->transfer) return raise_unbegun(L, w);
-  bool readable =
-      w->transfer->stream && w->transfer->headed && !w->transfer->redirected && op->status == 0;
+  bool readable = w->transfer->body.stream && w->transfer->headed && !w->transfer->redirected &&
+                  op->status == 0;
   if (!readable && lpb_http_result_failed(w->transfer, op->status)) {
     lpb_http_result_push_error(L, w->transfer, op->status);
     return lua_error(L);
@@ -41,11 +48,12 @@ static int request_results(lua_State *L, lp_op *op) {
   lpb_http_result_push(L, w->transfer, 3);
   lua_pushvalue(L, lua_upvalueindex(2));
   lua_setmetatable(L, -2);
+  if (w->transfer->body.unknown) warn(L);
   if (w->transfer->redirected) {
     lua_pushboolean(L, true);
     return 2;
   }
-  if (!w->transfer->stream) return 1;
+  if (!w->transfer->body.stream) return 1;
   lpb_http_stream_push(L, w->transfer, 1);
   w->transfer = NULL;
   lua_setfield(L, -2, "stream");

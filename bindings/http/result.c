@@ -8,6 +8,11 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/raise.h"
 
+enum {
+  URL_SHOWN = 200, /* bytes of a URL that a message shows */
+  TOO_LARGE = 100, /* CURLE_TOO_LARGE of curl 8.6 */
+};
+
 /* --- the response --- */
 
 static void set_text(lua_State *L, const char *name, const char *text, size_t len) {
@@ -35,48 +40,83 @@ void lpb_http_result_push(lua_State *L, lpb_http_transfer *t, int url) {
   set_text(L, "head", t->head.data, t->head.len);
   lua_pushnumber(L, t->stage == LPB_HTTP_ENDED ? t->elapsed : lpb_http_transfer_age(t));
   lua_setfield(L, -2, "elapsed");
-  if (t->saves)
-    set_text(L, "saved_to", t->file.path, strlen(t->file.path));
-  else if (!t->stream)
-    set_text(L, "body", t->body.data, t->body.len);
+  if (t->body.saves)
+    set_text(L, "saved_to", t->body.file.path, strlen(t->body.file.path));
+  else if (!t->body.stream)
+    set_text(L, "body", t->body.bytes.data, t->body.bytes.len);
 }
 
 /* --- errors --- */
 
+/* The first row that fits tells the kind. `said` is a part of curl's words, or NULL, where the
+ * code alone is not enough. */
 static const struct {
   CURLcode code;
   const char *kind;
+  const char *said;
   const char *advice;
 } rows[] = {
-    {CURLE_COULDNT_RESOLVE_HOST, "dns", "check the host's name"},
-    {CURLE_COULDNT_RESOLVE_PROXY, "dns", "check the proxy's name"},
-    {CURLE_COULDNT_CONNECT, "connect", "check that the server runs and the port is right"},
-    {CURLE_PROXY, "connect", "check the proxy"},
-    {CURLE_OPERATION_TIMEDOUT, "timeout", "see the option connect_timeout"},
-    {CURLE_SSL_CONNECT_ERROR, "tls", "check that the port speaks TLS"},
-    {CURLE_PEER_FAILED_VERIFICATION, "tls",
+    {CURLE_COULDNT_RESOLVE_HOST, "dns", NULL, "check the host's name"},
+    {CURLE_COULDNT_RESOLVE_PROXY, "dns", NULL, "check the proxy's name"},
+    {CURLE_COULDNT_CONNECT, "connect", NULL,
+     "check that the server runs and the port is right"},
+    {CURLE_PROXY, "connect", NULL, "check the proxy"},
+    {CURLE_OPERATION_TIMEDOUT, "timeout", NULL, "see the option connect_timeout"},
+    {CURLE_SSL_CONNECT_ERROR, "tls", NULL, "check that the port speaks TLS"},
+    {CURLE_PEER_FAILED_VERIFICATION, "tls", NULL,
      "name its authority with the option ca, or trust it with verify=false"},
-    {CURLE_SSL_CACERT_BADFILE, "tls", "check the file of the option ca"},
-    {CURLE_SSL_CERTPROBLEM, "tls", "check the files of the options cert and key"},
-    {CURLE_SSL_CIPHER, "tls", "the server offers no common cipher"},
-    {CURLE_SSL_ISSUER_ERROR, "tls", "check the option ca"},
-    {CURLE_SSL_ENGINE_INITFAILED, "tls", "check the TLS library"},
-    {CURLE_SEND_ERROR, "aborted", "the server closed the connection"},
-    {CURLE_RECV_ERROR, "aborted", "the server closed the connection"},
-    {CURLE_GOT_NOTHING, "aborted", "the server closed the connection"},
-    {CURLE_PARTIAL_FILE, "aborted", "the server closed the connection too early"},
-    {CURLE_HTTP2, "aborted", "the server ended the HTTP/2 connection"},
-    {CURLE_HTTP2_STREAM, "aborted", "the server ended the HTTP/2 stream"},
-    {CURLE_OUT_OF_MEMORY, "memory", "free some"},
-    {CURLE_READ_ERROR, "system", "check that the file to send can be read"},
-    {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "only http and https are supported"},
-    {CURLE_BAD_CONTENT_ENCODING, "protocol", "take the body as it is with decode=false"},
-    {CURL_LAST, "protocol", "the server does not speak HTTP as it should"},
+    {CURLE_SSL_CACERT_BADFILE, "tls", NULL, "check the file of the option ca"},
+    {CURLE_SSL_CERTPROBLEM, "tls", NULL, "check the files of the options cert and key"},
+    {CURLE_SSL_CIPHER, "tls", NULL, "the server offers no common cipher"},
+    {CURLE_SSL_ISSUER_ERROR, "tls", NULL, "check the option ca"},
+    {CURLE_SSL_ENGINE_INITFAILED, "tls", NULL, "check the TLS library"},
+    {CURLE_SEND_ERROR, "aborted", NULL, "the server closed the connection"},
+    {CURLE_RECV_ERROR, "too_large", "Out of memory in chunk",
+     "a line behind the body is longer than libcurl takes"},
+    {CURLE_RECV_ERROR, "protocol", "chunk", "the server does not speak HTTP as it should"},
+    {CURLE_RECV_ERROR, "too_large", "esponse headers", "libcurl takes no more than 300 KB"},
+    {CURLE_RECV_ERROR, "connect", "407",
+     "put the user and the password that it wants into the proxy's URL"},
+    {CURLE_RECV_ERROR, "connect", "CONNECT", "the proxy refuses"},
+    {CURLE_RECV_ERROR, "aborted", NULL, "the server closed the connection"},
+    {CURLE_GOT_NOTHING, "aborted", NULL, "the server closed the connection"},
+    {CURLE_PARTIAL_FILE, "aborted", NULL, "the server closed the connection too early"},
+    {CURLE_HTTP2, "aborted", NULL, "the server ended the HTTP/2 connection"},
+    {CURLE_HTTP2_STREAM, "aborted", NULL, "the server ended the HTTP/2 stream"},
+    {CURLE_OUT_OF_MEMORY, "memory", NULL, "free some"},
+    {CURLE_READ_ERROR, "system", NULL, "check that the file to send can be read"},
+    {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "HTTP/0.9", "the server does not speak HTTP/1"},
+    {CURLE_UNSUPPORTED_PROTOCOL, "protocol", NULL, "only http and https are supported"},
+    {CURL_LAST, "protocol", NULL, "the server does not speak HTTP as it should"},
 };
 
-static int row_of(CURLcode code) {
+/* What may be wrong with an answer, apart from what curl finds. */
+static const struct {
+  int failure;
+  const char *kind;
+  const char *text;
+} failures[] = {
+    {LP_EMEMORY, "memory", "not enough memory"},
+    {LP_ECLOSED, "aborted",
+     "the server closed the kept connection without an answer; not repeated, for it may have "
+     "been done"},
+    {LPB_HTTP_HEAD_CUT, "aborted", "the server closed the connection within the header"},
+    {LPB_HTTP_BODY_LENGTH, "protocol", "the server does not say clearly how long the body is"},
+    {LPB_HTTP_BODY_RATIO, "too_large",
+     "the compressed body expands too far, as one does that is made to harm; see the option "
+     "max_ratio"},
+    {LPB_HTTP_BODY_DAMAGED, "protocol",
+     "the body is not what its Content-Encoding says; take it as it is with decode=false"},
+    {LPB_HTTP_BODY_CUT, "protocol",
+     "the compressed body ends too early; take it as it is with decode=false"},
+};
+
+static int row_of(const lpb_http_transfer *t) {
   int i = 0;
-  while (rows[i].code != code && rows[i].code != CURL_LAST) i++;
+  while (rows[i].code != CURL_LAST) {
+    if (rows[i].code == t->code && (!rows[i].said || strstr(t->text, rows[i].said))) break;
+    i++;
+  }
   return i;
 }
 
@@ -90,44 +130,63 @@ static const char *doing(const lpb_http_transfer *t) {
   return sent ? "waiting for the answer" : "connecting";
 }
 
-static void push_failure(lua_State *L, lpb_http_transfer *t, int failure) {
-  const char *m = t->method, *url = t->url->text;
-  if (failure == LP_ETOO_LARGE && !t->headed)
-    lp_raise_push(L, "too_large", "%s %s: the header of the response is too large", m, url);
+/* curl 7.88 has no other code for a line of the header that is longer than its buffer. */
+static bool header_line_too_long(const lpb_http_transfer *t) {
+  curl_off_t sent = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+  return sent && !t->headed && (t->code == CURLE_OUT_OF_MEMORY || (int)t->code == TOO_LARGE);
+}
+
+/* Pushes the error of a failure that has a code; `what` is the method and the URL. */
+static void push_failure(lua_State *L, lpb_http_transfer *t, const char *what) {
+  int failure = t->failure;
+  for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
+    if (failures[i].failure == failure)
+      return lp_raise_push(L, failures[i].kind, "%s: %s", what, failures[i].text);
+  if (failure == LP_ETOO_LARGE && t->header_size > t->max_header)
+    lp_raise_push(L, "too_large", "%s: the header is larger than %I bytes, see max_header",
+                  what, (LUAI_UACINT)t->max_header);
   else if (failure == LP_ETOO_LARGE)
-    lp_raise_push(L, "too_large", "%s %s: the body is larger than %I bytes, see max_body", m,
-                  url, (LUAI_UACINT)t->max_body);
-  else if (failure == LP_ECLOSED)
-    lp_raise_push(L, "aborted",
-                  "%s %s: the server closed the kept connection without an answer; "
-                  "not repeated, for it may have been done",
-                  m, url);
-  else if (failure == LP_EMEMORY)
-    lp_raise_push(L, "memory", "%s %s: not enough memory", m, url);
+    lp_raise_push(L, "too_large", "%s: the body is larger than %I bytes, see max_body", what,
+                  (LUAI_UACINT)t->body.max);
   else if (t->code == CURLE_COULDNT_CONNECT)
-    lp_raise_push(L, "connect", "%s %s: cannot make a socket: %s", m, url,
-                  lp_error_text(failure));
+    lp_raise_push(L, "connect", "%s: cannot make a socket: %s", what, lp_error_text(failure));
   else if (t->code == CURLE_COULDNT_RESOLVE_HOST)
-    lp_raise_push(L, "dns", "%s %s: cannot look up %s: %s; check the host's name", m, url,
+    lp_raise_push(L, "dns", "%s: cannot look up %s: %s; check the host's name", what,
                   t->url->host->name, lpb_dns_answer_text(failure));
   else
-    lp_raise_push(L, lp_error_kind(failure), "%s %s: cannot write %s: %s", m, url, t->file.path,
+    lp_raise_push(L, lp_error_kind(failure), "%s: cannot write %s: %s", what, t->body.file.path,
                   lp_error_text(failure));
 }
 
-void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status) {
+/* Pushes "GET http://...", and returns it: the URL is cut where it is too long for a message.
+ */
+static const char *push_what(lua_State *L, const lpb_http_transfer *t) {
   const char *url = t->url->text;
+  if (t->url->len <= URL_SHOWN) return lua_pushfstring(L, "%s %s", t->method, url);
+  lua_pushfstring(L, "%s ", t->method);
+  lua_pushlstring(L, url, URL_SHOWN);
+  lua_pushfstring(L, "... (%I bytes)", (LUAI_UACINT)t->url->len);
+  lua_concat(L, 3);
+  return lua_tostring(L, -1);
+}
+
+void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status) {
+  const char *what = push_what(L, t);
   if (status == LP_ETIMEOUT) {
-    lp_raise_push(L, "timeout", "%s %s: not done after %f s (%s)", t->method, url, t->timeout,
-                  doing(t));
+    lp_raise_push(L, "timeout", "%s: not done after %f s (%s)", what, t->timeout, doing(t));
   } else if (t->failure < 0) {
-    push_failure(L, t, t->failure);
+    push_failure(L, t, what);
+  } else if (header_line_too_long(t)) {
+    lp_raise_push(L, "too_large",
+                  "%s: a line of the header is longer than libcurl takes, 100 KB", what);
   } else {
-    int i = row_of(t->code);
+    int i = row_of(t);
     const char *text = t->text[0] ? t->text : curl_easy_strerror(t->code);
-    lp_raise_push(L, rows[i].kind, "%s %s: %s; %s", t->method, url, text, rows[i].advice);
+    lp_raise_push(L, rows[i].kind, "%s: %s; %s", what, text, rows[i].advice);
   }
-  lua_pushstring(L, url);
+  lua_remove(L, -2); /* what */
+  lua_pushstring(L, t->url->text);
   lua_setfield(L, -2, "url");
 }
 

@@ -38,14 +38,14 @@ static void read_close(lp_op *op) {
 
 static int stream_take(lua_State *L, stream *s) {
   lpb_http_transfer *t = *s;
-  if (t->body.len == 0) { /* the end */
+  if (t->body.bytes.len == 0) { /* the end */
     *s = NULL;
     lpb_http_client_give(t);
     return 0;
   }
-  lua_pushlstring(L, t->body.data, t->body.len);
-  t->body.len = 0;
-  if (t->stage == LPB_HTTP_RUNNING) lpb_http_transfer_resume(t);
+  lua_pushlstring(L, t->body.bytes.data, t->body.bytes.len);
+  t->body.bytes.len = 0;
+  lpb_http_transfer_resume(t);
   return 1;
 }
 
@@ -61,7 +61,7 @@ static int read_results(lua_State *L, lp_op *op) {
   stream *s = lua_touserdata(L, 1);
   if (op->status == LP_ECANCELLED) return lp_op_raise(L, op);
   if (!*s) return lp_raise(L, "aborted", "the stream or its http client is closed");
-  if (op->status == 0 && (*s)->body.len > 0) return stream_take(L, s);
+  if (op->status == 0 && (*s)->body.bytes.len > 0) return stream_take(L, s);
   if (lpb_http_result_failed(*s, op->status)) return stream_fail(L, s, op->status);
   return stream_take(L, s);
 }
@@ -79,7 +79,7 @@ static int stream_read(lua_State *L) {
   lua_settop(L, 1);
   if (!*s) return 0;
   if ((*s)->wait) return lp_usage_raise(L, "Response:read", "another task reads this stream");
-  if ((*s)->body.len > 0) return stream_take(L, s);
+  if ((*s)->body.bytes.len > 0) return stream_take(L, s);
   lpb_http_transfer_wait *w = lp_op_new(L, &read_class, sizeof *w);
   lpb_http_transfer *t = *s;
   w->transfer = t;

@@ -4,31 +4,25 @@
  * take nothing out of a multi handle. Layer: bindings. */
 #include "bindings/http/transfer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/loop.h"
 
 enum {
   SMALL_BUFFER =
       16 * 1024, /* of curl, to receive: made for each request, so no larger than it pays */
   LARGE_BUFFER = 100 * 1024,
   LARGE_BODY = 64 * 1024,
-  KEPT_BUFFER = 64 * 1024,    /* of a body, for the next request */
-  RESERVE = 16 * 1024 * 1024, /* believed of a Content-Length */
-  REDIRECT_BODY = 64 * 1024,  /* read of a redirection, to keep its connection */
-  HEAD_MAX = 1024 * 1024,
+  KEPT_BUFFER = 64 * 1024,   /* of a header, for the next request */
+  REDIRECT_BODY = 64 * 1024, /* read of a redirection, to keep its connection */
+  MAX_HEADER = 256 * 1024,
   CONNECT_S = 10,
   TIMEOUT_S = 300,
   ADDRESS_S = 120, /* longer than addresses are fresh in host.c */
 };
-
-/* How many bytes of a stream are kept before curl must wait for its reader. */
-#ifdef LP_TINY
-enum { STREAM_HIGH = 8 };
-#else
-enum { STREAM_HIGH = 256 * 1024 };
-#endif
 
 static void wake(lpb_http_transfer *t) {
   if (t->wait) lp_op_finish(&t->wait->op, 0);
@@ -57,66 +51,136 @@ static void head_ended(lpb_http_transfer *t) {
   if (status < 200 || (t->challenged && status == 401)) return;
   t->headed = true;
   t->redirected = is_redirection(t, status);
-  if (t->stream && !t->redirected) wake(t);
+  if (t->body.stream && !t->redirected) wake(t);
+}
+
+static bool is_named(const char *line, size_t n, const char *name) {
+  size_t len = strlen(name);
+  return n > len && line[len] == ':' && strncasecmp(line, name, len) == 0;
+}
+
+static void note_line(lpb_http_transfer *t, const char *line, size_t n) {
+  if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
+    t->head.len = 0;
+    t->encoded = false;
+    t->lengths = 0;
+  } else if ((*line | 32) == 'c') {
+    t->encoded |= is_named(line, n, "content-encoding");
+    t->lengths += is_named(line, n, "content-length");
+  }
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *of) {
   lpb_http_transfer *t = of;
   (void)size; /* 1 */
   t->answered = true;
-  if (n > 5 && memcmp(line, "HTTP/", 5) == 0) t->head.len = 0;
-  if (t->head.len + n > HEAD_MAX) return refuse(t, LP_ETOO_LARGE);
+  t->header_size += n;
+  if (t->header_size > t->max_header) return refuse(t, LP_ETOO_LARGE);
+  if (t->headed) return lp_buf_append(&t->trailer, line, n) < 0 ? refuse(t, LP_EMEMORY) : n;
+  note_line(t, line, n);
   if (lp_buf_append(&t->head, line, n) < 0) return refuse(t, LP_EMEMORY);
   if (n <= 2) head_ended(t);
   return n;
 }
 
-/* --- the body --- */
-
-/* Called for the first piece of the body: decides where the body goes. */
-static int body_begins(lpb_http_transfer *t) {
-  curl_off_t length = -1;
-  long status = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-  t->begun = t->headed = true;
-  t->saves = t->file.path && status >= 200 && status < 300;
-  if (length <= 0) return 0;
-  if ((size_t)length > t->max_body) return LP_ETOO_LARGE;
-  if (t->saves || t->stream) return 0;
-  return lp_buf_reserve(&t->body, length < RESERVE ? (size_t)length : RESERVE);
+/* Tells whether the last line of the header is blank. */
+static bool head_complete(const lpb_http_transfer *t) {
+  const char *head = t->head.data;
+  size_t n = t->head.len;
+  if (n > 1 && head[n - 2] == '\r') n--;
+  return n > 1 && head[t->head.len - 1] == '\n' && head[n - 2] == '\n';
 }
 
-static int take(lpb_http_transfer *t, const char *bytes, size_t n) {
-  int rc = t->begun ? 0 : body_begins(t);
-  if (rc < 0) return rc;
-  t->received += n;
-  if (t->received > t->max_body) return LP_ETOO_LARGE;
-  if (t->saves) return lpb_http_file_write(&t->file, bytes, n);
-  return lp_buf_append(&t->body, bytes, n);
+/* --- the body --- */
+
+static struct curl_header *find_header(const lpb_http_transfer *t, const char *name, size_t i) {
+  struct curl_header *h;
+  return curl_easy_header(t->easy, name, i, CURLH_HEADER, -1, &h) == CURLHE_OK ? h : NULL;
+}
+
+/* Writes the value of Content-Encoding into `out`, lines that are repeated joined by ",". */
+static int find_codings(const lpb_http_transfer *t, lp_buf *out) {
+  struct curl_header *h;
+  for (size_t i = 0; (h = find_header(t, "Content-Encoding", i)); i++)
+    if (lp_buf_append(out, h->value, strlen(h->value)) < 0 || lp_buf_append(out, ",", 1) < 0)
+      return LP_EMEMORY;
+  return 0;
+}
+
+/* Tells whether the lengths that the header names are one that curl has read; else curl takes
+ * one of two, or reads until the server closes, and nobody knows what of the body is missing.
+ */
+static bool lengths_agree(const lpb_http_transfer *t, curl_off_t length) {
+  if (t->lengths == 0 || find_header(t, "Transfer-Encoding", 0)) return true;
+  struct curl_header *h;
+  for (size_t i = 0; (h = find_header(t, "Content-Length", i)); i++)
+    if (length < 0 || strtoll(h->value, NULL, 10) != length) return false;
+  return true;
+}
+
+/* Called for the first piece of the body, or at the end when none has come, as to a HEAD. */
+static int body_begins(lpb_http_transfer *t, bool empty) {
+  curl_off_t length = -1;
+  long status = 0;
+  lp_buf codings = {0};
+  if (!empty) curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+  t->headed = true;
+  if (!empty && (length < 0 || t->lengths > 1) && !lengths_agree(t, length))
+    return LPB_HTTP_BODY_LENGTH;
+  int rc = t->encoded ? find_codings(t, &codings) : 0;
+  if (rc == 0)
+    rc = lpb_http_body_begin(&t->body, codings.data, codings.len, length,
+                             status >= 200 && status < 300);
+  lp_buf_close(&codings);
+  return rc;
+}
+
+/* What has been added may be there for the reader, or needs more turns of the loop. */
+static void body_changed(lpb_http_transfer *t) {
+  if (t->body.stream && t->body.bytes.len > 0) wake(t);
+  if (lpb_http_body_works(&t->body)) lp_loop_flush(t->http->st, &t->flush);
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *of) {
   lpb_http_transfer *t = of;
   (void)size; /* 1 */
   if (t->redirected) {
-    t->received += n;
-    return t->received <= REDIRECT_BODY ? n : CURL_WRITEFUNC_ERROR;
+    t->body.came += n;
+    return t->body.came <= REDIRECT_BODY ? n : CURL_WRITEFUNC_ERROR;
   }
-  if (t->stream && t->body.len > STREAM_HIGH) {
+  if (lpb_http_body_full(&t->body)) {
     t->paused = true;
     return CURL_WRITEFUNC_PAUSE;
   }
-  int rc = take(t, bytes, n);
+  int rc = t->body.begun ? 0 : body_begins(t, false);
+  if (rc == 0) rc = lpb_http_body_add(&t->body, bytes, n);
   if (rc < 0) return refuse(t, rc);
-  if (t->stream) wake(t);
+  body_changed(t);
   return n;
 }
 
+static void body_ends(lpb_http_transfer *t);
+
 void lpb_http_transfer_resume(lpb_http_transfer *t) {
-  if (!t->paused || t->body.len > STREAM_HIGH) return;
-  t->paused = false;
-  curl_easy_pause(t->easy, CURLPAUSE_CONT);
+  if (t->stage != LPB_HTTP_RUNNING && t->stage != LPB_HTTP_DECODING) return;
+  if (lpb_http_body_works(&t->body)) {
+    t->failure = lpb_http_body_work(&t->body);
+    body_changed(t);
+  }
+  if (t->failure == 0 && t->paused && !lpb_http_body_full(&t->body)) {
+    t->paused = false;
+    curl_easy_pause(t->easy, CURLPAUSE_CONT); /* calls on_body, which may fail */
+  }
+  if (t->failure < 0)
+    t->broken(t);
+  else if (t->stage == LPB_HTTP_DECODING && !t->body.pending)
+    body_ends(t);
+}
+
+/* Runs once in the next turn of the loop: see body_changed. */
+static void flush_run(lp_flush *f) {
+  lpb_http_transfer_resume(lp_list_of(f, lpb_http_transfer, flush));
 }
 
 /* curl calls it before it sends the request, so a second time when it repeats the request over
@@ -144,37 +208,48 @@ void lpb_http_transfer_aim(lpb_http_transfer *t) {
 
 /* --- the end --- */
 
-/* Gives the file its name. A response without a body makes an empty file. */
-static int save(lpb_http_transfer *t) {
-  if (!t->begun) body_begins(t);
-  return t->saves ? lpb_http_file_finish(&t->file) : 0;
-}
-
 double lpb_http_transfer_age(const lpb_http_transfer *t) {
   return (double)(uv_hrtime() - t->began) / 1e9;
 }
 
+static void finish(lpb_http_transfer *t) {
+  t->stage = LPB_HTTP_ENDED;
+  t->url->host->large = t->body.came > LARGE_BODY;
+  t->elapsed = lpb_http_transfer_age(t);
+  wake(t);
+}
+
+static void body_ends(lpb_http_transfer *t) {
+  t->failure = lpb_http_body_end(&t->body);
+  finish(t);
+}
+
 void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure) {
   if (t->redirected && failure == 0) code = CURLE_OK; /* whatever became of its body */
-  if (code == CURLE_OK && failure == 0 && t->file.path) failure = save(t);
   if (code == CURLE_COULDNT_CONNECT && failure == 0) failure = t->opener.error;
   t->code = code;
   t->failure = failure;
-  t->url->host->large = t->received > LARGE_BODY;
-  t->elapsed = lpb_http_transfer_age(t);
-  wake(t);
+  if (code == CURLE_OK && failure == 0 && !t->redirected && !t->body.begun)
+    t->failure = head_complete(t) ? body_begins(t, true) : LPB_HTTP_HEAD_CUT;
+  if (code != CURLE_OK || t->failure < 0 || t->redirected)
+    finish(t);
+  else if (t->body.pending)
+    t->stage = LPB_HTTP_DECODING;
+  else
+    body_ends(t);
 }
 
 /* --- the handle --- */
 
 static void set_defaults(lpb_http_transfer *t) {
-  t->set = t->once = t->stream = t->challenged = false;
+  t->set = t->once = t->challenged = false;
   t->follows = true;
   t->proxied = t->http->proxied;
   t->timeout = TIMEOUT_S;
   t->spent = 0;
   t->connect_timeout = CONNECT_S;
-  t->max_body = SIZE_MAX;
+  t->max_header = MAX_HEADER;
+  lpb_http_body_defaults(&t->body);
   strcpy(t->method, "GET");
 }
 
@@ -207,7 +282,6 @@ void lpb_http_transfer_reset(lpb_http_transfer *t) {
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
   curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)ADDRESS_S);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->http->headers);
   curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   /* A directory of CAs, as Debian sets it, switches curl's cache of parsed CAs off. */
@@ -230,6 +304,8 @@ lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared) {
   t->http = http;
   lp_list_init(&t->link);
   lp_list_init(&t->all);
+  lp_list_init(&t->flush.link);
+  t->flush.run = flush_run;
   if (shared) { /* for ever: a reset keeps both */
     curl_easy_setopt(t->easy, CURLOPT_SHARE, shared);
     curl_easy_setopt(t->easy, CURLOPT_COOKIEJAR,
@@ -246,7 +322,6 @@ static void clear_buffer(lp_buf *b) {
 
 /* Frees what the options of the request have made. */
 static void drop_options(lpb_http_transfer *t) {
-  lpb_http_file_close(&t->file);
   curl_slist_free_all(t->addresses);
   curl_slist_free_all(t->headers);
   curl_mime_free(t->form);
@@ -274,23 +349,28 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   lpb_http_host_release(t->url);
   t->url = NULL;
   t->owner = NULL;
-  t->sent = t->answered = t->headed = t->redirected = t->begun = t->saves = t->paused = false;
-  t->received = 0;
+  t->sent = t->answered = t->headed = t->redirected = t->encoded = t->paused = false;
+  t->lengths = 0;
   t->asked = 0;
   t->failure = t->opener.error = 0;
   t->code = CURLE_OK;
   t->text[0] = 0;
+  lp_list_remove(&t->flush.link);
+  t->header_size = 0;
   clear_buffer(&t->head);
-  clear_buffer(&t->body);
+  clear_buffer(&t->trailer);
+  lpb_http_body_clear(&t->body);
 }
 
 void lpb_http_transfer_free(lpb_http_transfer *t) {
   lp_list_remove(&t->link);
   lp_list_remove(&t->all);
+  lp_list_remove(&t->flush.link);
   curl_easy_cleanup(t->easy);
   drop_options(t);
   lpb_http_host_release(t->url);
   lp_buf_close(&t->head);
-  lp_buf_close(&t->body);
+  lp_buf_close(&t->trailer);
+  lpb_http_body_close(&t->body);
   lp_alloc_free(t);
 }

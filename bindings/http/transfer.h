@@ -10,7 +10,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-#include "bindings/http/file.h"
+#include "bindings/http/body.h"
 #include "bindings/http/host.h"
 #include "bindings/http/http.h"
 #include "bindings/http/multi.h"
@@ -19,6 +19,9 @@
 #include "runtime/loop/op.h"
 
 typedef struct lpb_http_client lpb_http_client;
+
+/* A failure beside those of base/error.h and of body.h: the header is not complete. */
+enum { LPB_HTTP_HEAD_CUT = -11100 };
 
 typedef enum {
   /* The transfer is in client->idle, or has just been taken from it. */
@@ -29,6 +32,8 @@ typedef enum {
   LPB_HTTP_RESOLVING,
   /* It is in a multi handle. */
   LPB_HTTP_RUNNING,
+  /* curl is done with it, and the rest of the body is being decoded. */
+  LPB_HTTP_DECODING,
   LPB_HTTP_ENDED,
 } lpb_http_transfer_stage;
 
@@ -70,8 +75,6 @@ typedef struct lpb_http_transfer {
   bool follows;
   /* The method may not be sent twice. */
   bool once;
-  /* The body is a stream: the task is woken for each piece. */
-  bool stream;
   /* The first responses with status 401 are steps of the authentication (digest, NTLM). */
   bool challenged;
   /* A proxy looks the name of the host up. */
@@ -82,15 +85,18 @@ typedef struct lpb_http_transfer {
   double spent;
   /* In seconds, for the message of an error. */
   double connect_timeout;
-  /* In bytes; SIZE_MAX when any size is fine. */
-  size_t max_body;
+  /* In bytes: all lines of headers, of all responses, and of trailers together. */
+  size_t max_header;
   struct curl_slist *headers;
   /* For CURLOPT_RESOLVE. */
   struct curl_slist *addresses;
   curl_mime *form;
-  /* The file of the option save_to. */
-  lpb_http_file file;
+  /* The body of the response. Of a stream, the task is woken for each piece. */
+  lpb_http_body body;
   lpb_http_multi_opener opener;
+  /* Called when the transfer has failed outside of curl's callbacks: it is to be taken out of
+   * curl and ended, with t->failure. */
+  void (*broken)(struct lpb_http_transfer *t);
 
   /* What has happened so far. */
   /* The request was sent. */
@@ -101,17 +107,20 @@ typedef struct lpb_http_transfer {
   bool headed;
   /* The response is a redirection that will be followed, so its body is thrown away. */
   bool redirected;
-  /* The first piece of the body has come. */
-  bool begun;
-  /* The body goes to `file`. */
-  bool saves;
-  /* How many bytes of the body have come. */
-  size_t received;
-  /* curl was told to wait until the stream is read. */
+  /* The header names a Content-Encoding. */
+  bool encoded;
+  /* How many lines of the header name a Content-Length. */
+  int lengths;
+  /* curl was told to wait until the body can take more. */
   bool paused;
+  /* How many bytes of headers and trailers have come. */
+  size_t header_size;
   /* The last header, with its lines as they came. */
   lp_buf head;
-  lp_buf body;
+  /* The lines behind the body. */
+  lp_buf trailer;
+  /* Goes on with the body in the next turn of the loop. */
+  lp_flush flush;
   /* When the request was begun, as uv_hrtime counts. */
   uint64_t began;
   /* When it began to wait for the address of its host, as lp_loop_now counts; 0 when it did not
@@ -162,8 +171,7 @@ double lpb_http_transfer_age(const lpb_http_transfer *t);
  * waits. `failure` is 0 or a negative code. */
 void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure);
 
-/* Lets curl go on with a stream whose buffer has been read. Callbacks of curl must not call it.
- */
+/* Goes on with a body whose buffer has been read. Callbacks of curl must not call it. */
 void lpb_http_transfer_resume(lpb_http_transfer *t);
 
 #endif

@@ -26,7 +26,8 @@ require "luapool.internal.http.response"
 ---@kind timeout the request took longer than its `timeout` or `connect_timeout`
 ---@kind status the answer's status is 400 or above (`raise_for_status`); fields `status`, `url`
 --- and `response`
----@kind too_large the body is larger than `max_body`
+---@kind too_large the body is larger than `max_body`, or expands further than `max_ratio`; or the
+--- header is larger than `max_header`
 ---@kind protocol the URL, or where the server redirects to, is neither http nor https, or the
 --- server does not speak HTTP as it should
 ---@kind redirects there are more redirections than `redirects` allows, or a body that cannot be
@@ -141,6 +142,13 @@ end
 --- print(select(2, pcall(http.get, (url:gsub("^http", "https")))).kind) --> tls
 --- print(select(2, pcall(http.get, "ftp://127.0.0.1/")).kind) --> protocol
 --- print(select(2, pcall(http.get, url .. "/redirect/5", { redirects = 1 })).kind) --> redirects
+--- ```
+---
+--- Limits for what a server sends (`false`: none):
+---
+--- ```lua
+--- local limits = { max_body = "10M", max_ratio = 50, max_header = "16K" }
+--- print(http.get(url .. "/bytes/5", limits).status) --> 200
 --- ```
 ---
 --- Parameters, cookies, a password, and a body that goes to a file:

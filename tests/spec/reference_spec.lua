@@ -271,6 +271,7 @@ local PROBES = { boolean = { true }, integer = { 2 }, number = { 2.5 }, string =
 local function sort_of(type)
   local word = type:match '^"(.*)"$'
   if word then return "word", { word } end
+  if type == "false" then return "boolean", { false } end
   if type:find "^fun" then return "function", PROBES["function"] end
   if PROBES[type] then return type, PROBES[type] end
   return "table", PROBES.table

@@ -113,6 +113,7 @@ local types = {
   milliseconds = { "a number of milliseconds from 0 to 1e9", function(v)
     return not_negative(v) and v <= 1e9
   end },
+  no = { "false", function(v) return v == false end },
   number = { "a number", number },
   amount = { "a finite number >= 0", function(v)
     return not_negative(v) and v < math.huge

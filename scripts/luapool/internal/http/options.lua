@@ -22,7 +22,11 @@ local M = {}
 ---@field key? string the file of its key
 ---@field proxy? string a URL; "" for none; default: `$http_proxy` and its like
 ---@field http_version? "1.0"|"1.1"|"2" default "1.1"
----@field max_body? number|string bytes, or as "10M": a longer body is kind `too_large`
+---@field max_body? number|string|false bytes, or as "10M": a longer body, decoded, is kind
+--- `too_large`; default "64M", but none for streams and `save_to`; false: none
+---@field max_header? number|string bytes of all headers and trailers; default "256K"
+---@field max_ratio? number|false how many times as large as what came a compressed body may become,
+--- once it is larger than 10 MB; default 200; false: any
 ---@field decode? boolean false leaves a compressed body as it is
 ---@field cache? string|luapool.http.Cache the folder where answers are kept: see `http.cache`
 
@@ -63,7 +67,9 @@ local common = {
   key = "string",
   proxy = "string",
   http_version = { "1.0", "1.1", "2" },
-  max_body = "size",
+  max_body = "size|no",
+  max_header = "size",
+  max_ratio = "above0|no",
   decode = "boolean",
   cache = "any",
 }

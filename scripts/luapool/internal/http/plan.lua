@@ -114,7 +114,11 @@ function translate.redirects(plan, value)
 end
 
 function translate.max_body(plan, value)
-  plan.max_body = options.size(value)
+  plan.max_body = value and options.size(value)
+end
+
+function translate.max_header(plan, value)
+  plan.max_header = options.size(value)
 end
 
 function translate.cache(plan, value, where)
@@ -130,7 +134,7 @@ end
 -- Fields that mean the same in the plan.
 local same = {
   "timeout", "connect_timeout", "verify", "ca", "cert", "key", "proxy", "http_version",
-  "save_to", "stream", "decode", "refresh", "only_if_cached",
+  "save_to", "stream", "decode", "max_ratio", "refresh", "only_if_cached",
 }
 for _, name in ipairs(same) do
   translate[name] = function(plan, value) plan[name] = value end

@@ -300,4 +300,10 @@ end
 
 Response.__close = methods.close
 
+-- The C half calls it for a body whose Content-Encoding is unknown: the bytes are handed through.
+function Response.__undecoded(self)
+  require("luapool.log").warn("%s: unknown Content-Encoding '%s', the body is left as it is",
+    self.url:sub(1, 200), self.headers["content-encoding"])
+end
+
 return Response
