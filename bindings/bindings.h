@@ -7,6 +7,7 @@
 
 int luaopen_luapool_charset_core(lua_State *L);
 int luaopen_luapool_core(lua_State *L);
+int luaopen_luapool_csv_core(lua_State *L);
 int luaopen_luapool_digest_core(lua_State *L);
 int luaopen_luapool_dns(lua_State *L);
 int luaopen_luapool_fs_core(lua_State *L);

@@ -14,6 +14,7 @@
 static const luaL_Reg modules[] = {
     {"luapool.charset.core", luaopen_luapool_charset_core},
     {"luapool.core", luaopen_luapool_core},
+    {"luapool.csv.core", luaopen_luapool_csv_core},
     {"luapool.digest.core", luaopen_luapool_digest_core},
     {"luapool.dns", luaopen_luapool_dns},
     {"luapool.fs.core", luaopen_luapool_fs_core},

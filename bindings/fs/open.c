@@ -4,9 +4,12 @@
  * at once, and the job only gives its memory back when it ends. A job that has begun is done to
  * the end. Only the other end of a pipe is not waited for in a thread: the loop waits for it,
  * between two turns of the job. Layer: bindings. */
+#include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "bindings/bindings.h"
@@ -122,6 +125,7 @@ static void fs_close(lp_op *op) {
   fs_op *f = (fs_op *)op;
   lp_alloc_free(f->w.path);
   lp_buf_close(&f->w.data);
+  if (f->w.opened >= 0) close(f->w.opened);
 }
 
 static int raise_failed(lua_State *L, fs_op *f) {
@@ -169,7 +173,7 @@ static fs_op *make(lua_State *L, const fs_verb *verb) {
   fs_op *f = lp_op_new(L, &fs_class, sizeof *f);
   f->st = lp_state_of(L);
   f->verb = verb;
-  f->w.fd = -1;
+  f->w.fd = f->w.opened = -1;
   return f;
 }
 
@@ -215,6 +219,65 @@ static int fs_read(lua_State *L) {
   static const fs_verb reads = {"fs.read", "read", lpb_fs_work_read, push_data};
   return on_path(L, &reads, false);
 }
+
+/* ---- a file that is read part by part ---- */
+
+static const char READER[] = "luapool.fs.reader";
+
+static int push_reader(lua_State *L, fs_op *f) {
+  int *fd = lua_touserdata(L, 2);
+  *fd = f->w.opened;
+  f->w.opened = -1;
+  lua_settop(L, 2);
+  return 1;
+}
+
+/* core.open(path) -> reader. See fs.lines. */
+static int fs_open(lua_State *L) {
+  static const fs_verb opens = {"fs.lines", "read", lpb_fs_work_open, push_reader};
+  const char *path = check_path(L, 1, opens.function);
+  lua_settop(L, 1);
+  int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
+  *fd = -1;
+  luaL_setmetatable(L, READER);
+  fs_op *f = make(L, &opens);
+  return start(L, f, copy_paths(f, path, NULL));
+}
+
+/* core.part(reader, n, path) -> up to n bytes, "" at the end. The thread has a descriptor of
+ * its own, so that the reader may be closed meanwhile. */
+static int fs_part(lua_State *L) {
+  static const fs_verb reads = {"fs.lines", "read", lpb_fs_work_part, push_data};
+  int *fd = luaL_checkudata(L, 1, READER);
+  size_t n = (size_t)luaL_checkinteger(L, 2);
+  const char *path = luaL_checkstring(L, 3);
+  if (*fd < 0) {
+    lua_pushliteral(L, "");
+    return 1;
+  }
+  fs_op *f = make(L, &reads);
+  int rc = copy_paths(f, path, NULL);
+  f->w.done = n;
+  if (rc == 0) f->w.fd = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
+  return start(L, f, rc == 0 && f->w.fd < 0 ? -errno : rc);
+}
+
+/* core.shut(reader): closes it. Safe twice. */
+static int fs_shut(lua_State *L) {
+  int *fd = luaL_checkudata(L, 1, READER);
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+  return 0;
+}
+
+static void open_reader(lua_State *L) {
+  static const luaL_Reg meta[] = {{"__close", fs_shut}, {"__gc", fs_shut}, {NULL, NULL}};
+  luaL_newmetatable(L, READER);
+  luaL_setfuncs(L, meta, 0);
+  lua_pop(L, 1);
+}
+
+/* ---- the others ---- */
 
 static int write_data(lua_State *L, const fs_verb *verb) {
   size_t len;
@@ -388,11 +451,13 @@ static int fs_tempdir(lua_State *L) {
 }
 
 int luaopen_luapool_fs_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", fs_read},       {"write", fs_write},
-                                       {"append", fs_append},   {"list", fs_list},
-                                       {"stat", fs_stat},       {"mkdir", fs_mkdir},
-                                       {"remove", fs_remove},   {"rename", fs_rename},
-                                       {"tempdir", fs_tempdir}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"read", fs_read},     {"write", fs_write},   {"append", fs_append},
+      {"list", fs_list},     {"stat", fs_stat},     {"mkdir", fs_mkdir},
+      {"remove", fs_remove}, {"rename", fs_rename}, {"tempdir", fs_tempdir},
+      {"open", fs_open},     {"part", fs_part},     {"shut", fs_shut},
+      {NULL, NULL}};
+  open_reader(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lpb_fs_claim_functions, 0);
   return 1;

@@ -71,6 +71,25 @@ int lpb_fs_work_read(lpb_fs_work *w) {
   return rc == LPB_FS_WORK_AGAIN ? rc : close_file(w, rc);
 }
 
+int lpb_fs_work_open(lpb_fs_work *w) {
+  int rc = open_file(w, O_RDONLY);
+  if (rc != 0) return rc;
+  w->opened = w->fd;
+  w->fd = -1;
+  return 0;
+}
+
+int lpb_fs_work_part(lpb_fs_work *w) {
+  if (fstat(w->fd, &w->stat) < 0) return -errno;
+  if (!has_input(w)) return wait_for(w, POLLIN);
+  if (lp_buf_reserve(&w->data, w->done) < 0) return LP_EMEMORY;
+  ssize_t n = read(w->fd, w->data.data, w->done);
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return wait_for(w, POLLIN);
+  if (n < 0) return -errno;
+  w->data.len = (size_t)n;
+  return 0;
+}
+
 static int write_all(lpb_fs_work *w) {
   while (w->done < w->data.len) {
     ssize_t n = write(w->fd, w->data.data + w->done, w->data.len - w->done);

@@ -24,7 +24,9 @@ typedef struct lpb_fs_work {
   bool tried;
   /* The descriptor that is read or written, or -1. */
   int fd;
-  /* How many bytes of `data` are written. */
+  /* The descriptor of an open, which outlives the work, or -1. */
+  int opened;
+  /* How many bytes of `data` are written; of a part, how many it has at most. */
   size_t done;
   /* After LPB_FS_WORK_AGAIN: the events of poll(2) that `fd` must be ready for, or 0 when there
    * is nothing to poll and a while must pass. */
@@ -36,6 +38,8 @@ enum { LPB_FS_WORK_AGAIN = 1 };
 
 /* Each returns 0, a negative code, or LPB_FS_WORK_AGAIN. */
 int lpb_fs_work_read(lpb_fs_work *w);
+int lpb_fs_work_open(lpb_fs_work *w);
+int lpb_fs_work_part(lpb_fs_work *w);
 int lpb_fs_work_write(lpb_fs_work *w);
 int lpb_fs_work_append(lpb_fs_work *w);
 int lpb_fs_work_list(lpb_fs_work *w);

@@ -28,6 +28,47 @@ local M = {
   rename = core.rename,
 }
 
+-- How many bytes of a file are read at once.
+local PART = 256 << 10
+
+--- Returns the lines of a file, one after the other, without their ends. The file is read bit by
+--- bit, and is closed behind its last line or at the end of the loop.
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- fs.write(dir .. "/urls.txt", "one\ntwo\n")
+--- for line in fs.lines(dir .. "/urls.txt") do print(line) end --> one
+---                                                             --> two
+--- ```
+---@async
+---@param path string
+---@return fun(): string? lines waits, too; with it comes what a `for` loop needs to end it
+---@raises fs
+function M.lines(path)
+  local file = core.open(path)
+  local buffer, at = "", 1
+  local function line()
+    local from, stop = at, buffer:find("\n", at, true)
+    local parts = nil
+    while not stop and file do -- a line of many parts is put together once
+      local part = core.part(file, PART, tostring(path))
+      if part == "" then
+        core.shut(file)
+        file = nil
+      end
+      parts = parts or {}
+      table.insert(parts, buffer:sub(from))
+      buffer, from = part, 1
+      stop = buffer:find("\n", 1, true)
+    end
+    local last = buffer:sub(from, stop and stop - 1)
+    at = stop and stop + 1 or #buffer + 1
+    if parts then last = table.concat(parts) .. last end
+    if stop or last ~= "" then return last end
+  end
+  return line, nil, nil, file
+end
+
 local check_mkdir = options.define("fs.mkdir", { parents = "boolean" })
 local check_remove = options.define("fs.remove", { recursive = "boolean" })
 

@@ -27,8 +27,8 @@ local M = {
 }
 
 local parts = {}
-local names = "digest dns error fs html http json log pool process progress retry sqlite sync task "
-  .. "yaml"
+local names = "csv digest dns error fs html http json log pool process progress retry sqlite sync "
+  .. "task yaml"
 for name in names:gmatch "%a+" do
   parts[name] = true
 end

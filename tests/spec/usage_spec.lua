@@ -184,6 +184,11 @@ local callers = {
   ["html.parse"] = function(opts) return (luapool.html.parse("", opts)) end,
   ["json.encode"] = function(opts) return (luapool.json.encode({ 1, { 2 } }, opts)) end,
   ["json.decode"] = function(opts) return (luapool.json.decode("[1]", opts)) end,
+  ["csv.rows"] = function(opts) return (luapool.csv.rows({ "a", "1" }, opts)()) end,
+  ["csv.writer"] = function(opts)
+    local writer <close> = luapool.csv.writer("/dev/null", opts)
+    return (writer:write { "a" })
+  end,
   ["sqlite.open"] = function(opts)
     local folder <close> = fs.tempdir()
     local db <close> = luapool.sqlite.open(folder .. "/new.db", opts)

@@ -37,6 +37,7 @@ return {
     return setmetatable({ {}, {} }, http_core.Headers)
   end,
   ["luapool.digest.Hash"] = function() return luapool.digest.new "md5" end,
+  ["luapool.csv.Writer"] = function() return luapool.csv.writer "/dev/null" end,
   ["luapool.sqlite.Db"] = function() return luapool.sqlite.open ":memory:" end,
   ["luapool.sqlite.Rows"] = function()
     local db <close> = luapool.sqlite.open ":memory:"

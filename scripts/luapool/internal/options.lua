@@ -126,6 +126,9 @@ local types = {
   end },
   processes = whole(1, 4096),
   seconds = { "a number of seconds >= 0", not_negative },
+  separator = { "one character, and no quote or line end", function(v)
+    return type(v) == "string" and v:find '^[^"\r\n%z\x80-\xFF]$' ~= nil
+  end },
   size = { "a size in bytes or as \"64M\", up to 2^53", function(v)
     return M.size(v) ~= nil
   end },
