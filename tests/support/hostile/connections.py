@@ -62,3 +62,15 @@ def stale(c, how="reset", answers=1, every=1):
         c.reset()
     elif how == "silent":
         c.wait_closed()
+
+
+@behaviour
+def cut_at(c, answer, how="finish"):
+    """Ends behind as many bytes of the answer as the path says: "/17"."""
+    request = c.request()
+    c.send(answer.encode("latin-1")[: int(request.path[1:])])
+    if how == "reset":
+        c.reset()
+    else:
+        c.finish()
+        c.wait_closed()

@@ -130,7 +130,7 @@ class Connection:
 
     def finish(self):
         """FIN (with TLS: close_notify before it); reading goes on."""
-        if self.sock is not self.raw:
+        if isinstance(self.sock, ssl.SSLSocket):
             self.sock.settimeout(0.01)
             try:
                 self.sock.unwrap()
