@@ -175,10 +175,20 @@ static void leave(lpb_http_transfer *t) {
   t->stage = LPB_HTTP_ENDED;
 }
 
+/* Repeats a request when something that is not HTTP came first on a kept connection: it is the
+ * rest of an answer before, such as the body of a HEAD, that came late. */
+static bool repeat(lpb_http_transfer *t, CURLcode code) {
+  long connections = 1;
+  if (code != CURLE_UNSUPPORTED_PROTOCOL || !t->sent || t->answered || t->once) return false;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
+  if (connections > 0) return false;
+  lpb_http_transfer_freshen(t);
+  return lpb_http_multi_start(t->client->multis[t->multi], t->easy) == 0;
+}
+
 static void ended(CURL *easy, CURLcode code) {
-  char *private = NULL;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-  lpb_http_transfer *t = (lpb_http_transfer *)private;
+  lpb_http_transfer *t = lp_list_of(lpb_http_multi_user_of(easy), lpb_http_transfer, user);
+  if (repeat(t, code)) return;
   leave(t);
   if (code == CURLE_COULDNT_CONNECT) lpb_http_host_forget(t->url->host);
   lpb_http_transfer_end(t, code, t->failure);

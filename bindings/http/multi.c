@@ -16,13 +16,24 @@
 
 struct lpb_http_multi_poll {
   uv_poll_t handle;
-  lpb_http_multi *multi; /* whose transfer used it last */
+  /* The multi handle whose transfer used the descriptor last. */
+  lpb_http_multi *multi;
+  /* Its place in multi->idle. */
+  lp_list idle;
   curl_socket_t fd;
-  int wanted;     /* events that a transfer waits for; 0: it is idle */
-  int armed;      /* events that the handle is started for */
-  bool inited;    /* the handle is known to libuv */
-  bool ours;      /* a connection: curl closes it through socket_close */
-  bool connected; /* to its server: socket_close will be called */
+  /* The events that a transfer waits for; 0 when the descriptor is idle. */
+  int wanted;
+  /* The events that the handle is started for. */
+  int armed;
+  /* The handle is known to libuv. */
+  bool inited;
+  /* It is a connection: curl closes it through socket_close. */
+  bool ours;
+  /* It is connected to its server, so socket_close will be called. */
+  bool connected;
+  /* Nothing may come while the descriptor is idle: it is a connection of HTTP/1, and its last
+   * transfer has ended. */
+  bool clean;
 };
 
 /* --- the table of descriptors --- */
@@ -49,7 +60,14 @@ static lpb_http_multi_poll *polls_add(lpb_http_multi_polls *ps, curl_socket_t fd
   if (!p) return NULL;
   p->fd = fd;
   p->ours = ours;
+  lp_list_init(&p->idle);
   return ps->by_fd[fd] = p;
+}
+
+lpb_http_multi_user *lpb_http_multi_user_of(CURL *easy) {
+  char *private = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+  return (lpb_http_multi_user *)private;
 }
 
 static void poll_free(uv_handle_t *h) {
@@ -60,6 +78,7 @@ static void polls_drop(lpb_http_multi_polls *ps, curl_socket_t fd) {
   lpb_http_multi_poll *p = polls_find(ps, fd);
   if (!p) return;
   ps->by_fd[fd] = NULL;
+  lp_list_remove(&p->idle);
   if (p->inited)
     uv_close((uv_handle_t *)&p->handle, poll_free);
   else
@@ -91,6 +110,28 @@ static void act(lpb_http_multi *m, curl_socket_t fd, int events) {
   drain(m);
 }
 
+/* Ends an idle connection on which something has come: its server closed it, or what came would
+ * be taken for the answer to the next request. curl finds it closed, and drops it, before it
+ * would be used again. */
+static void poll_condemn(lpb_http_multi_poll *p) {
+  char bytes[4096];
+  uv_poll_stop(&p->handle); /* it would be ready for ever */
+  p->armed = 0;
+  if (!p->clean) return;
+  shutdown(p->fd, SHUT_RDWR);
+  while (recv(p->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) continue;
+}
+
+/* Looks at the connections that have become idle since the last call, for the loop has not
+ * polled them yet. */
+static void condemn_unclean(lpb_http_multi *m) {
+  for (lp_list *link; (link = lp_list_shift(&m->idle));) {
+    lpb_http_multi_poll *p = lp_list_of(link, lpb_http_multi_poll, idle);
+    char byte;
+    if (recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) poll_condemn(p);
+  }
+}
+
 static void poll_ready(uv_poll_t *h, int status, int events);
 
 static int poll_arm(lpb_http_multi_poll *p) {
@@ -99,30 +140,29 @@ static int poll_arm(lpb_http_multi_poll *p) {
   return uv_poll_start(&p->handle, p->wanted, poll_ready);
 }
 
-/* libuv has stopped the handle whose error it reports. It is armed again when curl still wants
- * the socket. */
+/* libuv has stopped the handle whose error it reports. What has come before the error is still
+ * there, so curl reads it first; the error meets it when it reads on. The handle is armed again
+ * when curl still wants the socket. */
 static void poll_failed(lpb_http_multi_poll *p) {
   lpb_http_multi *m = p->multi;
   curl_socket_t fd = p->fd;
   p->armed = 0;
   if (!p->wanted) return;
-  act(m, fd, CURL_CSELECT_ERR);
+  act(m, fd, p->wanted & UV_READABLE ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
   p = polls_find(m->polls, fd);
   if (p && p->wanted && p->multi == m) poll_arm(p);
 }
 
 static void poll_ready(uv_poll_t *h, int status, int events) {
   lpb_http_multi_poll *p = h->data;
-  if (status < 0) {
+  if (status < 0)
     poll_failed(p);
-  } else if (!p->wanted) { /* idle, and its server closed it: it would be ready for ever */
-    uv_poll_stop(h);
-    p->armed = 0;
-  } else {
+  else if (!p->wanted)
+    poll_condemn(p);
+  else
     act(p->multi, p->fd,
         (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
             (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
-  }
 }
 
 /* --- what curl calls --- */
@@ -145,26 +185,34 @@ static bool is_connected(lpb_http_multi_poll *p) {
   return p->connected;
 }
 
-static void socket_idle(lpb_http_multi_polls *ps, lpb_http_multi_poll *p) {
+/* No transfer waits for the descriptor any more: `easy`, the last one, has ended or is paused.
+ */
+static void socket_idle(lpb_http_multi_polls *ps, lpb_http_multi_poll *p, CURL *easy) {
   if (!p->ours || !is_connected(p)) {
     polls_drop(ps, p->fd);
-  } else {
-    p->wanted = 0;
-    if (p->inited) uv_unref((uv_handle_t *)&p->handle);
+    return;
   }
+  p->wanted = 0;
+  if (!p->inited) return;
+  uv_unref((uv_handle_t *)&p->handle);
+  long version = 0;
+  curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+  p->clean = version < CURL_HTTP_VERSION_2_0 && !lpb_http_multi_user_of(easy)->paused;
+  if (p->clean) lp_list_push(&p->multi->idle, &p->idle);
 }
 
 static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, void *unused) {
-  (void)easy, (void)unused;
+  (void)unused;
   lpb_http_multi *m = multi;
   lpb_http_multi_poll *p = polls_find(m->polls, fd);
   if (what == CURL_POLL_REMOVE) {
-    if (p) socket_idle(m->polls, p);
+    if (p) socket_idle(m->polls, p, easy);
     return 0;
   }
   if (!p) p = polls_add(m->polls, fd, false);
   if (!p || poll_init(m, p) < 0) return -1;
   p->multi = m;
+  lp_list_remove(&p->idle);
   p->wanted =
       (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
   uv_ref((uv_handle_t *)&p->handle);
@@ -173,14 +221,14 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, v
 
 static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_sockaddr *a) {
   (void)purpose;
-  lpb_http_multi_opener *o = of;
+  lpb_http_multi_user *u = of;
   int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-  o->error = fd < 0 ? -errno : 0;
+  u->error = fd < 0 ? -errno : 0;
   if (fd < 0) return CURL_SOCKET_BAD;
-  polls_drop(o->polls, fd); /* of a socket that curl gave up before it was polled */
-  if (polls_add(o->polls, fd, true)) return fd;
+  polls_drop(u->polls, fd); /* of a socket that curl gave up before it was polled */
+  if (polls_add(u->polls, fd, true)) return fd;
   close(fd);
-  o->error = LP_EMEMORY;
+  u->error = LP_EMEMORY;
   return CURL_SOCKET_BAD;
 }
 
@@ -197,6 +245,7 @@ static void timed_out(uv_timer_t *t) {
 static void flush_run(lp_flush *f) {
   lpb_http_multi *m = lp_list_of(f, lpb_http_multi, flush);
   m->flushing = true;
+  condemn_unclean(m);
   act(m, CURL_SOCKET_TIMEOUT, 0);
   m->flushing = false;
 }
@@ -228,6 +277,7 @@ lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_multi_polls *polls, l
   m->st = st;
   m->polls = polls;
   m->done = done;
+  lp_list_init(&m->idle);
   lp_list_init(&m->flush.link);
   m->flush.run = flush_run;
   uv_timer_init(polls->loop, &m->timer);
@@ -241,11 +291,12 @@ lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_multi_polls *polls, l
   return m;
 }
 
-void lpb_http_multi_prepare(lpb_http_multi_opener *opener, CURL *easy) {
+void lpb_http_multi_prepare(lpb_http_multi_user *user, CURL *easy) {
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, user);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, opener);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, user);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, socket_close);
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, opener->polls); /* outlives the opener */
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, user->polls); /* outlives the user */
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
                    1L); /* to stop waits for no thread that resolves */

@@ -1,14 +1,16 @@
 /* bindings/http/multi.h: a multi handle of libcurl on the uv loop.
  *
  * Each descriptor has a poll. The poll stays armed between two transfers and is freed when curl
- * closes the descriptor. An event on a descriptor that no transfer uses, because its server
- * closed it, disarms the poll. Descriptors without a transfer do not keep the loop alive.
- * Layer: bindings. Owner: the client. */
+ * closes the descriptor. A connection on which something comes while no transfer uses it is
+ * shut down: the next request must not take it for its answer. Descriptors without a transfer
+ * do not keep the loop alive. Layer: bindings. Owner: the client. */
 #ifndef LPB_HTTP_MULTI_H
 #define LPB_HTTP_MULTI_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
 
+#include "runtime/base/list.h"
 #include "runtime/loop/state.h"
 
 typedef struct lpb_http_multi_poll lpb_http_multi_poll;
@@ -32,6 +34,8 @@ typedef struct lpb_http_multi {
   bool flushing;
   /* curl's timer. The struct is freed when it is closed. */
   uv_timer_t timer;
+  /* The polls of connections that have become idle since the last flush. */
+  lp_list idle;
   /* How many transfers are in the handle. */
   int running;
   /* Called once for each transfer that ends by itself, after it has left the handle. */
@@ -43,15 +47,21 @@ typedef struct lpb_http_multi {
 lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_multi_polls *polls, long keep,
                                     void (*done)(CURL *easy, CURLcode code));
 
-/* What a transfer needs to make its sockets. */
-typedef struct lpb_http_multi_opener {
+/* What the multi handles know of an easy handle, whose CURLOPT_PRIVATE points to it. Owner: the
+ * transfer, which embeds it. */
+typedef struct lpb_http_multi_user {
   lpb_http_multi_polls *polls;
   /* Why the latest socket could not be made: a negative code, or 0. */
   int error;
-} lpb_http_multi_opener;
+  /* curl was told to wait until more of the body is wanted. */
+  bool paused;
+} lpb_http_multi_user;
 
-/* Sets the options of an easy handle that tie its sockets to the opener's polls. */
-void lpb_http_multi_prepare(lpb_http_multi_opener *opener, CURL *easy);
+/* Sets the options of an easy handle that tie it to the user and its sockets to the polls. */
+void lpb_http_multi_prepare(lpb_http_multi_user *user, CURL *easy);
+
+/* Returns the user of an easy handle. */
+lpb_http_multi_user *lpb_http_multi_user_of(CURL *easy);
 
 /* Begins a transfer, whose first bytes leave before the loop polls. Returns 0 or LP_EMEMORY. */
 int lpb_http_multi_start(lpb_http_multi *m, CURL *easy);

@@ -258,6 +258,6 @@ const char *lpb_http_options_set(lua_State *L, lpb_http_transfer *t, const char 
                                  int plan) {
   const char *failed = plan ? set_plan(L, t, plan) : NULL;
   if (t->set || strcmp(method, "GET") != 0) set_method(t, method);
-  if (!is_idempotent(method)) lpb_http_transfer_once(t);
+  t->once = !is_idempotent(method);
   return failed;
 }

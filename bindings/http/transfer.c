@@ -150,7 +150,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *of) {
     return t->body.came <= REDIRECT_BODY ? n : CURL_WRITEFUNC_ERROR;
   }
   if (lpb_http_body_full(&t->body)) {
-    t->paused = true;
+    t->user.paused = true;
     return CURL_WRITEFUNC_PAUSE;
   }
   int rc = t->body.begun ? 0 : body_begins(t, false);
@@ -168,8 +168,8 @@ void lpb_http_transfer_resume(lpb_http_transfer *t) {
     t->failure = lpb_http_body_work(&t->body);
     body_changed(t);
   }
-  if (t->failure == 0 && t->paused && !lpb_http_body_full(&t->body)) {
-    t->paused = false;
+  if (t->failure == 0 && t->user.paused && !lpb_http_body_full(&t->body)) {
+    t->user.paused = false;
     curl_easy_pause(t->easy, CURLPAUSE_CONT); /* calls on_body, which may fail */
   }
   if (t->failure < 0)
@@ -183,16 +183,25 @@ static void flush_run(lp_flush *f) {
   lpb_http_transfer_resume(lp_list_of(f, lpb_http_transfer, flush));
 }
 
+void lpb_http_transfer_freshen(lpb_http_transfer *t) {
+  curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+  t->set = true;
+  t->sent = false;
+}
+
 /* curl calls it before it sends the request, so a second time when it repeats the request over
- * a new connection because the old one turned out to be closed. It refuses that, because the
- * server may have done already what was asked. */
+ * a new connection because the old one turned out to be closed. It refuses that where the
+ * server must not do twice what was asked. The third try takes no kept connection, of which all
+ * may be closed; and the handle is reset at the end, because it counts repetitions for ever. */
 static int on_send(void *of, char *ip, char *local_ip, int port, int local_port) {
   (void)ip, (void)local_ip, (void)port, (void)local_port;
   lpb_http_transfer *t = of;
-  if (t->sent && !t->answered) {
+  bool repeated = t->sent && !t->answered;
+  if (repeated && t->once) {
     t->failure = LP_ECLOSED;
     return CURL_PREREQFUNC_ABORT;
   }
+  if (repeated) lpb_http_transfer_freshen(t);
   t->sent = true;
   t->answered = false;
   return CURL_PREREQFUNC_OK;
@@ -226,7 +235,7 @@ static void body_ends(lpb_http_transfer *t) {
 
 void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure) {
   if (t->redirected && failure == 0) code = CURLE_OK; /* whatever became of its body */
-  if (code == CURLE_COULDNT_CONNECT && failure == 0) failure = t->opener.error;
+  if (code == CURLE_COULDNT_CONNECT && failure == 0) failure = t->user.error;
   t->code = code;
   t->failure = failure;
   if (code == CURLE_OK && failure == 0 && !t->redirected && !t->body.begun)
@@ -253,21 +262,16 @@ static void set_defaults(lpb_http_transfer *t) {
   strcpy(t->method, "GET");
 }
 
-void lpb_http_transfer_once(lpb_http_transfer *t) {
-  t->once = true;
-  curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_send);
-  curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
-}
-
 static void set_callbacks(lpb_http_transfer *t) {
   CURL *e = t->easy;
-  t->opener.polls = &t->http->polls;
-  lpb_http_multi_prepare(&t->opener, e);
-  curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+  t->user.polls = &t->http->polls;
+  lpb_http_multi_prepare(&t->user, e);
   curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
   curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
+  curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_send);
+  curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
   curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->text);
 }
 
@@ -349,10 +353,10 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   lpb_http_host_release(t->url);
   t->url = NULL;
   t->owner = NULL;
-  t->sent = t->answered = t->headed = t->redirected = t->encoded = t->paused = false;
+  t->sent = t->answered = t->headed = t->redirected = t->encoded = t->user.paused = false;
   t->lengths = 0;
   t->asked = 0;
-  t->failure = t->opener.error = 0;
+  t->failure = t->user.error = 0;
   t->code = CURLE_OK;
   t->text[0] = 0;
   lp_list_remove(&t->flush.link);

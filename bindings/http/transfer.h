@@ -93,7 +93,7 @@ typedef struct lpb_http_transfer {
   curl_mime *form;
   /* The body of the response. Of a stream, the task is woken for each piece. */
   lpb_http_body body;
-  lpb_http_multi_opener opener;
+  lpb_http_multi_user user;
   /* Called when the transfer has failed outside of curl's callbacks: it is to be taken out of
    * curl and ended, with t->failure. */
   void (*broken)(struct lpb_http_transfer *t);
@@ -111,8 +111,6 @@ typedef struct lpb_http_transfer {
   bool encoded;
   /* How many lines of the header name a Content-Length. */
   int lengths;
-  /* curl was told to wait until the body can take more. */
-  bool paused;
   /* How many bytes of headers and trailers have come. */
   size_t header_size;
   /* The last header, with its lines as they came. */
@@ -146,8 +144,8 @@ lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared);
 /* Sets all options of the handle to their defaults. */
 void lpb_http_transfer_reset(lpb_http_transfer *t);
 
-/* Refuses curl's own retry over a new connection, because the request may not be sent twice. */
-void lpb_http_transfer_once(lpb_http_transfer *t);
+/* Lets the next try of the request take no kept connection. */
+void lpb_http_transfer_freshen(lpb_http_transfer *t);
 
 /* Sets the URL of the handle, and a receive buffer for a body as large as the last one of this
  * host: a large buffer makes large bodies 10 % cheaper and small ones dearer. */

@@ -99,6 +99,11 @@ function Listener:wait(least)
   return self.server:ask(least)
 end
 
+--- Gives a behaviour the signal that it waits for.
+function Listener:signal()
+  self.server:ask { op = "signal", id = self.id }
+end
+
 function Listener:close()
   if not self.server then return end
   if self.server.pipe then self.server:ask { op = "close", id = self.id } end
@@ -131,7 +136,13 @@ local function is_kind(e, kind)
   return false
 end
 
-local function check_result(row, at, ok, res)
+local function read_all(res)
+  local pieces = {}
+  for piece in res:chunks() do pieces[#pieces + 1] = piece end
+  return table.concat(pieces)
+end
+
+local function check_result(row, at, path, ok, res)
   local what = ok and "status " .. res.status or tostring(res)
   if row.kind then
     assert(not ok, "no error, but " .. what)
@@ -141,8 +152,9 @@ local function check_result(row, at, ok, res)
     assert(ok, what)
     assert(res.status == (row.status or 200), what)
     if row.body then
-      local body = res.body or res:read "a"
-      assert(body == row.body, ("body of %d bytes: %s"):format(#body, body:sub(1, 100)))
+      local body = res.body or read_all(res)
+      local right = body == (row.body == "path" and path or row.body)
+      assert(right, ("body of %d bytes: %s"):format(#body, body:sub(1, 100)))
     end
   end
   if row.check then row.check(res, at) end
@@ -160,9 +172,10 @@ end
 -- `times` requests to the behaviour, then one to a good server: the client must still be usable.
 local function round(row, client, at, good)
   local began = os.time()
-  for _ = 1, row.times or 1 do
-    check_result(row, at, pcall(client.request, client, row.method or "GET",
-      at.url .. (row.path or "/"), with({}, row.opts)))
+  for i = 1, row.times or 1 do
+    local path = row.path and row.path:gsub("%%d", i) or "/"
+    check_result(row, at, path, pcall(client.request, client, row.method or "GET", at.url .. path,
+      with({}, row.opts)))
   end
   assert(os.difftime(os.time(), began) <= (row.within or 30), "not in time")
   assert(client:get(good.url).body == "ok", "the client is not usable any more")

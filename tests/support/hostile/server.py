@@ -6,6 +6,7 @@ opens a listener of its own for one behaviour, so its counters are its own. One 
 connection. Only the standard library is used.
 """
 
+import collections
 import json
 import socket
 import ssl
@@ -159,8 +160,8 @@ class Listener:
     def __init__(self, server, name, args, tls=False, host="127.0.0.1", backlog=256):
         self.server, self.fn, self.args, self.is_tls = server, BEHAVIOURS[name], args, tls
         self.shared = {}
-        self.changed = threading.Condition()
-        self.connections = self.closed = self.requests = 0
+        self.changed = threading.Condition()  # its lock is an RLock
+        self.counters = collections.Counter(connections=0, closed=0, requests=0, signals=0)
         self.lines = []
         self.received = bytearray()
         self.failure = None
@@ -178,10 +179,9 @@ class Listener:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.changed:
-                self.connections += 1
-                c = Connection(self, sock, self.connections)
+                self.note("connections")
+                c = Connection(self, sock, self.counters["connections"])
                 self.open.add(c)
-                self.changed.notify_all()
             threading.Thread(target=self.run, args=(c,), daemon=True).start()
 
     def run(self, c):
@@ -196,37 +196,39 @@ class Listener:
             print(self.failure, file=sys.stderr)
         c.close()
         with self.changed:
-            self.closed += 1
             self.open.discard(c)
-            self.changed.notify_all()
+            self.note("closed")
 
     def record(self, data):
         with self.changed:
             self.received += data[: RECORD_MAX - len(self.received)]
 
+    def note(self, counter):
+        """Counts something, which a test may wait for."""
+        with self.changed:
+            self.counters[counter] += 1
+            self.changed.notify_all()
+
     def count(self, request):
         with self.changed:
-            self.requests += 1
             self.lines.append(request.line)
             del self.lines[:-100]
-            self.changed.notify_all()
+            self.note("requests")
 
     def stats(self):
         with self.changed:
             return {
-                "connections": self.connections,
-                "closed": self.closed,
-                "requests": self.requests,
+                **self.counters,
                 "lines": self.lines,
                 "received": self.received.hex(),
                 "failure": self.failure,
             }
 
-    def wait(self, timeout, **least):
+    def wait(self, timeout=20, **least):
         """Until each counter of `least` has at least its value."""
 
         def reached():
-            return all(getattr(self, name) >= value for name, value in least.items())
+            return all(self.counters[name] >= value for name, value in least.items())
 
         with self.changed:
             return self.changed.wait_for(reached, timeout)
@@ -273,6 +275,8 @@ class Server:
             return listener.stats()
         if op == "wait":
             return listener.wait(**args)
+        if op == "signal":
+            return listener.note("signals")
         if op == "close":
             del self.listeners[id]
             listener.stop()

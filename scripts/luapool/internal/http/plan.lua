@@ -172,9 +172,6 @@ local function set_headers(plan, client, opts, content_type, where)
   if content_type ~= nil and not seen["content-type"] then
     lines[#lines + 1] = content_type and "Content-Type: " .. content_type or "Content-Type:"
   end
-  if (plan.body or plan.multipart) and not seen.expect then
-    lines[#lines + 1] = "Expect:" -- do not wait for leave to send a body
-  end
   if #lines > 0 or plan.cache then
     if not seen["user-agent"] then lines[#lines + 1] = AGENT end
     if not seen["accept-encoding"] then lines[#lines + 1] = ENCODINGS end
