@@ -23,7 +23,7 @@ enum {
  * full, the element below it is closed: the new one stands beside it. */
 static void start_element(void *data, const xmlChar *name, const xmlChar **attributes) {
   htmlParserCtxt *ctxt = data;
-  if (ctxt->nameNr > LPB_HTML_FAST_DEPTH) {
+  if (ctxt->nameNr > LPB_HTML_PREPARE_DEPTH) {
     const xmlChar *parent = ctxt->nameTab[ctxt->nameNr - 2];
     ctxt->nameTab[ctxt->nameNr - 2] = ctxt->nameTab[ctxt->nameNr - 1];
     ctxt->nameNr--;

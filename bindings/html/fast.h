@@ -5,12 +5,6 @@
 #include <libxml/tree.h>
 #include <stddef.h>
 
-enum {
-  /* How deep elements nest. What would stand deeper stands beside what it would stand in, as in
-   * browsers, which have the same limit. */
-  LPB_HTML_FAST_DEPTH = 512,
-};
-
 /* Parses a page in UTF-8 without zero bytes. Sets `*doc`, which is the caller's. Returns 0,
  * LP_EMEMORY or LP_ETOO_LARGE. */
 int lpb_html_fast_parse(const char *text, size_t len, xmlDoc **doc);

@@ -4,11 +4,14 @@
  * entity is defined by a document, and nothing is printed. Layer: bindings; any process. */
 #include <libxml/parser.h>
 #include <libxml/xmlerror.h>
+#include <stdbool.h>
 
 #include "bindings/bindings.h"
 #include "bindings/html/fast.h"
+#include "bindings/html/html5.h"
 #include "bindings/html/node.h"
 #include "bindings/html/xpath.h"
+#include "runtime/base/error.h"
 #include "runtime/loop/raise.h"
 
 static const char DOC[] = "luapool.html.Document";
@@ -29,17 +32,25 @@ static void charge_collector(lua_State *L, size_t len) {
   if (lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCSTEP, (int)(len / 1024 * TREE + 1));
 }
 
-/* core.parse(text [, base_url]) -> the document's node. */
+/* core.parse(text [, base_url [, parser]]) -> the document's node. The parser is "html" (the
+ * default) or "html5". */
 static int html_parse(lua_State *L) {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
+  static const char *const parsers[] = {"html", "html5", NULL};
+  bool html5 = luaL_checkoption(L, 3, "html", parsers) == 1;
   lua_settop(L, 2);
   lpb_html_node_doc *doc = lua_newuserdatauv(L, sizeof *doc, 1);
   *doc = (lpb_html_node_doc){0};
   luaL_setmetatable(L, DOC);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 3, 1);
-  int code = lpb_html_fast_parse(text, len, &doc->xml);
+  int code = html5 ? lpb_html_html5_parse(text, len, &doc->xml)
+                   : lpb_html_fast_parse(text, len, &doc->xml);
+  if (code == LP_ETOO_LARGE && html5)
+    return lp_raise(L, "too_large",
+                    "html.parse: made to keep the parser busy: its length does "
+                    "not explain the time or memory that it takes");
   if (code != 0) return lp_raise_code(L, code, "html.parse");
   lpb_html_node_push(L, 3, (xmlNode *)doc->xml);
   charge_collector(L, len);

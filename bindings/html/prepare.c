@@ -13,6 +13,11 @@
 #include "bindings/html/entity.h"
 #include "runtime/base/error.h"
 
+typedef struct word {
+  const char *at;
+  size_t len;
+} word;
+
 /* The pass. Bytes before `kept` are in `out`, or were left out. */
 typedef struct pass {
   const char *p, *end, *kept;
@@ -20,6 +25,9 @@ typedef struct pass {
   lpb_html_prepare_for parser;
   /* Attributes of all html elements: a second one adds its own to the first. */
   unsigned of_root;
+  /* For Gumbo, the elements that are open, without those that others close. */
+  word open[LPB_HTML_PREPARE_DEPTH];
+  size_t depth;
   bool failed;
 } pass;
 
@@ -166,11 +174,6 @@ static void read_attributes(pass *s, unsigned *count) {
   }
 }
 
-typedef struct word {
-  const char *at;
-  size_t len;
-} word;
-
 static bool is_one_of(word name, const char *const *names) {
   for (; *names; names++)
     if (strlen(*names) == name.len && strncasecmp(*names, name.at, name.len) == 0) return true;
@@ -198,20 +201,64 @@ static void skip_raw(pass *s, word name) {
   s->p = s->end;
 }
 
+static bool is_same(word a, word b) {
+  return a.len == b.len && strncasecmp(a.at, b.at, a.len) == 0;
+}
+
+/* Gumbo looks through all open elements at many tags. An element that would be too deep is put
+ * beside its parent: the parent's end is written before it. Elements without content, and those
+ * that the next of their kind closes, do not count. */
+static void open_element(pass *s, word name) {
+  static const char *const uncounted[] = {
+      "area",     "base",  "basefont", "bgsound", "body",  "br",    "caption",  "col",
+      "colgroup", "dd",    "dt",       "embed",   "frame", "head",  "hr",       "html",
+      "img",      "input", "keygen",   "li",      "link",  "meta",  "optgroup", "option",
+      "p",        "param", "rb",       "rp",      "rt",    "rtc",   "source",   "tbody",
+      "td",       "tfoot", "th",       "thead",   "tr",    "track", "wbr",      NULL};
+  if (s->parser != LPB_HTML_PREPARE_GUMBO || is_one_of(name, uncounted)) return;
+  if (s->depth == LPB_HTML_PREPARE_DEPTH) {
+    word parent = s->open[--s->depth];
+    replace(s, name.at - 1, name.at - 1, "</");
+    append(s, parent.at, parent.len);
+    append(s, ">", 1);
+  }
+  s->open[s->depth++] = name;
+}
+
+static void close_element(pass *s, word name) {
+  size_t i = s->depth;
+  while (i > 0 && !is_same(s->open[i - 1], name)) i--;
+  if (i > 0) s->depth = i - 1;
+}
+
+/* Reads the name of the tag; s->p is then behind it. */
+static word read_name(pass *s, const char *at) {
+  word name = {at, 0};
+  for (s->p = at; s->p < s->end && !is(s->p, BLANK) && *s->p != '>' && *s->p != '/';) s->p++;
+  name.len = (size_t)(s->p - name.at);
+  return name;
+}
+
+static void read_end_tag(pass *s) {
+  word name = read_name(s, s->p + 2);
+  if (s->parser == LPB_HTML_PREPARE_GUMBO) close_element(s, name);
+  skip_behind(s, ">");
+}
+
 static void read_start_tag(pass *s) {
   static const char *const raw[] = {"script", "style", NULL}, *const root[] = {"html", NULL};
   /* Those of HTML5 that libxml2 takes for elements with content. */
   static const char *const empty[] = {"wbr",    "source",  "track", "embed",
                                       "keygen", "bgsound", NULL};
-  word name = {s->p + 1, 0};
+  word name = read_name(s, s->p + 1);
   unsigned count = 0;
-  for (s->p++; s->p < s->end && !is(s->p, BLANK) && *s->p != '>' && *s->p != '/';) s->p++;
-  name.len = (size_t)(s->p - name.at);
+  open_element(s, name);
   read_attributes(s, is_one_of(name, root) ? &s->of_root : &count);
   bool closed = s->p < s->end && *s->p == '/';
   if (s->parser == LPB_HTML_PREPARE_LIBXML && !closed && is_one_of(name, empty)) {
     replace(s, s->p, s->p, " /");
   }
+  if (closed && s->parser == LPB_HTML_PREPARE_GUMBO) close_element(s, name);
   if (s->p < s->end) s->p += 1 + closed;
   if (s->parser != LPB_HTML_PREPARE_XML && !closed && is_one_of(name, raw)) skip_raw(s, name);
 }
@@ -258,7 +305,7 @@ static void read_markup(pass *s) {
       s->p += 2;
   } else if (next == '/') {
     if (is_letter(after))
-      skip_behind(s, ">");
+      read_end_tag(s);
     else
       s->p += 2;
   } else if (starts(s, "<!--")) {

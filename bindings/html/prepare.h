@@ -10,14 +10,18 @@ typedef enum lpb_html_prepare_for {
   /* libxml2's for HTML: it gets all references decoded, elements that are always empty closed,
    * and only attributes whose names it can read. */
   LPB_HTML_PREPARE_LIBXML,
-  /* Parsers that know all that themselves. */
+  /* Gumbo: it gets no more than so many elements in each other. */
   LPB_HTML_PREPARE_GUMBO,
+  /* libxml2's for XML. */
   LPB_HTML_PREPARE_XML,
 } lpb_html_prepare_for;
 
 enum {
   /* A tag keeps so many attributes; parsers compare each with all before it. */
   LPB_HTML_PREPARE_ATTRIBUTES = 256,
+  /* How deep elements nest. What would stand deeper stands beside what it would stand in, as in
+   * browsers, which have the same limit. */
+  LPB_HTML_PREPARE_DEPTH = 512,
 };
 
 /* Rewrites the markup into `out`. Leaves `out` empty when nothing has to be rewritten. Returns

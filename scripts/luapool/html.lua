@@ -31,11 +31,13 @@ local M = {}
 ---@class luapool.html.Node
 local Node = core.Node
 
-local check_parse = options.define("html.parse", { base_url = "string", charset = "string" })
+local check_parse = options.define("html.parse",
+  { base_url = "string", charset = "string", parser = { "html", "html5" } })
 
 ---@class luapool.html.ParseOptions
 ---@field base_url? string where the page came from: relative links start there
 ---@field charset? string of the text, as a Content-Type names it
+---@field parser? "html"|"html5" "html5": the tree that browsers make, at three times the cost
 
 --- Parses a page. Its charset is that of the byte order mark, else `charset`, else what the
 --- page says in a meta element, else UTF-8 where it fits, else windows-1252.
@@ -44,16 +46,21 @@ local check_parse = options.define("html.parse", { base_url = "string", charset 
 --- local opts = { charset = "latin1", base_url = "http://h/a/" }
 --- local page = html.parse("<p>caf\xE9<a href='x'>", opts)
 --- print(page:first("p"):text(), page:links()[1]) --> café http://h/a/x
+--- local cells = "<table><td>cell</table>"
+--- print(html.parse(cells, { parser = "html5" }):first("table > tbody > tr > td"):text()) --> cell
 --- ```
 ---@param text string
 ---@param opts? luapool.html.ParseOptions
 ---@return luapool.html.Node
+---@raises too_large html5: the page was made to take more time or memory than its length explains
 function M.parse(text, opts)
   opts = check_parse(opts)
   usage.argument("html.parse", 1, text, "string")
   text = charset.to_utf8(text, opts.charset, "html")
-  if text:find("\0", 1, true) then text = text:gsub("\0", "\u{FFFD}") end
-  return core.parse(text, opts.base_url)
+  if opts.parser ~= "html5" and text:find("\0", 1, true) then
+    text = text:gsub("\0", "\u{FFFD}") -- libxml2 would end there
+  end
+  return core.parse(text, opts.base_url, opts.parser)
 end
 
 --- Returns the nodes inside this one that a CSS selector matches, in the order of the document.
