@@ -106,6 +106,7 @@ static void drain(lpb_http_multi *m) {
 
 static void act(lpb_http_multi *m, curl_socket_t fd, int events) {
   int running;
+  lpb_http_flood_begin(&m->polls->flood);
   curl_multi_socket_action(m->curl, fd, events, &running);
   drain(m);
 }

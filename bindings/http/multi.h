@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#include "bindings/http/flood.h"
 #include "runtime/base/list.h"
 #include "runtime/loop/state.h"
 
@@ -22,6 +23,8 @@ typedef struct lpb_http_multi_polls {
   /* The poll of each descriptor, or NULL; `cap` entries. */
   lpb_http_multi_poll **by_fd;
   size_t cap;
+  /* Watches the connections of HTTP/2. */
+  lpb_http_flood flood;
 } lpb_http_multi_polls;
 
 typedef struct lpb_http_multi {

@@ -89,9 +89,12 @@ static CURLcode set_version(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   } versions[] = {{"1.0", CURL_HTTP_VERSION_1_0},
                   {"1.1", CURL_HTTP_VERSION_1_1},
                   {"2", CURL_HTTP_VERSION_2TLS}};
-  for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
-    if (strcmp(lua_tostring(L, -1), versions[i].name) == 0)
-      return curl_easy_setopt(t->easy, id, versions[i].value);
+  for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+    if (strcmp(lua_tostring(L, -1), versions[i].name) != 0) continue;
+    CURLcode rc = curl_easy_setopt(t->easy, id, versions[i].value);
+    bool watched = versions[i].value == CURL_HTTP_VERSION_2TLS;
+    return rc || !watched ? rc : lpb_http_flood_watch(t->easy, &t->http->polls.flood);
+  }
   return CURLE_BAD_FUNCTION_ARGUMENT;
 }
 
