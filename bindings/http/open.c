@@ -5,8 +5,10 @@
 #include "bindings/bindings.h"
 #include "bindings/class.h"
 #include "bindings/http/client.h"
+#include "bindings/http/gzip.h"
 #include "bindings/http/origin.h"
 #include "bindings/http/request.h"
+#include "bindings/http/source.h"
 #include "bindings/http/stream.h"
 #include "runtime/wire/wire.h"
 
@@ -34,12 +36,17 @@ static void open_travelling(lua_State *L, const char *field, const char *name) {
 }
 
 int luaopen_luapool_http_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"client", http_client}, {"origin", lpb_http_origin}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"client", http_client},
+                                       {"origin", lpb_http_origin},
+                                       {"source_new", lpb_http_source_new},
+                                       {"gzip_new", lpb_http_gzip_new},
+                                       {NULL, NULL}};
   static const luaL_Reg client_methods[] = {
       {"close", client_close}, {"__gc", client_close}, {"__close", client_close}, {NULL, NULL}};
   luaL_newlib(L, functions);
   lpb_http_stream_open(L);
+  lpb_http_source_open(L);
+  lpb_http_gzip_open(L);
   open_travelling(L, "Response", "luapool.http.Response");
   open_travelling(L, "Headers", "luapool.http.Headers");
   lua_pushliteral(L, LPB_HTTP_AGENT);

@@ -5,6 +5,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "bindings/http/upload.h"
+
 /* Sets an option of curl to the value on top of the stack, and leaves the value there. */
 typedef CURLcode setter(lua_State *L, lpb_http_transfer *t, CURLoption id);
 
@@ -64,6 +66,19 @@ static CURLcode set_proxy(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   return set_text(L, t, id);
 }
 
+/* Nothing is looked up for a socket of the file system. */
+static CURLcode set_unix_socket(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  t->proxied = true;
+  return set_text(L, t, id);
+}
+
+/* true: the user's file. */
+static CURLcode set_netrc(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  if (lua_type(L, -1) == LUA_TSTRING) set_text(L, t, CURLOPT_NETRC_FILE);
+  return curl_easy_setopt(t->easy, id,
+                          lua_toboolean(L, -1) ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED);
+}
+
 static CURLcode set_auth(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   static const struct {
     const char *name;
@@ -116,60 +131,10 @@ static CURLcode set_headers(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   return curl_easy_setopt(t->easy, id, t->headers);
 }
 
-/* The body of a stream's request is copied, because the request returns to its caller, and the
- * plan leaves the stack, before the transfer ends. */
-static CURLcode set_body(lua_State *L, lpb_http_transfer *t, CURLoption id) {
-  size_t len;
-  const char *body = lua_tolstring(L, -1, &len);
-  curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
-  return curl_easy_setopt(t->easy, t->body.stream ? CURLOPT_COPYPOSTFIELDS : id, body);
-}
-
 static CURLcode set_save(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   (void)id;
   int rc = lpb_http_file_open(&t->body.file, lua_tostring(L, -1));
   return rc < 0 ? CURLE_OUT_OF_MEMORY : CURLE_OK;
-}
-
-/* --- multipart --- */
-
-/* `filename` comes after `file`, which sets a name of its own. */
-static const struct {
-  const char *name;
-  CURLcode (*set)(curl_mimepart *p, const char *text);
-} part_rows[] = {{"name", curl_mime_name},
-                 {"file", curl_mime_filedata},
-                 {"filename", curl_mime_filename},
-                 {"type", curl_mime_type}};
-
-/* The part is the table on top of the stack. */
-static CURLcode add_part(lua_State *L, lpb_http_transfer *t) {
-  curl_mimepart *part = curl_mime_addpart(t->form);
-  if (!part) return CURLE_OUT_OF_MEMORY;
-  size_t len;
-  lua_getfield(L, -1, "data");
-  const char *data = lua_tolstring(L, -1, &len);
-  CURLcode rc = data ? curl_mime_data(part, data, len) : CURLE_OK;
-  lua_pop(L, 1);
-  for (size_t i = 0; i < sizeof part_rows / sizeof *part_rows && rc == CURLE_OK; i++) {
-    if (lua_getfield(L, -1, part_rows[i].name) == LUA_TSTRING)
-      rc = part_rows[i].set(part, lua_tostring(L, -1));
-    lua_pop(L, 1);
-  }
-  return rc;
-}
-
-static CURLcode set_multipart(lua_State *L, lpb_http_transfer *t, CURLoption id) {
-  t->form = curl_mime_init(t->easy);
-  if (!t->form) return CURLE_OUT_OF_MEMORY;
-  lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, -1, i);
-    CURLcode rc = add_part(L, t);
-    lua_pop(L, 1);
-    if (rc != CURLE_OK) return rc;
-  }
-  return curl_easy_setopt(t->easy, id, t->form);
 }
 
 /* --- the plan --- */
@@ -187,8 +152,14 @@ static const struct {
   const char *refusal;
 } rows[] = {
     CHEAP(stream, set_stream, 0), /* before body */
-    ROW(body, set_body, CURLOPT_POSTFIELDS),
-    ROW(multipart, set_multipart, CURLOPT_MIMEPOST),
+    ROW(body, lpb_http_upload_set_text, CURLOPT_POSTFIELDS),
+    ROW(multipart, lpb_http_upload_set_parts, CURLOPT_MIMEPOST),
+    ROW(file, lpb_http_upload_set_file, 0),
+    ROW(content_length, lpb_http_upload_set_length, 0), /* before source */
+    ROW(source, lpb_http_upload_set_source, 0),
+    ROW(interface, set_text, CURLOPT_INTERFACE),
+    ROW(unix_socket, set_unix_socket, CURLOPT_UNIX_SOCKET_PATH),
+    ROW(netrc, set_netrc, CURLOPT_NETRC),
     CHEAP(headers, set_headers, CURLOPT_HTTPHEADER),
     ROW(auth_type, set_auth, CURLOPT_HTTPAUTH),
     ROW(user, set_text, CURLOPT_USERNAME),
@@ -245,7 +216,7 @@ static void set_method(lpb_http_transfer *t, const char *method) {
   snprintf(t->method, sizeof t->method, "%s", method);
   if (strcmp(method, "HEAD") == 0)
     curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
-  else if (strcmp(method, "POST") != 0)
+  else if (strcmp(method, "POST") != 0 || t->uploads)
     curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, t->method);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bindings/http/source.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
@@ -178,6 +179,12 @@ void lpb_http_transfer_resume(lpb_http_transfer *t) {
     body_ends(t);
 }
 
+void lpb_http_transfer_send_more(void *transfer) {
+  lpb_http_transfer *t = transfer;
+  if (t->stage == LPB_HTTP_RUNNING)
+    curl_easy_pause(t->easy, t->user.paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+}
+
 /* Runs once in the next turn of the loop: see body_changed. */
 static void flush_run(lp_flush *f) {
   lpb_http_transfer_resume(lp_list_of(f, lpb_http_transfer, flush));
@@ -256,6 +263,8 @@ static void set_defaults(lpb_http_transfer *t) {
   t->proxied = t->http->proxied;
   t->timeout = TIMEOUT_S;
   t->spent = 0;
+  t->uploads = false;
+  t->upload_size = -1;
   t->connect_timeout = CONNECT_S;
   t->max_header = MAX_HEADER;
   lpb_http_body_defaults(&t->body);
@@ -308,6 +317,7 @@ lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared) {
   t->http = http;
   lp_list_init(&t->link);
   lp_list_init(&t->all);
+  lp_list_init(&t->sources);
   lp_list_init(&t->flush.link);
   t->flush.run = flush_run;
   if (shared) { /* for ever: a reset keeps both */
@@ -329,6 +339,9 @@ static void drop_options(lpb_http_transfer *t) {
   curl_slist_free_all(t->addresses);
   curl_slist_free_all(t->headers);
   curl_mime_free(t->form);
+  lp_list_each (link, &t->sources) lpb_http_source_end(lp_list_of(link, lpb_http_source, link));
+  if (t->upload) fclose(t->upload);
+  t->upload = NULL;
   t->addresses = t->headers = NULL;
   t->form = NULL;
 }

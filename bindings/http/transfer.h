@@ -9,6 +9,7 @@
 
 #include <curl/curl.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "bindings/http/body.h"
 #include "bindings/http/host.h"
@@ -73,6 +74,8 @@ typedef struct lpb_http_transfer {
   bool set;
   /* Whoever asked follows redirections: see `redirected`. */
   bool follows;
+  /* The body of the request is a file or a source. */
+  bool uploads;
   /* The method may not be sent twice. */
   bool once;
   /* The first responses with status 401 are steps of the authentication (digest, NTLM). */
@@ -91,6 +94,12 @@ typedef struct lpb_http_transfer {
   /* For CURLOPT_RESOLVE. */
   struct curl_slist *addresses;
   curl_mime *form;
+  /* The sources of the body of the request (source.h), by their `link`. */
+  lp_list sources;
+  /* The file that is the body of the request, or NULL. */
+  FILE *upload;
+  /* The length of such a body, or of that of a source; -1 when it is not known. */
+  curl_off_t upload_size;
   /* The body of the response. Of a stream, the task is woken for each piece. */
   lpb_http_body body;
   lpb_http_multi_user user;
@@ -171,5 +180,8 @@ void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure);
 
 /* Goes on with a body whose buffer has been read. Callbacks of curl must not call it. */
 void lpb_http_transfer_resume(lpb_http_transfer *t);
+
+/* Lets curl ask for more of the body of the request. Callbacks of curl must not call it. */
+void lpb_http_transfer_send_more(void *transfer);
 
 #endif

@@ -8,6 +8,7 @@ local errors = require "luapool.error"
 local Policy = require "luapool.internal.retry.policy"
 local plans = require "luapool.internal.http.plan"
 local redirect = require "luapool.internal.http.redirect"
+local upload = require "luapool.internal.http.upload"
 local usage = require "luapool.internal.usage"
 require "luapool.internal.http.response"
 
@@ -62,9 +63,11 @@ for _, status in ipairs { 408, 425, 429, 500, 502, 503, 504 } do PASSING[status]
 
 -- Sends a request, or answers it out of the cache. True as the second result: it is redirected.
 local function hop(client, method, url, plan)
+  local exchange = request
+  if plan and upload.is_fed(plan) then exchange = upload.request end
   local cache = plan and plan.cache
-  if cache then return cache:exchange(request, client, method, url, plan) end
-  return request(client, method, url, plan)
+  if cache then return cache:exchange(exchange, client, method, url, plan) end
+  return exchange(client, method, url, plan)
 end
 
 -- Makes a request and follows where its answer redirects to.
@@ -101,7 +104,7 @@ local function perform(self, method, url, opts, where)
   if opts ~= nil or method ~= "GET" then plan = plans.make(self, method, opts, where)
   else plan = self.get_plan end
   url = plans.url(self.base_url, url, opts and opts.params, where)
-  if self.again and IDEMPOTENT[method] then
+  if self.again and IDEMPOTENT[method] and not (plan and plan.once) then
     return retrying(self.again, self.core, method, url, plan)
   end
   return send(self.core, method, url, plan)
@@ -179,6 +182,15 @@ end
 --- http.get(url .. "/cacheable/60", { cache = dir.path, refresh = true })
 --- local res = http.get(url .. "/cacheable/60", { cache = dir.path, only_if_cached = true })
 --- print(res.cached) --> true
+--- ```
+---
+--- A part of the body, asked for from a network interface, and without credentials of `~/.netrc`;
+--- and a socket that is no network's:
+---
+--- ```lua
+--- local opts = { range = { 0, 99 }, interface = "127.0.0.1", netrc = false }
+--- print(http.get(url .. "/echo", opts):json().headers.range) --> bytes=0-99
+--- print(select(2, pcall(http.get, url, { unix_socket = "/no/such/socket" })).kind) --> connect
 --- ```
 ---
 --- A body as it comes:
@@ -280,6 +292,16 @@ end
 --- print(http.post(url .. "/body", { form = { a = 1, b = "x y" } }).body) --> a=1&b=x%20y
 --- local parts = { note = "hello", picture = { data = "PNG", filename = "p.png" } }
 --- assert(http.post(url .. "/body", { multipart = parts }).body:find 'filename="p.png"')
+--- ```
+---
+--- A body that is made while it is sent, and one that is compressed:
+---
+--- ```lua
+--- local pieces = { "one ", "two" }
+--- local function body() return table.remove(pieces, 1) end
+--- print(http.post(url .. "/body", { body = body, content_length = 7 }).body) --> one two
+--- local res = http.post(url .. "/body", { body = ("a"):rep(1000), compress = "gzip" })
+--- print(#res.body < 100) --> true
 --- ```
 ---@function http.post
 ---@async

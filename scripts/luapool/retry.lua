@@ -242,7 +242,7 @@ end
 --- ```lua
 --- local function flip(n) if n < 0 then error("negative", 0) end return -n end
 --- local policy = {
----   attempts = 2, max_elapsed = 10, wait = retry.fixed(0.01),
+---   attempts = 2, max_elapsed = 10, max_wait = 60, wait = retry.fixed(0.01),
 ---   before_sleep = function(n, err) print("attempt " .. n, err) end,
 ---   on_giveup = function(err, statistics) return statistics.attempts end,
 --- }

@@ -3,6 +3,7 @@
 
 local digest = require "luapool.digest"
 local errors = require "luapool.error"
+local fs = require "luapool.fs"
 local http = require "luapool.http"
 local known = require "luapool.internal.options"
 local nginx = require "tests.support.nginx"
@@ -157,6 +158,18 @@ describe("credentials", function()
     assert.are.equal(200, basic:get("/auth/bearer/t0ken", { bearer = "t0ken" }).status)
     local ok, e = pcall(get, "/", { auth = "a:b", bearer = "c" })
     assert.is_true(not ok and errors.is(e, "usage"))
+  end)
+
+  it("come from a netrc file where that is asked for, and only for its hosts", function()
+    local dir <close> = fs.tempdir()
+    local file = dir .. "/netrc"
+    fs.write(file, "machine 127.0.0.1 login me password secret\n")
+    assert.are.equal(200, get("/auth/basic/me/secret", { netrc = file }).status)
+    assert.are.equal(401, get("/auth/basic/me/secret", { netrc = false }).status)
+    local other = url:gsub("127%.0%.0%.1", "localhost")
+    assert.are.equal(401, http.get(other .. "/auth/basic/me/secret", { netrc = file }).status)
+    local to = { netrc = file, params = { url = other .. "/echo" } }
+    assert.is_nil(get("/goto", to):json().headers.authorization)
   end)
 
   it("of other types are refused, and the types are named", function()

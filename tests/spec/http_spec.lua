@@ -218,6 +218,16 @@ describe("luapool.http", function()
       fails("connect", get, "/echo", { proxy = "http://127.0.0.1:1" })
     end)
 
+    it("leaves by a socket of the file system, or from an address", function()
+      local opts = { unix_socket = server.dir .. "/socket" }
+      local res = client:get("http://nobody.invalid/echo", opts)
+      assert.are.equal("nobody.invalid", res:json().headers.host)
+      fails("connect", client.get, client, "http://localhost/", { unix_socket = "/no/such" })
+      assert.are.equal(200, get("/echo", { interface = "127.0.0.1" }).status)
+      assert.are.equal(200, get("/echo", { interface = "lo" }).status)
+      fails("connect", get, "/echo", { interface = "no-such-interface" })
+    end)
+
     it("takes an HTTP version", function()
       assert.are.equal(1.0, tonumber(echo("GET", { http_version = "1.0" }).version))
       assert.are.equal(1.1, tonumber(echo("GET").version))

@@ -44,6 +44,7 @@ local function read_request(c)
     local before = request.headers[name]
     request.headers[name] = before and before .. ", " .. value or value
   end
+  if request.headers.expect then c:send "HTTP/1.1 100 Continue\r\n\r\n" end
   local size = tonumber(request.headers["content-length"] or "0")
   if request.headers["transfer-encoding"] == "chunked" then
     request.body, request.chunks = read_chunks(c)

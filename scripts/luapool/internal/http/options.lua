@@ -21,6 +21,9 @@ local M = {}
 ---@field cert? string the file of the client's certificate
 ---@field key? string the file of its key
 ---@field proxy? string a URL; "" for none; default: `$http_proxy` and its like
+---@field interface? string the network interface or the address that requests come from
+---@field unix_socket? string the path of a socket that is used in place of the network
+---@field netrc? boolean|string credentials come from `~/.netrc`, or from the file of this name
 ---@field http_version? "1.0"|"1.1"|"2" default "1.1"
 ---@field max_body? number|string|false bytes, or as "10M": a longer body, decoded, is kind
 --- `too_large`; default "64M", but none for streams and `save_to`; false: none
@@ -35,9 +38,13 @@ local M = {}
 ---@field params? table<string, any> added to the URL; a list gives its name several times
 ---@field json? any the body: this value as JSON
 ---@field form? table<string, any> the body: these fields as a form of a page
----@field multipart? table the body: name -> string, or { data = | file =, filename =, type = };
---- or a list of such tables with a `name`
----@field body? string the body as it is
+---@field multipart? table the body: name -> string or part; or a list of parts with a `name`. A
+--- part is { data = | file = | body = function, filename =, content_type =, headers = }
+---@field body? string|table|fun(): string? the body as it is; { file = path }, which is read while
+--- it is sent; or a function, which may wait, that returns piece by piece, then nil
+---@field content_length? number|string bytes of a body that is a function; else it goes in chunks
+---@field compress? "gzip" compresses the body, and says so in Content-Encoding
+---@field range? string|table the part of the answer's body to ask for: "0-99" or { 0, 99 }
 ---@field cookies? table<string, string>|string sent with this request
 ---@field save_to? string the file that the body of a 2xx answer is written to
 ---@field stream? boolean the response comes before its body, which is read from it
@@ -66,6 +73,9 @@ local common = {
   cert = "string",
   key = "string",
   proxy = "string",
+  interface = "string",
+  unix_socket = "string",
+  netrc = "boolean|string",
   http_version = { "1.0", "1.1", "2" },
   max_body = "size|no",
   max_header = "size",
@@ -79,7 +89,10 @@ local of_request = {
   json = "any",
   form = "table",
   multipart = "table",
-  body = "string",
+  body = "string|callable|table",
+  content_length = "size",
+  compress = { "gzip" },
+  range = "string|table",
   cookies = "table|string",
   save_to = "string",
   stream = "boolean",

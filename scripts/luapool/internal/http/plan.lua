@@ -4,6 +4,7 @@
 local body = require "luapool.internal.http.body"
 local check = require "luapool.internal.http.options"
 local core = require "luapool.http.core"
+local headers = require "luapool.internal.http.headers"
 local options = require "luapool.internal.options"
 local text = require "luapool.internal.http.text"
 local usage = require "luapool.internal.usage"
@@ -24,37 +25,6 @@ function M.url(base, url, params, where)
   local path, fragment = url:match("^([^#]*)(.*)$")
   local separator = not path:find("?", 1, true) and "?" or path:match("[?&]$") and "" or "&"
   return path .. separator .. text.query(where, "option 'params'", params) .. fragment
-end
-
--- --- headers ---
-
--- A header as curl takes it: one without a value ends with a semicolon.
-local function header_line(name, value)
-  return value:find("%S") and name .. ": " .. value or name .. ";"
-end
-
-local function add_header(where, lines, name, value)
-  local what = ("option 'headers': '%s'"):format(name)
-  if name:find("[^%w!#$%%&'*+.^_`|~-]") or name == "" then
-    usage.raise(where, "%s is no name of a header", what)
-  end
-  if value == false then -- curl's way to leave one out that it would send
-    lines[#lines + 1] = name .. ":"
-    return
-  end
-  for _, v in ipairs(text.values(value)) do
-    lines[#lines + 1] = header_line(name, text.safe(where, what, text.of(where, what, v)))
-  end
-end
-
--- Adds the headers to the list of lines; lower-case names that are seen go to `seen`.
-local function add_headers(where, lines, seen, headers)
-  for name, value in text.sorted(where, "option 'headers'", headers or {}) do
-    if not seen[name:lower()] then
-      seen[name:lower()] = true
-      add_header(where, lines, name, value)
-    end
-  end
 end
 
 -- --- options that need a translation ---
@@ -121,6 +91,17 @@ function translate.max_header(plan, value)
   plan.max_header = options.size(value)
 end
 
+-- "0-99,200-299" as HTTP has it, or {first, last}: one of them may be left out.
+function translate.range(plan, value, where)
+  if type(value) == "table" then
+    value = ("%s-%s"):format(value[1] or value.from or "", value[2] or value.to or "")
+  end
+  if not value:find("%d") or value:find("[^%d%-, ]") or not value:find("-", 1, true) then
+    usage.raise(where, "option 'range' must be as \"0-99\" or {0, 99}, got '%s'", value)
+  end
+  plan.range = value
+end
+
 function translate.cache(plan, value, where)
   local caches = require "luapool.internal.http.cache"
   if type(value) == "string" then value = caches.open(value) end
@@ -134,7 +115,8 @@ end
 -- Fields that mean the same in the plan.
 local same = {
   "timeout", "connect_timeout", "verify", "ca", "cert", "key", "proxy", "http_version",
-  "save_to", "stream", "decode", "max_ratio", "refresh", "only_if_cached",
+  "save_to", "stream", "decode", "max_ratio", "interface", "unix_socket", "netrc", "refresh",
+  "only_if_cached",
 }
 for _, name in ipairs(same) do
   translate[name] = function(plan, value) plan[name] = value end
@@ -164,11 +146,18 @@ local ENCODINGS = "Accept-Encoding: " .. core.encodings
 
 local function set_headers(plan, client, opts, content_type, where)
   local lines, seen = {}, {}
-  add_headers(where, lines, seen, opts.headers)
-  add_headers(where, lines, seen, client.headers)
+  headers.add(where, "option 'headers'", lines, seen, opts.headers)
+  headers.add(where, "option 'headers'", lines, seen, client.headers)
   if plan.bearer and not seen.authorization then
     lines[#lines + 1] = "Authorization: Bearer " .. plan.bearer
   end
+  if plan.range and not seen.range then
+    lines[#lines + 1] = "Range: bytes=" .. plan.range
+    if not seen["accept-encoding"] then -- a part of what is compressed cannot be decoded
+      lines[#lines + 1], seen["accept-encoding"] = "Accept-Encoding: identity", true
+    end
+  end
+  if opts.compress then lines[#lines + 1] = "Content-Encoding: " .. opts.compress end
   if content_type ~= nil and not seen["content-type"] then
     lines[#lines + 1] = content_type and "Content-Type: " .. content_type or "Content-Type:"
   end

@@ -2,6 +2,7 @@
 -- standard have it: which method it has, whether the body goes with it, and what of it the next
 -- server must not see. Chains are followed here and not by curl, whose rules differ.
 
+local body = require "luapool.internal.http.body"
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
 local resolve = require("luapool.internal.url").resolve
@@ -70,7 +71,7 @@ end
 
 -- Changes the plan for the method that replaces that of a request with a body.
 local function drop_body(plan)
-  plan.body, plan.multipart = nil, nil
+  body.drop(plan)
   plan.headers = without(plan.headers, is_of_body)
 end
 
@@ -87,7 +88,12 @@ end
 local function step(res, method, plan)
   local url, origin = target(res, method)
   local follows = next_method(method, res.status)
-  if follows ~= method then drop_body(plan) end
+  if follows ~= method then
+    drop_body(plan)
+  elseif plan.once then
+    refuse("redirects", res, method,
+      "it redirects to %s, and a body that comes from a function cannot be sent again", url)
+  end
   if origin == core.origin(res.url) then
     url = with_user(url, res.url)
   else

@@ -23,9 +23,9 @@ local Policy = { __name = "luapool.retry.Policy" }
 Policy.__index = Policy
 
 local check = options.define("retry", {
-  attempts = "attempts", max_elapsed = "seconds", max_wait = "seconds", wait = "any", on = "string|table|callable",
-  on_result = "callable", before = "callable", after = "callable", before_sleep = "callable",
-  on_giveup = "callable",
+  attempts = "attempts", max_elapsed = "seconds", max_wait = "seconds", wait = "any",
+  on = "string|table|callable", on_result = "callable", before = "callable", after = "callable",
+  before_sleep = "callable", on_giveup = "callable",
 })
 
 local MAX_WAIT = 300 -- seconds that a server may ask for, unless the policy says otherwise
