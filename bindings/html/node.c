@@ -37,6 +37,24 @@ int lpb_html_node_push_text(lua_State *L, xmlChar *text) {
   return status == LUA_OK ? 1 : lua_error(L);
 }
 
+void lpb_html_node_push_item(lua_State *L, int doc, xmlNode *xml) {
+  switch (xml->type) {
+  case XML_ELEMENT_NODE:
+  case XML_DOCUMENT_NODE:
+  case XML_HTML_DOCUMENT_NODE: lpb_html_node_push(L, doc, xml); break;
+  case XML_NAMESPACE_DECL: lua_pushstring(L, (const char *)((xmlNs *)xml)->href); break;
+  default: lpb_html_node_push_text(L, xmlNodeGetContent(xml));
+  }
+}
+
+void lpb_html_node_push_items(lua_State *L, int doc, xmlNode *const *items, size_t count) {
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    lpb_html_node_push_item(L, doc, items[i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+}
+
 /* Returns all text inside the node, as it stands.
  *
  * ```lua

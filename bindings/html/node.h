@@ -32,6 +32,13 @@ lpb_html_node *lpb_html_node_self(lua_State *L, const char *method);
 /* Pushes a node of the document whose userdata stands at stack index `doc`. */
 void lpb_html_node_push(lua_State *L, int doc, xmlNode *xml);
 
+/* Pushes what a query has found: a node for an element or the document, else a string: the text
+ * of an attribute, a text or a comment. */
+void lpb_html_node_push_item(lua_State *L, int doc, xmlNode *xml);
+
+/* Pushes a list of such. */
+void lpb_html_node_push_items(lua_State *L, int doc, xmlNode *const *items, size_t count);
+
 /* Pushes a text of libxml2 (nil for NULL) and frees it, also when pushing it raises. Returns 1.
  */
 int lpb_html_node_push_text(lua_State *L, xmlChar *text);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "bindings/bindings.h"
+#include "bindings/html/css.h"
 #include "bindings/html/fast.h"
 #include "bindings/html/html5.h"
 #include "bindings/html/node.h"
@@ -102,7 +103,9 @@ int luaopen_luapool_html_core(lua_State *L) {
   xmlInitParser();
   xmlSetGenericErrorFunc(NULL, be_silent);
   open_document(L);
+  lpb_html_css_open(L);
   luaL_newlib(L, functions);
+  luaL_setfuncs(L, lpb_html_css_functions, 0);
   push_node_methods(L);
   lua_setfield(L, -2, "Node");
   return 1;

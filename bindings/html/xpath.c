@@ -96,22 +96,8 @@ static xmlXPathObject *evaluate(lpb_html_node *node, const char *query, complain
   return result;
 }
 
-static void push_item(lua_State *L, int doc, xmlNode *xml) {
-  switch (xml->type) {
-  case XML_ELEMENT_NODE:
-  case XML_HTML_DOCUMENT_NODE: lpb_html_node_push(L, doc, xml); break;
-  case XML_NAMESPACE_DECL: lua_pushstring(L, (const char *)((xmlNs *)xml)->href); break;
-  default: lpb_html_node_push_text(L, xmlNodeGetContent(xml));
-  }
-}
-
 static void push_nodes(lua_State *L, int doc, const xmlNodeSet *set) {
-  int n = set ? set->nodeNr : 0;
-  lua_createtable(L, n, 0);
-  for (int i = 0; i < n; i++) {
-    push_item(L, doc, set->nodeTab[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
+  lpb_html_node_push_items(L, doc, set ? set->nodeTab : NULL, set ? (size_t)set->nodeNr : 0);
 }
 
 static void push_number(lua_State *L, double x) {

@@ -3,7 +3,6 @@
 
 local charset = require "luapool.charset.core"
 local core = require "luapool.html.core"
-local css = require "luapool.internal.html_css"
 local options = require "luapool.internal.options"
 local url = require "luapool.internal.url"
 local usage = require "luapool.internal.usage"
@@ -63,20 +62,49 @@ function M.parse(text, opts)
   return core.parse(text, opts.base_url, opts.parser)
 end
 
---- Returns the nodes inside this one that a CSS selector matches, in the order of the document.
+core.hints(options.hint)
+
+-- Seconds that a query may compute, unless it says otherwise.
+local LIMIT <const> = 10
+
+local check_query = options.define("Node:css", { timeout = "seconds" })
+
+--- ```lua
+--- print(#html.parse("<p>"):css("p", { timeout = 0.5 })) --> 1
+--- ```
+---@class luapool.html.QueryOptions
+---@field timeout? number the most seconds that the query may compute; 10 unless said
+
+local function seconds_of(opts, where)
+  return opts and check_query(opts, where).timeout or LIMIT
+end
+
+--- Returns what a CSS selector finds inside this node, in the order of the document: nodes; with
+--- `::text` or `::attr(name)` at its end the texts in them or the values of that attribute. What
+--- stands around the node counts: `ul li` finds an `li` whose `ul` is outside. A selector may begin
+--- with a combinator: `> p` finds children.
+---
+--- Selectors are those of CSS 4 that pages at rest can have: combinators; `[a=b i]` with `=`, `~=`,
+--- `|=`, `^=`, `$=`, `*=`, `!=`; `:is`, `:where`, `:not` and `:has` with any selectors;
+--- `:nth-child(2n+1 of s)` and its like; `:first-child`, `:only-of-type` and so on; `:root`,
+--- `:scope`, `:empty`, `:checked`, `:enabled`, `:disabled`, `:link`, `:lang(en)`;
+--- `:contains("text")`; `ns|name` with the prefix that the document writes. The time of a query
+--- grows with the number of nodes times the length of the selector.
 ---
 --- ```lua
---- local page = html.parse "<div><b>1</b><i>2</i><b>3</b></div>"
---- print(#page:css "div > b, i") --> 3
+--- local page = html.parse "<div><b>1</b><i>2</i><b id=x>3</b></div>"
+--- print(#page:css "div > b, i", page:css("b::text")[2], page:css("b::attr(id)")[1]) --> 3 3 x
 --- print(select(2, pcall(page.css, page, "a[")).kind) --> query
 --- ```
 ---@param selector string
----@return luapool.html.Node[]
+---@param opts? luapool.html.QueryOptions
+---@return (luapool.html.Node|string)[]
 ---@raises query it is no selector
-function Node:css(selector)
+---@raises timeout it has computed too long
+function Node:css(selector, opts)
   core.check(self, "Node:css")
   usage.argument("Node:css", 1, selector, "string")
-  return self:xpath(css.to_xpath(selector))
+  return core.css(self, selector, seconds_of(opts, "Node:css"))
 end
 
 --- Returns the first match of a CSS selector, or of an XPath query (one that begins with `/`, `./`,
@@ -87,14 +115,48 @@ end
 --- print(page:first("a"):text(), page:first "//a/@href", page:first "b") --> here /x nil
 --- ```
 ---@param query string
+---@param opts? luapool.html.QueryOptions
 ---@return luapool.html.Node|string|number|boolean|nil
-function Node:first(query)
+function Node:first(query, opts)
   core.check(self, "Node:first")
   usage.argument("Node:first", 1, query, "string")
+  local seconds = seconds_of(opts, "Node:first")
   local is_xpath = query:find("^%s*[/(]") or query:find("^%s*%.[/.]")
-  local found = self:xpath(is_xpath and query or "(" .. css.to_xpath(query) .. ")[1]")
+  if not is_xpath then return core.css(self, query, seconds, true) end
+  local found = self:xpath(query)
   if type(found) == "table" then return found[1] end
   return found
+end
+
+--- Does a CSS selector find this node?
+---
+--- ```lua
+--- local page = html.parse "<p class=new><b>1</b>"
+--- print(page:first("b"):matches ".new > b", page:first("b"):matches "p") --> true false
+--- ```
+---@param selector string without `::text` and `::attr`
+---@return boolean
+---@raises query it is no selector
+function Node:matches(selector)
+  core.check(self, "Node:matches")
+  usage.argument("Node:matches", 1, selector, "string")
+  return core.closest(self, selector, LIMIT, 1) ~= nil
+end
+
+--- Returns the nearest node that a CSS selector finds: this one or one that it stands in; nil when
+--- there is none.
+---
+--- ```lua
+--- local page = html.parse "<div id=a><div><b>1</b></div></div>"
+--- print(page:first("b"):closest("div[id]"):attr "id", page:first("b"):closest "p") --> a nil
+--- ```
+---@param selector string without `::text` and `::attr`
+---@return luapool.html.Node?
+---@raises query it is no selector
+function Node:closest(selector)
+  core.check(self, "Node:closest")
+  usage.argument("Node:closest", 1, selector, "string")
+  return core.closest(self, selector, LIMIT, 0)
 end
 
 --- The address that relative ones in this document start from: `<base href>`, taken relative to

@@ -1,8 +1,6 @@
--- luapool.html: what pages in the wild hold, queries in both languages, and what is said of
--- wrong ones.
+-- luapool.html: what pages in the wild hold, XPath, and nodes. CSS is in html_css_spec.lua.
 
 local html = require "luapool.html"
-local css = require "luapool.internal.html_css"
 local errors = require "luapool.error"
 local url = require "luapool.internal.url"
 
@@ -77,93 +75,6 @@ describe("xpath", function()
     refused("xpath", "//p\0", "contains a NUL")
     refused("xpath", ("("):rep(100000), "at column")
     refused("xpath", "//\xFF", "")
-  end)
-end)
-
-describe("css", function()
-  for selector, expected in pairs {
-    ["li"] = "1|2|3", ["LI"] = "1|2|3",
-    ["#last"] = "3", ["li.x"] = "1|3", [".x.y"] = "3", ["ul > li"] = "1|2|3",
-    ["body li"] = "1|2|3", ["li+li"] = "2|3", ["li ~ li.y"] = "3", ["li:first-child"] = "1",
-    ["li:last-child"] = "3", ["li:nth-child(2)"] = "2", ["li:nth-child(odd)"] = "1|3",
-    ["li:nth-child(even)"] = "2", ["li:nth-child( 2n + 1 )"] = "1|3",
-    ["li:nth-child(-n+2)"] = "1|2",
-    ["li:nth-child(n+2)"] = "2|3", ["li:nth-child(2n-1)"] = "1|3",
-    ["li:nth-child(-2n+3)"] = "1|3",
-    ["li:nth-child(7)"] = "", ["li:nth-child(0)"] = "", ["li:nth-last-child(1)"] = "3",
-    ["li:nth-last-child(2)"] = "2", ["li:nth-of-type(3)"] = "3", ["b:only-child"] = "bold",
-    ["li:not(.x)"] = "2", ["li:not(.y, :first-child)"] = "2", ["li:not(:not(.y))"] = "3",
-    ["li:is(.y, :nth-child(2))"] = "2|3", ["[lang|=en] b"] = "bold",
-    ["[lang='EN-us' i] > b"] = "bold",
-    ["li[class~=y]"] = "3", ["li[class^='y']"] = "3", ["li[class$=x]"] = "1|3",
-    ["li[class*='y ']"] = "3",
-    ["li[class^='']"] = "", ["[data-k=\"v'w\\\"\"]"] = "3", ["[data-k='v\\27 w\"']"] = "3",
-    ["ul li, b"] = "1|2|3|bold",
-    ["div:has(b) p > b"] = "bold", ["div:has(> b)"] = "", ["body.a.b > ul > li + li"] = "2|3",
-    ["*:root > head > title"] = "The é title", ["title, nothing"] = "The é title",
-  } do
-    it("finds " .. selector, function() assert.are.equal(expected, texts(page:css(selector))) end)
-  end
-
-  it("finds by names that are no XPath names", function()
-    local doc = html.parse "<svg><use xlink:href='#a'></use></svg><o:p>x</o:p><é>y</é><p id=1>z</p>"
-    assert.are.equal("use", names(doc:css "[xlink\\:href]"))
-    assert.are.equal("z", texts(doc:css "#\\31"))
-  end)
-
-  it("searches inside the node, with its surroundings taken into account", function()
-    local div = page:first "div"
-    assert.are.equal("bold", texts(div:css "body b"))
-    assert.are.equal("", texts(div:css "ul"))
-    assert.are.equal("p", names(div:css "> p"))
-    assert.are.equal("", names(div:css "> b"))
-  end)
-
-  it("says what is wrong with a selector and where", function()
-    refused("css", "a:frist-child",
-      "unknown pseudo-class ':frist-child' (did you mean 'first-child'?)")
-    refused("css", "a[", "expected the name of an attribute at column 3")
-    refused("css", "a[x=", "expected a value at column 5")
-    refused("css", "a[x='y]", "expected the closing quote at column 8")
-    refused("css", "a >", "expected a selector at column 4")
-    refused("css", "a > > b", "expected a selector at column 5")
-    refused("css", "a,", "expected a selector")
-    refused("css", "", "expected a selector")
-    refused("css", "a)", "unexpected ')' at column 2")
-    refused("css", "a b!", "unexpected '!' at column 4")
-    refused("css", "a:nth-child(x)", "expected an+b")
-    refused("css", "li:not(ul li)", "only simple selectors")
-    refused("css", "a:not(", "expected a selector")
-    refused("css", ":nth-of-type(2)", "needs the name of an element")
-    refused("css", "a\xFF!", "unexpected")
-  end)
-
-  it("survives any text as a selector", function()
-    local alphabet = { "a", ".", "#", "[", "]", "(", ")", ":", "not", "'", '"', "\\", " ", ">",
-      "+", "~", "*", ",", "=", "1", "n", "é", "\xFF", "nth-child" }
-    for _ = 1, 3000 do
-      local parts = {}
-      for i = 1, math.random(8) do parts[i] = alphabet[math.random(#alphabet)] end
-      local ok, e = pcall(page.css, page, table.concat(parts))
-      if not ok then assert.is_true(errors.is(e, "query"), table.concat(parts) .. ": "
-        .. tostring(e)) end
-    end
-  end)
-
-  it("takes a time that grows with the page, not with its square", function()
-    local items = {}
-    for i = 1, 20000 do items[i] = ("<li class='a b%d'><a href=/x/%d>n</a>"):format(i, i) end
-    local big = html.parse("<ul>" .. table.concat(items))
-    local before = os.clock()
-    assert.are.equal(20000, #big:css "ul li.a > a")
-    assert.are.equal(20000, #big:css "ul li.a a")
-    assert.are.equal(1, #big:css "li:nth-child(2)")
-    assert.is_true(os.clock() - before < 5)
-  end)
-
-  it("remembers no more than some hundred selectors", function()
-    for i = 1, 1000 do css.to_xpath("x" .. i) end
-    assert.are.equal("descendant::x7", css.to_xpath "x7")
   end)
 end)
 
