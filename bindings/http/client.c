@@ -170,6 +170,7 @@ static void resolved(lpb_http_host *h, int status) {
 
 /* Takes a transfer that ran out of the counts of its multi handle, host and client. */
 static void leave(lpb_http_transfer *t) {
+  lp_timer_stop(&t->http->st->timers, &t->late);
   t->url->host->uses[t->multi].running--;
   free_slot(t);
   t->stage = LPB_HTTP_ENDED;

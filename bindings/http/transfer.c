@@ -11,6 +11,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
+#include "runtime/loop/loop.h"
 
 enum {
   SMALL_BUFFER =
@@ -18,7 +19,8 @@ enum {
   LARGE_BUFFER = 100 * 1024,
   LARGE_BODY = 64 * 1024,
   KEPT_BUFFER = 64 * 1024,   /* of a header, for the next request */
-  REDIRECT_BODY = 64 * 1024, /* read of a redirection, to keep its connection */
+  REDIRECT_BODY = 64 * 1024, /* read of a redirection, to keep its connection, */
+  REDIRECT_S = 1,            /* and for so long at most */
   MAX_HEADER = 256 * 1024,
   CONNECT_S = 10,
   TIMEOUT_S = 300,
@@ -44,6 +46,11 @@ static bool is_redirection(const lpb_http_transfer *t, long status) {
   return curl_easy_header(t->easy, "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK;
 }
 
+/* The body of a redirection does not come: nobody waits longer for it. */
+static void redirection_late(lp_timer *timer) {
+  wake(lp_list_of(timer, lpb_http_transfer, late));
+}
+
 /* The blank line has come. The header was the last one unless the status says that another one
  * follows, or may follow; then the body or the end of the transfer shows it. */
 static void head_ended(lpb_http_transfer *t) {
@@ -52,7 +59,12 @@ static void head_ended(lpb_http_transfer *t) {
   if (status < 200 || (t->challenged && status == 401)) return;
   t->headed = true;
   t->redirected = is_redirection(t, status);
-  if (t->body.stream && !t->redirected) wake(t);
+  if (t->redirected) {
+    t->late.fire = redirection_late;
+    lp_loop_after(t->http->st, &t->late, REDIRECT_S);
+  } else if (t->body.stream) {
+    wake(t);
+  }
 }
 
 static bool is_named(const char *line, size_t n, const char *name) {

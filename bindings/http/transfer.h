@@ -133,7 +133,8 @@ typedef struct lpb_http_transfer {
   /* When it began to wait for the address of its host, as lp_loop_now counts; 0 when it did not
    * wait. */
   double asked;
-  /* Fires when that has taken the whole connect_timeout. */
+  /* Fires when that has taken the whole connect_timeout, or when the body of a redirection has
+   * not come soon. */
   lp_timer late;
 
   /* Valid once it has ENDED. */
