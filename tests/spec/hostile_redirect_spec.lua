@@ -83,8 +83,8 @@ describe("of hostile redirections", function()
     end })
     ports[1] = server:open "good"
     for i = 2, 13 do
-      ports[i] = server:open("always", { args = { answer =
-        ("HTTP/1.1 307 X\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n"):format(ports[i - 1].url) } })
+      local answer = "HTTP/1.1 307 X\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n"
+      ports[i] = server:open("always", { args = { answer = answer:format(ports[i - 1].url) } })
     end
     local client <close> = http.client()
     assert.are.equal("ok", client:get(ports[11].url).body)
@@ -100,8 +100,8 @@ describe("of hostile redirections", function()
     local lines = {}
     for i, cookie in ipairs {
       "a=1; Domain=example.com", "b=1; Domain=.com", "c=1; Domain=0.0.1", "d=1; Domain=1",
-      "e=1; Domain=localhost", "f=1; Path=/elsewhere", "__Secure-g=1", "__Host-h=1; Domain=127.0.0.1",
-      "i=1; Secure", "j=\1", "=l", ";", ("m=%s"):format(("x"):rep(10000)),
+      "e=1; Domain=localhost", "f=1; Path=/elsewhere", "__Secure-g=1",
+      "__Host-h=1; Domain=127.0.0.1", "i=1; Secure", "j=\1", "=l", ";", ("m=%s"):format(("x"):rep(10000)),
       "n=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "o=1; Max-Age=-1", "p=1; Max-Age=0",
     } do
       lines[i] = "Set-Cookie: " .. cookie .. "\r\n"
