@@ -101,7 +101,8 @@ describe("of hostile redirections", function()
     for i, cookie in ipairs {
       "a=1; Domain=example.com", "b=1; Domain=.com", "c=1; Domain=0.0.1", "d=1; Domain=1",
       "e=1; Domain=localhost", "f=1; Path=/elsewhere", "__Secure-g=1",
-      "__Host-h=1; Domain=127.0.0.1", "i=1; Secure", "j=\1", "=l", ";", ("m=%s"):format(("x"):rep(10000)),
+      "__Host-h=1; Domain=127.0.0.1", "i=1; Secure", "j=\1", "=l", ";",
+      ("m=%s"):format(("x"):rep(10000)),
       "n=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "o=1; Max-Age=-1", "p=1; Max-Age=0",
     } do
       lines[i] = "Set-Cookie: " .. cookie .. "\r\n"
