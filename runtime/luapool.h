@@ -38,7 +38,7 @@ typedef struct luapool_options {
 
   /* Seconds of CPU after which a task that does not wait is suspended so that others run. 0:
    * never. Needs the signal SIGVTALRM: a positive value allows its use in the thread that runs
-   * the runtime. */
+   * the runtime. (A script's XPath query needs SIGPROF while it is evaluated.) */
   double slice;
 
   /* Told of errors that no task has awaited, of those that finalizers raise, and of what `warn`

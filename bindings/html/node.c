@@ -38,10 +38,16 @@ int lpb_html_node_push_text(lua_State *L, xmlChar *text) {
 }
 
 void lpb_html_node_push_item(lua_State *L, int doc, xmlNode *xml) {
+  const lpb_html_node_doc *own = lua_touserdata(L, doc);
   switch (xml->type) {
   case XML_ELEMENT_NODE:
   case XML_DOCUMENT_NODE:
-  case XML_HTML_DOCUMENT_NODE: lpb_html_node_push(L, doc, xml); break;
+  case XML_HTML_DOCUMENT_NODE:
+    if (xml->doc == own->xml)
+      lpb_html_node_push(L, doc, xml);
+    else
+      lpb_html_node_push_text(L, xmlNodeGetContent(xml));
+    break;
   case XML_NAMESPACE_DECL: lua_pushstring(L, (const char *)((xmlNs *)xml)->href); break;
   default: lpb_html_node_push_text(L, xmlNodeGetContent(xml));
   }

@@ -33,7 +33,7 @@ lpb_html_node *lpb_html_node_self(lua_State *L, const char *method);
 void lpb_html_node_push(lua_State *L, int doc, xmlNode *xml);
 
 /* Pushes what a query has found: a node for an element or the document, else a string: the text
- * of an attribute, a text or a comment. */
+ * of an attribute, a text, a comment, or an element that a function has made (re:match). */
 void lpb_html_node_push_item(lua_State *L, int doc, xmlNode *xml);
 
 /* Pushes a list of such. */

@@ -91,7 +91,6 @@ static void push_node_methods(lua_State *L) {
   lpb_html_node_open(L);
   lua_newtable(L);
   luaL_setfuncs(L, lpb_html_node_methods, 0);
-  luaL_setfuncs(L, lpb_html_xpath_methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__index");
   lua_remove(L, -2);
@@ -104,8 +103,10 @@ int luaopen_luapool_html_core(lua_State *L) {
   xmlSetGenericErrorFunc(NULL, be_silent);
   open_document(L);
   lpb_html_css_open(L);
+  lpb_html_xpath_open(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lpb_html_css_functions, 0);
+  luaL_setfuncs(L, lpb_html_xpath_functions, 0);
   push_node_methods(L);
   lua_setfield(L, -2, "Node");
   return 1;

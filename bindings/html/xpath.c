@@ -1,19 +1,27 @@
 /* bindings/html/xpath.c: XPath queries on the nodes of luapool.html.
  *
- * A query is evaluated by libxml2 in C memory; its result is pushed in protected mode, so that
- * it is given back also when Lua runs out of memory. Elements come out as nodes; attributes,
- * text and comments as strings. What is wrong with a query is an error of kind `query`. Layer:
- * bindings; any process. */
+ * A query is compiled once and kept by its text. libxml2 evaluates it in C memory; the result
+ * is pushed in protected mode, so that it is given back also when Lua runs out of memory.
+ * Elements come out as nodes; attributes, text and comments as strings. What is wrong with a
+ * query is an error of kind `query`. Layer: bindings; any process. */
 #include "bindings/html/xpath.h"
 
 #include <libxml/xpathInternals.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "bindings/html/cache.h"
+#include "bindings/html/limit.h"
 #include "bindings/html/node.h"
+#include "bindings/html/regex.h"
 #include "runtime/loop/raise.h"
-#include "runtime/loop/usage.h"
+
+static const char CLASS[] = "luapool.html.XPath";
+
+/* Names the cache of compiled queries. */
+static const char cache;
 
 /* The first thing that libxml2 said about a query; it is kept from printing. */
 typedef struct complaint {
@@ -73,27 +81,79 @@ static void on_print(void *data, const char *format, ...) {
   c->text[strcspn(c->text, "\n")] = '\0';
 }
 
-static xmlXPathObject *evaluate_in(xmlXPathContext *context, const char *query) {
+/* Reads a query. It knows no document, and may be used on any. */
+static xmlXPathCompExpr *compile(const char *query, complaint *c) {
+  xmlXPathContext *context = xmlXPathNewContext(NULL);
+  if (!context) return NULL;
+  context->error = on_error;
+  context->userData = c;
   xmlXPathCompExpr *compiled = xmlXPathCtxtCompile(context, (const xmlChar *)query);
-  if (!compiled) return NULL;
-  xmlXPathObject *result = xmlXPathCompiledEval(compiled, context);
-  xmlXPathFreeCompExpr(compiled);
-  return result;
+  xmlXPathFreeContext(context);
+  return compiled;
 }
 
-static xmlXPathObject *evaluate(lpb_html_node *node, const char *query, complaint *c) {
-  lpb_html_node_doc *doc = node->doc;
+/* A query, a document, and what has become of them. */
+typedef struct evaluation {
+  lpb_html_node *node;
+  lpb_html_regex regex;
+  lpb_html_limit limit;
+  complaint complaint;
+  xmlXPathObject *result;
+} evaluation;
+
+static bool prepare(lpb_html_node_doc *doc) {
+  if (!doc->xpath) {
+    doc->xpath = xmlXPathNewContext(doc->xml);
+    if (doc->xpath && !lpb_html_regex_register(doc->xpath)) {
+      xmlXPathFreeContext(doc->xpath);
+      doc->xpath = NULL;
+    }
+  }
+  return doc->xpath;
+}
+
+static void evaluate(evaluation *e, xmlXPathCompExpr *compiled) {
+  if (!prepare(e->node->doc)) return;
+  xmlXPathContext *context = e->node->doc->xpath;
   xmlGenericErrorFunc print = xmlGenericError;
   void *print_data = xmlGenericErrorContext;
-  if (!doc->xpath) doc->xpath = xmlXPathNewContext(doc->xml);
-  if (!doc->xpath) return NULL;
-  doc->xpath->error = on_error;
-  doc->xpath->userData = c;
-  doc->xpath->node = node->xml;
-  xmlSetGenericErrorFunc(c, on_print);
-  xmlXPathObject *result = evaluate_in(doc->xpath, query);
+  context->error = on_error;
+  context->userData = &e->complaint;
+  context->extra = &e->regex;
+  context->node = e->node->xml;
+  context->opCount = 0;
+  context->opLimit = ULONG_MAX;
+  xmlSetGenericErrorFunc(&e->complaint, on_print);
+  lpb_html_limit_arm(&e->limit, &context->opLimit);
+  e->result = xmlXPathCompiledEval(compiled, context);
+  lpb_html_limit_disarm(&e->limit);
   xmlSetGenericErrorFunc(print_data, print);
-  return result;
+}
+
+static int query_gc(lua_State *L) {
+  xmlXPathCompExpr **compiled = lua_touserdata(L, 1);
+  xmlXPathFreeCompExpr(*compiled);
+  *compiled = NULL;
+  return 0;
+}
+
+/* The compiled query of the text at this index; pushes its userdata. */
+static xmlXPathCompExpr *query_at(lua_State *L, int text) {
+  if (lpb_html_cache_get(L, &cache, text)) return *(xmlXPathCompExpr **)lua_touserdata(L, -1);
+  size_t len;
+  const char *query = lua_tolstring(L, text, &len);
+  if (strlen(query) != len) lp_raise(L, "query", "XPath '%s': it contains a NUL", query);
+  xmlXPathCompExpr **compiled = lua_newuserdatauv(L, sizeof *compiled, 0);
+  *compiled = NULL;
+  luaL_setmetatable(L, CLASS);
+  complaint c = {{0}};
+  *compiled = compile(query, &c);
+  if (!*compiled) {
+    const char *why = c.text[0] ? c.text : "not enough memory";
+    lp_raise(L, "query", "XPath '%s': %s", query, why);
+  }
+  lpb_html_cache_set(L, &cache, text);
+  return *compiled;
 }
 
 static void push_nodes(lua_State *L, int doc, const xmlNodeSet *set) {
@@ -109,9 +169,9 @@ static void push_number(lua_State *L, double x) {
   }
 }
 
-/* Arguments: the result, the document's userdata. */
+/* Arguments: the evaluation, the document's userdata. */
 static int push_result(lua_State *L) {
-  const xmlXPathObject *result = lua_touserdata(L, 1);
+  const xmlXPathObject *result = ((evaluation *)lua_touserdata(L, 1))->result;
   switch (result->type) {
   case XPATH_NODESET: push_nodes(L, 2, result->nodesetval); break;
   case XPATH_BOOLEAN: lua_pushboolean(L, result->boolval); break;
@@ -122,35 +182,42 @@ static int push_result(lua_State *L) {
   return 1;
 }
 
-/* Evaluates an XPath query (version 1.0) from this node. Returns a list of nodes and strings
- * (of attributes, text and comments), or a string, number or boolean where the query gives one.
- *
- * ```lua
- * local page = html.parse "<img src=a><img src=b>"
- * print(page:xpath("//img/@src")[2], page:xpath "count(//img)", #page:xpath "//p") --> b 2 0
- * print(select(2, pcall(page.xpath, page, "//[")).kind) --> query
- * ```
- * @function Node:xpath
- * @param query string
- * @return (luapool.html.Node|string)[]|string|number|boolean
- * @raises query it is no XPath */
-static int node_xpath(lua_State *L) {
-  lpb_html_node *node = lpb_html_node_self(L, "Node:xpath");
-  size_t len;
-  const char *query = lp_usage_string(L, 2, "Node:xpath", &len);
-  complaint c = {{0}};
-  if (strlen(query) != len) return lp_raise(L, "query", "XPath '%s': it contains a NUL", query);
+/* Raises why a query gave no result. */
+static int raise_failure(lua_State *L, const evaluation *e, const char *query) {
+  if (e->regex.late)
+    return lp_raise(L, "timeout", "XPath '%s': a pattern tries too many ways", query);
+  if (e->limit.state == LPB_HTML_LIMIT_LATE)
+    return lp_raise(L, "timeout", "XPath '%s': stopped after %f s of computing", query,
+                    e->limit.seconds);
+  const char *why = e->regex.fault[0]      ? e->regex.fault
+                    : e->complaint.text[0] ? e->complaint.text
+                                           : "not enough memory";
+  return lp_raise(L, "query", "XPath '%s': %s", query, why);
+}
+
+/* core.xpath(node, query, seconds) -> what the query gives. */
+static int html_xpath(lua_State *L) {
+  evaluation e = {.node = lpb_html_node_self(L, "Node:xpath")};
+  const char *query = luaL_checkstring(L, 2);
+  e.limit.seconds = luaL_checknumber(L, 3);
+  lua_settop(L, 3);
+  xmlXPathCompExpr *compiled = query_at(L, 2);
   lua_pushcfunction(L, push_result);
-  xmlXPathObject *result = evaluate(node, query, &c);
-  if (!result) {
-    const char *why = c.text[0] ? c.text : "not enough memory";
-    return lp_raise(L, "query", "XPath '%s': %s", query, why);
-  }
-  lua_pushlightuserdata(L, result);
+  lua_pushlightuserdata(L, &e);
   lua_getiuservalue(L, 1, 1);
-  int status = lua_pcall(L, 2, 1, 0);
-  xmlXPathFreeObject(result);
+  evaluate(&e, compiled);
+  int status = e.result ? lua_pcall(L, 2, 1, 0) : LUA_OK;
+  xmlXPathFreeObject(e.result);
+  lpb_html_regex_close(&e.regex);
+  if (!e.result) return raise_failure(L, &e, query);
   return status == LUA_OK ? 1 : lua_error(L);
 }
 
-const luaL_Reg lpb_html_xpath_methods[] = {{"xpath", node_xpath}, {NULL, NULL}};
+const luaL_Reg lpb_html_xpath_functions[] = {{"xpath", html_xpath}, {NULL, NULL}};
+
+void lpb_html_xpath_open(lua_State *L) {
+  static const luaL_Reg meta[] = {{"__gc", query_gc}, {NULL, NULL}};
+  luaL_newmetatable(L, CLASS);
+  luaL_setfuncs(L, meta, 0);
+  lua_pop(L, 1);
+}

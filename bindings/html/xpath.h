@@ -4,7 +4,10 @@
 
 #include <lauxlib.h>
 
-/* Methods of nodes. */
-extern const luaL_Reg lpb_html_xpath_methods[];
+/* Functions of the module. */
+extern const luaL_Reg lpb_html_xpath_functions[];
+
+/* Makes the class of compiled queries. */
+void lpb_html_xpath_open(lua_State *L);
 
 #endif

@@ -107,6 +107,34 @@ function Node:css(selector, opts)
   return core.css(self, selector, seconds_of(opts, "Node:css"))
 end
 
+--- Evaluates an XPath query (version 1.0) from this node: `//p` searches the whole document, `.//p`
+--- this node. Returns a list of nodes and strings (of attributes, text and comments), or a string,
+--- number or boolean where the query gives one. `re:test(text, pattern, flags)` and
+--- `re:match(text, pattern, flags)` are EXSLT's, with Perl's patterns and the flags `i`, `m`, `s`,
+--- `x`, `g`; `re:match` gives strings: the first match and its groups, or with `g` all matches.
+---
+--- Some forms take a time that grows with the square of the nodes: `preceding::`, `following::`,
+--- `count(preceding-sibling::p)`, a path from the root inside a predicate (`//p[//b]`), a union of
+--- many nodes. A selector for `node:css` has no such form.
+---
+--- ```lua
+--- local page = html.parse "<img src=a><img src=b7.png>"
+--- print(page:xpath("//img/@src")[2], page:xpath "count(//img)", #page:xpath "//p") --> b7.png 2 0
+--- print(#page:xpath "//img[re:test(@src, '[0-9]+\\.PNG', 'i')]") --> 1
+--- print(page:xpath("re:match(//img[2]/@src, '([0-9]+)\\.(.*)')")[2]) --> 7
+--- print(select(2, pcall(page.xpath, page, "//[")).kind) --> query
+--- ```
+---@param query string
+---@param opts? luapool.html.QueryOptions
+---@return (luapool.html.Node|string)[]|string|number|boolean
+---@raises query it is no XPath
+---@raises timeout it has computed too long
+function Node:xpath(query, opts)
+  core.check(self, "Node:xpath")
+  usage.argument("Node:xpath", 1, query, "string")
+  return core.xpath(self, query, seconds_of(opts, "Node:xpath"))
+end
+
 --- Returns the first match of a CSS selector, or of an XPath query (one that begins with `/`, `./`,
 --- `..` or `(`); nil when there is none.
 ---
@@ -123,7 +151,7 @@ function Node:first(query, opts)
   local seconds = seconds_of(opts, "Node:first")
   local is_xpath = query:find("^%s*[/(]") or query:find("^%s*%.[/.]")
   if not is_xpath then return core.css(self, query, seconds, true) end
-  local found = self:xpath(query)
+  local found = core.xpath(self, query, seconds)
   if type(found) == "table" then return found[1] end
   return found
 end

@@ -1,7 +1,7 @@
--- luapool.html: what pages in the wild hold, XPath, and nodes. CSS is in html_css_spec.lua.
+-- luapool.html: what pages in the wild hold, nodes and links. CSS is in
+-- html_css_spec.lua, XPath in html_xpath_spec.lua.
 
 local html = require "luapool.html"
-local errors = require "luapool.error"
 local url = require "luapool.internal.url"
 
 local PAGE = [[
@@ -13,70 +13,6 @@ local PAGE = [[
 <div><p lang=en-US>inner <b>bold</b> text<!-- note --></div></body></html>]]
 
 local page = html.parse(PAGE, { base_url = "http://example.org/p/q.html" })
-
-local function texts(list)
-  local found = {}
-  for i, node in ipairs(list) do found[i] = type(node) == "string" and node or node:text() end
-  return table.concat(found, "|")
-end
-
-local function names(list)
-  local found = {}
-  for i, node in ipairs(list) do found[i] = node:name() end
-  return table.concat(found, " ")
-end
-
-local function refused(method, query, what)
-  local ok, e = pcall(page[method], page, query)
-  assert.is_false(ok)
-  assert.is_true(errors.is(e, "query"), tostring(e))
-  assert.matches(what, tostring(e), 1, true)
-end
-
-describe("xpath", function()
-  it("gives nodes for elements and strings for attributes, text and comments", function()
-    assert.are.equal("a.png|/b.png", texts(page:xpath "//img/@src"))
-    assert.are.equal("img img", names(page:xpath "//img"))
-    assert.are.same({ "inner ", " text" }, page:xpath "//div/p/text()")
-    assert.are.same({ " note " }, page:xpath "//comment()")
-    assert.are.same({}, page:xpath "//video")
-    assert.are.same({ "" }, page:xpath "//img/@alt")
-  end)
-
-  it("gives numbers, booleans and strings for such", function()
-    assert.are.equal(3, page:xpath "count(//li)")
-    assert.are.equal("integer", math.type(page:xpath "count(//li)"))
-    assert.are.equal(1.5, page:xpath "count(//li) div 2")
-    assert.is_true(page:xpath "//li = '2'")
-    assert.are.equal("The é title", page:xpath "string(//title)")
-  end)
-
-  it("starts from the node it is asked of", function()
-    local div = page:first "div"
-    assert.are.equal("p", names(div:xpath ".//p"))
-    assert.are.equal("p p", names(div:xpath "//p"))
-    assert.are.equal("body", names(div:xpath ".."))
-    assert.are.equal("#document", div:document():name())
-    assert.are.equal(page, div:document())
-  end)
-
-  it("keeps the order of the document", function()
-    assert.are.equal("img img a a a", names(page:xpath "//a | //img"))
-  end)
-
-  it("says what is wrong with a query, and prints nothing", function()
-    refused("xpath", "//a[", "XPath '//a[': invalid expression at column 5")
-    refused("xpath", "", "invalid expression")
-    refused("xpath", "$v", "undefined variable")
-    refused("xpath", "//x:y", "undefined namespace prefix")
-    refused("xpath", "f()", "function f not found")
-    refused("xpath", "x:f()", "undefined prefix x")
-    refused("xpath", "//p | 3", "invalid type")
-    refused("xpath", "//p\0", "contains a NUL")
-    refused("xpath", ("("):rep(100000), "at column")
-    refused("xpath", "//\xFF", "")
-  end)
-end)
 
 describe("nodes", function()
   it("have text, attributes, a name and their markup", function()
