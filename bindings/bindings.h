@@ -11,6 +11,7 @@ int luaopen_luapool_csv_core(lua_State *L);
 int luaopen_luapool_digest_core(lua_State *L);
 int luaopen_luapool_dns(lua_State *L);
 int luaopen_luapool_fs_core(lua_State *L);
+int luaopen_luapool_gzip_core(lua_State *L);
 int luaopen_luapool_html_core(lua_State *L);
 int luaopen_luapool_http_core(lua_State *L);
 int luaopen_luapool_json_core(lua_State *L);

@@ -18,6 +18,7 @@ static const luaL_Reg modules[] = {
     {"luapool.digest.core", luaopen_luapool_digest_core},
     {"luapool.dns", luaopen_luapool_dns},
     {"luapool.fs.core", luaopen_luapool_fs_core},
+    {"luapool.gzip.core", luaopen_luapool_gzip_core},
     {"luapool.html.core", luaopen_luapool_html_core},
     {"luapool.http.core", luaopen_luapool_http_core},
     {"luapool.json.core", luaopen_luapool_json_core},

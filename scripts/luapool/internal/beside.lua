@@ -1,7 +1,7 @@
 -- internal.beside: a file that is written beside the one whose place it takes at the end. What is
 -- written goes to PATH.part, in the same folder, which is opened for the first line and renamed to
--- PATH by `keep`. So PATH is whole at any time: the old one or the new one. Each line leaves in one
--- write, so who follows PATH.part sees whole lines. A process that is killed leaves PATH.part; two
+-- PATH by `keep`. So PATH is whole at any time: the old one or the new one. Each call is one write,
+-- so who follows PATH.part sees whole lines. A process that is killed leaves PATH.part; two
 -- processes cannot write the same one (bindings/fs/claim.c). Used by the output of jobs. It blocks.
 
 local core = require "luapool.fs.core"
@@ -67,12 +67,18 @@ end
 ---@param line string
 ---@return boolean ok
 ---@return string? message
-function Beside:write(line)
+function Beside:write(line) return self:put(line .. "\n") end
+
+--- Writes bytes.
+---@param bytes string
+---@return boolean ok
+---@return string? message
+function Beside:put(bytes)
   if not self.file then
     local opened, message = open(self)
     if not opened then return false, message end
   end
-  local ok, why = self.file:write(line .. "\n")
+  local ok, why = self.file:write(bytes)
   if ok then return true end
   self.broken = true
   return false, M.cannot(self.part, why)

@@ -74,7 +74,7 @@ local function plan_of(self)
     init = self.spec.init,
     config = self.ctx.config,
     args = self.ctx.args,
-    encode = not self.spec.on_result,
+    encode = not self.spec.on_result and (self.output.rows and "row" or "line"),
   }
 end
 
@@ -285,7 +285,8 @@ function M.open(job, opts)
     return nil, ("%s: with 'on_result' there is no output"):format(opts.path), 2
   end
   local config = opts.config(checked.config)
-  local out, message = output.open(opts.output or checked.output, opts.append, opts.print)
+  local out, message = output.open(opts.output or checked.output, opts.append, checked.columns,
+    opts.print)
   if not out then return nil, message, 2 end
   if opts.append and not out.path then
     return nil, "--append adds to an output file: name one with --output, or in the job", 2

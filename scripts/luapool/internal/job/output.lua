@@ -1,21 +1,28 @@
--- internal.job.output: where the results of a job go, as JSON lines: to stdout, into a file that
--- takes the place of the old one at the end (luapool.internal.beside), behind what a file holds
--- (--append), or into what is no regular file, such as a pipe. All have the same three methods:
--- `write` raises when it cannot, `close` ends the writing, `path` names the file. The list of
--- failed items stands in luapool.internal.job.failed. Runs in main only.
+-- internal.job.output: where the results of a job go: to stdout, into a file that takes the
+-- place of the old one at the end (luapool.internal.beside), behind what a file holds
+-- (--append), or into what is no regular file, such as a pipe; a table of a database stands in
+-- internal.job.database. All have the same three methods: `write` raises when it cannot,
+-- `close` ends the writing, `path` names the file. What the bytes are, the ending of the name
+-- tells (internal.job.format). The list of failed items stands in luapool.internal.job.failed.
+-- Runs in main only.
 
 local beside = require "luapool.internal.beside"
+local csv = require "luapool.csv"
+local database = require "luapool.internal.job.database"
+local formats = require "luapool.internal.job.format"
 local fs = require "luapool.fs"
+local later = require "luapool.internal.job.later"
 local screen = require "luapool.term.core"
 
 local M = {}
 
 ---@class luapool.job.output
 ---@field path string|nil the regular file, or nil: then the failed list is named after the job
----@field write fun(self: luapool.job.output, line: string)
+---@field rows boolean results come as rows, not as lines of JSON
+---@field write fun(self: luapool.job.output, result: any)
 ---@field close fun(self: luapool.job.output, whole: boolean): boolean, string?
 
-local Stream = { __name = "luapool.job.stream" }
+local Stream = { __name = "luapool.job.stream", rows = false }
 Stream.__index = Stream
 
 --- Writes a line.
@@ -27,34 +34,79 @@ end
 --- Leaves the stream open.
 function Stream.close() return true end
 
-local New = { __name = "luapool.job.new" }
+-- ---- files ----
+
+-- Files of both sorts have a format, and a function `put` that writes bytes.
+local File = {}
+
+-- Writes bytes, before the first of them the beginning of the file.
+local function put(self, bytes)
+  if not self.begun then
+    self.begun = true
+    bytes = self.format:begin() .. bytes
+  end
+  if bytes ~= "" then self:put(bytes) end
+end
+
+-- What the format holds back is written within a second: who follows the file sees it, and a run
+-- that is killed leaves it.
+local function flush_later(self)
+  if not self.format.flush then return end
+  self.flusher = self.flusher or later.new(function() put(self, self.format:flush()) end)
+  self.flusher:arm()
+end
+
+--- Writes a result.
+function File:write(result)
+  if not self.begun then put(self, "") end
+  put(self, self.format:add(result))
+  flush_later(self)
+end
+
+-- Ends what has been begun; with `whole`, also a file without results.
+local function finish(self, whole)
+  if self.flusher then self.flusher:stop() end
+  if not self.begun and not whole then return end
+  put(self, "")
+  put(self, self.format:finish())
+end
+
+local New = { __name = "luapool.job.new", write = File.write }
 New.__index = New
 
---- Writes a line into the file beside.
-function New:write(line)
-  local ok, message = self.file:write(line)
+--- Writes bytes into the file beside.
+function New:put(bytes)
+  local ok, message = self.file:put(bytes)
   if not ok then error(message, 0) end
 end
 
 --- Lets the new file take the place of the old one. A run that was stopped keeps what it has; one
 --- without any result leaves the old file alone, unless it has run to its end.
-function New:close(whole) return self.file:keep(whole) end
+function New:close(whole)
+  if not self.file.broken then
+    local ok, message = pcall(finish, self, whole)
+    if not ok then return false, message end
+  end
+  return self.file:keep(whole)
+end
 
-local Direct = { __name = "luapool.job.direct" }
+local Direct = { __name = "luapool.job.direct", write = File.write }
 Direct.__index = Direct
 
---- Writes a line behind what the file holds.
-function Direct:write(line)
-  local ok, why = self.file:write(self.before .. line .. "\n")
+--- Writes bytes behind what the file holds.
+function Direct:put(bytes)
+  local ok, why = self.file:write(self.before .. bytes)
   if not ok then error(beside.cannot(self.name, why), 0) end
   self.before = ""
 end
 
 --- Closes the file. One that was made for results which never came is removed.
 function Direct:close(whole)
+  local done, message = pcall(finish, self, whole)
   local size = self.file:seek "end"
   local ok, why = self.file:close()
   if self.made and not whole and size == 0 then os.remove(self.path) end
+  if not done then return false, message end
   return ok or false, not ok and beside.cannot(self.name, why) or nil
 end
 
@@ -65,10 +117,35 @@ local function newline_before(path)
   return file:read(1) == "\n" and "" or "\n"
 end
 
--- Opens a file whose lines are written behind what it holds. `kind` is its type, nil for a new one.
-local function direct(path, kind)
+-- A file of CSV that is added to has its columns. Returns a message when these are others than the
+-- job's.
+local function continue(format, path, columns)
+  if not format.rows then return nil end
+  if format.inner then
+    format.inner.continues = true
+    return not columns and ("--append to %s needs the job's 'columns'"):format(path) or nil
+  end
+  local there = csv.rows(path, { header = false })()
+  if not there then return nil end
+  if columns and table.concat(there, "\0") ~= table.concat(columns, "\0") then
+    return ("--append: %s has other columns: %s"):format(path, table.concat(there, ", "))
+  end
+  format.columns, format.continues = there, true
+end
+
+-- Opens a file that is written behind what it holds. `kind` is its type, nil for a new one.
+local function direct(path, kind, columns)
   local regular = not kind or kind == "file"
-  local before = regular and newline_before(path) or ""
+  local format = formats.of(path, columns)
+  if kind == "file" then
+    local size = fs.stat(path).size
+    if size > 0 and not format.appends then
+      return nil, ("--append cannot add to %s, which holds one list"):format(path)
+    end
+    local wrong = size > 0 and continue(format, path, columns)
+    if wrong then return nil, wrong end
+  end
+  local before = regular and format.lines and newline_before(path) or ""
   local file, why = io.open(path, "ab")
   if not file then return nil, beside.cannot(path, why) end
   file:setvbuf "no"
@@ -76,16 +153,20 @@ local function direct(path, kind)
     path = regular and path or nil,
     name = path,
     file = file,
+    format = format,
+    rows = format.rows,
     before = before,
     made = not kind,
   }, Direct)
 end
 
-local function new(path)
+local function new(path, columns)
   local file = beside.new(path)
   local ok, message = file:probe()
   if not ok then return nil, message end
-  return setmetatable({ path = path, file = file, left = file.left and file.part or nil }, New)
+  local format = formats.of(path, columns)
+  return setmetatable({ path = path, file = file, left = file.left and file.part or nil,
+    format = format, rows = format.rows }, New)
 end
 
 local function to_stderr(text)
@@ -104,18 +185,21 @@ local function is_descriptor(path) return path:find "^/dev/fd/" or path:find "^/
 --- Opens an output.
 ---@param path string|nil nil, "-" and "/dev/stdout" are stdout
 ---@param append boolean add to a regular file instead of replacing it
+---@param columns string[]|nil of the job
 ---@param print fun(text: string): boolean?, string? writes to stdout
 ---@return luapool.job.output|nil output
 ---@return string? message
-function M.open(path, append, print)
+function M.open(path, append, columns, print)
   if not path or stdout_names[path] then return setmetatable({ print = print }, Stream) end
   if stderr_names[path] then return setmetatable({ print = to_stderr }, Stream) end
   if path == "" then return nil, "the output has no name: '' was given" end
+  local file, name = database.place(path)
+  if file then return database.open(file, name, append, columns) end
   local there, stat = pcall(fs.stat, path)
   local kind = there and stat.type or nil
-  if is_descriptor(path) then return direct(path, "descriptor") end
-  if append or kind and kind ~= "file" then return direct(path, kind) end
-  return new(path)
+  if is_descriptor(path) then return direct(path, "descriptor", columns) end
+  if append or kind and kind ~= "file" then return direct(path, kind, columns) end
+  return new(path, columns)
 end
 
 return M

@@ -63,6 +63,18 @@ local M = {}
 --- --> "hello"
 --- ```
 ---
+--- A table as the output:
+---
+--- ```lua
+--- return {
+---   items = { 2, 1 },
+---   process = function(n) return { n = n, square = n * n, more = { "left out" } } end,
+---   output = "squares.csv", columns = { "n", "square" }, concurrency = 1, processes = 1,
+---   done = function() print(io.open("squares.csv.part") == nil, io.lines "squares.csv"()) end,
+--- }
+--- --> true n,square
+--- ```
+---
 --- Several kinds of items, of which one is counted in the summary:
 ---
 --- ```lua
@@ -95,8 +107,12 @@ local M = {}
 --- `luapool.retry`; false: one attempt
 ---@field init? fun(ctx: luapool.job.Context) runs once in each worker before its first item
 ---@field done? fun(summary: luapool.job.Summary, ctx: luapool.job.Context) runs in main, at the end
----@field output? string the file for the results, one JSON line each; it takes the place of the
---- old one at the end of the run, unless `--append` is given; "-" and default: stdout
+---@field output? string the file for the results; it takes the place of the old one at the end of
+--- the run, unless `--append` is given; "-" and default: stdout. Its ending tells what it holds:
+--- ".csv" a table, ".json" one list, ".sqlite#name" (or "sqlite:file#name") a table of a database,
+--- any other one JSON line for each result; ".gz" behind one of them compresses it
+---@field columns? string[] the columns of an output that is CSV or a table of a database, in this
+--- order; unless said the names in the first result, sorted
 ---@field on_error? fun(err: any, item: any) is called in main for each item that failed for good
 ---@field on_result? fun(value: any, item: any) is called in main for each result, in place of
 --- an output
@@ -149,6 +165,7 @@ local fields = {
   init = "callable",
   done = "callable",
   output = "string",
+  columns = "table",
   on_error = "callable",
   on_result = "callable",
   crawl = "boolean",
@@ -257,6 +274,19 @@ local function default_crash_retries(job)
   return 0
 end
 
+local function check_columns(columns)
+  local seen = {}
+  for i, name in ipairs(columns) do
+    if type(name) ~= "string" or name == "" or seen[name] then
+      problem("field 'columns' must be a list of different names, got %s", tostring(columns[i]))
+    end
+    seen[name] = true
+  end
+  if not columns[1] or next(columns, #columns) then
+    problem "field 'columns' must be a list of names"
+  end
+end
+
 local function check(job)
   if type(job) ~= "table" then
     problem("a job file returns a table (a script nothing), got a %s", type(job))
@@ -271,6 +301,7 @@ local function check(job)
   if job.start and not job.kinds then
     problem "field 'start' names one of 'kinds': expected it, too"
   end
+  if job.columns then check_columns(job.columns) end
   local kinds = job.kinds and check_kinds(job) or { item = check_kind(job, job.retry, "") }
   local spec = setmetatable({
     kinds = kinds,

@@ -10,6 +10,7 @@
 
 local errors = require "luapool.error"
 local encode = require("luapool.json.core").encode
+local row = require "luapool.internal.job.row"
 local explain = require("luapool.error.core").explain
 local options = require "luapool.internal.options"
 local retry = require "luapool.retry"
@@ -118,12 +119,20 @@ local function fetch(kind, entry, ctx)
   end
 end
 
--- The reply for a result. It carries a line of JSON, or the value itself when main wants that.
+-- What a result is made into for the output.
+local encoders = {
+  line = function(value) return encode(value, nil, true) end, -- its keys in order
+  row = row.of,
+}
+
+-- The reply for a result. It carries a line of JSON or a row, or the value itself when main wants
+-- that.
 local function reply_of(self, value, ctx, attempts)
-  if value ~= nil and self.plan.encode then
-    local ok, line = pcall(encode, value, nil, true) -- its keys in order
-    if not ok then return { failed = true, error = line, attempts = attempts } end
-    value = line
+  local encoder = value ~= nil and encoders[self.plan.encode]
+  if encoder then
+    local ok, made = pcall(encoder, value)
+    if not ok then return { failed = true, error = made, attempts = attempts } end
+    value = made
   end
   return { value = value, added = ctx.added[1] and ctx.added or nil, attempts = attempts }
 end
@@ -164,7 +173,8 @@ function M.open(plan)
 end
 
 --- Makes the function that travels. It takes an entry and returns the reply to it.
----@param plan { kinds: table, init: function?, config: table, args: string[], encode: boolean }
+---@param plan { kinds: table, init: function?, config: table, args: string[],
+---  encode: "line"|"row"|false }
 ---@return fun(entry: luapool.job.entry): table
 function M.carry(plan)
   local worker
