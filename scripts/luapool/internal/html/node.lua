@@ -1,0 +1,188 @@
+-- internal.html.node: the methods of nodes: queries, links. Those that are written in C are in
+-- bindings/html/node.c.
+
+local core = require "luapool.html.core"
+local options = require "luapool.internal.options"
+local url = require "luapool.internal.url"
+local usage = require "luapool.internal.usage"
+
+--- A place in a document. Two nodes are equal when they are the same place; `tostring` gives the
+--- markup.
+---
+--- ```lua
+--- local page = html.parse "<p>Hello</p>"
+--- print(page:first "p", page:first "p" == page:first "p") --> <p>Hello</p> true
+--- ```
+---@within html
+---@class luapool.html.Node
+local Node = core.Node
+
+core.hints(options.hint)
+
+-- Seconds that a query may compute, unless it says otherwise.
+local LIMIT <const> = 10
+
+local check_query = options.define("Node:css", { timeout = "seconds" })
+
+--- ```lua
+--- print(#html.parse("<p>"):css("p", { timeout = 0.5 })) --> 1
+--- ```
+---@within html
+---@class luapool.html.QueryOptions
+---@field timeout? number the most seconds that the query may compute; 10 unless said
+
+local function seconds_of(opts, where)
+  return opts and check_query(opts, where).timeout or LIMIT
+end
+
+--- Returns what a CSS selector finds inside this node, in the order of the document: nodes; with
+--- `::text` or `::attr(name)` at its end the texts in them or the values of that attribute. What
+--- stands around the node counts: `ul li` finds an `li` whose `ul` is outside. A selector may begin
+--- with a combinator: `> p` finds children.
+---
+--- Selectors are those of CSS 4 that pages at rest can have: combinators; `[a=b i]` with `=`, `~=`,
+--- `|=`, `^=`, `$=`, `*=`, `!=`; `:is`, `:where`, `:not` and `:has` with any selectors;
+--- `:nth-child(2n+1 of s)` and its like; `:first-child`, `:only-of-type` and so on; `:root`,
+--- `:scope`, `:empty`, `:checked`, `:enabled`, `:disabled`, `:link`, `:lang(en)`;
+--- `:contains("text")`; `ns|name` with the prefix that the document writes. The time of a query
+--- grows with the number of nodes times the length of the selector.
+---
+--- ```lua
+--- local page = html.parse "<div><b>1</b><i>2</i><b id=x>3</b></div>"
+--- print(#page:css "div > b, i", page:css("b::text")[2], page:css("b::attr(id)")[1]) --> 3 3 x
+--- print(select(2, pcall(page.css, page, "a[")).kind) --> query
+--- ```
+---@param selector string
+---@param opts? luapool.html.QueryOptions
+---@return (luapool.html.Node|string)[]
+---@raises query it is no selector
+---@raises timeout it has computed too long
+function Node:css(selector, opts)
+  core.check(self, "Node:css")
+  usage.argument("Node:css", 1, selector, "string")
+  return core.css(self, selector, seconds_of(opts, "Node:css"))
+end
+
+--- Evaluates an XPath query (version 1.0) from this node: `//p` searches the whole document, `.//p`
+--- this node. Returns a list of nodes and strings (of attributes, text and comments), or a string,
+--- number or boolean where the query gives one. `re:test(text, pattern, flags)` and
+--- `re:match(text, pattern, flags)` are EXSLT's, with Perl's patterns and the flags `i`, `m`, `s`,
+--- `x`, `g`; `re:match` gives strings: the first match and its groups, or with `g` all matches.
+---
+--- Some forms take a time that grows with the square of the nodes: `preceding::`, `following::`,
+--- `count(preceding-sibling::p)`, a path from the root inside a predicate (`//p[//b]`), a union of
+--- many nodes. A selector for `node:css` has no such form.
+---
+--- ```lua
+--- local page = html.parse "<img src=a><img src=b7.png>"
+--- print(page:xpath("//img/@src")[2], page:xpath "count(//img)", #page:xpath "//p") --> b7.png 2 0
+--- print(#page:xpath "//img[re:test(@src, '[0-9]+\\.PNG', 'i')]") --> 1
+--- print(page:xpath("re:match(//img[2]/@src, '([0-9]+)\\.(.*)')")[2]) --> 7
+--- print(select(2, pcall(page.xpath, page, "//[")).kind) --> query
+--- ```
+---@param query string
+---@param opts? luapool.html.QueryOptions
+---@return (luapool.html.Node|string)[]|string|number|boolean
+---@raises query it is no XPath
+---@raises timeout it has computed too long
+function Node:xpath(query, opts)
+  core.check(self, "Node:xpath")
+  usage.argument("Node:xpath", 1, query, "string")
+  return core.xpath(self, query, seconds_of(opts, "Node:xpath"))
+end
+
+--- Returns the first match of a CSS selector, or of an XPath query (one that begins with `/`, `./`,
+--- `..` or `(`); nil when there is none.
+---
+--- ```lua
+--- local page = html.parse "<a href='/x'>here</a>"
+--- print(page:first("a"):text(), page:first "//a/@href", page:first "b") --> here /x nil
+--- ```
+---@param query string
+---@param opts? luapool.html.QueryOptions
+---@return luapool.html.Node|string|number|boolean|nil
+function Node:first(query, opts)
+  core.check(self, "Node:first")
+  usage.argument("Node:first", 1, query, "string")
+  local seconds = seconds_of(opts, "Node:first")
+  local is_xpath = query:find("^%s*[/(]") or query:find("^%s*%.[/.]")
+  if not is_xpath then return core.css(self, query, seconds, true) end
+  local found = core.xpath(self, query, seconds)
+  if type(found) == "table" then return found[1] end
+  return found
+end
+
+--- Does a CSS selector find this node?
+---
+--- ```lua
+--- local page = html.parse "<p class=new><b>1</b>"
+--- print(page:first("b"):matches ".new > b", page:first("b"):matches "p") --> true false
+--- ```
+---@param selector string without `::text` and `::attr`
+---@return boolean
+---@raises query it is no selector
+function Node:matches(selector)
+  core.check(self, "Node:matches")
+  usage.argument("Node:matches", 1, selector, "string")
+  return core.closest(self, selector, LIMIT, 1) ~= nil
+end
+
+--- Returns the nearest node that a CSS selector finds: this one or one that it stands in; nil when
+--- there is none.
+---
+--- ```lua
+--- local page = html.parse "<div id=a><div><b>1</b></div></div>"
+--- print(page:first("b"):closest("div[id]"):attr "id", page:first("b"):closest "p") --> a nil
+--- ```
+---@param selector string without `::text` and `::attr`
+---@return luapool.html.Node?
+---@raises query it is no selector
+function Node:closest(selector)
+  core.check(self, "Node:closest")
+  usage.argument("Node:closest", 1, selector, "string")
+  return core.closest(self, selector, LIMIT, 0)
+end
+
+--- The address that relative ones in this document start from: `<base href>`, taken relative to
+--- base_url.
+local function base_of(node)
+  local own, href = core.base_url(node), node:xpath("string((//base/@href)[1])")
+  if href == "" then return own end
+  return own and url.resolve(href, own) or href
+end
+
+--- Returns the absolute form of an address that was found in this document; the address as it
+--- is when no base is known.
+---
+--- ```lua
+--- print(html.parse("", { base_url = "http://h/a/b" }):resolve "../c") --> http://h/c
+--- ```
+---@param address string
+---@return string
+function Node:resolve(address)
+  core.check(self, "Node:resolve")
+  usage.argument("Node:resolve", 1, address, "string")
+  local base = base_of(self)
+  return base and url.resolve(address, base) or address
+end
+
+--- Lists where the links (`a` and `area`) inside this node lead, absolute, in their order. Those of
+--- `javascript:` are left out.
+---
+--- ```lua
+--- local page = html.parse("<a href=one>1</a><a href=//h2/two>2</a>", { base_url = "http://h/" })
+--- print(table.concat(page:links(), " ")) --> http://h/one http://h2/two
+--- ```
+---@return string[]
+function Node:links()
+  core.check(self, "Node:links")
+  local base, list = base_of(self), {}
+  for _, href in ipairs(self:xpath("descendant-or-self::*[self::a or self::area]/@href")) do
+    if not href:lower():find("^%s*javascript:") then
+      list[#list + 1] = base and url.resolve(href, base) or href
+    end
+  end
+  return list
+end
+
+return Node
