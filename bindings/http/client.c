@@ -1,8 +1,8 @@
 /* bindings/http/client.c: queues, connections and the life of a client. See client.h.
  *
- * Invariant: client->running and host->running count the transfers in the stages RESOLVING and
- * RUNNING, and never pass the limits; a transfer is queued only while one of the limits is
- * reached. Layer: bindings. */
+ * Invariant: client->running and host->running count the transfers in the stages RESOLVING,
+ * JOINING and RUNNING, and never pass the limits; a transfer is queued only while one of the
+ * limits is reached. Layer: bindings. */
 #include "bindings/http/client.h"
 
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static lpb_http_multi *multi_at(lpb_http_client *c, int n) {
 static lpb_http_host_use *find_multi(lpb_http_transfer *t) {
   for (int n = 0;; n++) {
     lpb_http_host_use *use = lpb_http_host_in(t->url->host, n);
-    if (use && use->running >= SPREAD) continue;
+    if (use && (use->running >= SPREAD || (t->user.shares && use->stalled))) continue;
     t->multi = n;
     return use;
   }
@@ -80,13 +80,22 @@ static int set_addresses(lpb_http_transfer *t, lpb_http_host_use *use) {
   return 0;
 }
 
+static void wait_for(lpb_http_transfer *t, lpb_http_transfer_stage stage, lp_list *list);
+
+/* Runs a transfer; one that may share a connection waits while another one opens it. */
 static int run(lpb_http_transfer *t) {
   lpb_http_host_use *use = find_multi(t);
+  if (use && t->user.shares && use->opening > 0 && use->sharing == 0) {
+    wait_for(t, LPB_HTTP_JOINING, &t->url->host->joining);
+    return 0;
+  }
   lpb_http_multi *m = use ? multi_at(t->client, t->multi) : NULL;
+  t->user.group = t->url->host;
   if (!m || set_addresses(t, use) < 0 || lpb_http_multi_start(m, t->easy) < 0)
     return LP_EMEMORY;
   t->stage = LPB_HTTP_RUNNING;
   use->running++;
+  if (t->user.shares) use->opening++;
   return 0;
 }
 
@@ -98,37 +107,41 @@ static void fail(lpb_http_transfer *t, CURLcode code, int failure) {
 
 static void pump(lpb_http_client *c);
 
-static void look_up_late(lp_timer *timer) {
+static void connect_late(lp_timer *timer) {
   lpb_http_transfer *t = lp_list_of(timer, lpb_http_transfer, late);
   lp_list_remove(&t->link);
-  snprintf(t->text, sizeof t->text, "not connected after %g s (looking the host's name up)",
-           t->connect_timeout);
+  snprintf(t->text, sizeof t->text, "not connected after %g s%s", t->connect_timeout,
+           t->stage == LPB_HTTP_RESOLVING ? " (looking the host's name up)" : "");
   fail(t, CURLE_OPERATION_TIMEDOUT, 0);
   pump(t->client);
 }
 
-/* Makes a transfer wait for the address of its host, at most as long as it may take to connect.
- */
-static void wait_for_address(lpb_http_transfer *t) {
-  t->stage = LPB_HTTP_RESOLVING;
-  t->asked = lp_loop_now();
-  t->late.fire = look_up_late;
-  lp_list_push(&t->url->host->resolving, &t->link);
-  lp_loop_after(t->http->st, &t->late, t->connect_timeout);
+/* Returns the seconds that are left of the connect_timeout of a transfer that waits. */
+static double connect_left(const lpb_http_transfer *t) {
+  return t->connect_timeout - (lp_loop_now() - t->asked);
 }
 
-/* Leaves curl the time that the look-up has left of the connect_timeout. */
+/* Makes a transfer wait for the address of its host or for a connection to share, at most as
+ * long as it may take to connect. */
+static void wait_for(lpb_http_transfer *t, lpb_http_transfer_stage stage, lp_list *list) {
+  t->stage = stage;
+  if (t->asked == 0) t->asked = lp_loop_now();
+  t->late.fire = connect_late;
+  lp_list_push(list, &t->link);
+  lp_loop_after(t->http->st, &t->late, connect_left(t));
+}
+
+/* Leaves curl the time that the wait has left of the connect_timeout. */
 static void end_wait(lpb_http_transfer *t) {
-  double left = t->connect_timeout - (lp_loop_now() - t->asked);
   lp_timer_stop(&t->http->st->timers, &t->late);
-  curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, lpb_http_transfer_ms(left));
+  curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, lpb_http_transfer_ms(connect_left(t)));
 }
 
 /* Runs a transfer that has its slots, or makes it wait for the address of its host. */
 static void begin(lpb_http_transfer *t) {
   int rc = t->proxied ? 1 : lpb_http_host_resolve(t->url->host);
   if (rc == 0) {
-    wait_for_address(t);
+    wait_for(t, LPB_HTTP_RESOLVING, &t->url->host->resolving);
   } else if (rc < 0) {
     fail(t, CURLE_COULDNT_RESOLVE_HOST, rc);
   } else if (run(t) < 0) {
@@ -151,10 +164,11 @@ static void pump(lpb_http_client *c) {
   }
 }
 
-static void resolved(lpb_http_host *h, int status) {
+/* Runs the transfers of a list, which have waited, or ends them with a failure. */
+static void end_waits(lp_list *list, int status) {
   lp_list ready;
   lp_list_init(&ready);
-  lp_list_join(&ready, &h->resolving);
+  lp_list_join(&ready, list);
   lpb_http_client *c = NULL;
   for (lp_list *link; (link = lp_list_shift(&ready));) {
     lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, link);
@@ -168,10 +182,44 @@ static void resolved(lpb_http_host *h, int status) {
   if (c) pump(c);
 }
 
+static void resolved(lpb_http_host *h, int status) {
+  end_waits(&h->resolving, status);
+}
+
+static void join_run(lp_flush *f) {
+  end_waits(&lp_list_of(f, lpb_http_client, join)->joined, 0);
+}
+
+/* Lets those go on in the next turn of the loop that wait for a connection to the host. */
+static void release_joining(lpb_http_client *c, lpb_http_host *h) {
+  if (lp_list_empty(&h->joining)) return;
+  lp_list_join(&c->joined, &h->joining);
+  lp_loop_flush(c->http->st, &c->join);
+}
+
+/* A transfer that may share its connection has one. Called by a callback of curl. */
+static void connected(lpb_http_transfer *t) {
+  lpb_http_host_use *use = &t->url->host->uses[t->multi];
+  use->opening--;
+  use->sharing++;
+  t->joined = true;
+  release_joining(t->client, t->url->host);
+}
+
 /* Takes a transfer that ran out of the counts of its multi handle, host and client. */
 static void leave(lpb_http_transfer *t) {
   lp_timer_stop(&t->http->st->timers, &t->late);
-  t->url->host->uses[t->multi].running--;
+  lpb_http_host_use *use = &t->url->host->uses[t->multi];
+  use->running--;
+  if (t->user.shares) {
+    if (t->joined)
+      use->sharing--;
+    else
+      use->opening--;
+    t->joined = false;
+    if (use->sharing == 0) use->stalled = false;
+    release_joining(t->client, t->url->host);
+  }
   free_slot(t);
   t->stage = LPB_HTTP_ENDED;
 }
@@ -210,12 +258,20 @@ void lpb_http_client_stop(lpb_http_transfer *t) {
   if (t->stage == LPB_HTTP_RUNNING) {
     lpb_http_multi_stop(c->multis[t->multi], t->easy);
     leave(t);
-  } else if (t->stage == LPB_HTTP_RESOLVING) {
+  } else if (t->stage == LPB_HTTP_RESOLVING || t->stage == LPB_HTTP_JOINING) {
     lp_timer_stop(&t->http->st->timers, &t->late);
     free_slot(t);
   }
   t->stage = LPB_HTTP_ENDED;
   pump(c);
+}
+
+void lpb_http_client_suspect(lpb_http_transfer *t) {
+  if (t->last != LPB_HTTP_RUNNING || !t->user.shares) return;
+  lpb_http_host_use *use = &t->url->host->uses[t->multi];
+  lpb_http_multi *m = t->client->multis[t->multi];
+  bool used = lpb_http_multi_retire(m, t->url->host, lpb_http_transfer_age(t) / 2);
+  if (used && use->sharing > 0) use->stalled = true;
 }
 
 /* --- transfers --- */
@@ -247,6 +303,7 @@ static lpb_http_transfer *new_transfer(lpb_http_client *c) {
   if (!t) return NULL;
   t->client = c;
   t->broken = broken;
+  t->connected = connected;
   lp_list_push(&c->transfers, &t->all);
   return t;
 }
@@ -281,6 +338,9 @@ void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, boo
   lp_list_init(&c->transfers);
   lp_list_init(&c->idle);
   lp_list_init(&c->waiting);
+  lp_list_init(&c->joined);
+  lp_list_init(&c->join.link);
+  c->join.run = join_run;
 }
 
 /* Frees a transfer of a client that is closed. The stream or the task that holds it finds a
@@ -305,6 +365,7 @@ void lpb_http_client_close(lpb_http_client *c) {
   if (c->shared) curl_share_cleanup(c->shared);
   lpb_http_host_close(&c->hosts);
   lp_list_remove(&c->user.link);
+  lp_list_remove(&c->join.link);
   c->multis = NULL;
   c->multi_count = 0;
   c->shared = NULL;

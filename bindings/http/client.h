@@ -33,7 +33,11 @@ typedef struct lpb_http_client {
   lp_list idle;
   /* Transfers that wait because `limit` is reached, by their `link`. */
   lp_list waiting;
-  /* How many transfers resolve or run. */
+  /* Transfers whose connection is open now, which begin in the next turn of the loop, by their
+   * `link`. */
+  lp_list joined;
+  lp_flush join;
+  /* How many transfers resolve, join a connection or run. */
   int running;
   /* How many may run at once. */
   int limit;
@@ -58,6 +62,10 @@ void lpb_http_client_start(lpb_http_transfer *t);
 /* Takes a transfer out of the queue or of curl, wherever it is. It has no effect when the
  * transfer has ended. Callbacks of curl must not call it. */
 void lpb_http_client_stop(lpb_http_transfer *t);
+
+/* Called when a transfer was stopped because it took too long: when its connection is one of
+ * HTTP/2, and nothing came on it for half of that time, no other transfer will use it. */
+void lpb_http_client_suspect(lpb_http_transfer *t);
 
 /* Stops the transfer and keeps it for the next request. NULL is fine. */
 void lpb_http_client_give(lpb_http_transfer *t);

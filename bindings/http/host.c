@@ -55,6 +55,7 @@ static lpb_http_host *host_new(lpb_http_host_set *hs, const char *scheme, const 
   h->literal = is_literal(name);
   lp_list_init(&h->waiting);
   lp_list_init(&h->resolving);
+  lp_list_init(&h->joining);
   lp_list_push(&hs->buckets[hash(h->key, key - 1) % LPB_HTTP_BUCKETS], &h->link);
   return h;
 }

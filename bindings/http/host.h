@@ -21,6 +21,12 @@ enum { LPB_HTTP_URLS = 256, LPB_HTTP_BUCKETS = 64 };
 typedef struct lpb_http_host_use {
   /* How many transfers run there. */
   int running;
+  /* How many of them may share a connection (HTTP/2) and are not connected yet. */
+  int opening;
+  /* How many of them may share one and are connected. */
+  int sharing;
+  /* A shared connection has stalled: no transfer joins it while others are still on it. */
+  bool stalled;
   /* The generation of the addresses that this multi handle has. */
   unsigned generation;
 } lpb_http_host_use;
@@ -33,6 +39,8 @@ typedef struct lpb_http_host {
   lp_list waiting;
   /* Transfers that wait for the host's addresses. */
   lp_list resolving;
+  /* Transfers that wait for the connection that another one opens, to share it. */
+  lp_list joining;
   struct lpb_http_host_set *hosts;
   /* How many URLs hold the host. */
   int refs;

@@ -31,6 +31,14 @@ struct lpb_http_multi_poll {
   bool ours;
   /* It is connected to its server, so socket_close will be called. */
   bool connected;
+  /* See lpb_http_multi_user. */
+  const void *group;
+  /* When something came last, as uv_now counts. */
+  uint64_t heard;
+  /* The connection has stalled, so it ends as soon as it is idle. */
+  bool retired;
+  /* Several transfers may share the connection: it is one of HTTP/2. */
+  bool shared;
   /* Nothing may come while the descriptor is idle: it is a connection of HTTP/1, and its last
    * transfer has ended. */
   bool clean;
@@ -111,14 +119,19 @@ static void act(lpb_http_multi *m, curl_socket_t fd, int events) {
   drain(m);
 }
 
-/* Ends an idle connection on which something has come: its server closed it, or what came would
- * be taken for the answer to the next request. curl finds it closed, and drops it, before it
- * would be used again. */
+/* It would be ready for ever. */
+static void poll_disarm(lpb_http_multi_poll *p) {
+  uv_poll_stop(&p->handle);
+  p->armed = 0;
+}
+
+/* Ends an idle connection: its server closed it, or something came that would be taken for the
+ * answer to the next request. curl finds it closed, and drops it, before it would be used
+ * again.
+ */
 static void poll_condemn(lpb_http_multi_poll *p) {
   char bytes[4096];
-  uv_poll_stop(&p->handle); /* it would be ready for ever */
-  p->armed = 0;
-  if (!p->clean) return;
+  poll_disarm(p);
   shutdown(p->fd, SHUT_RDWR);
   while (recv(p->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) continue;
 }
@@ -156,14 +169,17 @@ static void poll_failed(lpb_http_multi_poll *p) {
 
 static void poll_ready(uv_poll_t *h, int status, int events) {
   lpb_http_multi_poll *p = h->data;
+  if (events & UV_READABLE) p->heard = uv_now(h->loop);
   if (status < 0)
     poll_failed(p);
-  else if (!p->wanted)
-    poll_condemn(p);
-  else
+  else if (p->wanted)
     act(p->multi, p->fd,
         (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
             (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
+  else if (p->clean)
+    poll_condemn(p);
+  else
+    poll_disarm(p);
 }
 
 /* --- what curl calls --- */
@@ -196,10 +212,15 @@ static void socket_idle(lpb_http_multi_polls *ps, lpb_http_multi_poll *p, CURL *
   p->wanted = 0;
   if (!p->inited) return;
   uv_unref((uv_handle_t *)&p->handle);
+  lpb_http_multi_user *u = lpb_http_multi_user_of(easy);
   long version = 0;
-  curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
-  p->clean = version < CURL_HTTP_VERSION_2_0 && !lpb_http_multi_user_of(easy)->paused;
-  if (p->clean) lp_list_push(&p->multi->idle, &p->idle);
+  if (u->shares) curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+  if (u->shares) p->shared = p->shared || version == 0 || version >= CURL_HTTP_VERSION_2_0;
+  p->clean = !p->shared && !u->paused;
+  if (p->retired)
+    poll_condemn(p);
+  else if (p->clean)
+    lp_list_push(&p->multi->idle, &p->idle);
 }
 
 static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, void *unused) {
@@ -227,10 +248,15 @@ static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_soc
   u->error = fd < 0 ? -errno : 0;
   if (fd < 0) return CURL_SOCKET_BAD;
   polls_drop(u->polls, fd); /* of a socket that curl gave up before it was polled */
-  if (polls_add(u->polls, fd, true)) return fd;
-  close(fd);
-  u->error = LP_EMEMORY;
-  return CURL_SOCKET_BAD;
+  lpb_http_multi_poll *p = polls_add(u->polls, fd, true);
+  if (!p) {
+    close(fd);
+    u->error = LP_EMEMORY;
+    return CURL_SOCKET_BAD;
+  }
+  p->group = u->group;
+  p->heard = uv_now(u->polls->loop);
+  return fd;
 }
 
 static int socket_close(void *polls, curl_socket_t fd) {
@@ -312,6 +338,20 @@ int lpb_http_multi_start(lpb_http_multi *m, CURL *easy) {
 void lpb_http_multi_stop(lpb_http_multi *m, CURL *easy) {
   curl_multi_remove_handle(m->curl, easy);
   if (--m->running == 0) uv_unref((uv_handle_t *)&m->timer);
+}
+
+bool lpb_http_multi_retire(lpb_http_multi *m, const void *group, double seconds) {
+  bool used = false;
+  for (size_t fd = 0; fd < m->polls->cap; fd++) {
+    lpb_http_multi_poll *p = m->polls->by_fd[fd];
+    if (!p || p->multi != m || p->group != group) continue;
+    if ((double)(uv_now(m->polls->loop) - p->heard) < seconds * 1000) continue;
+    if (p->wanted)
+      p->retired = used = true;
+    else if (p->shared)
+      poll_condemn(p);
+  }
+  return used;
 }
 
 void lpb_http_multi_close(lpb_http_multi *m) {

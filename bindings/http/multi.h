@@ -56,6 +56,10 @@ typedef struct lpb_http_multi_user {
   lpb_http_multi_polls *polls;
   /* Why the latest socket could not be made: a negative code, or 0. */
   int error;
+  /* Tells the connections of one host from those of others. */
+  const void *group;
+  /* It may share a connection with others: HTTP/2 was asked for. */
+  bool shares;
   /* curl was told to wait until more of the body is wanted. */
   bool paused;
 } lpb_http_multi_user;
@@ -72,6 +76,10 @@ int lpb_http_multi_start(lpb_http_multi *m, CURL *easy);
 /* Takes a transfer out before its end; `done` is not called. Callbacks of curl must not call
  * it. */
 void lpb_http_multi_stop(lpb_http_multi *m, CURL *easy);
+
+/* Lets no transfer use the connections of a group again that were silent for so many seconds,
+ * if they are of HTTP/2. Returns true when some are still in use. */
+bool lpb_http_multi_retire(lpb_http_multi *m, const void *group, double seconds);
 
 /* Closes the idle connections and frees the handle. No transfer may be in it. */
 void lpb_http_multi_close(lpb_http_multi *m);

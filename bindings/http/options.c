@@ -107,8 +107,9 @@ static CURLcode set_version(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
     if (strcmp(lua_tostring(L, -1), versions[i].name) != 0) continue;
     CURLcode rc = curl_easy_setopt(t->easy, id, versions[i].value);
-    bool watched = versions[i].value == CURL_HTTP_VERSION_2TLS;
-    return rc || !watched ? rc : lpb_http_flood_watch(t->easy, &t->http->polls.flood);
+    bool h2 = versions[i].value == CURL_HTTP_VERSION_2TLS;
+    t->user.shares = h2 && strncmp(t->url->host->key, "https", 5) == 0;
+    return rc || !h2 ? rc : lpb_http_flood_watch(t->easy, &t->http->polls.flood);
   }
   return CURLE_BAD_FUNCTION_ARGUMENT;
 }

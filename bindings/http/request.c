@@ -15,6 +15,7 @@
 static void request_cancel(lp_op *op, int why) {
   lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
   if (w->transfer) lpb_http_client_stop(w->transfer);
+  if (w->transfer && why == LP_ETIMEOUT) lpb_http_client_suspect(w->transfer);
   lp_op_finish(op, why);
 }
 

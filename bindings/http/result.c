@@ -128,6 +128,7 @@ static const char *doing(const lpb_http_transfer *t) {
   curl_off_t sent = 0;
   if (t->last == LPB_HTTP_QUEUED) return "waiting for a free connection, see the option limit";
   if (t->last == LPB_HTTP_RESOLVING) return "looking the host's name up";
+  if (t->last == LPB_HTTP_JOINING) return "connecting";
   if (t->headed) return "receiving the body";
   curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
   return sent ? "waiting for the answer" : "connecting";

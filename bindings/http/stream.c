@@ -53,6 +53,8 @@ static int stream_fail(lua_State *L, stream *s, int status) {
   lpb_http_transfer *t = *s;
   lpb_http_result_push_error(L, t, status);
   *s = NULL;
+  lpb_http_client_stop(t);
+  if (status == LP_ETIMEOUT) lpb_http_client_suspect(t);
   lpb_http_client_give(t);
   return lua_error(L);
 }

@@ -221,6 +221,7 @@ static int on_send(void *of, char *ip, char *local_ip, int port, int local_port)
     return CURL_PREREQFUNC_ABORT;
   }
   if (repeated) lpb_http_transfer_freshen(t);
+  if (t->user.shares && !t->joined) t->connected(t);
   t->sent = true;
   t->answered = false;
   return CURL_PREREQFUNC_OK;
@@ -270,7 +271,7 @@ void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure) {
 /* --- the handle --- */
 
 static void set_defaults(lpb_http_transfer *t) {
-  t->set = t->once = t->challenged = false;
+  t->set = t->once = t->user.shares = t->challenged = false;
   t->follows = true;
   t->proxied = t->http->proxied;
   t->timeout = TIMEOUT_S;

@@ -31,6 +31,8 @@ typedef enum {
   LPB_HTTP_QUEUED,
   /* The address of its host is being looked up. */
   LPB_HTTP_RESOLVING,
+  /* It waits for the connection that another transfer opens, to share it (HTTP/2). */
+  LPB_HTTP_JOINING,
   /* It is in a multi handle. */
   LPB_HTTP_RUNNING,
   /* curl is done with it, and the rest of the body is being decoded. */
@@ -106,10 +108,14 @@ typedef struct lpb_http_transfer {
   /* Called when the transfer has failed outside of curl's callbacks: it is to be taken out of
    * curl and ended, with t->failure. */
   void (*broken)(struct lpb_http_transfer *t);
+  /* Called by curl's callback when it has a connection and is about to be sent. */
+  void (*connected)(struct lpb_http_transfer *t);
 
   /* What has happened so far. */
   /* The request was sent. */
   bool sent;
+  /* It has a connection that others may share. */
+  bool joined;
   /* Some of the response has come. */
   bool answered;
   /* The final header is complete. */
@@ -130,8 +136,8 @@ typedef struct lpb_http_transfer {
   lp_flush flush;
   /* When the request was begun, as uv_hrtime counts. */
   uint64_t began;
-  /* When it began to wait for the address of its host, as lp_loop_now counts; 0 when it did not
-   * wait. */
+  /* When it began to wait for the address of its host, or to join a connection, as lp_loop_now
+   * counts; 0 when it did not wait. */
   double asked;
   /* Fires when that has taken the whole connect_timeout, or when the body of a redirection has
    * not come soon. */
