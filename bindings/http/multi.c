@@ -7,6 +7,7 @@
 #include "bindings/http/multi.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -234,6 +235,7 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, v
   if (!p) p = polls_add(m->polls, fd, false);
   if (!p || poll_init(m, p) < 0) return -1;
   p->multi = m;
+  lpb_http_multi_user_of(easy)->announced = true;
   lp_list_remove(&p->idle);
   p->wanted =
       (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
@@ -329,7 +331,33 @@ void lpb_http_multi_prepare(lpb_http_multi_user *user, CURL *easy) {
                    1L); /* to stop waits for no thread that resolves */
 }
 
+/* The local port of a connection; 0 when it has none. */
+static int port_of(curl_socket_t fd) {
+  struct sockaddr_storage a;
+  socklen_t len = sizeof a;
+  if (getsockname(fd, (struct sockaddr *)&a, &len) < 0) return 0;
+  if (a.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&a)->sin_port);
+  return a.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a)->sin6_port) : 0;
+}
+
+/* A transfer whose answer comes at once, on a kept connection, may be paused before curl has
+ * said that it waits there. The rest of the answer must not count as bytes that nobody asked
+ * for, so the connection is looked for by its port. */
+void lpb_http_multi_pause(lpb_http_multi_user *user, CURL *easy) {
+  user->paused = true;
+  if (user->announced) return;
+  long port = 0;
+  curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &port);
+  for (size_t fd = 0; fd < user->polls->cap; fd++) {
+    lpb_http_multi_poll *p = user->polls->by_fd[fd];
+    if (!p || !p->clean || port_of(p->fd) != port) continue;
+    p->clean = false;
+    lp_list_remove(&p->idle);
+  }
+}
+
 int lpb_http_multi_start(lpb_http_multi *m, CURL *easy) {
+  lpb_http_multi_user_of(easy)->announced = false;
   if (curl_multi_add_handle(m->curl, easy) != CURLM_OK) return LP_EMEMORY;
   if (m->running++ == 0) uv_ref((uv_handle_t *)&m->timer);
   return 0;

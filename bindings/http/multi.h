@@ -62,6 +62,8 @@ typedef struct lpb_http_multi_user {
   bool shares;
   /* curl was told to wait until more of the body is wanted. */
   bool paused;
+  /* curl has said, since the transfer was begun, which descriptor it waits for. */
+  bool announced;
 } lpb_http_multi_user;
 
 /* Sets the options of an easy handle that tie it to the user and its sockets to the polls. */
@@ -72,6 +74,9 @@ lpb_http_multi_user *lpb_http_multi_user_of(CURL *easy);
 
 /* Begins a transfer, whose first bytes leave before the loop polls. Returns 0 or LP_EMEMORY. */
 int lpb_http_multi_start(lpb_http_multi *m, CURL *easy);
+
+/* Notes, in a callback of curl, that the transfer has been paused. */
+void lpb_http_multi_pause(lpb_http_multi_user *user, CURL *easy);
 
 /* Takes a transfer out before its end; `done` is not called. Callbacks of curl must not call
  * it. */
