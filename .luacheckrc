@@ -7,4 +7,4 @@ files["scripts/cli/main.lua"] = { globals = { "arg" } }
 files["tests/**/*_spec.lua"] = { std = "+busted" }
 files["tests/support/spec.lua"] = { globals = { "_G.finally", "_G.pending" } }
 files["tests/support/hostile.lua"] = { std = "+busted" }
-files["tests/support/nginx_pages.lua"] = { std = "luajit+ngx_lua" }
+files["tests/support/nginx_*.lua"] = { std = "luajit+ngx_lua" }

@@ -1,5 +1,5 @@
--- Shows a page behind a form: the client keeps the cookies of the session, and the form is sent back
--- with its hidden fields, of which one proves that we have read it (a CSRF token).
+-- Shows a page behind a form: the client keeps the cookies of the session, and the form is sent
+-- back with its hidden fields, of which one proves that we have read it (a CSRF token).
 --
 --     NAME=ann PASSWORD=... luapool run login.lua -- https://example.com/login
 
