@@ -14,6 +14,7 @@ int luaopen_luapool_fs_core(lua_State *L);
 int luaopen_luapool_gzip_core(lua_State *L);
 int luaopen_luapool_html_core(lua_State *L);
 int luaopen_luapool_http_core(lua_State *L);
+int luaopen_luapool_job_core(lua_State *L);
 int luaopen_luapool_json_core(lua_State *L);
 int luaopen_luapool_pool_core(lua_State *L);
 int luaopen_luapool_process_core(lua_State *L);
@@ -22,5 +23,6 @@ int luaopen_luapool_sqlite_core(lua_State *L);
 int luaopen_luapool_sync_core(lua_State *L);
 int luaopen_luapool_task_core(lua_State *L);
 int luaopen_luapool_term_core(lua_State *L);
+int luaopen_luapool_url_core(lua_State *L);
 
 #endif

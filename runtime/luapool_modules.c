@@ -21,6 +21,7 @@ static const luaL_Reg modules[] = {
     {"luapool.gzip.core", luaopen_luapool_gzip_core},
     {"luapool.html.core", luaopen_luapool_html_core},
     {"luapool.http.core", luaopen_luapool_http_core},
+    {"luapool.job.core", luaopen_luapool_job_core},
     {"luapool.json.core", luaopen_luapool_json_core},
     {"luapool.pool.core", luaopen_luapool_pool_core},
     {"luapool.process.core", luaopen_luapool_process_core},
@@ -29,6 +30,7 @@ static const luaL_Reg modules[] = {
     {"luapool.sync.core", luaopen_luapool_sync_core},
     {"luapool.task.core", luaopen_luapool_task_core},
     {"luapool.term.core", luaopen_luapool_term_core},
+    {"luapool.url.core", luaopen_luapool_url_core},
 };
 
 static const lp_script *find_script(const char *name) {

@@ -8,6 +8,7 @@ local errors = require "luapool.error"
 local Policy = require "luapool.internal.retry.policy"
 local plans = require "luapool.internal.http.plan"
 local redirect = require "luapool.internal.http.redirect"
+local now = require("luapool.task.core").now
 local upload = require "luapool.internal.http.upload"
 local usage = require "luapool.internal.usage"
 require "luapool.internal.http.response"
@@ -39,7 +40,7 @@ require "luapool.internal.http.response"
 ---@class luapool.http
 local M = {}
 
-local request = core.request
+local request = core.request -- or a function that calls it: see M.watch
 
 --- Connections, limits, cookies and defaults of its own: see `http.client`. Leaving the scope of
 --- `<close>` closes it.
@@ -108,6 +109,19 @@ local function perform(self, method, url, opts, where)
     return retrying(self.again, self.core, method, url, plan)
   end
   return send(self.core, method, url, plan)
+end
+
+--- Has each request of this process told to `told(url, res, seconds)` when it has its answer, or
+--- has failed: then `res` is nil. Each step of a chain of redirections is one. For jobs.
+---@private
+function M.watch(told)
+  request = function(client, method, url, plan)
+    local began = now()
+    local ok, res, redirected = pcall(core.request, client, method, url, plan)
+    told(url, ok and res or nil, now() - began)
+    if not ok then error(res, 0) end
+    return res, redirected
+  end
 end
 
 --- Sends a request with any method and waits for the response.

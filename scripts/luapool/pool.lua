@@ -161,6 +161,7 @@ function M.new(opts, ...)
   }, setup, opts.init and usage.to_function(opts.init), table.unpack(args, 1, args.n or #args))
   return setmetatable({
     handle = handle,
+    places = processes * concurrency,
     on_error = opts.on_error,
     scheduler = type(scheduler) ~= "string" and scheduler or nil,
   }, Pool)
@@ -414,6 +415,13 @@ end
 function Pool:map(fn, items, opts)
   usage.self(self, Pool, "pool:map")
   return new_map(self, "pool:map", fn, items, check_map, opts)
+end
+
+--- As an unordered map with return_errors, for jobs: put(handle, item) sends the arguments.
+---@private
+function Pool:map_items(fn, items, put)
+  return new_map(self, "pool:map", fn, items, check_map, { ordered = false, return_errors = true },
+    put)
 end
 
 --- Runs fn over lists of arguments; otherwise as `map`.

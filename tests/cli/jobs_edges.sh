@@ -21,7 +21,7 @@ expect_status 3
 expect_out_lines 3
 expect_err_like '^Done, success: 3/6, failure: 3/6 '
 expect [ "$(wc -l <"$work/job.failed.jsonl")" = 3 ]
-expect grep -q '"error":"cannot send argument.item.log: file (FILE\*)","kind":"cannot_send"' \
+expect grep -q '"error":"cannot send argument #1.log: file (FILE\*)","kind":"cannot_send"' \
   "$work/job.failed.jsonl"
 expect grep -q 'thread' "$work/job.failed.jsonl"
 expect grep -q "upvalue 'file'" "$work/job.failed.jsonl"

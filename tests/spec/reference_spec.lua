@@ -78,6 +78,10 @@ end
 
 -- ---- options ----
 
+local function check_crawl(crawl)
+  return function() job_spec.check { items = {}, process = print, crawl = crawl } end
+end
+
 -- How each table of options comes to be checked; the number says which check it is, when not the
 -- first.
 local checked = {
@@ -116,6 +120,12 @@ local checked = {
   ["luapool.progress.Options"] = { progress.bar },
   ["luapool.Job"] = { job_spec.check },
   ["luapool.job.Kind"] = { function() job_spec.check { items = {}, kinds = { a = {} } } end, 2 },
+  ["luapool.job.Crawl"] = { check_crawl {}, 3 },
+  ["luapool.job.Rate"] = { check_crawl { rate = {} }, 4 },
+  ["luapool.job.Autothrottle"] = { check_crawl { autothrottle = {} }, 4 },
+  ["luapool.job.FollowOptions"] = { function(opts)
+    require("luapool.internal.job.follow").follow({}, {}, "", opts)
+  end },
 }
 
 -- The table of known names that a call checks its options by; nothing else happens in it.
@@ -134,7 +144,10 @@ end
 
 -- The classes that a function takes as its options.
 local function option_classes()
-  local set = { ["luapool.Job"] = true, ["luapool.job.Kind"] = true }
+  local set = { ["luapool.Job"] = true }
+  for _, part in ipairs { "Kind", "Crawl", "Rate", "Autothrottle" } do
+    set["luapool.job." .. part] = true
+  end
   for _, item in ipairs(book.items) do
     for _, param in ipairs(item.params) do
       local class = book.classes[(param.type:gsub("%?$", ""))]
@@ -148,6 +161,11 @@ end
 
 -- A table of each record that luapool gives to its callers.
 local results = {
+  ["luapool.job.Host"] = function()
+    local list = require("luapool.internal.job.hosts").new()
+    list:take({}, { requests = { "h", 200, 5, 0.1 } }, { frontier = { answered = function() end } })
+    return list:figures().h
+  end,
   ["luapool.WorkerInfo"] = function()
     local p <close> = pool.new { processes = 1 }
     return p:apply(function() return require("luapool").worker end)

@@ -110,6 +110,19 @@ function M.goto_url()
 end
 M["goto"] = M.goto_url
 
+-- /graph/I?n=N: page I of a site of N pages, after a short time by chance: its links lead to I + 1,
+-- 2 I and 3 I + 1, in several forms of writing.
+function M.graph(rest)
+  local i, n = tonumber(rest) or 0, tonumber(ngx.var.arg_n) or 100
+  ngx.sleep(math.random() * 0.01)
+  local links = {}
+  for k, j in ipairs { i + 1, 2 * i, 3 * i + 1 } do
+    local page = ("%d?n=%d"):format(j % n, n)
+    links[k] = ("<a href='%s'>%d</a> <a href='/graph/./%s#f%d'>again</a>"):format(page, j, page, k)
+  end
+  answer(table.concat(links, "\n"), "text/html")
+end
+
 -- /bytes/N: N bytes "x".
 function M.bytes(rest)
   answer(("x"):rep(tonumber(rest) or 0), "application/octet-stream")

@@ -8,6 +8,8 @@ local carry = require("luapool.internal.job.worker").carry
 local errors = require "luapool.error"
 local line_of_user = require("luapool.error.core").where
 local failures = require "luapool.internal.job.failed"
+local hosts = require "luapool.internal.job.hosts"
+local log = require "luapool.log"
 local output = require "luapool.internal.job.output"
 local pool = require "luapool.pool"
 local progress = require "luapool.progress"
@@ -31,6 +33,8 @@ local M = {}
 ---@field output luapool.job.output
 ---@field failed luapool.job.failed
 ---@field summary luapool.job.summary
+---@field hosts luapool.job.hosts
+---@field failures integer how many items have failed for good
 ---@field bar luapool.Bar
 ---@field source luapool.job.source|nil set when `items` has been called
 ---@field workers luapool.Pool|nil set when the pool has been made
@@ -75,6 +79,7 @@ local function plan_of(self)
     config = self.ctx.config,
     args = self.ctx.args,
     encode = not self.spec.on_result and (self.output.rows and "row" or "line"),
+    rules = self.spec.rules,
   }
 end
 
@@ -97,28 +102,67 @@ end
 
 -- Counts an item that has failed for good, lists it and calls the job's `on_error`.
 local function failed(self, entry, e, attempts)
+  if entry.internal then
+    if entry.meta then log.warn("%s: %s", entry.item, e) end -- a sitemap that was named
+    return
+  end
   count(self, entry, "failure")
   self.failed:add(entry.item, self.spec.named and entry.kind, e, attempts)
   if self.spec.on_error then self.spec.on_error(e, entry.item) end
+  local rules = self.spec.rules
+  self.failures = self.failures + 1
+  if rules and rules.max_errors and self.failures >= rules.max_errors then
+    self.source:finish "max_errors"
+    self.source:stop()
+  end
+end
+
+-- Adds the items that an entry has led to. They come by turns: item, kind, how.
+local function add_all(self, entry, added)
+  local from = self.source
+  local add = from.add_of
+  for i = 1, #added, 3 do
+    add(from, entry, added[i], added[i + 1] or entry.kind, added[i + 2])
+  end
 end
 
 -- Adds the items that a successful item has added, passes its result on and counts it.
-local function succeeded(self, entry, reply)
-  for _, added in ipairs(reply.added or {}) do self.ctx:add(added[1], added[2]) end
-  if reply.value ~= nil then
+local function succeeded(self, entry, added, value)
+  if added then add_all(self, entry, added) end
+  if entry.internal then return end
+  if value ~= nil then
     if self.spec.on_result then
-      self.spec.on_result(reply.value, entry.item)
+      self.spec.on_result(value, entry.item)
     else
-      self.output:write(reply.value)
+      self.output:write(value)
     end
   end
   count(self, entry, "success")
+end
+
+-- Takes back an entry whose attempt has failed. One that its host has refused, because others were
+-- under way with it, has not had an attempt.
+local function try_again(self, entry, reply, seconds)
+  if not reply.refused or self.source:refused(entry, reply.host, reply.refused) then
+    entry.attempts = reply.attempts
+    if not reply.again then return false end
+    entry.elapsed = reply.elapsed + seconds
+    entry.waited = (reply.waited or 0) + seconds
+  end
+  self.source:again(entry, seconds, reply.refused)
+  return true
 end
 
 -- Handles the reply of a worker to an entry. When the pool has an error in its place, `reply` is
 -- nil and `e` is the error: the worker has died, or the item could not be sent.
 local function settle(self, entry, reply, e)
   if self.halted and errors.is(e, "cancelled") then return end
+  if reply == true then
+    succeeded(self, entry)
+    return self.source:settle(entry)
+  end
+  if reply and (reply.requests or reply.skipped) then self.hosts:take(entry, reply, self.source) end
+  if entry.host_asked then return self.source:robots_came(entry, reply, e) end
   if not reply then
     local runs = errors.is(e, "worker_died") and e.attempts or 1
     failed(self, entry, e, (entry.attempts or 0) + runs)
@@ -126,16 +170,16 @@ local function settle(self, entry, reply, e)
     self.trace = reply.traceback
     error(reply.error, 0)
   elseif reply.again then
-    entry.attempts = reply.attempts
-    entry.elapsed = reply.elapsed + reply.again
-    entry.waited = (reply.waited or 0) + reply.again
-    return self.source:again(entry, reply.again)
+    try_again(self, entry, reply, reply.again)
+    return
   elseif reply.failed then
+    if reply.refused and try_again(self, entry, reply, reply.refused) then return end
     failed(self, entry, reply.error, reply.attempts)
   else
-    succeeded(self, entry, reply)
+    if reply.refused then self.source:refused(entry, reply.host, reply.refused) end
+    succeeded(self, entry, reply[1], reply[2])
   end
-  self.source:settle()
+  self.source:settle(entry, reply and reply.refused ~= nil)
 end
 
 -- Gives the bar its total as soon as the size of the input is known. Added items change it.
@@ -150,18 +194,35 @@ local function show_total(self)
   self.bar:set_total(total or nil)
 end
 
+-- Sends an item to a worker: the fields of a luapool.job.page.
+local function put_item(handle, entry)
+  if entry == nil then return false end
+  if not entry.attempts then return handle:send(entry.item, entry.kind) end
+  return handle:send(entry.item, entry.kind, entry.attempts, entry.elapsed, entry.waited)
+end
+
+-- The same for a crawl.
+local function put_page(handle, entry)
+  if entry == nil then return false end
+  return handle:send(entry.item, entry.kind, entry.attempts, entry.elapsed, entry.waited,
+    entry.depth, entry.referrer, entry.meta)
+end
+
 -- The task of a run: makes the pool, opens the items and maps them over the workers.
 local function consume(self)
   local workers <close> = new_pool(self.spec)
   self.workers = workers
-  self.source = source.open(self.spec, self.ctx)
+  self.source = source.open(self.spec, self.ctx, workers.places)
+  self.source:listen(function(rule, host) self.hosts:skip(host, rule, 1) end, function(entry, e)
+    failed(self, entry, e, entry.attempts or 0)
+  end)
   local function next_entry()
     local entry = self.source:next()
     show_total(self)
     return entry
   end
-  local options = { ordered = false, return_errors = true }
-  for _, reply, e, entry in workers:map(carry(plan_of(self)), next_entry, options) do
+  local put = self.spec.rules and put_page or put_item
+  for _, reply, e, entry in workers:map_items(carry(plan_of(self)), next_entry, put) do
     settle(self, entry, reply, e)
   end
 end
@@ -237,7 +298,10 @@ end
 -- when `done` has failed.
 local function finish(self)
   local s = self.summary
-  s:finish(self.source and self.source.totals or {}, task.now() - self.began, self.stopped)
+  local limit = self.source and self.source.limit
+  s:finish(self.source and self.source.totals or {}, task.now() - self.began,
+    self.stopped or limit and "ended by " .. limit)
+  if self.spec.rules then s.hosts = self.hosts:figures() end
   local wrong, e = false, nil
   if self.spec.done then
     self.last = task.spawn(self.spec.done, s, self.ctx)
@@ -247,6 +311,7 @@ local function finish(self)
   if wrong then self.options.report(e) end
   local where = self.failed:where()
   if where then io.stderr:write("luapool: ", where, "\n") end
+  if self.spec.rules then io.stderr:write(self.hosts:text()) end
   io.stderr:write(s:line(), "\n")
   return not wrong
 end
@@ -303,6 +368,8 @@ function M.open(job, opts)
     output = out,
     failed = failures.new(name .. ".failed.jsonl"),
     summary = summary.new(checked.kinds),
+    hosts = hosts.new(),
+    failures = 0,
     bar = progress.bar { desc = base_name(opts.path), unit = checked.start },
   }, Job)
 end

@@ -124,6 +124,7 @@ local types = {
   positive = { "a finite number above 0", function(v)
     return type(v) == "number" and v > 0 and v < math.huge
   end },
+  priority = whole(-100, 100),
   processes = whole(1, 4096),
   seconds = { "a number of seconds >= 0", not_negative },
   separator = { "one character, and no quote or line end", function(v)

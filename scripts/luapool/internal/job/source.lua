@@ -1,12 +1,16 @@
 -- internal.job.source: where a job's items come from. There are three places: the job's `items`,
--- the items that ctx:add has added, and the items that wait for their next attempt. While all three
--- are empty but items are in flight, next() waits, because those may add some. Memory grows with
--- what is added, not with the input. Runs in main only.
+-- the items that ctx:add and ctx:follow have added, which wait in the frontier, and the items that
+-- wait for their next attempt. While all three have nothing that may begin but items are in flight,
+-- next() waits, because those may add some. Memory does not grow with the input; of what is added
+-- the most goes to the disk. Runs in main only.
 --@whole
 
 local lists = require "luapool.internal.items"
 local options = require "luapool.internal.options"
 local core = require "luapool.task.core"
+local frontiers = require "luapool.internal.job.frontier"
+local job_core = require "luapool.job.core"
+local order = require "luapool.internal.sync.order"
 local task = require "luapool.task"
 local usage = require "luapool.internal.usage"
 
@@ -15,6 +19,9 @@ local now = task.now
 -- How many items an iterator is read ahead of the workers.
 local AHEAD = 64
 
+-- How many items of the input may wait for their hosts before no more is read.
+local PARKED = 10000
+
 -- An iterator may block the process, as one of io.popen does. So each item is handed out before the
 -- next one is pulled, until QUICK_ITEMS items in a row have come without a pause of PAUSE seconds.
 local QUICK_ITEMS, PAUSE = 20, 0.001
@@ -22,23 +29,38 @@ local QUICK_ITEMS, PAUSE = 20, 0.001
 ---@class luapool.job.entry: an item under way
 ---@field item any
 ---@field kind string
+---@field depth integer how many items stand between it and an item of the input
+---@field referrer? string the item that added it, where that is a string
+---@field priority? integer
+---@field meta? any
+---@field internal? boolean it is one of luapool's own, and counts nowhere
+---@field turn integer the number of next()'s call that has given it last; 0: none has
+---@field host? luapool.job.host the watched host that it is under way to
 ---@field attempts? integer how many there have been
 ---@field elapsed? number seconds since the first attempt began
 ---@field waited? number seconds of these that were spent waiting between attempts
----@field due? number when the next attempt may begin
 
 ---@class luapool.job.source
 ---@field totals table<string, integer> how many items of each kind there have been
+---@field limited boolean|nil there is a limit of items, errors or time
+---@field given table<string, integer> how many of each kind next() has given, where it is limited
 ---@field puller luapool.Task|nil the task that reads the iterator; it fails when the iterator does
 ---@field list table|nil the items, when they are a list
 ---@field at integer index of the latest item of `list` that was given out
 ---@field ahead table queue of the entries that the puller has read ahead
----@field added table queue of the entries that were added
----@field later luapool.job.entry[] the entries that wait for their next attempt, the earliest first
+---@field frontier luapool.job.frontier what was added, and what waits for its host
+---@field later table heap of the entries that wait for their next attempt, by their time
 ---@field in_flight integer how many entries next() has given that have not ended
----@field seen table|nil for each kind the set of keys that were seen, where items are dropped
+---@field turn integer how many entries next() has given
+---@field places integer how many items the workers can run at once
+---@field seen userdata|nil the keys that were seen, where items are dropped
+---@field numbers table<string, integer> the kinds as numbers
+---@field begun integer how many of all kinds
+---@field most number how many items are given at most
+---@field until_time number|nil no item is given after it
 ---@field ended boolean|nil the iterator has ended
 ---@field stopped boolean|nil nothing more is given out
+---@field limit string|nil the limit that has ended the crawl: "max_items", …
 ---@field resized boolean what known() returns may have changed; who has asked it sets it to false
 ---@field news luapool.Promise|nil next() waits for it
 ---@field space luapool.Promise|nil the puller waits for it
@@ -46,24 +68,6 @@ local Source = { __name = "luapool.job.source" }
 Source.__index = Source
 
 local M = {}
-
--- A queue of entries. What was pushed first is popped first.
-local function queue() return { first = 1, last = 0 } end
-
-local function push(q, entry)
-  q.last = q.last + 1
-  q[q.last] = entry
-end
-
-local function pop(q)
-  local entry = q[q.first]
-  if entry == nil then return nil end
-  q[q.first] = nil
-  q.first = q.first + 1
-  return entry
-end
-
-local function length(q) return q.last - q.first + 1 end
 
 -- Wakes the task that waits for the bell "news" or "space", if one does.
 local function ring(self, bell)
@@ -80,14 +84,9 @@ local function wait(self, bell, seconds)
   task.wait({ promise }, { timeout = seconds })
 end
 
-local is_key = { string = true, number = true, boolean = true }
-
--- The key of an item. Items with the same key are the same item. A key must be a value that is
--- equal after it has travelled, because workers add items, too.
-local function key_of(self, item)
-  local key = item
-  if self.key then key = self.key(item) end
-  if is_key[type(key)] and key == key then return key end
+-- Raises because this is no key of an item. Items with the same key are the same item. A key must
+-- be a value that is equal after it has travelled, because workers add items, too.
+local function refuse_key(self, key)
   local what = key == nil and "nil" or key ~= key and "nan" or "a " .. type(key)
   if self.key then
     error(("the function 'key' returned %s: a string or a number expected"):format(what), 0)
@@ -96,18 +95,31 @@ local function key_of(self, item)
     .. "what counts as the same"):format(what), 0)
 end
 
--- Counts the item and returns true, or returns false when it was seen before.
-local function admit(self, kind, item)
-  if self.seen then
-    local key, seen = key_of(self, item), self.seen[kind]
-    if seen[key] then
-      self.resized = true
-      return false
-    end
-    seen[key] = true
+-- Counts the item and returns true, or returns false when it was seen before. `exact` says that a
+-- URL has its normal form.
+local function admit(self, kind, item, exact)
+  local seen = self.seen
+  if seen then
+    local key = item
+    if self.key then key, exact = self.key(item), true end
+    local new = seen:add(self.numbers[kind], key, exact)
+    if new == nil then refuse_key(self, key) end
+    self.resized = true
+    if not new then return false end
   end
-  self.totals[kind] = self.totals[kind] + 1
+  local totals = self.totals
+  totals[kind] = totals[kind] + 1
   return true
+end
+
+local function new_entry(item, kind, depth)
+  return { item = item, kind = kind, depth = depth, turn = 0, referrer = nil, meta = nil,
+    priority = nil, host = nil }
+end
+
+-- The entry of an item of the input, or nil when it was seen before.
+local function input_entry(self, item)
+  return admit(self, self.start, item, false) and new_entry(item, self.start, 0) or nil
 end
 
 -- The puller's task: reads the iterator, which may wait, until it ends.
@@ -116,16 +128,17 @@ local function pull(self, iterator)
     self.ended, self.resized = true, true
     ring(self, "news")
   end })
-  local quick = 0
+  local quick, ahead = 0, self.ahead
   while not self.stopped do
     local began = now()
     local item = iterator()
     if item == nil then return end
-    if admit(self, self.start, item) then push(self.ahead, { item = item, kind = self.start }) end
+    local entry = input_entry(self, item)
+    if entry then ahead:push(entry) end
     ring(self, "news")
     quick = now() - began < PAUSE and quick + 1 or 0
     if quick < QUICK_ITEMS then core.turn() end
-    while length(self.ahead) >= AHEAD and not self.stopped do wait(self, "space") end
+    while ahead.n >= AHEAD and not self.stopped do wait(self, "space") end
   end
 end
 
@@ -133,83 +146,225 @@ local function from_list(self)
   local list = self.list
   while list and self.at < #list do
     self.at = self.at + 1
-    local item = list[self.at]
-    if admit(self, self.start, item) then return { item = item, kind = self.start } end
+    local entry = input_entry(self, list[self.at])
+    if entry then return entry end
   end
   return nil
 end
 
-local function from_later(self)
-  local entry = self.later[1]
-  if not entry or entry.due > task.now() then return nil end
-  entry.due = nil
-  return table.remove(self.later, 1)
+local function from_ahead(self)
+  local ahead = self.ahead
+  if ahead.n == 0 then return nil end
+  local entry = ahead:pop()
+  if ahead.n < AHEAD // 2 then ring(self, "space") end
+  return entry
 end
+
+-- The next entry of the input that may begin now.
+local function from_input(self, at)
+  local frontier = self.frontier
+  while frontier.parked < PARKED do
+    local entry = from_list(self) or from_ahead(self)
+    if not entry then return nil end
+    if frontier:admit(entry, at) then return entry end
+  end
+  return nil
+end
+
+-- The next retry that may begin now.
+local function from_later(self, at)
+  local later = self.later
+  while later.n > 0 and later[1][2] <= at do
+    local entry = later:pop()
+    if self.frontier:admit(entry, at, true) then return entry end
+  end
+  return nil
+end
+
+-- Whether the workers have enough to do: what watched hosts are sent begins at once, so that their
+-- rates hold.
+local function is_full(self) return self.frontier.watching and self.in_flight >= self.places end
 
 -- The next entry that may begin now, or nil. Retries and added items come first, so that few items
 -- are open at a time.
 local function take(self)
-  local entry = from_later(self) or pop(self.added) or from_list(self)
-  if entry or not self.puller then return entry end
-  entry = pop(self.ahead)
-  if entry and length(self.ahead) < AHEAD // 2 then ring(self, "space") end
-  return entry
+  local frontier = self.frontier
+  if not frontier.watching and self.later.n == 0 then -- most jobs
+    local entry = frontier:take(0)
+    if entry then return entry end
+    return from_list(self) or from_ahead(self)
+  end
+  if is_full(self) then return nil end
+  local at = now()
+  return from_later(self, at) or frontier:take(at) or from_input(self, at)
 end
 
--- Whether no entry can come any more.
+-- Whether no entry can come any more, but for those of the next depth.
 local function exhausted(self)
-  return self.in_flight == 0 and not self.later[1] and (self.ended or not self.puller)
+  if self.in_flight > 0 or self.later.n > 0 or self.puller and not self.ended then return false end
+  return self.ahead.n == 0 and self.frontier:is_empty()
+end
+
+-- Seconds until next() has to look again, nil when that depends on entries in flight.
+local function patience(self)
+  local at, first = now(), self.until_time or math.huge
+  if not is_full(self) then
+    local retry = self.later.n > 0 and self.later[1][2] or math.huge
+    first = math.min(first, retry, self.frontier:next_at(at) or math.huge)
+  end
+  return first < math.huge and math.max(0, first - at) or nil
+end
+
+-- Counts an entry that is given out.
+local function count(self, entry)
+  local first, turn = entry.turn == 0, self.turn + 1
+  self.in_flight = self.in_flight + 1
+  self.turn, entry.turn = turn, turn
+  if not first or not self.limited or entry.internal then return end
+  self.given[entry.kind] = self.given[entry.kind] + 1
+  self.begun = self.begun + 1
+  if self.begun >= self.most then self:finish "max_items" end
 end
 
 --- The next entry, or nil when none can come any more. It may wait. pool:map calls it.
 ---@return luapool.job.entry|nil
 function Source:next()
   while not self.stopped do
+    if self.until_time and now() >= self.until_time then
+      self:finish "max_time"
+      self:stop()
+      return nil
+    end
     local entry = take(self)
     if entry then
-      self.in_flight = self.in_flight + 1
+      count(self, entry)
       return entry
     end
-    if exhausted(self) then return nil end
-    local first = self.later[1]
-    wait(self, "news", first and math.max(0, first.due - task.now()))
+    if not exhausted(self) then
+      wait(self, "news", patience(self))
+    elseif not self.frontier:advance() then
+      return nil
+    end
   end
   return nil
 end
 
---- Adds an item. Returns false when it was seen before.
+local function check_add(self, where, item, kind)
+  if not self.totals[kind] then
+    usage.raise(where, "unknown kind '%s'%s", kind, options.hint(kind, self.totals))
+  end
+  if item == nil then usage.expected(where, 1, "an item", item) end
+end
+
+--- Adds an item of the job's own, such as one of main's ctx:add. Returns false when it was seen
+--- before.
 ---@param item any
 ---@param kind? string
 ---@return boolean added
 function Source:add(item, kind)
   kind = kind or self.start
-  if not self.totals[kind] then
-    usage.raise("ctx:add", "unknown kind '%s'%s", kind, options.hint(kind, self.totals))
+  check_add(self, "ctx:add", item, kind)
+  return self:add_of(nil, item, kind, false)
+end
+
+--- Adds an item that an entry has led to. Returns false when it was seen before, or when a limit
+--- has ended the crawl.
+---@param parent luapool.job.entry|nil
+---@param item any
+---@param kind string
+---@param how false|true|{ priority: integer?, meta: any } false: of ctx:add; else it is a URL in
+--- normal form
+---@return boolean added
+function Source:add_of(parent, item, kind, how)
+  if kind == "(sitemap)" then return self:add_sitemap(item, true, parent.referrer) end
+  if self.limit or not admit(self, kind, item, how) then return false end
+  local entry = new_entry(item, kind, 0)
+  if parent then
+    local referrer = parent.item
+    entry.depth = parent.internal and parent.depth or parent.depth + 1
+    if type(referrer) == "string" then entry.referrer = referrer end
+    if type(how) == "table" then entry.priority, entry.meta = how.priority, how.meta end
   end
-  if item == nil then usage.expected("ctx:add", 1, "an item", item) end
-  if not admit(self, kind, item) then return false end
   self.resized = true
-  push(self.added, { item = item, kind = kind })
-  ring(self, "news")
+  self.frontier:add(entry)
+  if self.news then ring(self, "news") end
   return true
 end
 
+--- Adds a sitemap, which is an item of luapool's own.
+---@param url string
+---@param listed boolean robots.txt or another sitemap has named it
+---@param origin string the host that it is of
+function Source:add_sitemap(url, listed, origin)
+  if self.limit or not self.seen:add(self.numbers["(sitemap)"], url) then return end
+  self.frontier:add { item = url, kind = "(sitemap)", depth = 0, referrer = origin,
+    meta = listed, internal = true }
+  ring(self, "news")
+end
+
+--- Takes the reply to an entry that has asked for a robots.txt.
+---@param entry luapool.job.entry
+---@param reply table|nil
+---@param e any the error, where there is no reply
+function Source:robots_came(entry, reply, e)
+  local failed = not reply or reply.failed
+  self.frontier:robots_came(entry, not failed and reply[2] or nil,
+    failed and (reply and reply.error or e) or nil, now())
+  self:settle(entry)
+end
+
 --- Tells the source that an entry which next() gave has ended.
-function Source:settle()
+---@param entry? luapool.job.entry
+---@param refused? boolean its host has refused it
+function Source:settle(entry, refused)
   self.in_flight = self.in_flight - 1
-  if self.in_flight == 0 then ring(self, "news") end
+  local frontier = self.frontier
+  if frontier.watching and entry then frontier:ended(entry, now(), refused) end
+  if self.in_flight == 0 or frontier.watching then ring(self, "news") end
 end
 
 --- Takes back an entry that next() gave and whose attempt has failed: next() gives it again after
 --- `seconds`.
 ---@param entry luapool.job.entry
 ---@param seconds number
-function Source:again(entry, seconds)
-  entry.due = task.now() + seconds
-  local at = #self.later + 1
-  while at > 1 and self.later[at - 1].due > entry.due do at = at - 1 end
-  table.insert(self.later, at, entry)
-  self:settle()
+---@param paused? number the seconds for which the host is paused that has refused it
+function Source:again(entry, seconds, paused)
+  self:settle(entry, paused ~= nil)
+  if paused and paused >= seconds then
+    self.frontier:give_back(entry, now())
+  else
+    self.later:push(entry, now() + seconds)
+  end
+  ring(self, "news")
+end
+
+--- Sets who is called when an item is dropped because of a rule, and when one fails that no worker
+--- has got.
+---@param on_drop fun(rule: string, host: string)
+---@param on_fail fun(entry: luapool.job.entry, e: any)
+function Source:listen(on_drop, on_fail) self.on_drop, self.on_fail = on_drop, on_fail end
+
+--- Pauses a host. Returns whether the refusal was the entry's own fault: false when the entry began
+--- before another one was refused.
+---@param entry luapool.job.entry
+---@param host string
+---@param seconds number
+---@return boolean
+function Source:refused(entry, host, seconds)
+  return self.frontier:refused(entry, host, seconds, self.turn, self.in_flight, now())
+end
+
+--- Ends the crawl, because a limit is reached: no new item is given. Items that were given may have
+--- further attempts. What was not given counts nowhere.
+---@param limit string
+function Source:finish(limit)
+  if self.limit then return end
+  self.limit, self.ended, self.list = limit, true, nil
+  if self.puller then self.puller:cancel "the job has ended" end
+  self.ahead = order.fifo()
+  self.frontier:clear()
+  for kind, given in pairs(self.given) do self.totals[kind] = given end
+  self.resized = true
   ring(self, "news")
 end
 
@@ -229,6 +384,7 @@ end
 function Source:close()
   self:stop()
   if self.puller then self.puller:cancel "the job has ended" end
+  self.frontier:close()
 end
 
 --- How many items of a kind there will be as far as can be told, or nil while an iterator of them
@@ -282,25 +438,56 @@ local function open_returned(self, items, first, ...)
     :format(info.short_src, info.linedefined, first == nil and "nil" or "a " .. type(first)), 0)
 end
 
+-- How the frontier of a checked job works.
+local function frontier_of(self, spec)
+  local crawl = spec.rules or {}
+  return frontiers.new {
+    breadth = crawl.order == "breadth",
+    lifo = crawl.order == "depth",
+    limits = { interval = crawl.interval or 0, burst = crawl.burst or 1, target = crawl.target },
+    watch_all = crawl.interval or crawl.target or crawl.robots or crawl.sitemaps,
+    robots = crawl.robots,
+    sitemaps = crawl.sitemaps,
+    on_drop = function(entry, rule, host)
+      self.totals[entry.kind] = self.totals[entry.kind] - 1
+      self.resized = true
+      if self.on_drop then self.on_drop(rule, host) end
+    end,
+    on_fail = function(entry, e)
+      if self.on_fail then self.on_fail(entry, e) end
+    end,
+    on_sitemap = function(...) self:add_sitemap(...) end,
+  }
+end
+
 --- Opens the source of a checked job. The job's `items` function may wait.
 ---@param spec table see luapool.job.spec
 ---@param ctx table passed to `items`
+---@param places? integer how many items the workers can run at once
 ---@return luapool.job.source
-function M.open(spec, ctx)
-  local totals, seen = {}, {}
-  for name in pairs(spec.kinds) do totals[name], seen[name] = 0, {} end
+function M.open(spec, ctx, places)
+  local totals, given, numbers, crawl = {}, {}, { ["(sitemap)"] = 0 }, spec.rules
+  for i, name in ipairs(spec.names) do totals[name], given[name], numbers[name] = 0, 0, i end
   local self = setmetatable({
     start = spec.start,
     key = spec.key,
-    seen = spec.once and seen or nil,
+    seen = spec.once and job_core.seen(crawl and crawl.fragments) or nil,
+    limited = crawl and (crawl.max_items or crawl.max_time or crawl.max_errors) and true,
+    numbers = numbers,
     totals = totals,
+    given = given,
+    begun = 0,
+    most = crawl and crawl.max_items or math.huge,
+    until_time = crawl and crawl.max_time and now() + crawl.max_time,
+    places = places or math.huge,
     in_flight = 0,
+    turn = 0,
     resized = true,
     at = 0,
-    ahead = queue(),
-    added = queue(),
-    later = {},
+    ahead = order.fifo(),
+    later = order.priority(),
   }, Source)
+  self.frontier = frontier_of(self, spec)
   rawset(ctx, "source", self)
   if type(spec.items) == "function" then
     open_returned(self, spec.items, spec.items(ctx))

@@ -2,6 +2,7 @@
 -- `kinds` and `start`. A problem is one line that names the field, what was expected and the
 -- nearest known name. Runs in main only.
 
+local crawls = require "luapool.internal.job.crawl"
 local lists = require "luapool.internal.items"
 local options = require "luapool.internal.options"
 local Policy = require "luapool.internal.retry.policy"
@@ -116,9 +117,11 @@ local M = {}
 ---@field on_error? fun(err: any, item: any) is called in main for each item that failed for good
 ---@field on_result? fun(value: any, item: any) is called in main for each result, in place of
 --- an output
----@field crawl? boolean drop an item that was seen before
----@field key? fun(item: any): any what counts as the same item; with it, items seen before are
---- dropped
+---@field crawl? boolean|luapool.job.Crawl drop an item that was seen before; a table has the rules
+--- that `ctx:follow` obeys. URLs are the same that differ in nothing but their fragment, the
+--- case of scheme and host, the scheme's own port, needless escapes, or dot segments
+---@field key? fun(item: any): any what counts as the same item, exactly; with it, items seen before
+--- are dropped
 ---@field concurrency? integer as `-c`, which overrides it
 ---@field processes? integer as `-p`, which overrides it
 ---@field config? string the settings file (YAML) beside the job file, unless `--config` names
@@ -168,7 +171,7 @@ local fields = {
   columns = "table",
   on_error = "callable",
   on_result = "callable",
-  crawl = "boolean",
+  crawl = "boolean|table",
   key = "callable",
   concurrency = "concurrency",
   processes = "processes",
@@ -303,11 +306,15 @@ local function check(job)
   end
   if job.columns then check_columns(job.columns) end
   local kinds = job.kinds and check_kinds(job) or { item = check_kind(job, job.retry, "") }
+  local rules, crawl_problem = crawls.check(job.crawl)
+  if crawl_problem then problem("field 'crawl': %s", crawl_problem) end
   local spec = setmetatable({
     kinds = kinds,
+    names = names_of(kinds),
+    rules = rules,
     named = job.kinds ~= nil,
     start = check_start(job.kinds and job.start, kinds),
-    once = job.crawl or job.crawl == nil and job.key ~= nil,
+    once = rules ~= nil or job.crawl == nil and job.key ~= nil,
     memory_limit = options.size(job.memory_limit),
     crash_retries = job.crash_retries or default_crash_retries(job),
   }, { __index = job })
@@ -316,7 +323,8 @@ local function check(job)
 end
 
 --- Checks a job table. The result has its fields, and always `kinds` and `start`. Its field `named`
---- tells whether the job has named its kinds, `once` whether an item seen before is dropped.
+--- tells whether the job has named its kinds, `names` lists them, `rules` are those of a crawl,
+--- `once` tells whether an item seen before is dropped.
 ---@param job any what the job file returned
 ---@return table|nil spec
 ---@return string? problem

@@ -24,6 +24,8 @@ local M = {}
 ---@field elapsed number seconds
 ---@field rate number items a second
 ---@field stopped? string what stopped the job: "interrupted", "terminated" …
+---@field hosts? table<string, luapool.job.Host> of a crawl, by host, with the port where that is
+--- not the scheme's own
 ---@field kinds table<string, { total: integer, success: integer, failure: integer }> by kind,
 --- also those that are not counted
 local Summary = { __name = "luapool.job.summary" }

@@ -99,7 +99,9 @@ function Policy:retries(err)
   return by_default(err)
 end
 
--- What the server asked for with `err`, which is an error or a response: seconds, or nil.
+--- What the server asked for with `err`, which is an error or a response: seconds, or nil.
+---@param err any
+---@return number|nil
 local function retry_after(err)
   if type(err) ~= "table" then return nil end
   if type(err.retry_after) == "number" then return err.retry_after end
@@ -109,6 +111,8 @@ local function retry_after(err)
   local date = http_date.parse(text)
   return tonumber(text:match("^%s*(%d+%.?%d*)%s*$")) or date and date - os.time()
 end
+
+Policy.retry_after = retry_after
 
 --- The seconds to wait before the next attempt, or nil to give up: after attempt number
 --- `attempt` (from 1) has failed with `err`, `elapsed` seconds after the first began.
