@@ -19,8 +19,15 @@ enum { SPREAD = 2 };
 enum { SPREAD = 64 };
 #endif
 
-/* Idle connections that a multi handle keeps at least. */
-enum { KEEP = 100 };
+enum {
+  KEEP = 100,    /* idle connections that a multi handle keeps at least */
+  QUEUE_S = 300, /* without a place becoming free, unless the request says how long it waits */
+};
+
+/* A collection takes so much of the time at most that transfers are in a queue. */
+static const double COLLECTOR_SHARE = 0.05;
+static const double FIRST_COLLECTION = 0.05, LAST_COLLECTION = 5;
+static const double FOR_EVER = 1e10;
 
 /* --- slots: who may run --- */
 
@@ -39,6 +46,7 @@ static void free_slot(lpb_http_transfer *t) {
   lpb_http_client *c = t->client;
   c->running--;
   t->url->host->running--;
+  if (c->queued) c->moved = t->url->host->moved = uv_hrtime();
   lp_list *next = lp_list_shift(&t->url->host->waiting);
   if (next) lp_list_unshift(&c->waiting, next);
 }
@@ -137,8 +145,19 @@ static void end_wait(lpb_http_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, lpb_http_transfer_ms(connect_left(t)));
 }
 
+/* Its time begins. The task of one that has been in a queue waits already, until another time.
+ */
+static void start_clock(lpb_http_transfer *t) {
+  lpb_http_transfer_clock(t);
+  t->began = t->since;
+  if (t->wait && t->wait->op.waiting) lp_op_extend(&t->wait->op, lpb_http_client_left(t));
+}
+
 /* Runs a transfer that has its slots, or makes it wait for the address of its host. */
 static void begin(lpb_http_transfer *t) {
+  t->client->queued--;
+  t->stage = LPB_HTTP_RESOLVING;
+  start_clock(t);
   int rc = t->proxied ? 1 : lpb_http_host_resolve(t->url->host);
   if (rc == 0) {
     wait_for(t, LPB_HTTP_RESOLVING, &t->url->host->resolving);
@@ -244,17 +263,100 @@ static void ended(CURL *easy, CURLcode code) {
   pump(t->client);
 }
 
+/* --- time --- */
+
+static double seconds_since(uint64_t time) {
+  return (double)(uv_hrtime() - time) / 1e9;
+}
+
+/* A request that does not say how long it waits for a place waits as long as places become free
+ * at all. */
+static double left_in_queue(const lpb_http_transfer *t) {
+  if (t->queue_timeout >= 0) return t->queue_timeout - seconds_since(t->queued);
+  const lpb_http_host *h = t->url->host;
+  uint64_t moved = host_full(t->client, h) ? h->moved : t->client->moved;
+  return QUEUE_S - seconds_since(moved > t->queued ? moved : t->queued);
+}
+
+/* What is kept back because nobody reads it, or not decoded yet, does not stall. */
+static double left_of_stall(lpb_http_transfer *t) {
+  if (t->stall_timeout < 0) return FOR_EVER;
+  curl_off_t sent = 0;
+  uint64_t now = uv_now(t->http->polls.loop);
+  curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+  if (sent != t->sent_bytes || lpb_http_body_full(&t->body)) t->heard = now;
+  t->sent_bytes = sent;
+  return t->stall_timeout - (double)(now - t->heard) / 1e3;
+}
+
+double lpb_http_client_left(lpb_http_transfer *t) {
+  if (t->stage == LPB_HTTP_QUEUED) return left_in_queue(t);
+  double whole = t->timeout < 0 ? FOR_EVER : t->timeout - t->spent - seconds_since(t->since);
+  double stall = left_of_stall(t);
+  t->stalled = stall <= 0;
+  return stall < whole ? stall : whole;
+}
+
+/* --- streams that nobody reads --- */
+
+int lpb_http_client_unread(const lpb_http_client *c) {
+  int n = 0;
+  lp_list_each (link, &c->transfers) {
+    const lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, all);
+    if (t->owner && !t->wait && t->stage == LPB_HTTP_RUNNING) n++;
+  }
+  return n;
+}
+
+static void await_collection(lpb_http_client *c);
+
+/* A stream that was dropped holds its place until it is collected, and what makes no garbage is
+ * not collected by itself. The collector runs while others wait for the place: soon at first,
+ * then less and less often. */
+static void collect(lp_timer *timer) {
+  lpb_http_client *c = lp_list_of(timer, lpb_http_client, collector);
+  if (c->queued == 0) {
+    c->collects_after = 0;
+    return;
+  }
+  double took = 0;
+  if (lpb_http_client_unread(c) > 0) {
+    double began = lp_loop_now();
+    lua_gc(c->http->st->L, LUA_GCCOLLECT);
+    took = lp_loop_now() - began;
+  }
+  if (c->closed) return;
+  c->collects_after = c->collects_after * 2;
+  if (c->collects_after > LAST_COLLECTION) c->collects_after = LAST_COLLECTION;
+  if (c->collects_after < took / COLLECTOR_SHARE) c->collects_after = took / COLLECTOR_SHARE;
+  await_collection(c);
+}
+
+static void await_collection(lpb_http_client *c) {
+  if (c->collector.place) return;
+  if (c->collects_after == 0) c->collects_after = FIRST_COLLECTION;
+  c->collector.fire = collect;
+  lp_loop_after(c->http->st, &c->collector, c->collects_after);
+}
+
+/* --- from the beginning to the end --- */
+
 void lpb_http_client_start(lpb_http_transfer *t) {
   lpb_http_client *c = t->client;
   t->stage = LPB_HTTP_QUEUED;
+  c->queued++;
   lp_list_push(&c->waiting, &t->link);
   pump(c);
+  if (t->stage != LPB_HTTP_QUEUED) return;
+  t->queued = uv_hrtime();
+  await_collection(c);
 }
 
 void lpb_http_client_stop(lpb_http_transfer *t) {
   lpb_http_client *c = t->client;
   t->last = t->stage;
   lp_list_remove(&t->link);
+  if (t->stage == LPB_HTTP_QUEUED) c->queued--;
   if (t->stage == LPB_HTTP_RUNNING) {
     lpb_http_multi_stop(c->multis[t->multi], t->easy);
     leave(t);
@@ -359,6 +461,7 @@ void lpb_http_client_close(lpb_http_client *c) {
   if (c->closed) return;
   c->closed = true;
   c->limit = 0; /* nothing queued may start */
+  if (c->http) lp_timer_stop(&c->http->st->timers, &c->collector);
   lp_list_each (link, &c->transfers) abandon(lp_list_of(link, lpb_http_transfer, all));
   for (int i = 0; i < c->multi_count; i++) lpb_http_multi_close(c->multis[i]);
   lp_alloc_free(c->multis);

@@ -37,8 +37,16 @@ typedef struct lpb_http_client {
    * `link`. */
   lp_list joined;
   lp_flush join;
+  /* How many transfers are in a queue. */
+  int queued;
   /* How many transfers resolve, join a connection or run. */
   int running;
+  /* When one of them ended, as uv_hrtime counts; 0 before that. */
+  uint64_t moved;
+  /* Collects streams that nobody holds any more, while transfers are in a queue. */
+  lp_timer collector;
+  /* Seconds until the next collection. */
+  double collects_after;
   /* How many may run at once. */
   int limit;
   /* How many may run at once to one host; 0 when only `limit` counts. */
@@ -58,6 +66,13 @@ lpb_http_transfer *lpb_http_client_take(lpb_http_client *c, lp_state *st);
 /* Begins the request of a transfer that has its url, or queues it. A failure ends the transfer.
  */
 void lpb_http_client_start(lpb_http_transfer *t);
+
+/* Returns the seconds that the transfer may go on as it does, and 0 or less when it has used up
+ * its time: in a queue, as a whole, or without a byte (then it is marked as stalled). */
+double lpb_http_client_left(lpb_http_transfer *t);
+
+/* Returns how many places are held by streams of which no task waits for the next piece. */
+int lpb_http_client_unread(const lpb_http_client *c);
 
 /* Takes a transfer out of the queue or of curl, wherever it is. It has no effect when the
  * transfer has ended. Callbacks of curl must not call it. */

@@ -46,6 +46,8 @@ typedef struct lpb_http_host {
   int refs;
   /* How many transfers resolve or run. */
   int running;
+  /* When one of them ended, as uv_hrtime counts; 0 before that. */
+  uint64_t moved;
   /* What the host does in each multi handle, by the handle's index. */
   lpb_http_host_use *uses;
   int use_count;

@@ -31,6 +31,18 @@ static CURLcode set_connect_timeout(lua_State *L, lpb_http_transfer *t, CURLopti
   return curl_easy_setopt(t->easy, id, lpb_http_transfer_ms(t->connect_timeout));
 }
 
+static CURLcode set_queue_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  t->queue_timeout = lua_tonumber(L, -1);
+  return CURLE_OK;
+}
+
+static CURLcode set_stall_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  t->stall_timeout = lua_tonumber(L, -1);
+  return CURLE_OK;
+}
+
 static CURLcode set_max_body(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   (void)id;
   t->body.max = lua_isinteger(L, -1) ? (size_t)lua_tointeger(L, -1) : SIZE_MAX;
@@ -168,6 +180,8 @@ static const struct {
     ROW(cookies, set_text, CURLOPT_COOKIE),
     CHEAP(timeout, set_timeout, 0),
     CHEAP(connect_timeout, set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS),
+    CHEAP(queue_timeout, set_queue_timeout, 0),
+    CHEAP(stall_timeout, set_stall_timeout, 0),
     CHEAP(spent, set_spent, 0),
     CHEAP(redirects, set_redirects, 0),
     ROW(verify, set_verify, CURLOPT_SSL_VERIFYPEER),

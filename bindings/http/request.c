@@ -14,6 +14,13 @@
 
 static void request_cancel(lp_op *op, int why) {
   lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
+  if (why == LP_ETIMEOUT && w->transfer) {
+    double left = lpb_http_client_left(w->transfer);
+    if (left > 0) { /* it has been somewhere else meanwhile, or bytes have come */
+      lp_op_extend(op, left);
+      return;
+    }
+  }
   if (w->transfer) lpb_http_client_stop(w->transfer);
   if (w->transfer && why == LP_ETIMEOUT) lpb_http_client_suspect(w->transfer);
   lp_op_finish(op, why);
@@ -76,7 +83,6 @@ static int begin(lua_State *L, lpb_http_client *c, lpb_http_transfer_wait *w) {
   lpb_http_transfer *t = lpb_http_client_take(c, lp_state_of(L));
   if (!t) return c->closed ? LP_ECLOSED : LP_EMEMORY;
   w->transfer = t;
-  t->began = uv_hrtime();
   t->url = lpb_http_host_find_url(&c->hosts, url, len, &w->why);
   if (t->url)
     w->why = lpb_http_options_set(L, t, lua_tostring(L, 2), lua_istable(L, 4) ? 4 : 0);
@@ -91,11 +97,6 @@ static int begin(lua_State *L, lpb_http_client *c, lpb_http_transfer_wait *w) {
   return 0;
 }
 
-static double time_left(const lpb_http_transfer *t) {
-  double left = t->timeout - t->spent;
-  return t->timeout >= 0 && left < 0 ? 0 : left;
-}
-
 /* The stack stays as it is until the end: curl reads the body of the plan where it is. */
 int lpb_http_request(lua_State *L) {
   lpb_http_client *c = lpb_class_check(L, LPB_HTTP_CLIENT);
@@ -105,5 +106,6 @@ int lpb_http_request(lua_State *L) {
   lpb_http_transfer_wait *w = lp_op_new(L, &request_class, sizeof *w);
   int rc = begin(L, c, w);
   if (rc < 0) lp_op_finish(&w->op, rc);
-  return lp_op_await(L, &w->op, w->transfer ? time_left(w->transfer) : -1);
+  double left = w->transfer && !w->op.finished ? lpb_http_client_left(w->transfer) : 0;
+  return lp_op_await(L, &w->op, left > 0 ? left : 0);
 }

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "bindings/http/client.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/raise.h"
 
@@ -126,7 +127,6 @@ static int row_of(const lpb_http_transfer *t) {
 /* Says what a request was doing when it was stopped. */
 static const char *doing(const lpb_http_transfer *t) {
   curl_off_t sent = 0;
-  if (t->last == LPB_HTTP_QUEUED) return "waiting for a free connection, see the option limit";
   if (t->last == LPB_HTTP_RESOLVING) return "looking the host's name up";
   if (t->last == LPB_HTTP_JOINING) return "connecting";
   if (t->headed) return "receiving the body";
@@ -175,10 +175,32 @@ static const char *push_what(lua_State *L, const lpb_http_transfer *t) {
   return lua_tostring(L, -1);
 }
 
+static void push_timeout(lua_State *L, const lpb_http_transfer *t, const char *what) {
+  if (t->stalled) {
+    lp_raise_push(L, "timeout", "%s: no byte for %f s (%s)", what, t->stall_timeout, doing(t));
+  } else if (t->last != LPB_HTTP_QUEUED) {
+    lp_raise_push(L, "timeout", "%s: not done after %f s (%s)", what, t->timeout, doing(t));
+  } else {
+    const lpb_http_client *c = t->client;
+    bool all = c->running >= c->limit;
+    int unread = lpb_http_client_unread(c);
+    lua_pushfstring(L,
+                    unread ? "; %d by streams that nobody reads: read them to the end or "
+                             "close them"
+                           : "",
+                    unread);
+    lp_raise_push(L, "timeout",
+                  "%s: not begun, waiting for a place: all %d are taken, see %s%s", what,
+                  all ? c->limit : c->limit_per_host, all ? "limit" : "limit_per_host",
+                  lua_tostring(L, -1));
+    lua_remove(L, -2);
+  }
+}
+
 void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status) {
   const char *what = push_what(L, t);
   if (status == LP_ETIMEOUT) {
-    lp_raise_push(L, "timeout", "%s: not done after %f s (%s)", what, t->timeout, doing(t));
+    push_timeout(L, t, what);
   } else if (t->failure < 0) {
     push_failure(L, t, what);
   } else if (header_line_too_long(t)) {

@@ -28,12 +28,21 @@ void lpb_http_stream_push(lua_State *L, lpb_http_transfer *t, int client) {
 }
 
 static void read_cancel(lp_op *op, int why) {
+  lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
+  double left = why == LP_ETIMEOUT && w->transfer ? lpb_http_client_left(w->transfer) : 0;
+  if (left > 0) { /* bytes have come of which nothing could be read */
+    lp_op_extend(op, left);
+    return;
+  }
   lp_op_finish(op, why);
 }
 
+/* Also called when the results are there: an operation that raises lives on for a while, and
+ * the transfer may be freed meanwhile. */
 static void read_close(lp_op *op) {
   lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
   if (w->transfer) w->transfer->wait = NULL;
+  w->transfer = NULL;
 }
 
 static int stream_take(lua_State *L, stream *s) {
@@ -61,6 +70,7 @@ static int stream_fail(lua_State *L, stream *s, int status) {
 
 static int read_results(lua_State *L, lp_op *op) {
   stream *s = lua_touserdata(L, 1);
+  read_close(op);
   if (op->status == LP_ECANCELLED) return lp_op_raise(L, op);
   if (!*s) return lp_raise(L, "aborted", "the stream or its http client is closed");
   if (op->status == 0 && (*s)->body.bytes.len > 0) return stream_take(L, s);
@@ -86,11 +96,14 @@ static int stream_read(lua_State *L) {
   lpb_http_transfer *t = *s;
   w->transfer = t;
   t->wait = w;
+  t->spent = 0;
+  lpb_http_transfer_clock(t);
   if (t->stage == LPB_HTTP_ENDED)
     lp_op_finish(&w->op, 0);
   else
     lpb_http_transfer_resume(t);
-  return lp_op_await(L, &w->op, t->timeout);
+  double left = lpb_http_client_left(t);
+  return lp_op_await(L, &w->op, left > 0 ? left : 0);
 }
 
 /* stream:close(). Ends the transfer; safe twice. */

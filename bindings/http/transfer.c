@@ -87,6 +87,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *of) {
   lpb_http_transfer *t = of;
   (void)size; /* 1 */
   t->answered = true;
+  t->heard = uv_now(t->http->polls.loop);
   t->header_size += n;
   if (t->header_size > t->max_header) return refuse(t, LP_ETOO_LARGE);
   if (t->headed) return lp_buf_append(&t->trailer, line, n) < 0 ? refuse(t, LP_EMEMORY) : n;
@@ -158,12 +159,13 @@ static void body_changed(lpb_http_transfer *t) {
 static size_t on_body(char *bytes, size_t size, size_t n, void *of) {
   lpb_http_transfer *t = of;
   (void)size; /* 1 */
+  t->heard = uv_now(t->http->polls.loop);
   if (t->redirected) {
     t->body.came += n;
     return t->body.came <= REDIRECT_BODY ? n : CURL_WRITEFUNC_ERROR;
   }
   if (lpb_http_body_full(&t->body)) {
-    t->user.paused = true;
+    lpb_http_multi_pause(&t->user, t->easy);
     return CURL_WRITEFUNC_PAUSE;
   }
   int rc = t->body.begun ? 0 : body_begins(t, false);
@@ -237,6 +239,11 @@ void lpb_http_transfer_aim(lpb_http_transfer *t) {
 
 /* --- the end --- */
 
+void lpb_http_transfer_clock(lpb_http_transfer *t) {
+  t->since = uv_hrtime();
+  t->heard = uv_now(t->http->polls.loop);
+}
+
 double lpb_http_transfer_age(const lpb_http_transfer *t) {
   return (double)(uv_hrtime() - t->began) / 1e9;
 }
@@ -279,6 +286,7 @@ static void set_defaults(lpb_http_transfer *t) {
   t->uploads = false;
   t->upload_size = -1;
   t->connect_timeout = CONNECT_S;
+  t->queue_timeout = t->stall_timeout = -1;
   t->max_header = MAX_HEADER;
   lpb_http_body_defaults(&t->body);
   strcpy(t->method, "GET");
@@ -380,7 +388,9 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   t->url = NULL;
   t->owner = NULL;
   t->sent = t->answered = t->headed = t->redirected = t->encoded = t->user.paused = false;
+  t->stalled = false;
   t->lengths = 0;
+  t->sent_bytes = 0;
   t->asked = 0;
   t->failure = t->user.error = 0;
   t->code = CURLE_OK;

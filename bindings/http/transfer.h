@@ -90,6 +90,10 @@ typedef struct lpb_http_transfer {
   double spent;
   /* In seconds, for the message of an error. */
   double connect_timeout;
+  /* How long it may wait for a place, in seconds; negative when the request does not say it. */
+  double queue_timeout;
+  /* How long no byte may come or go, in seconds; negative when any time is fine. */
+  double stall_timeout;
   /* In bytes: all lines of headers, of all responses, and of trailers together. */
   size_t max_header;
   struct curl_slist *headers;
@@ -134,8 +138,17 @@ typedef struct lpb_http_transfer {
   lp_buf trailer;
   /* Goes on with the body in the next turn of the loop. */
   lp_flush flush;
-  /* When the request was begun, as uv_hrtime counts. */
+  /* When it was queued, when it got its place, and since when `timeout` counts: of a stream,
+   * since its reader waits. As uv_hrtime counts. */
+  uint64_t queued;
   uint64_t began;
+  uint64_t since;
+  /* When a byte came or went, as uv_now counts. */
+  uint64_t heard;
+  /* How many bytes of the request had been sent then. */
+  curl_off_t sent_bytes;
+  /* It was stopped because of stall_timeout. */
+  bool stalled;
   /* When it began to wait for the address of its host, or to join a connection, as lp_loop_now
    * counts; 0 when it did not wait. */
   double asked;
@@ -178,7 +191,10 @@ static inline long lpb_http_transfer_ms(double seconds) {
   return ms < 1 ? 1 : ms < 1e9 ? (long)ms : 1000000000;
 }
 
-/* Returns the seconds since the request was begun. */
+/* Starts the clocks of `timeout` and `stall_timeout`. */
+void lpb_http_transfer_clock(lpb_http_transfer *t);
+
+/* Returns the seconds since the request got its place. */
 double lpb_http_transfer_age(const lpb_http_transfer *t);
 
 /* The client calls it when the transfer has ended: it notes the result and wakes the task that

@@ -164,7 +164,9 @@ end
 --- Limits for what a server sends (`false`: none):
 ---
 --- ```lua
---- local limits = { max_body = "10M", max_ratio = 50, max_header = "16K" }
+--- local limits = {
+---   max_body = "10M", max_ratio = 50, max_header = "16K", stall_timeout = 10, queue_timeout = 60,
+--- }
 --- print(http.get(url .. "/bytes/5", limits).status) --> 200
 --- ```
 ---

@@ -450,15 +450,6 @@ describe("luapool.http", function()
       fails("timeout", get, "/chunks/100?delay=0.1", { timeout = 0.3 })
     end)
 
-    it("count while a request is queued", function()
-      local c <close> = http.client { limit = 1 }
-      local first = task.spawn(function() return c:get(url .. "/delay/0.5").status end)
-      task.sleep(0.05)
-      local e = fails("timeout", c.get, c, url .. "/bytes/1", { timeout = 0.1 })
-      assert.is_truthy(tostring(e):find("limit", 1, true))
-      assert.are.equal(200, first:await())
-    end)
-
     it("leave the client usable in each phase", function()
       local c <close> = http.client { limit = 2 }
       for _, page in ipairs { "/delay/30", "/chunks/100?delay=0.1", "/bytes/1" } do

@@ -198,3 +198,14 @@ def connect_407(c):
     """A proxy that wants a password."""
     while c.request():
         c.answer("no", "407 Proxy Authentication Required", 'Proxy-Authenticate: Basic realm="p"\r\n')
+
+
+@behaviour
+def deaf(c):
+    """Reads the head of the request and nothing more."""
+    import select
+
+    c.request(body=False)
+    poll = select.poll()
+    poll.register(c.raw, select.POLLRDHUP)
+    poll.poll()

@@ -15,6 +15,9 @@ local M = {}
 ---@field bearer? string a token, sent as `Authorization: Bearer …`
 ---@field timeout? number seconds for the whole request; of a stream for each wait; default 300
 ---@field connect_timeout? number seconds; default 10
+---@field stall_timeout? number seconds without a byte; default: any time
+---@field queue_timeout? number seconds that the request waits for a place (see `limit`), which
+--- `timeout` does not count; default: as long as places become free, and 300 s without one
 ---@field redirects? integer|boolean how many are followed; default 10, false: none
 ---@field verify? boolean false accepts any certificate
 ---@field ca? string the file of the authorities that are trusted
@@ -67,6 +70,8 @@ local common = {
   bearer = "string",
   timeout = "seconds",
   connect_timeout = "seconds",
+  stall_timeout = "seconds",
+  queue_timeout = "seconds",
   redirects = "count0|boolean",
   verify = "boolean",
   ca = "string",

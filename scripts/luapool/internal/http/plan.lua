@@ -114,9 +114,9 @@ end
 
 -- Fields that mean the same in the plan.
 local same = {
-  "timeout", "connect_timeout", "verify", "ca", "cert", "key", "proxy", "http_version",
-  "save_to", "stream", "decode", "max_ratio", "interface", "unix_socket", "netrc", "refresh",
-  "only_if_cached",
+  "timeout", "connect_timeout", "stall_timeout", "queue_timeout", "verify", "ca", "cert", "key",
+  "proxy", "http_version", "save_to", "stream", "decode", "max_ratio", "interface", "unix_socket",
+  "netrc", "refresh", "only_if_cached",
 }
 for _, name in ipairs(same) do
   translate[name] = function(plan, value) plan[name] = value end
