@@ -53,6 +53,37 @@ describe("luapool.fs", function()
     assert.is_truthy(fs.read("/proc/self/status"):find("VmRSS", 1, true))
   end)
 
+  it("reads lines bit by bit", function()
+    local function lines(text)
+      fs.write(dir .. "/a", text)
+      local list = {}
+      for line in fs.lines(dir .. "/a") do list[#list + 1] = line end
+      return list
+    end
+    assert.are.same({}, lines "")
+    assert.are.same({ "" }, lines "\n")
+    assert.are.same({ "a", "", "b\r", "\0c" }, lines "a\n\nb\r\n\0c")
+    local long = {} -- around the size of a part
+    for i = -3, 3 do long[i + 4] = ("x"):rep((256 << 10) + i) end
+    table.insert(long, ("y"):rep(1000000))
+    table.insert(long, "end")
+    assert.are.same(long, lines(table.concat(long, "\n") .. "\n"))
+    local next_line = fs.lines(dir .. "/a")
+    assert.are.equal(#long[1], #next_line())
+    fs.write(dir .. "/b", "another")
+    fs.rename(dir .. "/b", dir .. "/a") -- the old file is read on
+    assert.are.equal(#long[2], #next_line())
+    for _ in next_line do end -- luacheck: ignore
+    assert.is_nil(next_line())
+    -- The file must be closed, or the spec fails.
+    for line in fs.lines(dir .. "/a") do -- luacheck: ignore
+      assert.are.equal("another", line)
+      break
+    end
+    assert.are.equal("EISDIR", fails(fs.lines(dir)).code)
+    assert.are.equal("ENOENT", fails(fs.lines, dir .. "/none").code)
+  end)
+
   it("lists sorted names", function()
     for _, name in ipairs { "b", "a", "C", ".hidden", "ä" } do fs.write(dir .. "/" .. name, "") end
     assert.are.same({ ".hidden", "C", "a", "b", "ä" }, fs.list(dir.path))
