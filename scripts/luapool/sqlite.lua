@@ -96,6 +96,7 @@ local check_open = options.define("sqlite.open", { readonly = "boolean", timeout
 ---@raises sqlite fields `code` and `path`
 function M.open(path, opts)
   opts = check_open(opts)
+  usage.argument("sqlite.open", 1, path, "string")
   return core.open(path, opts.readonly, opts.timeout or 5)
 end
 

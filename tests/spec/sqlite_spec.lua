@@ -91,6 +91,7 @@ describe("luapool.sqlite", function()
     refused("usage", "bad argument #1 to 'Db:exec'", db.exec, db)
     refused("usage", "is it called with ':'", db.exec, "SELECT 1")
     refused("usage", "is it called with ':'", db.transaction, print)
+    refused("usage", "bad argument #1 to 'sqlite.open'", sqlite.open, 5)
     refused("usage", "option 'timeout' must be", sqlite.open, ":memory:", { timeout = -1 })
   end)
 
@@ -167,11 +168,12 @@ describe("luapool.sqlite", function()
   it("ends a query at the end of its loop, so that others can write", function()
     db:exec(SERIES, 1000)
     local other <close> = sqlite.open(dir .. "/a.db", { timeout = 0 })
+    local patient <close> = sqlite.open(dir .. "/a.db", { timeout = 50 }) -- a thread ends the query
     for row in db:rows "SELECT n FROM t" do
       refused("busy", "locked", other.exec, other, "DELETE FROM t")
       if row.n == 2 then break end
     end
-    assert.are.equal(1000, (other:exec "UPDATE t SET n = n + 1"))
+    assert.are.equal(1000, (patient:exec "UPDATE t SET n = n + 1"))
     local rows = db:rows "SELECT n FROM t"
     assert.are.equal(2, rows().n)
     refused("busy", "locked", other.exec, other, "DELETE FROM t")
@@ -182,7 +184,7 @@ describe("luapool.sqlite", function()
     rows()
     rows = nil
     collectgarbage()
-    assert.are.equal(1000, (other:exec "DELETE FROM t"))
+    assert.are.equal(1000, (patient:exec "DELETE FROM t"))
     assert.is_nil(rows)
   end)
 

@@ -142,10 +142,11 @@ end
 --- print(http.get(url .. "/echo"):json().method) --> GET
 --- ```
 ---@function Response:json
+---@param opts? luapool.json.DecodeOptions as of `json.decode`
 ---@return any
 ---@raises json it is no JSON
-function methods:json()
-  return require("luapool.json").decode(body_of(self, "Response:json"))
+function methods:json(opts)
+  return require("luapool.json").decode(body_of(self, "Response:json"), opts)
 end
 
 --- Parses the body as HTML. Its links are taken relative to the response's URL.
