@@ -107,7 +107,26 @@ static int run(lpb_http_transfer *t) {
   return 0;
 }
 
+/* Adds what has become of a request to the counts of its client. */
+static void count(lpb_http_transfer *t) {
+  lpb_http_client_counts *n = &t->client->counts;
+  long status = 0, connections = 0;
+  curl_off_t sent = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
+  n->requests++;
+  n->connections += (uint64_t)connections;
+  n->sent += (uint64_t)sent;
+  n->received += t->body.came;
+  if (t->answered && status > 0 && status < LPB_HTTP_STATUSES)
+    n->statuses[status]++;
+  else
+    n->failed++;
+}
+
 static void fail(lpb_http_transfer *t, CURLcode code, int failure) {
+  count(t);
   free_slot(t);
   t->stage = LPB_HTTP_ENDED;
   lpb_http_transfer_end(t, code, failure);
@@ -227,6 +246,7 @@ static void connected(lpb_http_transfer *t) {
 
 /* Takes a transfer that ran out of the counts of its multi handle, host and client. */
 static void leave(lpb_http_transfer *t) {
+  count(t);
   lp_timer_stop(&t->http->st->timers, &t->late);
   lpb_http_host_use *use = &t->url->host->uses[t->multi];
   use->running--;
@@ -247,7 +267,8 @@ static void leave(lpb_http_transfer *t) {
  * rest of an answer before, such as the body of a HEAD, that came late. */
 static bool repeat(lpb_http_transfer *t, CURLcode code) {
   long connections = 1;
-  if (code != CURLE_UNSUPPORTED_PROTOCOL || !t->sent || t->answered || t->once) return false;
+  if (code != CURLE_UNSUPPORTED_PROTOCOL || !t->sent || t->answered || t->once || t->uploads)
+    return false;
   curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
   if (connections > 0) return false;
   lpb_http_transfer_freshen(t);
@@ -382,11 +403,6 @@ static int client_begin(lpb_http_client *c, lp_state *st) {
   if (c->http) return 0;
   lpb_http *http = lpb_http_of(st);
   if (!http) return LP_EMEMORY;
-  if (c->cookies) {
-    c->shared = curl_share_init();
-    if (!c->shared) return LP_EMEMORY;
-    curl_share_setopt(c->shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
-  }
   c->http = http;
   lpb_http_host_open(&c->hosts, st, resolved);
   lp_list_push(&http->users, &c->user.link);
@@ -401,7 +417,7 @@ static void broken(lpb_http_transfer *t) {
 }
 
 static lpb_http_transfer *new_transfer(lpb_http_client *c) {
-  lpb_http_transfer *t = lpb_http_transfer_new(c->http, c->shared);
+  lpb_http_transfer *t = lpb_http_transfer_new(c->http);
   if (!t) return NULL;
   t->client = c;
   t->broken = broken;
@@ -433,8 +449,8 @@ static void close_user(lpb_http_user *user) {
   lpb_http_client_close(lp_list_of(user, lpb_http_client, user));
 }
 
-void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, bool cookies) {
-  *c = (lpb_http_client){.limit = limit, .limit_per_host = limit_per_host, .cookies = cookies};
+void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host) {
+  *c = (lpb_http_client){.limit = limit, .limit_per_host = limit_per_host};
   lp_list_init(&c->user.link);
   c->user.close = close_user;
   lp_list_init(&c->transfers);
@@ -465,12 +481,10 @@ void lpb_http_client_close(lpb_http_client *c) {
   lp_list_each (link, &c->transfers) abandon(lp_list_of(link, lpb_http_transfer, all));
   for (int i = 0; i < c->multi_count; i++) lpb_http_multi_close(c->multis[i]);
   lp_alloc_free(c->multis);
-  if (c->shared) curl_share_cleanup(c->shared);
   lpb_http_host_close(&c->hosts);
   lp_list_remove(&c->user.link);
   lp_list_remove(&c->join.link);
   c->multis = NULL;
   c->multi_count = 0;
-  c->shared = NULL;
   c->http = NULL;
 }

@@ -1,4 +1,4 @@
-/* bindings/http/client.h: a client with its limits, its connections and its cookies.
+/* bindings/http/client.h: a client with its limits and its connections.
  *
  * Requests beyond the limits wait in queues of the client and not in curl, because curl's cost
  * grows with the number of transfers in a multi handle. For the same reason the connections to
@@ -15,6 +15,20 @@
 /* The name of the class of the Lua object. */
 #define LPB_HTTP_CLIENT "luapool.http.core.client"
 
+enum { LPB_HTTP_STATUSES = 600 };
+
+/* What has become of all requests so far, redirections included. */
+typedef struct lpb_http_client_counts {
+  uint64_t requests;
+  /* How many ended without an answer. */
+  uint64_t failed;
+  uint64_t connections;
+  /* Bytes of bodies, as they go over the connection. */
+  uint64_t sent, received;
+  /* How many answers had each status. */
+  uint32_t statuses[LPB_HTTP_STATUSES];
+} lpb_http_client_counts;
+
 typedef struct lpb_http_client {
   /* Its place in http->users. */
   lpb_http_user user;
@@ -25,8 +39,6 @@ typedef struct lpb_http_client {
   /* The multi handles, made one by one as hosts need them. */
   lpb_http_multi **multis;
   int multi_count;
-  /* curl's store of cookies, or NULL when the client keeps none. */
-  CURLSH *shared;
   /* All transfers, by their `all`. */
   lp_list transfers;
   /* Transfers that no request uses, by their `link`. The last one was used last. */
@@ -51,13 +63,12 @@ typedef struct lpb_http_client {
   int limit;
   /* How many may run at once to one host; 0 when only `limit` counts. */
   int limit_per_host;
-  /* The client keeps cookies. */
-  bool cookies;
   bool closed;
+  lpb_http_client_counts counts;
 } lpb_http_client;
 
 /* Fills the struct in. lpb_http_client_close gives everything back. */
-void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host, bool cookies);
+void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host);
 
 /* Returns a transfer for a new request; NULL for want of memory and when the client is closed.
  */

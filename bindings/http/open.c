@@ -10,13 +10,14 @@
 #include "bindings/http/request.h"
 #include "bindings/http/source.h"
 #include "bindings/http/stream.h"
+#include "bindings/http/suffix.h"
 #include "runtime/wire/wire.h"
 
-/* client(limit, limit_per_host, cookies) -> client; limit_per_host 0: as many as limit. */
+/* client(limit, limit_per_host) -> client; limit_per_host 0: as many as limit. */
 static int http_client(lua_State *L) {
   int limit = (int)luaL_checkinteger(L, 1), per_host = (int)luaL_checkinteger(L, 2);
   lpb_http_client *c = lua_newuserdatauv(L, sizeof *c, 0);
-  lpb_http_client_open(c, limit, per_host, lua_toboolean(L, 3));
+  lpb_http_client_open(c, limit, per_host);
   luaL_setmetatable(L, LPB_HTTP_CLIENT);
   return 1;
 }
@@ -25,6 +26,40 @@ static int http_client(lua_State *L) {
 static int client_close(lua_State *L) {
   lpb_http_client_close(lpb_class_check(L, LPB_HTTP_CLIENT));
   return 0;
+}
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_setfield(L, -2, name);
+}
+
+static lua_Integer queued(const lpb_http_client *c) {
+  lua_Integer n = 0;
+  lp_list_each (link, &c->transfers)
+    n += lp_list_of(link, lpb_http_transfer, all)->stage == LPB_HTTP_QUEUED;
+  return n;
+}
+
+/* client:stats() -> a new table: see Client:stats in Lua. */
+static int client_stats(lua_State *L) {
+  const lpb_http_client *c = lpb_class_check(L, LPB_HTTP_CLIENT);
+  const lpb_http_client_counts *n = &c->counts;
+  lua_createtable(L, 0, 8);
+  set_count(L, "requests", n->requests);
+  set_count(L, "failed", n->failed);
+  set_count(L, "connections", n->connections);
+  set_count(L, "sent", n->sent);
+  set_count(L, "received", n->received);
+  set_count(L, "running", (uint64_t)c->running);
+  set_count(L, "queued", (uint64_t)queued(c));
+  lua_newtable(L);
+  for (int status = 0; status < LPB_HTTP_STATUSES; status++) {
+    if (!n->statuses[status]) continue;
+    lua_pushinteger(L, n->statuses[status]);
+    lua_rawseti(L, -2, status);
+  }
+  lua_setfield(L, -2, "statuses");
+  return 1;
 }
 
 /* Makes a class whose methods are written in Lua, and names it, so that its objects may travel.
@@ -36,13 +71,15 @@ static void open_travelling(lua_State *L, const char *field, const char *name) {
 }
 
 int luaopen_luapool_http_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"client", http_client},
-                                       {"origin", lpb_http_origin},
-                                       {"source_new", lpb_http_source_new},
-                                       {"gzip_new", lpb_http_gzip_new},
-                                       {NULL, NULL}};
-  static const luaL_Reg client_methods[] = {
-      {"close", client_close}, {"__gc", client_close}, {"__close", client_close}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"client", http_client},         {"origin", lpb_http_origin},
+      {"suffix", lpb_http_suffix},     {"source_new", lpb_http_source_new},
+      {"gzip_new", lpb_http_gzip_new}, {NULL, NULL}};
+  static const luaL_Reg client_methods[] = {{"close", client_close},
+                                            {"stats", client_stats},
+                                            {"__gc", client_close},
+                                            {"__close", client_close},
+                                            {NULL, NULL}};
   luaL_newlib(L, functions);
   lpb_http_stream_open(L);
   lpb_http_source_open(L);

@@ -91,6 +91,11 @@ static CURLcode set_netrc(lua_State *L, lpb_http_transfer *t, CURLoption id) {
                           lua_toboolean(L, -1) ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED);
 }
 
+static CURLcode set_cookies(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  t->cookied = true;
+  return set_text(L, t, id);
+}
+
 static CURLcode set_auth(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   static const struct {
     const char *name;
@@ -177,7 +182,7 @@ static const struct {
     ROW(auth_type, set_auth, CURLOPT_HTTPAUTH),
     ROW(user, set_text, CURLOPT_USERNAME),
     ROW(password, set_text, CURLOPT_PASSWORD),
-    ROW(cookies, set_text, CURLOPT_COOKIE),
+    CHEAP(cookies, set_cookies, CURLOPT_COOKIE),
     CHEAP(timeout, set_timeout, 0),
     CHEAP(connect_timeout, set_connect_timeout, CURLOPT_CONNECTTIMEOUT_MS),
     CHEAP(queue_timeout, set_queue_timeout, 0),

@@ -43,6 +43,15 @@ static void warn(lua_State *L) {
   lua_call(L, 1, 0);
 }
 
+/* Pushes what core.request returns behind the response, and returns how many values. */
+static int push_rest(lua_State *L, const lpb_http_transfer *t) {
+  if (!t->redirected && !t->cookies.len) return 0;
+  lua_pushboolean(L, t->redirected);
+  if (!t->cookies.len) return 1;
+  lua_pushlstring(L, t->cookies.data, t->cookies.len);
+  return 2;
+}
+
 static int request_results(lua_State *L, lp_op *op) {
   lpb_http_transfer_wait *w = (lpb_http_transfer_wait *)op;
   if (op->status == LP_ECANCELLED) return lp_op_raise(L, op);
@@ -57,15 +66,13 @@ static int request_results(lua_State *L, lp_op *op) {
   lua_pushvalue(L, lua_upvalueindex(2));
   lua_setmetatable(L, -2);
   if (w->transfer->body.unknown) warn(L);
-  if (w->transfer->redirected) {
-    lua_pushboolean(L, true);
-    return 2;
+  lpb_http_transfer *t = w->transfer;
+  if (t->body.stream && !t->redirected) {
+    lpb_http_stream_push(L, t, 1);
+    w->transfer = NULL;
+    lua_setfield(L, -2, "stream");
   }
-  if (!w->transfer->body.stream) return 1;
-  lpb_http_stream_push(L, w->transfer, 1);
-  w->transfer = NULL;
-  lua_setfield(L, -2, "stream");
-  return 1;
+  return 1 + push_rest(L, t);
 }
 
 static const lp_op_class request_class = {

@@ -4,9 +4,10 @@
 
 #include <lua.h>
 
-/* core.request(client, method, url [, plan]) -> Response [, true]. The second value says that
- * the response is a redirection that is to be followed; it has no body then. A closure of two
- * values: the class of clients and the class of Responses. */
+/* core.request(client, method, url [, plan]) -> Response [, redirected [, cookies]].
+ * `redirected` says that the response is a redirection that is to be followed; it has no body
+ * then. `cookies` has the values of the Set-Cookie headers, each with its line end. A closure
+ * of two values: the class of clients and the class of Responses. */
 int lpb_http_request(lua_State *L);
 
 #endif

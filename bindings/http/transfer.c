@@ -72,7 +72,8 @@ static bool is_named(const char *line, size_t n, const char *name) {
   return n > len && line[len] == ':' && strncasecmp(line, name, len) == 0;
 }
 
-static void note_line(lpb_http_transfer *t, const char *line, size_t n) {
+/* Returns 0 or LP_EMEMORY. */
+static int note_line(lpb_http_transfer *t, const char *line, size_t n) {
   if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
     t->head.len = 0;
     t->encoded = false;
@@ -80,7 +81,11 @@ static void note_line(lpb_http_transfer *t, const char *line, size_t n) {
   } else if ((*line | 32) == 'c') {
     t->encoded |= is_named(line, n, "content-encoding");
     t->lengths += is_named(line, n, "content-length");
+  } else if (is_named(line, n, "set-cookie")) {
+    size_t value = sizeof "set-cookie:" - 1;
+    return lp_buf_append(&t->cookies, line + value, n - value);
   }
+  return 0;
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *of) {
@@ -91,8 +96,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *of) {
   t->header_size += n;
   if (t->header_size > t->max_header) return refuse(t, LP_ETOO_LARGE);
   if (t->headed) return lp_buf_append(&t->trailer, line, n) < 0 ? refuse(t, LP_EMEMORY) : n;
-  note_line(t, line, n);
-  if (lp_buf_append(&t->head, line, n) < 0) return refuse(t, LP_EMEMORY);
+  if (note_line(t, line, n) < 0 || lp_buf_append(&t->head, line, n) < 0)
+    return refuse(t, LP_EMEMORY);
   if (n <= 2) head_ended(t);
   return n;
 }
@@ -283,7 +288,7 @@ static void set_defaults(lpb_http_transfer *t) {
   t->proxied = t->http->proxied;
   t->timeout = TIMEOUT_S;
   t->spent = 0;
-  t->uploads = false;
+  t->uploads = t->cookied = false;
   t->upload_size = -1;
   t->connect_timeout = CONNECT_S;
   t->queue_timeout = t->stall_timeout = -1;
@@ -327,7 +332,7 @@ void lpb_http_transfer_reset(lpb_http_transfer *t) {
   }
 }
 
-lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared) {
+lpb_http_transfer *lpb_http_transfer_new(lpb_http *http) {
   lpb_http_transfer *t = lp_alloc_new(sizeof *t);
   if (!t) return NULL;
   t->easy = curl_easy_init();
@@ -341,11 +346,6 @@ lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared) {
   lp_list_init(&t->sources);
   lp_list_init(&t->flush.link);
   t->flush.run = flush_run;
-  if (shared) { /* for ever: a reset keeps both */
-    curl_easy_setopt(t->easy, CURLOPT_SHARE, shared);
-    curl_easy_setopt(t->easy, CURLOPT_COOKIEJAR,
-                     NULL); /* switches cookies on, and names no file */
-  }
   lpb_http_transfer_reset(t);
   return t;
 }
@@ -375,6 +375,7 @@ static void undo_options(lpb_http_transfer *t) {
     lpb_http_transfer_reset(t);
   } else {
     if (t->headers) curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->http->headers);
+    if (t->cookied) curl_easy_setopt(t->easy, CURLOPT_COOKIE, NULL);
     if (t->connect_timeout != CONNECT_S || t->asked > 0)
       curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
     set_defaults(t);
@@ -399,6 +400,7 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   t->header_size = 0;
   clear_buffer(&t->head);
   clear_buffer(&t->trailer);
+  clear_buffer(&t->cookies);
   lpb_http_body_clear(&t->body);
 }
 
@@ -411,6 +413,7 @@ void lpb_http_transfer_free(lpb_http_transfer *t) {
   lpb_http_host_release(t->url);
   lp_buf_close(&t->head);
   lp_buf_close(&t->trailer);
+  lp_buf_close(&t->cookies);
   lpb_http_body_close(&t->body);
   lp_alloc_free(t);
 }

@@ -82,6 +82,8 @@ typedef struct lpb_http_transfer {
   bool once;
   /* The first responses with status 401 are steps of the authentication (digest, NTLM). */
   bool challenged;
+  /* The request has cookies. */
+  bool cookied;
   /* A proxy looks the name of the host up. */
   bool proxied;
   /* In seconds; negative when there is none. */
@@ -134,6 +136,8 @@ typedef struct lpb_http_transfer {
   size_t header_size;
   /* The last header, with its lines as they came. */
   lp_buf head;
+  /* The values of all Set-Cookie lines, each with its line end. */
+  lp_buf cookies;
   /* The lines behind the body. */
   lp_buf trailer;
   /* Goes on with the body in the next turn of the loop. */
@@ -166,9 +170,8 @@ typedef struct lpb_http_transfer {
   char text[CURL_ERROR_SIZE];
 } lpb_http_transfer;
 
-/* Makes a transfer whose handle has the cookies of `shared`, which may be NULL. The caller
- * fills `client` in. Returns NULL for want of memory. */
-lpb_http_transfer *lpb_http_transfer_new(lpb_http *http, CURLSH *shared);
+/* Makes a transfer. The caller fills `client` in. Returns NULL for want of memory. */
+lpb_http_transfer *lpb_http_transfer_new(lpb_http *http);
 
 /* Sets all options of the handle to their defaults. */
 void lpb_http_transfer_reset(lpb_http_transfer *t);

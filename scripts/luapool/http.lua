@@ -3,13 +3,9 @@
 -- is a field of the
 -- *plan*, a plain table that bindings/http/options.c reads.
 
+local clients = require "luapool.internal.http.client"
 local core = require "luapool.http.core"
-local errors = require "luapool.error"
-local Policy = require "luapool.internal.retry.policy"
-local plans = require "luapool.internal.http.plan"
-local redirect = require "luapool.internal.http.redirect"
-local now = require("luapool.task.core").now
-local upload = require "luapool.internal.http.upload"
+local send = require "luapool.internal.http.send"
 local usage = require "luapool.internal.usage"
 require "luapool.internal.http.response"
 
@@ -41,88 +37,12 @@ require "luapool.internal.http.response"
 local M = {}
 
 local request = core.request -- or a function that calls it: see M.watch
-
---- Connections, limits, cookies and defaults of its own: see `http.client`. Leaving the scope of
---- `<close>` closes it.
----@class luapool.http.Client
----@field package core userdata the connections
----@field package base_url? string
----@field package defaults table the plan of a request without options of its own
----@field package headers? table
----@field package get_plan? table the plan of a GET without options; nil: curl's defaults will do
----@field package again? fun(...): luapool.http.Response the request under the retry policy
-local Client = {}
-Client.__index = Client
-Client.__name = "luapool.http.Client"
-
-local LIMIT = 100 -- requests at once
-local shared = setmetatable({ core = core.client(LIMIT, 0, false), defaults = {} }, Client)
-
--- Statuses that may pass.
-local PASSING = {}
-for _, status in ipairs { 408, 425, 429, 500, 502, 503, 504 } do PASSING[status] = true end
-
--- Sends a request, or answers it out of the cache. True as the second result: it is redirected.
-local function hop(client, method, url, plan)
-  local exchange = request
-  if plan and upload.is_fed(plan) then exchange = upload.request end
-  local cache = plan and plan.cache
-  if cache then return cache:exchange(exchange, client, method, url, plan) end
-  return exchange(client, method, url, plan)
-end
-
--- Makes a request and follows where its answer redirects to.
-local function send(client, method, url, plan)
-  local res, redirected = hop(client, method, url, plan)
-  if not redirected then return res end
-  return redirect.follow(function(...) return hop(client, ...) end, res, method, plan)
-end
-
--- One attempt under a retry policy: a passing status is an error, for the policy to see.
-local function attempt(client, method, url, plan)
-  local res = send(client, method, url, plan)
-  if PASSING[res.status] then
-    error(errors.new("status", ("%s %s: %s"):format(method, url, res:reason()),
-      { status = res.status, url = res.url, response = res }), 0)
-  end
-  return res
-end
-
--- What is repeated without harm.
-local IDEMPOTENT = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true }
-
--- The last answer stands when the policy gives up on a status.
-local function retrying(again, client, method, url, plan)
-  local ok, res = pcall(again, client, method, url, plan)
-  if ok then return res end
-  if errors.is(res, "status") then return res.response end
-  error(res, 0)
-end
-
--- All requests but the shortest come through here.
-local function perform(self, method, url, opts, where)
-  local plan
-  if opts ~= nil or method ~= "GET" then plan = plans.make(self, method, opts, where)
-  else plan = self.get_plan end
-  url = plans.url(self.base_url, url, opts and opts.params, where)
-  if self.again and IDEMPOTENT[method] and not (plan and plan.once) then
-    return retrying(self.again, self.core, method, url, plan)
-  end
-  return send(self.core, method, url, plan)
-end
+local shared = clients.plain()
 
 --- Has each request of this process told to `told(url, res, seconds)` when it has its answer, or
 --- has failed: then `res` is nil. Each step of a chain of redirections is one. For jobs.
 ---@private
-function M.watch(told)
-  request = function(client, method, url, plan)
-    local began = now()
-    local ok, res, redirected = pcall(core.request, client, method, url, plan)
-    told(url, ok and res or nil, now() - began)
-    if not ok then error(res, 0) end
-    return res, redirected
-  end
-end
+function M.watch(told) request = send.watch(told) end
 
 --- Sends a request with any method and waits for the response.
 ---
@@ -145,7 +65,7 @@ end
 function M.request(method, url, opts)
   usage.argument("http.request", 1, method, "method")
   usage.argument("http.request", 2, url, "string")
-  return perform(shared, method:upper(), url, opts, "http.request")
+  return send.perform(shared, method:upper(), url, opts, "http.request")
 end
 
 --- Sends a GET request and waits for the response. Raises as `http.request` does.
@@ -222,9 +142,12 @@ end
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
 function M.get(url, opts)
-  if opts == nil and type(url) == "string" then return send(shared.core, "GET", url) end
+  if opts == nil and type(url) == "string" then -- the shortest way
+    local res, redirected = request(shared.core, "GET", url)
+    return redirected and send.follow(shared, res, "GET") or res
+  end
   usage.argument("http.get", 1, url, "string")
-  return perform(shared, "GET", url, opts, "http.get")
+  return send.perform(shared, "GET", url, opts, "http.get")
 end
 
 --- Opens a folder in which answers are kept, for the option `cache` of clients and requests. An
@@ -259,51 +182,15 @@ function M.cache(folder, opts) return require("luapool.internal.http.cache").ope
 --- ```
 function M.close()
   shared.core:close()
-  shared.core = core.client(LIMIT, 0, false)
-end
-
---- Sends a request with any method, as `http.request` does.
----
---- ```lua
---- local client <close> = http.client { base_url = url }
---- print(client:request("REPORT", "/echo"):json().method) --> REPORT
---- ```
----@async
----@param method string
----@param url string relative to the `base_url` of the client
----@param opts? luapool.http.Options
----@return luapool.http.Response
-function Client:request(method, url, opts)
-  usage.self(self, Client, "Client:request")
-  usage.argument("Client:request", 1, method, "method")
-  usage.argument("Client:request", 2, url, "string")
-  return perform(self, method:upper(), url, opts, "Client:request")
-end
-
-local function check_call(self, url, where)
-  usage.self(self, Client, where)
-  usage.argument(where, 1, url, "string")
-end
-
---- Sends a GET request, as `http.get` does.
----
---- ```lua
---- local client <close> = http.client { base_url = url, headers = { ["X-Token"] = "t" } }
---- print(client:get("/echo"):json().headers["x-token"]) --> t
---- ```
----@async
----@param url string relative to the `base_url` of the client
----@param opts? luapool.http.Options
----@return luapool.http.Response
-function Client:get(url, opts)
-  check_call(self, url, "Client:get")
-  return perform(self, "GET", url, opts, "Client:get")
+  shared = clients.plain()
 end
 
 --- Sends a POST request; otherwise as `http.get`.
 ---
 --- ```lua
 --- print(http.post(url .. "/body", { body = "text" }).body) --> text
+--- local policy = { attempts = 2, wait = 0 }
+--- print(http.post(url .. "/flaky/form?fail=1", { retry = policy }).status) --> 200
 --- print(http.post(url .. "/body", { json = { 1, 2 } }).body) --> [1,2]
 --- print(http.post(url .. "/body", { form = { a = 1, b = "x y" } }).body) --> a=1&b=x%20y
 --- local parts = { note = "hello", picture = { data = "PNG", filename = "p.png" } }
@@ -380,52 +267,12 @@ end
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
 
---- Sends a request with the method of its name, as the function of the same name in `luapool.http`.
----
---- ```lua
---- local client <close> = http.client { base_url = url }
---- for _, verb in ipairs { "post", "put", "patch", "delete", "options" } do
----   assert(client[verb](client, "/echo"):json().method == verb:upper())
---- end
---- print(client:head("/echo").status) --> 200
---- ```
----@function Client:post Client:put Client:patch Client:delete Client:head Client:options
----@async
----@param url string relative to the `base_url` of the client
----@param opts? luapool.http.Options
----@return luapool.http.Response
-
 for _, name in ipairs { "post", "put", "patch", "delete", "head", "options" } do
-  local method, plain, of_client = name:upper(), "http." .. name, "Client:" .. name
+  local method, where = name:upper(), "http." .. name
   M[name] = function(url, opts)
-    usage.argument(plain, 1, url, "string")
-    return perform(shared, method, url, opts, plain)
+    usage.argument(where, 1, url, "string")
+    return send.perform(shared, method, url, opts, where)
   end
-  Client[name] = function(self, url, opts)
-    check_call(self, url, of_client)
-    return perform(self, method, url, opts, of_client)
-  end
-end
-
---- Closes the connections. Requests that are under way fail with kind `aborted`.
----
---- ```lua
---- local client = http.client()
---- local waiting = task.spawn(client.get, client, url .. "/delay/60")
---- task.sleep(0.05)
---- client:close()
---- print(select(2, waiting:result()).kind) --> aborted
---- ```
-function Client:close()
-  usage.self(self, Client, "Client:close")
-  self.core:close()
-end
-
-Client.__close = Client.close
-
-local function with_retry(policy)
-  local retry = require "luapool.retry"
-  return retry.wrap(attempt, Policy.new(policy, "http.client: option 'retry'"))
 end
 
 --- Makes a client. Cookies that servers set are sent back by it, unless `cookies` is false.
@@ -438,23 +285,25 @@ end
 --- print(client:get("/cookie"):json().name) --> value
 --- print(client:get("/flaky/page?fail=1").status) --> 200
 --- ```
+---
+--- Hooks see each request before it is sent, and its response (redirections apart); they may change
+--- both, and may wait. `req` has the options of the request with its `method`, `url` and all
+--- `headers`; `json` and `form` have become its `body`. A response that a hook returns is taken in
+--- place of the server's.
+---
+--- ```lua
+--- local client <close> = http.client {
+---   base_url = url, params = { key = "k" }, rate = { per_host = 100, burst = 10 },
+---   on_request = function(req) req.headers["X-Length"] = #(req.body or "") end,
+---   on_response = function(res, req) print(req.method, res.status) end,
+--- }
+--- print(client:post("/echo", { json = { 1, 2 } }):json().headers["x-length"])
+--- --> POST 200
+--- --> 5
+--- ```
+---@function http.client
 ---@param opts? luapool.http.ClientOptions
 ---@return luapool.http.Client
-function M.client(opts)
-  local defaults
-  opts, defaults = plans.client(opts)
-  local keeps = opts.cookies ~= false
-  local limit = opts.limit or LIMIT
-  local self = setmetatable({
-    core = core.client(limit, opts.limit_per_host or 0, keeps),
-    defaults = defaults,
-    base_url = opts.base_url,
-    headers = opts.headers,
-    again = opts.retry and with_retry(opts.retry),
-  }, Client)
-  local plan = plans.make(self, "GET", nil, "http.client")
-  self.get_plan = next(plan) and plan
-  return self
-end
+M.client = clients.new
 
 return M

@@ -3,10 +3,8 @@
 local errors = require "luapool.error"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
-local json = require "luapool.json"
 local nginx = require "tests.support.nginx"
 local pool = require "luapool.pool"
-local retry = require "luapool.retry"
 local task = require "luapool.task"
 
 local function number(text)
@@ -143,7 +141,7 @@ describe("luapool.http", function()
       local got = echo("GET", { params = { q = "a b&ä", n = 1, list = { "x", "y" } } })
       assert.are.equal("/echo?list=x&list=y&n=1&q=a%20b%26%C3%A4", got.uri)
       assert.are.equal(url .. "/echo?a=1&b=2#there",
-        (require "luapool.internal.http.plan").url(nil, url .. "/echo?a=1#there", { b = 2 }))
+        (require "luapool.internal.http.plan").url({}, url .. "/echo?a=1#there", { b = 2 }))
     end)
 
     it("escapes spaces and bytes beyond ASCII in a URL", function()
@@ -292,17 +290,6 @@ describe("luapool.http", function()
       assert.are.equal(200, c:get(url .. "/bytes/1").status)
     end)
 
-    it("keeps cookies, the plain functions do not", function()
-      client:get(url .. "/cookie/a/1")
-      assert.are.same({ a = "1" }, client:get(url .. "/cookie"):json())
-      http.get(url .. "/cookie/b/1")
-      assert.are.same({}, json.decode(http.get(url .. "/cookie").body))
-      local none <close> = http.client { cookies = false }
-      none:get(url .. "/cookie/a/1")
-      assert.are.same({}, none:get(url .. "/cookie"):json())
-      assert.are.same({ c = "2" }, none:get(url .. "/cookie", { cookies = { c = 2 } }):json())
-    end)
-
     it("ends what is under way when it is closed", function()
       local c = http.client()
       local waiting = task.spawn(function() return c:get(url .. "/delay/30") end)
@@ -323,16 +310,6 @@ describe("luapool.http", function()
         task.sleep(0.3) -- nginx closes after 0.1
       end
       assert.are.equal(before + 4, accepted())
-    end)
-
-    it("retries idempotent methods when it has a policy", function()
-      local policy = { attempts = 3, wait = retry.fixed(0.01) }
-      local c <close> = http.client { base_url = url, retry = policy }
-      assert.are.equal("ok", c:get("/flaky/a").body)
-      assert.are.equal(503, c:get("/flaky/b?fail=9").status)
-      assert.are.equal(503, c:post("/flaky/c").status)
-      assert.are.equal(404, c:get("/status/404").status)
-      fails("connect", c.get, c, "http://127.0.0.1:1/")
     end)
 
     it("repeats over a new connection only what may be done twice", function()

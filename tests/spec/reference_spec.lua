@@ -103,6 +103,7 @@ local checked = {
   ["luapool.sync.LimiterOptions"] = { sync.limiter },
   ["luapool.http.Options"] = { function(opts) http.get("http://127.0.0.1:1/", opts) end },
   ["luapool.http.ClientOptions"] = { http.client },
+  ["luapool.http.CookieOptions"] = { function(opts) http.client().cookies:set(opts) end },
   ["luapool.http.CacheOptions"] = { function(opts) http.cache("/tmp", opts) end },
   ["luapool.html.ParseOptions"] = { function(opts) html.parse("", opts) end },
   ["luapool.json.DecodeOptions"] = { function(opts) json.decode("1", opts) end },
@@ -190,6 +191,12 @@ local results = {
   end,
   ["luapool.process.Result"] = function() return process.exec { "true" } end,
   ["luapool.digest.Encoding"] = function() return luapool.digest.hex end,
+  ["luapool.http.ClientStats"] = function() return http.client():stats() end,
+  ["luapool.http.Cookie"] = function()
+    local jar = http.client().cookies
+    jar:set { name = "a", value = 1, domain = "example.com", max_age = 60 }
+    return jar:list()[1]
+  end,
   ["luapool.http.CacheStats"] = function()
     local dir <close> = fs.tempdir()
     return http.cache(dir.path):stats()

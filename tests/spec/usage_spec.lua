@@ -177,6 +177,11 @@ local callers = {
   ["http.request"] = function(opts)
     return (luapool.http.request("PUT", "http://127.0.0.1:1/", opts))
   end,
+  ["Jar:set"] = function(opts)
+    local given = { name = "a", value = 1, domain = opts.url == nil and "a.example" or nil }
+    for option, value in pairs(opts) do given[option] = value end
+    return (luapool.http.client().cookies:set(given))
+  end,
   ["http.client"] = function(opts)
     local client <close> = luapool.http.client(opts)
     return (client:get "http://127.0.0.1:1/")

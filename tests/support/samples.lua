@@ -25,6 +25,7 @@ return {
   ["luapool.sync.Queue"] = sync.queue,
   ["luapool.sync.Limiter"] = function() return sync.limiter { rate = 1 } end,
   ["luapool.http.Client"] = http.client,
+  ["luapool.http.Jar"] = function() return http.client().cookies end,
   ["luapool.http.Cache"] = function()
     local dir = fs.tempdir()
     return http.cache(dir.path), function() dir:close() end

@@ -228,6 +228,35 @@ function M.set(plan, method, opts, where)
   return BODIED[method] and false or nil
 end
 
+--- Whether the options have a body that can be sent only once.
+---@param opts table
+---@return boolean
+function M.is_once(opts)
+  if usage.callable(opts.body) then return true end
+  for _, p in pairs(opts.multipart or {}) do
+    if type(p) == "table" and p.body ~= nil then return true end
+  end
+  return false
+end
+
+--- Puts the text of `json` or `form` in place of the value, and its type among the headers, for the
+--- hooks of a client.
+---@param opts table
+---@param where string
+function M.flatten(opts, where)
+  local plan = {}
+  for _, name in ipairs { "json", "form" } do
+    if opts[name] ~= nil and opts.body == nil then
+      local content_type = bodies[name](plan, opts[name], where)
+      opts.body, opts[name] = plan.body, nil
+      for header in pairs(opts.headers) do
+        if header:lower() == "content-type" then content_type = nil end
+      end
+      if content_type then opts.headers["Content-Type"] = content_type end
+    end
+  end
+end
+
 --- Takes the body out of a plan.
 ---@param plan table
 function M.drop(plan)

@@ -48,7 +48,10 @@ local M = {}
 ---@field content_length? number|string bytes of a body that is a function; else it goes in chunks
 ---@field compress? "gzip" compresses the body, and says so in Content-Encoding
 ---@field range? string|table the part of the answer's body to ask for: "0-99" or { 0, 99 }
----@field cookies? table<string, string>|string sent with this request
+---@field cookies? table<string, string>|string|luapool.http.Jar sent with this request, in place
+--- of the client's of the same names; or a jar in place of the client's
+---@field retry? table|false a policy of `luapool.retry`, for this request whatever its method;
+--- false for none
 ---@field save_to? string the file that the body of a 2xx answer is written to
 ---@field stream? boolean the response comes before its body, which is read from it
 ---@field refresh? boolean ask the server, whatever the cache holds
@@ -60,8 +63,14 @@ local M = {}
 ---@field base_url? string is put before a URL without a scheme
 ---@field limit? integer how many requests run at once; the others wait; default 100
 ---@field limit_per_host? integer how many to one host
----@field cookies? boolean|table<string, string>|string false: the client keeps none; a table or
---- string is sent with each request
+---@field params? table<string, any> added to each URL
+---@field cookies? boolean|table<string, string>|string|luapool.http.Jar false: the client keeps
+--- none; a table or string is sent with each request; a jar is shared with other clients
+---@field rate? table { per_host = requests a second to one host, burst = how many at once after a
+--- pause }; or a `sync.limiter` for all requests, which holds over processes
+---@field on_request? fun(req: table): luapool.http.Response? is called before each request
+---@field on_response? fun(res: luapool.http.Response, req: table): luapool.http.Response? is called
+--- after each request
 ---@field retry? table a policy of `luapool.retry`, for methods that may be repeated without harm
 
 local common = {
@@ -99,6 +108,7 @@ local of_request = {
   compress = { "gzip" },
   range = "string|table",
   cookies = "table|string",
+  retry = "table|no",
   save_to = "string",
   stream = "boolean",
   refresh = "boolean",
@@ -111,6 +121,10 @@ local of_client = {
   limit_per_host = "count",
   retry = "table",
   cookies = "boolean|table|string",
+  params = "table",
+  rate = "table",
+  on_request = "callable",
+  on_response = "callable",
 }
 
 for name, rule in pairs(common) do

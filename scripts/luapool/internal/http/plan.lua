@@ -1,6 +1,7 @@
 -- internal.http.plan: from the options of a request to its plan, the plain table that the C half
 -- reads.
 
+local Jar = require "luapool.internal.http.jar"
 local body = require "luapool.internal.http.body"
 local check = require "luapool.internal.http.options"
 local core = require "luapool.http.core"
@@ -11,13 +12,25 @@ local usage = require "luapool.internal.usage"
 
 local M = {}
 
---- The URL of a request: `base` is put before one that has no scheme.
----@param base string|nil
+-- The params of a client and of a request, whose own count.
+local function join(params, more)
+  if not more or not params then return params or more end
+  local all = {}
+  for name, value in pairs(params) do all[name] = value end
+  for name, value in pairs(more) do all[name] = value end
+  return all
+end
+
+--- The URL of a request: the client's base is put before one that has no scheme, and its params are
+--- added.
+---@param client { base_url?: string, params?: table }
 ---@param url string
 ---@param params table|nil
 ---@param where string the call, for messages
 ---@return string
-function M.url(base, url, params, where)
+function M.url(client, url, params, where)
+  local base = client.base_url
+  params = join(client.params, params)
   if base and not url:match("^%a[%w+.-]*://") then
     url = url == "" and base or base:gsub("/+$", "") .. "/" .. url:gsub("^/+", "")
   end
@@ -63,6 +76,10 @@ end
 
 function translate.cookies(plan, value, where)
   if type(value) == "boolean" then return end
+  if getmetatable(value) == Jar then
+    plan.jar = value
+    return
+  end
   if type(value) == "string" then
     plan.cookies = value
     return
@@ -144,10 +161,22 @@ end
 local AGENT = "User-Agent: " .. core.agent
 local ENCODINGS = "Accept-Encoding: " .. core.encodings
 
-local function set_headers(plan, client, opts, content_type, where)
+-- Cookies that are given as a header are as good as those of the option.
+local function take_cookies(plan, lines)
+  for i = #lines, 1, -1 do
+    local value = lines[i]:match("^[cC][oO][oO][kK][iI][eE][:;]%s*(.*)$")
+    if value then
+      table.remove(lines, i)
+      plan.cookies = value ~= "" and (plan.cookies and plan.cookies .. "; " or "") .. value
+    end
+  end
+end
+
+local function set_headers(plan, defaults, opts, content_type, where)
   local lines, seen = {}, {}
   headers.add(where, "option 'headers'", lines, seen, opts.headers)
-  headers.add(where, "option 'headers'", lines, seen, client.headers)
+  headers.add(where, "option 'headers'", lines, seen, defaults)
+  if seen.cookie then take_cookies(plan, lines) end
   if plan.bearer and not seen.authorization then
     lines[#lines + 1] = "Authorization: Bearer " .. plan.bearer
   end
@@ -168,20 +197,25 @@ local function set_headers(plan, client, opts, content_type, where)
   end
 end
 
+--- Raises what is wrong with the options of a request.
+M.check = check.request
+
 local NONE = {}
 
 --- The plan of a request.
 ---@param client luapool.http.Client
 ---@param method string
----@param opts? luapool.http.Options
+---@param opts? luapool.http.Options checked, unless `whole`
 ---@param where string the call, for messages
+---@param whole? boolean the options have the client's headers already
 ---@return table
-function M.make(client, method, opts, where)
-  opts = opts == nil and NONE or check.request(opts, where)
+function M.make(client, method, opts, where, whole)
+  opts = whole and check.request(opts, where) or opts or NONE
   local plan = {}
   for name, value in pairs(client.defaults) do plan[name] = value end
   translate_into(plan, opts, where)
-  set_headers(plan, client, opts, body.set(plan, method, opts, where), where)
+  local headers_of_client = not whole and client.headers or nil
+  set_headers(plan, headers_of_client, opts, body.set(plan, method, opts, where), where)
   return plan
 end
 

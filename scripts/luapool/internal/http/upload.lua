@@ -74,24 +74,25 @@ function M.is_fed(plan)
   return plan.feed ~= nil or plan.once == true
 end
 
---- As core.request, for a plan whose body is fed. What a function raises is raised here.
+--- As `request`, for a plan whose body is fed. What a function raises is raised here.
+---@param request function core.request, or one that calls it
 ---@param client userdata
 ---@param method string
 ---@param url string
 ---@param plan table
----@return luapool.http.Response, boolean?
-function M.request(client, method, url, plan)
+---@return luapool.http.Response, boolean?, string?
+function M.request(request, client, method, url, plan)
   local feeds
   plan, feeds = with_sources(plan)
   local state = {}
   local feeder = task.spawn(run, feeds, state)
-  local ok, res, redirected = pcall(core.request, client, method, url, plan)
-  if ok and res.stream then -- the body may be on its way still
+  local ok, res, redirected, set = pcall(request, client, method, url, plan)
+  if ok and rawget(res, "stream") then -- the body may be on its way still
     state.detached = true
-    return res, redirected
+    return res, redirected, set
   end
   feeder:cancel()
-  if ok then return res, redirected end
+  if ok then return res, redirected, set end
   if state.error ~= nil and not errors.is(res, "cancelled") then error(state.error, 0) end
   error(res, 0)
 end
