@@ -17,6 +17,9 @@ typedef struct lpb_html_node_doc {
   xmlDoc *xml;
   /* Made at the first query. */
   xmlXPathContext *xpath;
+  /* What was removed from it, and stays valid as long as the document. */
+  xmlNode **removed;
+  size_t removed_count;
 } lpb_html_node_doc;
 
 /* A node: a userdata. */
@@ -43,10 +46,14 @@ void lpb_html_node_push_items(lua_State *L, int doc, xmlNode *const *items, size
  */
 int lpb_html_node_push_text(lua_State *L, xmlChar *text);
 
-/* Methods of nodes. */
-extern const luaL_Reg lpb_html_node_methods[];
+/* Gives the tree back, and what was removed from it. Safe on a zeroed struct, safe twice. */
+void lpb_html_node_close(lpb_html_node_doc *doc);
 
-/* Makes the class of nodes, without methods, and pushes it. */
+/* Functions of the module. */
+extern const luaL_Reg lpb_html_node_functions[];
+
+/* Makes the class of nodes and pushes the table of its methods, to which
+ * scripts/luapool/internal/html/node.lua adds those that are written in Lua. */
 void lpb_html_node_open(lua_State *L);
 
 #endif

@@ -18,11 +18,7 @@
 static const char DOC[] = "luapool.html.Document";
 
 static int doc_gc(lua_State *L) {
-  lpb_html_node_doc *doc = lua_touserdata(L, 1);
-  xmlXPathFreeContext(doc->xpath);
-  xmlFreeDoc(doc->xml);
-  doc->xpath = NULL;
-  doc->xml = NULL;
+  lpb_html_node_close(lua_touserdata(L, 1));
   return 0;
 }
 
@@ -85,17 +81,6 @@ static void open_document(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* Pushes the methods of nodes, to which scripts/luapool/html.lua adds those that are written in
- * Lua. */
-static void push_node_methods(lua_State *L) {
-  lpb_html_node_open(L);
-  lua_newtable(L);
-  luaL_setfuncs(L, lpb_html_node_methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__index");
-  lua_remove(L, -2);
-}
-
 int luaopen_luapool_html_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"parse", html_parse}, {"base_url", html_base_url}, {"check", html_check}, {NULL, NULL}};
@@ -107,7 +92,8 @@ int luaopen_luapool_html_core(lua_State *L) {
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lpb_html_css_functions, 0);
   luaL_setfuncs(L, lpb_html_xpath_functions, 0);
-  push_node_methods(L);
+  luaL_setfuncs(L, lpb_html_node_functions, 0);
+  lpb_html_node_open(L);
   lua_setfield(L, -2, "Node");
   return 1;
 }

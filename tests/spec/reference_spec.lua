@@ -107,6 +107,7 @@ local checked = {
   ["luapool.http.CacheOptions"] = { function(opts) http.cache("/tmp", opts) end },
   ["luapool.html.ParseOptions"] = { function(opts) html.parse("", opts) end },
   ["luapool.json.DecodeOptions"] = { function(opts) json.decode("1", opts) end },
+  ["luapool.html.TextOptions"] = { function(opts) html.parse(""):text(opts) end },
   ["luapool.html.QueryOptions"] = { function(opts) html.parse(""):css("a", opts) end },
   ["luapool.json.EncodeOptions"] = { function(opts) json.encode(1, opts) end },
   ["luapool.yaml.LoadOptions"] = { function(opts) yaml.load("1", opts) end },

@@ -187,6 +187,7 @@ local callers = {
     return (client:get "http://127.0.0.1:1/")
   end,
   ["html.parse"] = function(opts) return (luapool.html.parse("", opts)) end,
+  ["Node:text"] = function(opts) return (luapool.html.parse(""):text(opts)) end,
   ["Node:css"] = function(opts) return (luapool.html.parse(""):css("a", opts)) end,
   ["json.encode"] = function(opts) return (luapool.json.encode({ 1, { 2 } }, opts)) end,
   ["json.decode"] = function(opts) return (luapool.json.decode("[1]", opts)) end,

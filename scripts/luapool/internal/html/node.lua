@@ -6,15 +6,20 @@ local options = require "luapool.internal.options"
 local url = require "luapool.internal.url"
 local usage = require "luapool.internal.usage"
 
---- A place in a document. Two nodes are equal when they are the same place; `tostring` gives the
---- markup.
+--- An element of a document, or the document itself. It keeps its document alive. Two nodes are
+--- equal when they are the same place; `tostring` gives the markup, cut behind 200 bytes.
 ---
 --- ```lua
---- local page = html.parse "<p>Hello</p>"
+--- local page = html.parse "<p>Hello</p><p>there"
 --- print(page:first "p", page:first "p" == page:first "p") --> <p>Hello</p> true
+--- local p = page:first "p"
+--- print(p.next:text(), p.parent:name(), p.prev, page.parent) --> there body nil nil
 --- ```
 ---@within html
 ---@class luapool.html.Node
+---@field parent? luapool.html.Node what it stands in: an element or the document
+---@field next? luapool.html.Node the next element with the same parent
+---@field prev? luapool.html.Node the element in front of it
 local Node = core.Node
 
 core.hints(options.hint)
@@ -61,6 +66,31 @@ function Node:css(selector, opts)
   core.check(self, "Node:css")
   usage.argument("Node:css", 1, selector, "string")
   return core.css(self, selector, seconds_of(opts, "Node:css"))
+end
+
+local check_text = options.define("Node:text", { trim = "boolean", separator = "string" })
+
+---@within html
+---@class luapool.html.TextOptions
+---@field trim? boolean no white space (nor no-break spaces) around the text
+---@field separator? string stands between the texts of different elements; with `trim` each of them
+--- is trimmed, and empty ones are left out
+
+--- Returns all text inside the node, as it stands. That of scripts and styles is text, too.
+---
+--- ```lua
+--- local p = html.parse("<p> one <b>two</b>, <i> three</i></p>"):first "p"
+--- print(p:text { trim = true }) --> one two,  three
+--- print(p:text { trim = true, separator = "|" }) --> one|two|,|three
+--- ```
+---@param opts? luapool.html.TextOptions
+---@return string
+function Node:text(opts)
+  if opts == nil then return core.text(self) end
+  core.check(self, "Node:text")
+  opts = check_text(opts)
+  if opts.separator then return core.pieces(self, opts.separator, opts.trim) end
+  return opts.trim and core.trim(core.text(self)) or core.text(self)
 end
 
 --- Evaluates an XPath query (version 1.0) from this node: `//p` searches the whole document, `.//p`
