@@ -45,3 +45,75 @@ PASSWORD=wrong
 run luapool run examples/login.lua -- "$NGINX_URL/shop/login"
 expect_status 1
 expect_err_like ' 403 '
+
+examples=$(pwd)/examples
+
+here() { (cd "$work" && "$@"); }
+
+# Runs an example in the folder of the test, where its output goes.
+example() {
+  name=$1
+  shift
+  run here luapool run "$examples/$name" "$@"
+}
+
+# The rows that SQL gives, one on a line.
+sql() {
+  cat >"$work/sql.lua" <<'LUA'
+local path, sql = ...
+local db <close> = require("luapool.sqlite").open(path)
+for row in db:rows(sql) do print(row.line) end
+LUA
+  luapool run "$work/sql.lua" -- "$@"
+}
+
+# Writes a page of the server: page PATH TITLE LINK...
+page() {
+  file=$NGINX_ROOT/$1 title=$2
+  shift 2
+  mkdir -p "$(dirname "$file")"
+  echo "<title>$title</title>" >"$file"
+  for link in "$@"; do echo "<a href='$link'>$link</a>" >>"$file"; done
+}
+
+it "site.lua: all pages up to a depth, once, as robots.txt allows"
+printf 'User-agent: example-crawler\nDisallow: /site/private/\n' >"$NGINX_ROOT/robots.txt"
+page site/index.html "Home" one.html two.html#top /site/private/secret.html broken.html \
+  http://elsewhere.example/ big.zip data.txt mailto:a@example.com
+page site/one.html "One" two.html index.html deep/three.html "two.html?print=1"
+page site/two.html "Two" one.html "#here"
+page site/deep/three.html "Three" four.html
+page site/deep/four.html "Four" ../five.html
+page site/five.html "Five"
+page site/private/secret.html "Secret"
+echo "no page" >"$NGINX_ROOT/site/data.txt"
+echo "big" >"$NGINX_ROOT/site/big.zip"
+example site.lua -p 2 -- "$NGINX_URL/site/index.html"
+expect_status 3
+expect_err_like '^Done, success: 6/7, failure: 1/7 '
+expect_err_like 'exclude: 2, max_depth: 1, robots: 1, same_host: 1, scheme: 1'
+found=$(sql "$work/site.sqlite" "SELECT depth || ' ' || coalesce(title, '-') AS line FROM pages ORDER BY line")
+expect [ "$found" = "0 Home
+1 -
+1 One
+1 Two
+2 Three
+3 Four" ]
+expect grep -q 'broken.html.*"kind":"status"' "$work/site.sqlite.failed.jsonl"
+rm "$NGINX_ROOT/robots.txt"
+
+it "two_hosts.lua: a host that refuses waits alone, and all pages come"
+for n in 1 2 3 4 5; do
+  page "flaky-$n.html" "Refused $n" "/flaky/flaky-$((n + 1)).html?fail=0"
+  page "ready-$n.html" "Ready $n" "/ready-$((n + 1)).html"
+done
+page flaky-6.html "Refused 6"
+page ready-6.html "Ready 6"
+other=$(echo "$NGINX_URL" | sed s/127.0.0.1/localhost/)
+example two_hosts.lua -p 3 -- "$other/flaky/flaky-1.html?fail=2&status=429&retry_after=1" \
+  "$NGINX_URL/ready-1.html"
+expect_status 0
+expect_err_like '^Done, success: 12/12, failure: 0/12 '
+expect_out_like '^localhost:[0-9]*: 8 requests, 2 refused with 429$'
+expect_out_like '^127.0.0.1:[0-9]*: 6 requests, 0 refused with 429$'
+expect [ "$(grep -n 'Ready 6' "$work/pages.jsonl" | cut -d: -f1)" -le 7 ]

@@ -258,6 +258,7 @@ end
 ---@param now number
 ---@return number|nil
 function Frontier:next_at(now)
+  if self.errands.n > 0 then return now end
   if self.general.n > 0 and self.crowd < MOST_HOSTS then return now end
   return self.asleep.n > 0 and self.asleep[1][2] or nil
 end
