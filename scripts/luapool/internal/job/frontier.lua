@@ -8,6 +8,7 @@
 
 local hosts = require "luapool.internal.job.host"
 local order = require "luapool.internal.sync.order"
+local robots = require "luapool.internal.job.robots"
 local spool = require "luapool.internal.job.spool"
 local normal = require("luapool.internal.url").normal
 
@@ -306,13 +307,13 @@ end
 
 --- Takes what a host has answered to the question for its robots.txt.
 ---@param entry luapool.job.entry the question
----@param rules luapool.job.robots|nil
+---@param rules luapool.job.robots|nil as they have travelled
 ---@param trouble any the error, where it could not be read
 ---@param now number
 function Frontier:robots_came(entry, rules, trouble, now)
   local host = entry.host_asked
   local obeyed = self.options.robots
-  host.asking, host.robots = nil, rules
+  host.asking, host.robots = nil, rules and robots.open(rules)
   host.trouble, host.trouble_until = obeyed and trouble, now + TROUBLE
   if obeyed and rules and rules.delay then host:delay(rules.delay) end
   if host.mapped then add_sitemaps(self, host) end

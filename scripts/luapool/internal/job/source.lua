@@ -11,7 +11,6 @@ local core = require "luapool.task.core"
 local frontiers = require "luapool.internal.job.frontier"
 local job_core = require "luapool.job.core"
 local order = require "luapool.internal.sync.order"
-local robots = require "luapool.internal.job.robots"
 local task = require "luapool.task"
 local usage = require "luapool.internal.usage"
 
@@ -309,7 +308,7 @@ end
 ---@param e any the error, where there is no reply
 function Source:robots_came(entry, reply, e)
   local failed = not reply or reply.failed
-  self.frontier:robots_came(entry, not failed and robots.open(reply[2]) or nil,
+  self.frontier:robots_came(entry, not failed and reply[2] or nil,
     failed and (reply and reply.error or e) or nil, now())
   self:settle(entry)
 end
