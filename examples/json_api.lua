@@ -5,24 +5,22 @@
 
 local csv = require "luapool.csv"
 local http = require "luapool.http"
-local sync = require "luapool.sync"
 
 local url = ... or error("luapool run json_api.lua -- URL", 0)
 
 local client <close> = http.client {
   base_url = url:match "^%a+://[^/]+",
   headers = { accept = "application/json" },
+  rate = { per_host = 10 }, -- requests a second
   retry = { attempts = 5 }, -- of 429, 503 and lost connections; Retry-After is honoured
 }
 local token = os.getenv "TOKEN"
-local allowed = sync.limiter { rate = 10 } -- requests a second
 
 -- All items, page after page: each page names the one behind it.
 local function items()
   return coroutine.wrap(function()
     local page = { next = url }
     while type(page.next) == "string" do -- the last one has null
-      allowed:acquire()
       page = client:get(page.next, { bearer = token }):raise_for_status():json()
       for _, item in ipairs(page.items) do coroutine.yield(item) end
     end
