@@ -211,6 +211,7 @@ static void end_waits(lp_list *list, int status) {
   for (lp_list *link; (link = lp_list_shift(&ready));) {
     lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, link);
     c = t->client;
+    if (t->stage == LPB_HTTP_RESOLVING) t->look_up = lp_loop_now() - t->asked;
     end_wait(t);
     if (status < 0)
       fail(t, CURLE_COULDNT_RESOLVE_HOST, status);

@@ -30,17 +30,65 @@ static void push_url(lua_State *L, const lpb_http_transfer *t, int url) {
     lua_pushvalue(L, url);
 }
 
+static double seconds(const lpb_http_transfer *t, CURLINFO what) {
+  curl_off_t us = 0;
+  curl_easy_getinfo(t->easy, what, &us);
+  return (double)us / 1e6;
+}
+
+static void set_number(lua_State *L, const char *name, double value) {
+  lua_pushnumber(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* Sets the field `timings` of the response on top of the stack, whose connection is new: curl
+ * counts from when it got the request. */
+static void set_timings(lua_State *L, const lpb_http_transfer *t, double elapsed) {
+  double name = seconds(t, CURLINFO_NAMELOOKUP_TIME_T),
+         connect = seconds(t, CURLINFO_CONNECT_TIME_T),
+         tls = seconds(t, CURLINFO_APPCONNECT_TIME_T),
+         first = seconds(t, CURLINFO_STARTTRANSFER_TIME_T);
+  lua_createtable(L, 0, 5);
+  set_number(L, "dns", t->look_up + name);
+  set_number(L, "connect", connect > name ? connect - name : 0);
+  set_number(L, "tls", tls > connect ? tls - connect : 0);
+  set_number(L, "first_byte", t->look_up + first);
+  set_number(L, "total", elapsed);
+  lua_setfield(L, -2, "timings");
+}
+
+/* Sets what is to be told of the connection. One that is reused gets no table: response.lua makes
+ * it when it is asked for. */
+static void set_connection(lua_State *L, const lpb_http_transfer *t, double elapsed) {
+  long connections = 0;
+  const char *address = NULL;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
+  curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &address);
+  lua_pushboolean(L, connections == 0);
+  lua_setfield(L, -2, "reused");
+  if (address && *address) {
+    lua_pushstring(L, address);
+    lua_setfield(L, -2, "address");
+  }
+  if (connections > 0)
+    set_timings(L, t, elapsed);
+  else
+    set_number(L, "first_byte", seconds(t, CURLINFO_STARTTRANSFER_TIME_T));
+}
+
 void lpb_http_result_push(lua_State *L, lpb_http_transfer *t, int url) {
   long status = 0;
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-  lua_createtable(L, 0, 5);
+  double elapsed = t->stage == LPB_HTTP_ENDED ? t->elapsed : lpb_http_transfer_age(t);
+  lua_createtable(L, 0, 8);
   lua_pushinteger(L, status);
   lua_setfield(L, -2, "status");
   push_url(L, t, url);
   lua_setfield(L, -2, "url");
   set_text(L, "head", t->head.data, t->head.len);
-  lua_pushnumber(L, t->stage == LPB_HTTP_ENDED ? t->elapsed : lpb_http_transfer_age(t));
-  lua_setfield(L, -2, "elapsed");
+  set_number(L, "elapsed", elapsed);
+  set_connection(L, t, elapsed);
+  if (t->trailer.len) set_text(L, "trailer", t->trailer.data, t->trailer.len);
   if (t->body.saves)
     set_text(L, "saved_to", t->body.file.path, strlen(t->body.file.path));
   else if (!t->body.stream)

@@ -48,9 +48,11 @@ static void read_close(lp_op *op) {
 static int stream_take(lua_State *L, stream *s) {
   lpb_http_transfer *t = *s;
   if (t->body.bytes.len == 0) { /* the end */
+    lua_pushnil(L);
+    lua_pushlstring(L, t->trailer.data, t->trailer.len);
     *s = NULL;
     lpb_http_client_give(t);
-    return 0;
+    return 2;
   }
   lua_pushlstring(L, t->body.bytes.data, t->body.bytes.len);
   t->body.bytes.len = 0;
@@ -85,7 +87,8 @@ static const lp_op_class read_class = {
     .close = read_close,
 };
 
-/* stream:read() -> string, or nothing at the end. Waits for the next piece. */
+/* stream:read() -> string; at the end nil and the lines behind the body; nothing behind that.
+ * Waits for the next piece. */
 static int stream_read(lua_State *L) {
   stream *s = lpb_class_check(L, STREAM);
   lua_settop(L, 1);

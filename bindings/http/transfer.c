@@ -392,7 +392,7 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   t->stalled = false;
   t->lengths = 0;
   t->sent_bytes = 0;
-  t->asked = 0;
+  t->asked = t->look_up = 0;
   t->failure = t->user.error = 0;
   t->code = CURLE_OK;
   t->text[0] = 0;

@@ -156,6 +156,8 @@ typedef struct lpb_http_transfer {
   /* When it began to wait for the address of its host, or to join a connection, as lp_loop_now
    * counts; 0 when it did not wait. */
   double asked;
+  /* How many seconds it waited for the address of its host. */
+  double look_up;
   /* Fires when that has taken the whole connect_timeout, or when the body of a redirection has
    * not come soon. */
   lp_timer late;

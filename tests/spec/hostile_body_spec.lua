@@ -90,6 +90,8 @@ describe("of hostile servers", function()
         answer = CHUNKED .. "ffffffffffffffffffff\r\nx" } },
       { "raw", "chunks without an end", kind = "aborted",
         args = { answer = CHUNKED .. "5\r\nhello\r\n" } },
+      { "raw", "a status line behind the chunks", kind = "protocol", args = {
+        answer = CHUNKED .. "5\r\nhello\r\n0\r\nHTTP/1.1 500 no\r\nX: y\r\n\r\n" } },
       { "raw", "a length that is not reached", kind = "aborted",
         args = { answer = OK .. "Content-Length: 10\r\n\r\nhello" } },
       { "raw", "a negative length", kind = "protocol",

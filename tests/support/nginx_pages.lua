@@ -185,6 +185,13 @@ function M.auth(rest)
   answer("who is there?\n")
 end
 
+-- /links: a Link header of two lines.
+function M.links()
+  ngx.header["Link"] = { '<links?page=2>; rel=next; title="more", </links?page=9>; rel="last"',
+    '<http://elsewhere.example/a,b;c>; rel="alternate nofollow"; title*=UTF-8\'\'caf%C3%A9' }
+  answer("ok")
+end
+
 -- /repeated: the header X-Many three times.
 function M.repeated()
   ngx.header["X-Many"] = { "one", "two", "three" }

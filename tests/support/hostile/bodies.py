@@ -1,6 +1,8 @@
 """Behaviours of headers and bodies: bombs, broken framing and coding, what is too large or endless."""
 
 import gzip
+import select
+import time
 import zlib
 
 from server import behaviour
@@ -176,8 +178,6 @@ def raw(c, answer, close=True):
 @behaviour
 def drip(c, head="HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", unit="x", pause=0.05):
     """Bit by bit, for ever."""
-    import time
-
     c.request()
     c.send(head)
     while True:
@@ -203,9 +203,17 @@ def connect_407(c):
 @behaviour
 def deaf(c):
     """Reads the head of the request and nothing more."""
-    import select
-
     c.request(body=False)
     poll = select.poll()
     poll.register(c.raw, select.POLLRDHUP)
     poll.poll()
+
+
+@behaviour
+def pieces(c, pieces, pause=0.02):
+    """A body that comes in these pieces."""
+    c.request()
+    c.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+    for piece in pieces:
+        c.send(piece)
+        time.sleep(pause)

@@ -1,8 +1,12 @@
 -- internal.http.response: what a request gives: the methods of Response and its headers. The C
 -- half makes the tables; both classes travel between processes by name.
 
+local charset = require "luapool.charset.core"
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
+local link = require "luapool.internal.http.link"
+local reader = require "luapool.internal.http.reader"
+local url = require "luapool.internal.url"
 local usage = require "luapool.internal.usage"
 
 --- The answer to a request. One that is not a stream may be sent to and from workers.
@@ -21,6 +25,13 @@ local usage = require "luapool.internal.usage"
 ---@field head string the header as it came
 ---@field headers luapool.http.Headers
 ---@field elapsed number seconds, with those of the redirections
+---@field trailers luapool.http.Headers what came behind the body; of a stream, once it is read
+---@field charset? string of the body, as the encoding standard calls it; of a stream or a saved
+--- body, what the Content-Type says
+---@field timings { dns: number, connect: number, tls: number, first_byte: number, total: number }
+--- seconds: three steps, then the time from the beginning to the first byte and to the end
+---@field reused? boolean the connection was used before
+---@field address? string of the server, or of the proxy
 ---@field http_version string "1.1"
 ---@field history { status: integer, url: string }[] the redirections that were followed
 ---@field saved_to? string the file of `save_to`
@@ -93,6 +104,26 @@ function lazy.headers(self)
   return parse(self.head)
 end
 
+function lazy.trailers(self)
+  return parse("\n" .. (rawget(self, "trailer") or ""))
+end
+
+-- The label of the charset in the Content-Type, and what kind of text it is.
+local function said(self)
+  return charset.of_type(self.headers["content-type"])
+end
+
+function lazy.charset(self)
+  local label, kind = said(self)
+  return self.body and select(2, charset.to_utf8(self.body, label, kind)) or label
+end
+
+-- A connection that was used before cost no time to make.
+function lazy.timings(self)
+  return { dns = 0, connect = 0, tls = 0, first_byte = rawget(self, "first_byte"),
+    total = self.elapsed }
+end
+
 function lazy.ok(self)
   return self.status >= 200 and self.status < 400
 end
@@ -158,7 +189,46 @@ end
 ---@function Response:html
 ---@return luapool.html.Node
 function methods:html()
-  return require("luapool.html").parse(body_of(self, "Response:html"), { base_url = self.url })
+  local body = body_of(self, "Response:html")
+  return require("luapool.html").parse(body, { base_url = self.url, charset = (said(self)) })
+end
+
+--- Returns the body in UTF-8. Its charset is that of a byte order mark, of the Content-Type, of a
+--- meta element or an XML declaration, or a guess: UTF-8 where it fits, else windows-1252.
+---
+--- ```lua
+--- local opts = { body = "caf\xE9", headers = { ["Content-Type"] = "text/plain; charset=latin1" } }
+--- local res = http.post(url .. "/body", opts)
+--- print(res:text(), res.charset) --> café windows-1252
+--- ```
+---@function Response:text
+---@return string
+function methods:text()
+  local body = body_of(self, "Response:text")
+  local label, kind = said(self)
+  return (charset.to_utf8(body, label, kind))
+end
+
+--- Returns the links of the Link header (RFC 8288): a list of tables with an absolute `url` and the
+--- parameters of the link, `rel` and the like. A field of the list with the name of a relation is
+--- the first link that has it.
+---
+--- ```lua
+--- local links = http.get(url .. "/links"):links()
+--- print(#links, links.next.url == url .. "/links?page=2", links.next.title) --> 3 true more
+--- ```
+---@function Response:links
+---@return { url: string, rel: string? }[]
+function methods:links()
+  usage.self(self, Response, "Response:links")
+  local links = {}
+  for _, line in ipairs(self.headers:list "link") do
+    link.parse(links, line, function(to) return url.resolve(to, self.url) end)
+  end
+  for i = #links, 1, -1 do
+    for rel in (links[i].rel or ""):gmatch "%S+" do links[rel:lower()] = links[i] end
+  end
+  return links
 end
 
 local BODY_IN_ERROR = 64 * 1024
@@ -212,12 +282,7 @@ end
 ---@return fun(): string? iterator
 function methods:chunks()
   local stream = stream_of(self, "Response:chunks")
-  return function()
-    local rest = rawget(self, "rest")
-    self.rest = nil
-    if rest and rest ~= "" then return rest end
-    return stream:read()
-  end, nil, nil, stream
+  return function() return reader.piece(self, stream) end, nil, nil, stream
 end
 
 --- Returns an iterator over the lines of a streamed body, without their line ends.
@@ -233,26 +298,39 @@ end
 ---@return fun(): string? iterator
 function methods:lines()
   local stream = stream_of(self, "Response:lines")
-  local buffer, from = rawget(self, "rest") or "", 1
-  self.rest = nil
+  local next_line = reader.lines(self, function() return reader.piece(self, stream) end)
   return function()
-    while true do
-      local stop = buffer:find("\n", from, true)
-      if stop then
-        local line = buffer:sub(from, stop - 1):gsub("\r$", "")
-        from = stop + 1
-        return line
-      end
-      buffer, from = buffer:sub(from), 1
-      local piece = stream:read()
-      if not piece then
-        local line = buffer
-        buffer = ""
-        return line ~= "" and line or nil
-      end
-      buffer = buffer .. piece
-    end
+    local line = next_line()
+    return line and line:byte(-1) == 13 and line:sub(1, -2) or line
   end, nil, nil, stream
+end
+
+--- Returns an iterator over the events of `text/event-stream` (server-sent events), of a stream as
+--- they come. `event` is "message" where the server names none, `id` the last one that it has told.
+---
+--- ```lua
+--- local body = "event: price\nid: 7\ndata: 1.5\n\ndata: two\ndata: lines\n\n"
+--- for event in http.post(url .. "/body", { body = body, stream = true }):events() do
+---   print(event.event, event.id, event.data)
+--- end
+--- --> price 7 1.5
+--- --> message 7 two lines
+--- ```
+---@function Response:events
+---@async
+---@return fun(): { event: string, data: string, id: string?, retry: integer? }? iterator
+function methods:events()
+  usage.self(self, Response, "Response:events")
+  local stream = rawget(self, "stream")
+  if stream then
+    return reader.events(self, function() return reader.piece(self, stream) end), nil, nil, stream
+  end
+  local body = body_of(self, "Response:events")
+  return reader.events(self, function()
+    local all = body
+    body = nil
+    return all
+  end)
 end
 
 --- Reads the next n bytes of a streamed body: fewer at its end, nil behind it. Without n it reads
@@ -269,20 +347,7 @@ end
 function methods:read(n)
   local stream = stream_of(self, "Response:read")
   usage.optional("Response:read", 1, n, "count0")
-  local parts, have = { rawget(self, "rest") }, #(rawget(self, "rest") or "")
-  self.rest = nil
-  while not n or have < n do
-    local piece = stream:read()
-    if not piece then break end
-    parts[#parts + 1] = piece
-    have = have + #piece
-  end
-  local all = table.concat(parts)
-  if n and #all > n then
-    self.rest = all:sub(n + 1)
-    all = all:sub(1, n)
-  end
-  return (all ~= "" or not n or n == 0) and all or nil
+  return reader.bytes(self, stream, n)
 end
 
 --- Breaks a stream off. It has no effect on other responses.
