@@ -123,6 +123,34 @@ function M.graph(rest)
   answer(table.concat(links, "\n"), "text/html")
 end
 
+-- /pause/NAME?after=N&seconds=S: "ok" for the first N requests of each NAME; then 429 with a
+-- Retry-After of S, until S seconds have passed since the first of these. /paused/NAME tells how
+-- many these were.
+function M.pause(rest)
+  local args, now = ngx.req.get_uri_args(), ngx.now()
+  local seconds = tonumber(args.seconds)
+  if counters:incr("pause " .. rest, 1, 0) <= tonumber(args.after) then return answer("ok") end
+  counters:add("pause since " .. rest, now)
+  if now >= counters:get("pause since " .. rest) + seconds then return answer("ok") end
+  counters:incr("paused " .. rest, 1, 0)
+  ngx.status, ngx.header.retry_after = 429, seconds
+  answer("not now\n")
+end
+
+function M.paused(rest) answer(tostring(counters:get("paused " .. rest) or 0)) end
+
+-- /robots.txt: the file robots-HOST.txt, else robots.txt; where it begins with "status N", that
+-- status.
+function M.robots()
+  local root = ngx.var.document_root
+  local file = io.open(("%s/robots-%s.txt"):format(root, ngx.var.host), "rb")
+    or io.open(root .. "/robots.txt", "rb")
+  local text = file and file:read("*a") or "status 404"
+  if file then file:close() end
+  ngx.status = tonumber(text:match "^status (%d+)") or 200
+  answer(text)
+end
+
 -- /bytes/N: N bytes "x".
 function M.bytes(rest)
   answer(("x"):rep(tonumber(rest) or 0), "application/octet-stream")

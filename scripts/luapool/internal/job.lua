@@ -80,6 +80,7 @@ local function plan_of(self)
     args = self.ctx.args,
     encode = not self.spec.on_result and (self.output.rows and "row" or "line"),
     rules = self.spec.rules,
+    start = self.spec.start,
   }
 end
 
@@ -103,7 +104,7 @@ end
 -- Counts an item that has failed for good, lists it and calls the job's `on_error`.
 local function failed(self, entry, e, attempts)
   if entry.internal then
-    if entry.meta then log.warn("%s: %s", entry.item, e) end -- a sitemap that was named
+    if entry.meta then log.warn("sitemap %s: %s", entry.item, e) end -- a sitemap that was named
     return
   end
   count(self, entry, "failure")

@@ -259,8 +259,8 @@ end
 ---@param now number
 ---@return number|nil
 function Frontier:next_at(now)
-  if self.errands.n > 0 then return now end
-  if self.general.n > 0 and self.crowd < MOST_HOSTS then return now end
+  local some = self.general.n > 0 and self.crowd < MOST_HOSTS
+  if some or self.errands.n > 0 or self.ready.n > 0 then return now end
   return self.asleep.n > 0 and self.asleep[1][2] or nil
 end
 

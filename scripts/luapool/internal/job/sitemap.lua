@@ -90,7 +90,7 @@ local function process(body, _, ctx)
     if url then
       local how = listed.lastmod and { meta = { lastmod = listed.lastmod } } or true
       local n = #added
-      added[n + 1], added[n + 2], added[n + 3] = url, is_index and "(sitemap)" or false, how
+      added[n + 1], added[n + 2], added[n + 3] = url, not is_index and page.plan.start, how
     else
       skip(page, rule)
     end

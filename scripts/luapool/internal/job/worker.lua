@@ -324,7 +324,7 @@ end
 
 --- Makes the function that travels. It takes the fields of an item and returns the reply to it.
 ---@param plan { kinds: table, init: function?, config: table, args: string[], rules: table?,
----  encode: "line"|"row"|false }
+---  start: string, encode: "line"|"row"|false }
 ---@return fun(item: any, kind: string, ...: any): table|true
 function M.carry(plan)
   local worker
