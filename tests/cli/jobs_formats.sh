@@ -172,6 +172,22 @@ expect [ "$(gzip -dc "$work/out.csv.gz")" = "n
 1
 1" ]
 
+it "gzip: a full disk ends the run, also when it shows at the end alone"
+ln -s /dev/full "$work/full.jsonl.gz"
+job -o full.jsonl.gz <<'LUA'
+return { items = { 1 }, process = function(i) return i end }
+LUA
+expect_status 1
+expect_err_like '^luapool: cannot write full.jsonl.gz: No space left on device$'
+job -o full.jsonl.gz <<'LUA'
+return { items = { 1, 2 }, process = function(i)
+  if i == 2 then require("luapool.task").sleep(1.5) end
+  return i
+end }
+LUA
+expect_status 1
+expect_err_like 'cannot write full.jsonl.gz: No space left on device$'
+
 it "SQLite: a table takes the place of the old one; others stay"
 cat >"$work/fill.lua" <<'LUA'
 local db <close> = require("luapool.sqlite").open "out.sqlite"

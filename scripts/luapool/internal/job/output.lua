@@ -63,9 +63,14 @@ function File:write(result)
   flush_later(self)
 end
 
--- Ends what has been begun; with `whole`, also a file without results.
+-- Ends what has been begun; with `whole`, also a file without results. Raises what the flusher has
+-- raised, which nobody has seen.
 local function finish(self, whole)
-  if self.flusher then self.flusher:stop() end
+  local flusher = self.flusher
+  if flusher then
+    flusher:stop()
+    if flusher.failed then error(flusher.failed, 0) end
+  end
   if not self.begun and not whole then return end
   put(self, "")
   put(self, self.format:finish())
@@ -83,11 +88,12 @@ end
 --- Lets the new file take the place of the old one. A run that was stopped keeps what it has; one
 --- without any result leaves the old file alone, unless it has run to its end.
 function New:close(whole)
-  if not self.file.broken then
-    local ok, message = pcall(finish, self, whole)
-    if not ok then return false, message end
-  end
-  return self.file:keep(whole)
+  local flusher = self.flusher
+  local unseen = flusher and flusher.failed or not self.file.broken
+  local ok, message = true, nil
+  if unseen then ok, message = pcall(finish, self, whole) end
+  local kept, why = self.file:keep(whole)
+  return ok and kept, message or why
 end
 
 local Direct = { __name = "luapool.job.direct", write = File.write }
