@@ -107,6 +107,8 @@ local checked = {
   ["luapool.http.CacheOptions"] = { function(opts) http.cache("/tmp", opts) end },
   ["luapool.html.ParseOptions"] = { function(opts) html.parse("", opts) end },
   ["luapool.json.DecodeOptions"] = { function(opts) json.decode("1", opts) end },
+  ["luapool.html.LinksOptions"] = { function(opts) html.parse(""):links(opts) end },
+  ["luapool.html.TableOptions"] = { function(opts) html.parse(""):table(opts) end },
   ["luapool.html.TextOptions"] = { function(opts) html.parse(""):text(opts) end },
   ["luapool.html.QueryOptions"] = { function(opts) html.parse(""):css("a", opts) end },
   ["luapool.json.EncodeOptions"] = { function(opts) json.encode(1, opts) end },
@@ -163,6 +165,7 @@ end
 
 -- A table of each record that luapool gives to its callers.
 local results = {
+  ["luapool.html.Metadata"] = function() return html.parse("<title>x"):metadata() end,
   ["luapool.job.Host"] = function()
     local list = require("luapool.internal.job.hosts").new()
     list:take({}, { requests = { "h", 200, 5, 0.1 } }, { frontier = { answered = function() end } })

@@ -188,6 +188,8 @@ local callers = {
   end,
   ["html.parse"] = function(opts) return (luapool.html.parse("", opts)) end,
   ["Node:text"] = function(opts) return (luapool.html.parse(""):text(opts)) end,
+  ["Node:links"] = function(opts) return (luapool.html.parse(""):links(opts)) end,
+  ["Node:table"] = function(opts) return (luapool.html.parse(""):table(opts)) end,
   ["Node:css"] = function(opts) return (luapool.html.parse(""):css("a", opts)) end,
   ["json.encode"] = function(opts) return (luapool.json.encode({ 1, { 2 } }, opts)) end,
   ["json.decode"] = function(opts) return (luapool.json.decode("[1]", opts)) end,

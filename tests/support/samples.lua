@@ -44,6 +44,7 @@ return {
     local db <close> = luapool.sqlite.open ":memory:"
     return (db:rows "SELECT 1")
   end,
+  ["luapool.html.Form"] = function() return html.parse("<form>"):form() end,
   ["luapool.html.Node"] = function() return html.parse "" end,
   ["luapool.retry.Wait"] = function() return retry.fixed(1) end,
   ["luapool.progress.Bar"] = progress.bar,

@@ -2,6 +2,9 @@
 -- bindings/html/node.c.
 
 local core = require "luapool.html.core"
+local Form = require "luapool.internal.html.form"
+local metadata = require "luapool.internal.html.metadata"
+local tables = require "luapool.internal.html.table"
 local options = require "luapool.internal.options"
 local url = require "luapool.internal.url"
 local usage = require "luapool.internal.usage"
@@ -196,23 +199,147 @@ function Node:resolve(address)
   return base and url.resolve(address, base) or address
 end
 
+local check_links = options.define("Node:links", { schemes = "table", srcset = "boolean" })
+
+---@within html
+---@class luapool.html.LinksOptions
+---@field schemes? string[] only links of these schemes, such as { "http", "https" }
+---@field srcset? boolean the pictures that `srcset` names are links, too
+
+local LINKS <const> = "descendant-or-self::*[(self::a or self::area) and @href]"
+local LINKS_AND_PICTURES <const> = "descendant-or-self::*[((self::a or self::area) and @href) or "
+  .. "((self::img or self::source) and @srcset)]"
+
+-- The addresses of a srcset: each with a description behind white space, commas between them.
+local function candidates(text)
+  local list, at = {}, 1
+  while true do
+    local first, last, address = text:find("^[%s,]*([^%s,]%S*)", at)
+    if not first then return list end
+    at = last + 1
+    local bare = address:match "^(.-),+$"
+    list[#list + 1] = bare or address
+    if not bare then at = (text:find(",", at, true) or #text) + 1 end
+  end
+end
+
+local function set_of(schemes)
+  if not schemes then return nil end
+  local set = {}
+  for _, scheme in ipairs(schemes) do set[tostring(scheme):lower()] = true end
+  return set
+end
+
+-- Appends an address, absolute, when its scheme is wanted. One whose scheme is not known is.
+local function add_link(list, base, schemes, address)
+  address = base and url.resolve(address, base) or address
+  local scheme = address:match "^%s*(%a[%w+.-]*):"
+  scheme = scheme and scheme:lower()
+  if scheme == "javascript" and not (schemes and schemes.javascript) then return end
+  if not schemes or not scheme or schemes[scheme] then list[#list + 1] = address end
+end
+
 --- Lists where the links (`a` and `area`) inside this node lead, absolute, in their order. Those of
 --- `javascript:` are left out.
 ---
 --- ```lua
---- local page = html.parse("<a href=one>1</a><a href=//h2/two>2</a>", { base_url = "http://h/" })
---- print(table.concat(page:links(), " ")) --> http://h/one http://h2/two
+--- local text = "<a href=one>1</a><a href=//h2/two>2</a><a href=mailto:x@y>3</a><img srcset='a 1x, b 2x'>"
+--- local page = html.parse(text, { base_url = "http://h/" })
+--- print(table.concat(page:links(), " ")) --> http://h/one http://h2/two mailto:x@y
+--- print(#page:links { schemes = { "http" } }, page:links({ srcset = true })[5]) --> 2 http://h/b
 --- ```
+---@param opts? luapool.html.LinksOptions
 ---@return string[]
-function Node:links()
+function Node:links(opts)
   core.check(self, "Node:links")
-  local base, list = base_of(self), {}
-  for _, href in ipairs(self:xpath("descendant-or-self::*[self::a or self::area]/@href")) do
-    if not href:lower():find("^%s*javascript:") then
-      list[#list + 1] = base and url.resolve(href, base) or href
+  opts = check_links(opts)
+  local base, list, schemes = base_of(self), {}, set_of(opts.schemes)
+  for _, node in ipairs(self:xpath(opts.srcset and LINKS_AND_PICTURES or LINKS)) do
+    local href, srcset = node:attr "href", opts.srcset and node:attr "srcset"
+    if href and node:name() ~= "source" then add_link(list, base, schemes, href) end
+    for _, address in ipairs(srcset and candidates(srcset) or {}) do
+      add_link(list, base, schemes, address)
     end
   end
   return list
+end
+
+--- Returns a form: this node when it is one, else the first one inside it, or with a selector the
+--- first that it finds; nil when there is none. A selector may also find something in the form.
+---
+--- ```lua
+--- local page = html.parse "<form id=a><input name=x></form><form id=b><input name=y value=1></form>"
+--- print(page:form("#b").fields.y, page:form("[name=x]").node:attr "id") --> 1 a
+--- ```
+---@param selector? string
+---@return luapool.html.Form?
+---@raises query it is no selector
+function Node:form(selector)
+  core.check(self, "Node:form")
+  usage.optional("Node:form", 1, selector, "string")
+  local node = self
+  if selector then node = core.css(self, selector, LIMIT, true) end
+  if not node then return nil end
+  if type(node) ~= "userdata" then
+    usage.raise("Node:form", "the selector finds texts, and no elements")
+  end
+  node = selector and node:closest "form" or node:matches "form" and node or node:first "form"
+  return node and Form._new(node)
+end
+
+local check_table = options.define("Node:table", { header = "boolean" })
+
+---@within html
+---@class luapool.html.TableOptions
+---@field header? boolean rows are tables by the names of the columns, without the rows of those
+
+--- Returns the rows of a table as lists of texts: this node when it is one, else the first one
+--- inside it; nil when there is none. A cell that spans columns or rows stands in each place
+--- that it covers, all rows have the same length, runs of white space are one space. The names
+--- of the columns come second: the rows of `thead`, else a first row of `th` alone; with
+--- `header` else the first row.
+---
+--- ```lua
+--- local page = html.parse [[<table><tr><th>name<th>price<tr><td>apple<td rowspan=2>1 €
+---   <tr><td>pear</table>]]
+--- local rows, names = page:table()
+--- print(#rows, rows[3][1], rows[3][2], names[2]) --> 3 pear 1 € price
+--- print(page:table({ header = true })[2].price) --> 1 €
+--- ```
+---@param opts? luapool.html.TableOptions
+---@return table[]? rows
+---@return string[]? names
+---@raises too_large its cells span more than a million places
+function Node:table(opts)
+  core.check(self, "Node:table")
+  opts = check_table(opts)
+  local node = self:matches "table" and self or self:first "table"
+  if not node then return nil end
+  return tables.read(node, opts.header or false)
+end
+
+--- What a page says about itself. A name that it gives several times has a list.
+---@within html
+---@class luapool.html.Metadata
+---@field title? string
+---@field description? string
+---@field canonical? string the address that it wants to be known by, absolute
+---@field lang? string
+---@field og table<string, string|string[]> Open Graph: `og:title` is `og.title`
+---@field twitter table<string, string|string[]>
+---@field json_ld table[] each script of JSON-LD, decoded; those that are no JSON are left out
+
+--- Returns what the page of this node says about itself.
+---
+--- ```lua
+--- local about = html.parse([[<html lang=en><title>News</title><meta property=og:title content=N>
+---   <script type=application/ld+json>{"@type": "Article"}</script>]]):metadata()
+--- print(about.title, about.lang, about.og.title, about.json_ld[1]["@type"]) --> News en N Article
+--- ```
+---@return luapool.html.Metadata
+function Node:metadata()
+  core.check(self, "Node:metadata")
+  return metadata.read(self)
 end
 
 return Node
