@@ -2,9 +2,12 @@
  *
  * Sends N requests over C connections the cheapest way that was found (polls that stay armed,
  * easy handles and the parsed URL used again) and prints the CPU of this process per request in
- * microseconds. http.lua runs it beside luapool. With "fresh" each request makes a connection.
+ * microseconds. http.sh runs it beside luapool, whose http_client.lua takes the same words.
  *
- *     http_floor URL N C [fresh] [CAFILE] */
+ *     http_floor URL N C [ca=FILE] [fresh] [h2] [hosts=N] [insecure]
+ *
+ * fresh: each request makes a connection. h2: HTTP/2, with C streams. hosts: the requests go to
+ * so many addresses in turn, see address() below. */
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,10 +34,11 @@ static struct {
   uv_loop_t *loop;
   uv_timer_t timer;
   CURLM *multi;
-  CURLU *url;
+  CURLU **urls;
   sock *socks[65536];
   long total, started, done, failed;
-  bool fresh;
+  bool fresh, h2, insecure;
+  long hosts;
   const char *ca;
 } floor_;
 
@@ -68,6 +72,7 @@ static int closed(void *unused, curl_socket_t fd) {
 
 static void start(slot *s) {
   s->len = 0;
+  curl_easy_setopt(s->easy, CURLOPT_CURLU, floor_.urls[floor_.started % floor_.hosts]);
   floor_.started++;
   curl_multi_add_handle(floor_.multi, s->easy);
 }
@@ -142,12 +147,24 @@ static void prepare(slot *s) {
   curl_easy_setopt(e, CURLOPT_PRIVATE, s);
   curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, closed);
   curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+                   floor_.h2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+  if (floor_.h2) curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(e, CURLOPT_PROXY, "");
-  curl_easy_setopt(e, CURLOPT_CURLU, floor_.url);
   curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
   if (floor_.ca) curl_easy_setopt(e, CURLOPT_CAINFO, floor_.ca);
+  if (floor_.insecure) {
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
   if (floor_.fresh) curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+}
+
+/* Puts the n-th of the addresses on which `tests/support/nginx -a` listens into a URL. */
+static void address(CURLU *url, long n) {
+  char text[32];
+  snprintf(text, sizeof text, "127.1.%ld.%ld", n / 250, n % 250 + 1);
+  curl_url_set(url, CURLUPART_HOST, text, 0);
 }
 
 static void open_floor(const char *url, long connections) {
@@ -155,22 +172,32 @@ static void open_floor(const char *url, long connections) {
   floor_.loop = uv_default_loop();
   uv_timer_init(floor_.loop, &floor_.timer);
   floor_.multi = curl_multi_init();
-  floor_.url = curl_url();
-  curl_url_set(floor_.url, CURLUPART_URL, url, 0);
   curl_multi_setopt(floor_.multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
   curl_multi_setopt(floor_.multi, CURLMOPT_TIMERFUNCTION, timer_changed);
   curl_multi_setopt(floor_.multi, CURLMOPT_MAXCONNECTS, connections);
+  bool many = floor_.hosts > 0;
+  if (!many) floor_.hosts = 1;
+  floor_.urls = calloc((size_t)floor_.hosts, sizeof *floor_.urls);
+  for (long i = 0; i < floor_.hosts; i++) {
+    floor_.urls[i] = curl_url();
+    curl_url_set(floor_.urls[i], CURLUPART_URL, url, 0);
+    if (many) address(floor_.urls[i], i);
+  }
+}
+
+static void take_option(const char *word) {
+  if (!strcmp(word, "fresh")) floor_.fresh = true;
+  if (!strcmp(word, "h2")) floor_.h2 = true;
+  if (!strcmp(word, "insecure")) floor_.insecure = true;
+  if (!strncmp(word, "hosts=", 6)) floor_.hosts = atol(word + 6);
+  if (!strncmp(word, "ca=", 3)) floor_.ca = word + 3;
 }
 
 int main(int argc, char **argv) {
   if (argc < 4) return 2;
   floor_.total = atol(argv[2]);
   long connections = atol(argv[3]);
-  for (int i = 4; i < argc; i++)
-    if (!strcmp(argv[i], "fresh"))
-      floor_.fresh = true;
-    else
-      floor_.ca = argv[i];
+  for (int i = 4; i < argc; i++) take_option(argv[i]);
   open_floor(argv[1], connections);
   slot *slots = calloc((size_t)connections, sizeof *slots);
   double before = cpu();
