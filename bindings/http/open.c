@@ -16,7 +16,7 @@
 /* client(limit, limit_per_host) -> client; limit_per_host 0: as many as limit. */
 static int http_client(lua_State *L) {
   int limit = (int)luaL_checkinteger(L, 1), per_host = (int)luaL_checkinteger(L, 2);
-  lpb_http_client *c = lua_newuserdatauv(L, sizeof *c, 0);
+  lpb_http_client *c = lua_newuserdatauv(L, sizeof *c, 1);
   lpb_http_client_open(c, limit, per_host);
   luaL_setmetatable(L, LPB_HTTP_CLIENT);
   return 1;
@@ -25,6 +25,15 @@ static int http_client(lua_State *L) {
 /* client:close(). Ends all requests that are under way; safe twice. */
 static int client_close(lua_State *L) {
   lpb_http_client_close(lpb_class_check(L, LPB_HTTP_CLIENT));
+  return 0;
+}
+
+/* client:keep(plan). The plan never changes: its options stay set from one GET to the next. */
+static int client_keep(lua_State *L) {
+  lpb_class_check(L, LPB_HTTP_CLIENT);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, 1);
   return 0;
 }
 
@@ -75,11 +84,9 @@ int luaopen_luapool_http_core(lua_State *L) {
       {"client", http_client},         {"origin", lpb_http_origin},
       {"suffix", lpb_http_suffix},     {"source_new", lpb_http_source_new},
       {"gzip_new", lpb_http_gzip_new}, {NULL, NULL}};
-  static const luaL_Reg client_methods[] = {{"close", client_close},
-                                            {"stats", client_stats},
-                                            {"__gc", client_close},
-                                            {"__close", client_close},
-                                            {NULL, NULL}};
+  static const luaL_Reg client_methods[] = {{"close", client_close},   {"keep", client_keep},
+                                            {"stats", client_stats},   {"__gc", client_close},
+                                            {"__close", client_close}, {NULL, NULL}};
   luaL_newlib(L, functions);
   lpb_http_stream_open(L);
   lpb_http_source_open(L);

@@ -124,9 +124,8 @@ static CURLcode set_version(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
     if (strcmp(lua_tostring(L, -1), versions[i].name) != 0) continue;
     CURLcode rc = curl_easy_setopt(t->easy, id, versions[i].value);
-    bool h2 = versions[i].value == CURL_HTTP_VERSION_2TLS;
-    t->user.shares = h2 && strncmp(t->url->host->key, "https", 5) == 0;
-    return rc || !h2 ? rc : lpb_http_flood_watch(t->easy, &t->http->polls.flood);
+    t->h2 = versions[i].value == CURL_HTTP_VERSION_2TLS;
+    return rc || !t->h2 ? rc : lpb_http_flood_watch(t->easy, &t->http->polls.flood);
   }
   return CURLE_BAD_FUNCTION_ARGUMENT;
 }
@@ -248,10 +247,20 @@ static bool is_idempotent(const char *method) {
   return false;
 }
 
+/* Tells whether the plan's values are all in the handle and in fields of the transfer, so that
+ * they may stay there. */
+static bool may_keep(const lpb_http_transfer *t) {
+  return !t->form && !t->upload && !t->body.file.path && lp_list_empty(&t->sources);
+}
+
 const char *lpb_http_options_set(lua_State *L, lpb_http_transfer *t, const char *method,
-                                 int plan) {
+                                 int plan, bool keep) {
+  keep = keep && strcmp(method, "GET") == 0;
+  if (t->kept && keep) return NULL;
+  lpb_http_transfer_unkeep(t);
   const char *failed = plan ? set_plan(L, t, plan) : NULL;
   if (t->set || strcmp(method, "GET") != 0) set_method(t, method);
   t->once = !is_idempotent(method);
+  t->kept = keep && !failed && may_keep(t);
   return failed;
 }

@@ -11,9 +11,11 @@
 #include "bindings/http/transfer.h"
 
 /* Sets the method and the plan, which is the table at stack index `plan` (0: none), on a
- * transfer. Returns NULL, or a static text that says what failed. It never raises. The plan
- * must stay on the stack while the request runs, because its body is not copied. */
+ * transfer. With `keep`, the plan is one of which the client has but one: a GET with it leaves
+ * the transfer as it is, for the next one. Returns NULL, or a static text that says what
+ * failed. It never raises. The plan must stay on the stack while the request runs, because its
+ * body is not copied. */
 const char *lpb_http_options_set(lua_State *L, lpb_http_transfer *t, const char *method,
-                                 int plan);
+                                 int plan, bool keep);
 
 #endif

@@ -82,6 +82,14 @@ static const lp_op_class request_class = {
     .close = request_close,
 };
 
+/* Tells whether the plan of the request is the one that client:keep() was told. */
+static bool is_kept(lua_State *L) {
+  lua_getiuservalue(L, 1, 1);
+  bool same = lua_istable(L, 4) && lua_rawequal(L, 4, -1);
+  lua_pop(L, 1);
+  return same;
+}
+
 /* Begins the request whose arguments are on the stack. Returns 0, or a negative code and
  * w->why. */
 static int begin(lua_State *L, lpb_http_client *c, lpb_http_transfer_wait *w) {
@@ -92,7 +100,8 @@ static int begin(lua_State *L, lpb_http_client *c, lpb_http_transfer_wait *w) {
   w->transfer = t;
   t->url = lpb_http_host_find_url(&c->hosts, url, len, &w->why);
   if (t->url)
-    w->why = lpb_http_options_set(L, t, lua_tostring(L, 2), lua_istable(L, 4) ? 4 : 0);
+    w->why =
+        lpb_http_options_set(L, t, lua_tostring(L, 2), lua_istable(L, 4) ? 4 : 0, is_kept(L));
   if (w->why) {
     lpb_http_client_give(t);
     w->transfer = NULL;

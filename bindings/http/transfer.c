@@ -212,7 +212,7 @@ static void flush_run(lp_flush *f) {
 void lpb_http_transfer_freshen(lpb_http_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
   t->set = true;
-  t->sent = false;
+  t->kept = t->sent = false;
 }
 
 /* curl calls it before it sends the request, so a second time when it repeats the request over
@@ -236,6 +236,7 @@ static int on_send(void *of, char *ip, char *local_ip, int port, int local_port)
 
 void lpb_http_transfer_aim(lpb_http_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_CURLU, t->url->parsed);
+  t->user.shares = t->h2 && strncmp(t->url->host->key, "https", 5) == 0;
   if (t->large == t->url->host->large) return;
   t->large = t->url->host->large;
   curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE,
@@ -283,7 +284,7 @@ void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure) {
 /* --- the handle --- */
 
 static void set_defaults(lpb_http_transfer *t) {
-  t->set = t->once = t->user.shares = t->challenged = false;
+  t->set = t->kept = t->once = t->h2 = t->challenged = false;
   t->follows = true;
   t->proxied = t->http->proxied;
   t->timeout = TIMEOUT_S;
@@ -357,34 +358,48 @@ static void clear_buffer(lp_buf *b) {
 
 /* Frees what the options of the request have made. */
 static void drop_options(lpb_http_transfer *t) {
-  curl_slist_free_all(t->addresses);
   curl_slist_free_all(t->headers);
   curl_mime_free(t->form);
   lp_list_each (link, &t->sources) lpb_http_source_end(lp_list_of(link, lpb_http_source, link));
   if (t->upload) fclose(t->upload);
   t->upload = NULL;
-  t->addresses = t->headers = NULL;
+  t->headers = NULL;
   t->form = NULL;
 }
 
 /* Undoes the options of the request: frequent ones one by one, all others by a reset of the
  * handle, which costs more than a small request. */
 static void undo_options(lpb_http_transfer *t) {
-  if (t->addresses) curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
   if (t->set) {
     lpb_http_transfer_reset(t);
   } else {
     if (t->headers) curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->http->headers);
     if (t->cookied) curl_easy_setopt(t->easy, CURLOPT_COOKIE, NULL);
-    if (t->connect_timeout != CONNECT_S || t->asked > 0)
+    if (t->connect_timeout != CONNECT_S)
       curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
     set_defaults(t);
   }
   drop_options(t);
 }
 
+/* Undoes what the client has set for this request alone. */
+static void undo_client(lpb_http_transfer *t) {
+  if (t->addresses) curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
+  curl_slist_free_all(t->addresses);
+  t->addresses = NULL;
+  if (t->asked > 0)
+    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     lpb_http_transfer_ms(t->connect_timeout));
+  t->asked = 0;
+}
+
+void lpb_http_transfer_unkeep(lpb_http_transfer *t) {
+  if (t->kept) undo_options(t);
+}
+
 void lpb_http_transfer_clear(lpb_http_transfer *t) {
-  undo_options(t);
+  undo_client(t);
+  if (!t->kept) undo_options(t);
   lpb_http_host_release(t->url);
   t->url = NULL;
   t->owner = NULL;
@@ -392,7 +407,7 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   t->stalled = false;
   t->lengths = 0;
   t->sent_bytes = 0;
-  t->asked = t->look_up = 0;
+  t->look_up = 0;
   t->failure = t->user.error = 0;
   t->code = CURLE_OK;
   t->text[0] = 0;
@@ -409,6 +424,7 @@ void lpb_http_transfer_free(lpb_http_transfer *t) {
   lp_list_remove(&t->all);
   lp_list_remove(&t->flush.link);
   curl_easy_cleanup(t->easy);
+  curl_slist_free_all(t->addresses);
   drop_options(t);
   lpb_http_host_release(t->url);
   lp_buf_close(&t->head);

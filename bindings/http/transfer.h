@@ -74,6 +74,9 @@ typedef struct lpb_http_transfer {
   bool large;
   /* Options were set that only a reset of the handle undoes. */
   bool set;
+  /* The handle has the options of the client's plan for a GET: they are set once, and stay for
+   * the next request with the same plan. */
+  bool kept;
   /* Whoever asked follows redirections: see `redirected`. */
   bool follows;
   /* The body of the request is a file or a source. */
@@ -84,6 +87,8 @@ typedef struct lpb_http_transfer {
   bool challenged;
   /* The request has cookies. */
   bool cookied;
+  /* HTTP/2 was asked for. */
+  bool h2;
   /* A proxy looks the name of the host up. */
   bool proxied;
   /* In seconds; negative when there is none. */
@@ -184,6 +189,9 @@ void lpb_http_transfer_freshen(lpb_http_transfer *t);
 /* Sets the URL of the handle, and a receive buffer for a body as large as the last one of this
  * host: a large buffer makes large bodies 10 % cheaper and small ones dearer. */
 void lpb_http_transfer_aim(lpb_http_transfer *t);
+
+/* Undoes the options of the last request, if they were kept. */
+void lpb_http_transfer_unkeep(lpb_http_transfer *t);
 
 /* Forgets the request and its response, so that another one may begin. */
 void lpb_http_transfer_clear(lpb_http_transfer *t);

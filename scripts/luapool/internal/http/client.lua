@@ -164,6 +164,7 @@ function M.new(opts)
   local plan = plans.make(self, "GET", nil, "http.client")
   plans.url(self, "", nil, "http.client") -- its params are checked
   self.get_plan = next(plan) and plan
+  if self.get_plan then self.core:keep(plan) end
   return self
 end
 
