@@ -85,6 +85,23 @@ describe("csv.rows", function()
     assert.are.equal("1", reader:await())
   end)
 
+  it("reads an answer while it comes", function()
+    local http, nginx = require "luapool.http", require "tests.support.nginx"
+    local server = nginx.start()
+    finally(function() server:stop() end)
+    local parts = { "id,text\r\n" }
+    for i = 1, 3000 do parts[i + 1] = ('%d,"line %d\r\nnext, ""quoted"""\r\n'):format(i, i) end
+    local address = server:file("a.csv", table.concat(parts))
+    local client <close> = http.client()
+    local res <close> = client:get(address, { stream = true })
+    local n = 0
+    for row in csv.rows(res:lines()) do
+      n = n + 1
+      assert.are.same({ id = tostring(n), text = ('line %d\nnext, "quoted"'):format(n) }, row)
+    end
+    assert.are.equal(3000, n)
+  end)
+
   it("says where a quoted field has no end", function()
     assert.are.equal(3, refused("csv", "line 3: a quoted field has no end", csv.parse,
       'a\n1\n"2\n3\n').line)
