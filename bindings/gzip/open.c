@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "bindings/bindings.h"
+#include "bindings/gzip/gunzip.h"
 #include "runtime/loop/raise.h"
 
 static const char DEFLATER[] = "luapool.gzip.Deflater";
@@ -60,7 +61,8 @@ static int deflater_gc(lua_State *L) {
 }
 
 int luaopen_luapool_gzip_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"deflater", gzip_deflater}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"deflater", gzip_deflater}, {"gunzip", lpb_gzip_gunzip}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"write", deflater_write}, {NULL, NULL}};
   luaL_newmetatable(L, DEFLATER);
   lua_pushcfunction(L, deflater_gc);

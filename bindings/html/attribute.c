@@ -15,11 +15,17 @@ static bool is_qualified(const char *name, const char *prefix, const char *local
   return strncmp(name, prefix, n) == 0 && name[n] == ':' && equal(name + n + 1, local);
 }
 
+/* The prefix by which selectors know a namespace: the caller's of xml.parse, or the document's.
+ */
+static const char *prefix_of(const xmlNs *space) {
+  return space->_private ? space->_private : (const char *)space->prefix;
+}
+
 static bool is_local(const lpb_html_selector_name *name, const xmlNs *space,
                      const char *local) {
   if (equal(local, name->local)) return true;
-  if (!space || !space->prefix) return false;
-  return is_qualified(name->local, (const char *)space->prefix, local); /* written as a\:b */
+  if (!space || !prefix_of(space)) return false;
+  return is_qualified(name->local, prefix_of(space), local); /* written as a\:b */
 }
 
 /* The part of a name behind its prefix, where a parser has left both in one. */
@@ -38,8 +44,8 @@ bool lpb_html_attribute_names(const lpb_html_selector_name *name, const xmlNs *s
   }
   if (prefix[0] == '\0') {
     if (space && space->href) return false;
-  } else if (space && space->prefix) {
-    if (!equal((const char *)space->prefix, prefix)) return false;
+  } else if (space && prefix_of(space)) {
+    if (!equal(prefix_of(space), prefix)) return false;
   } else {
     const char *behind = behind_prefix(local);
     size_t n = strlen(prefix);

@@ -28,6 +28,8 @@ typedef struct pass {
   /* For Gumbo, the elements that are open, without those that others close. */
   word open[LPB_HTML_PREPARE_DEPTH];
   size_t depth;
+  /* A document type of XML had no end. */
+  bool endless;
   bool failed;
 } pass;
 
@@ -59,6 +61,15 @@ static bool is(const char *p, unsigned class) {
   return classes[(unsigned char)*p] & class;
 }
 
+static bool is_xml(const pass *s) {
+  return s->parser >= LPB_HTML_PREPARE_XML;
+}
+
+/* Does this parser get its references decoded? */
+static bool decodes(const pass *s) {
+  return s->parser == LPB_HTML_PREPARE_LIBXML || s->parser == LPB_HTML_PREPARE_XML;
+}
+
 static bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -79,21 +90,27 @@ static void replace(pass *s, const char *from, const char *to, const char *by) {
   s->kept = to;
 }
 
+/* "&" that begins no reference: libxml2 would swallow "&#", and of XML all that follows. */
+static void keep_ampersand(pass *s, const char *end) {
+  if (is_xml(s) || (s->p + 1 < end && s->p[1] == '#')) replace(s, s->p, s->p + 1, "&#38;");
+  s->p++;
+}
+
 /* The reference at s->p becomes its text, of which ASCII is written as a number: it means
- * itself in every place then. */
+ * itself in every place then. Control characters can be in no XML. */
 static void decode_reference(pass *s, const char *end, bool in_attribute) {
   char text[LPB_HTML_ENTITY_MAX], number[8];
   size_t len, read = lpb_html_entity_read(s->p, end, in_attribute, text, &len);
-  if (read == 0) {
-    bool number_sign = s->p + 1 < end && s->p[1] == '#';
-    if (number_sign) replace(s, s->p, s->p + 1, "&amp;"); /* libxml2 would swallow both */
-    s->p++;
+  if (read == 0 || (is_xml(s) && s->p[read - 1] != ';')) {
+    keep_ampersand(s, end);
     return;
   }
   keep(s, s->p);
   for (size_t i = 0; i < len; i++) {
     if ((unsigned char)text[i] >= 0x80) {
       append(s, text + i, 1);
+    } else if (is_xml(s) && (unsigned char)text[i] < ' ' && !is(text + i, BLANK)) {
+      append(s, "\xEF\xBF\xBD", 3);
     } else {
       append(s, number, (size_t)snprintf(number, sizeof number, "&#%d;", text[i]));
     }
@@ -115,8 +132,7 @@ typedef struct attribute {
 static const char *find_quote(const pass *s, char quote, const char *p) {
   const char *close = memchr(p, quote, (size_t)(s->end - p));
   if (!close) close = s->end;
-  const char *less =
-      s->parser == LPB_HTML_PREPARE_XML ? memchr(p, '<', (size_t)(close - p)) : 0;
+  const char *less = is_xml(s) ? memchr(p, '<', (size_t)(close - p)) : 0;
   return less ? less : close;
 }
 
@@ -166,7 +182,7 @@ static void read_attributes(pass *s, unsigned *count) {
     attribute a = read_attribute(s);
     if (++*count > LPB_HTML_PREPARE_ATTRIBUTES || (libxml && !is_readable(&a))) {
       replace(s, a.at, a.end, "");
-    } else if (libxml) {
+    } else if (decodes(s)) {
       s->p = a.value;
       decode_value(s, a.value_end);
     }
@@ -260,19 +276,21 @@ static void read_start_tag(pass *s) {
   }
   if (closed && s->parser == LPB_HTML_PREPARE_GUMBO) close_element(s, name);
   if (s->p < s->end) s->p += 1 + closed;
-  if (s->parser != LPB_HTML_PREPARE_XML && !closed && is_one_of(name, raw)) skip_raw(s, name);
+  if (!is_xml(s) && !closed && is_one_of(name, raw)) skip_raw(s, name);
 }
 
+/* A comment of XML may hold no "--"; libxml2 would copy it at each. */
 static void skip_comment(pass *s) {
-  s->p += s->parser == LPB_HTML_PREPARE_XML ? 4 : 2; /* "<!-->" is whole in HTML */
+  s->p += is_xml(s) ? 4 : 2; /* "<!-->" is whole in HTML */
   while ((s->p = memmem(s->p, (size_t)(s->end - s->p), "--", 2))) {
     const char *after = s->p + 2;
-    if (after < s->end && *after == '!' && s->parser != LPB_HTML_PREPARE_XML) after++;
+    if (after < s->end && *after == '!' && !is_xml(s)) after++;
     if (after < s->end && *after == '>') {
       s->p = after + 1;
       return;
     }
     s->p++;
+    if (s->parser == LPB_HTML_PREPARE_XML) replace(s, s->p, s->p, " ");
   }
   s->p = s->end;
 }
@@ -287,6 +305,43 @@ static void skip_doctype(pass *s) {
   if (quote && s->parser == LPB_HTML_PREPARE_LIBXML) replace(s, start, s->p, "<!DOCTYPE html>");
 }
 
+/* Where the document type at p ends, with all that it declares; NULL where it does not. */
+static const char *find_doctype_end(const char *p, const char *end) {
+  bool inside = false;
+  for (; p && p < end; p++) {
+    if (*p == '"' || *p == '\'')
+      p = memchr(p + 1, *p, (size_t)(end - p - 1));
+    else if (end - p > 4 && memcmp(p, "<!--", 4) == 0)
+      p = memmem(p, (size_t)(end - p), "-->", 3);
+    else if (end - p > 2 && memcmp(p, "<?", 2) == 0)
+      p = memmem(p, (size_t)(end - p), "?>", 2);
+    else if (*p == '[')
+      inside = true;
+    else if (*p == ']')
+      inside = false;
+    else if (*p == '>' && !inside)
+      return p + 1;
+    if (!p) break;
+  }
+  return NULL;
+}
+
+/* The document type of XML is left out, but for its lines, which errors count. One that does
+ * not end is, as one of HTML, over at the first ">"; then so are all behind it. */
+static void drop_doctype(pass *s) {
+  const char *start = s->p;
+  const char *behind = s->endless ? NULL : find_doctype_end(start, s->end);
+  if (!behind) {
+    s->endless = true;
+    skip_behind(s, ">");
+    behind = s->p;
+  }
+  replace(s, start, behind, "");
+  for (const char *p = start; p < behind; p++)
+    if (*p == '\n') append(s, "\n", 1);
+  s->p = behind;
+}
+
 static bool starts(const pass *s, const char *with) {
   size_t n = strlen(with);
   return (size_t)(s->end - s->p) >= n && strncasecmp(s->p, with, n) == 0;
@@ -294,7 +349,7 @@ static bool starts(const pass *s, const char *with) {
 
 /* Reads what begins with "<". */
 static void read_markup(pass *s) {
-  bool xml = s->parser == LPB_HTML_PREPARE_XML;
+  bool xml = is_xml(s);
   char next = s->p + 1 < s->end ? s->p[1] : ' ', after = s->p + 2 < s->end ? s->p[2] : ' ';
   if (is_letter(next) || next == '_' || next == ':' || (xml && (next & 0x80))) {
     read_start_tag(s);
@@ -311,7 +366,10 @@ static void read_markup(pass *s) {
   } else if (starts(s, "<!--")) {
     skip_comment(s);
   } else if (starts(s, "<!doctype")) {
-    skip_doctype(s);
+    if (xml)
+      drop_doctype(s);
+    else
+      skip_doctype(s);
   } else if (xml && starts(s, "<![CDATA[")) {
     skip_behind(s, "]]>");
   } else {
@@ -326,12 +384,15 @@ int lpb_html_prepare(const char *text, size_t len, lpb_html_prepare_for parser, 
     if (s.p == s.end) break;
     if (*s.p == '<') {
       read_markup(&s);
-    } else if (parser == LPB_HTML_PREPARE_LIBXML) {
+    } else if (decodes(&s)) {
       decode_reference(&s, s.end, false);
     } else {
       s.p++;
     }
   }
-  if (s.kept > text) keep(&s, s.end);
+  if (s.kept > text) {
+    keep(&s, s.end);
+    if (lp_buf_reserve(out, 1) != 0) s.failed = true; /* it may be empty now */
+  }
   return s.failed ? LP_EMEMORY : 0;
 }

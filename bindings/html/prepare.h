@@ -12,8 +12,11 @@ typedef enum lpb_html_prepare_for {
   LPB_HTML_PREPARE_LIBXML,
   /* Gumbo: it gets no more than so many elements in each other. */
   LPB_HTML_PREPARE_GUMBO,
-  /* libxml2's for XML. */
+  /* libxml2's for XML: it gets no document type, so no entities and no attributes of one, and
+   * all references decoded, those of HTML, too; "&" that begins none means itself. */
   LPB_HTML_PREPARE_XML,
+  /* The same, with references as they stand. */
+  LPB_HTML_PREPARE_STRICT_XML,
 } lpb_html_prepare_for;
 
 enum {

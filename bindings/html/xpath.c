@@ -101,7 +101,7 @@ typedef struct evaluation {
   xmlXPathObject *result;
 } evaluation;
 
-static bool prepare(lpb_html_node_doc *doc) {
+bool lpb_html_xpath_prepare(lpb_html_node_doc *doc) {
   if (!doc->xpath) {
     doc->xpath = xmlXPathNewContext(doc->xml);
     if (doc->xpath && !lpb_html_regex_register(doc->xpath)) {
@@ -113,7 +113,7 @@ static bool prepare(lpb_html_node_doc *doc) {
 }
 
 static void evaluate(evaluation *e, xmlXPathCompExpr *compiled) {
-  if (!prepare(e->node->doc)) return;
+  if (!lpb_html_xpath_prepare(e->node->doc)) return;
   xmlXPathContext *context = e->node->doc->xpath;
   xmlGenericErrorFunc print = xmlGenericError;
   void *print_data = xmlGenericErrorContext;

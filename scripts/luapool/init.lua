@@ -28,7 +28,7 @@ local M = {
 
 local parts = {}
 local names = "csv digest dns error fs html http json log pool process progress retry sqlite sync "
-  .. "task yaml"
+  .. "task xml yaml"
 for name in names:gmatch "%a+" do
   parts[name] = true
 end

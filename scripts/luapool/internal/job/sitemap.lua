@@ -63,7 +63,7 @@ end
 -- The text of a sitemap that is a gzip file.
 local function decompressed(body)
   if body:sub(1, 2) ~= "\x1F\x8B" then return body end
-  return require("luapool.job.core").gunzip(body, MOST_BYTES)
+  return require("luapool.gzip.core").gunzip(body, MOST_BYTES)
 end
 
 local function fetch(url, ctx)

@@ -1,6 +1,8 @@
-/* bindings/job/gunzip.c: sitemaps that are gzip files, by the decoder of HTTP bodies. Layer:
- * bindings. Process: workers. */
-#include "bindings/job/gunzip.h"
+/* bindings/gzip/gunzip.c: gzip files as a whole (sitemaps), by the decoder of HTTP bodies.
+ * Layer: bindings; any process. */
+#include "bindings/gzip/gunzip.h"
+
+#include <lauxlib.h>
 
 #include "bindings/http/decode.h"
 #include "runtime/base/error.h"
@@ -26,9 +28,9 @@ static lpb_http_decode *new_decoder(lua_State *L) {
   return *d;
 }
 
-/* job.gunzip(bytes, most) -> what is compressed in them. Raises kind `corrupt` for damaged
+/* core.gunzip(bytes, most) -> what is compressed in them. Raises kind `corrupt` for damaged
  * bytes, `too_large` when it is more than `most` bytes. */
-static int gunzip(lua_State *L) {
+int lpb_gzip_gunzip(lua_State *L) {
   size_t left, made, most = (size_t)luaL_checkinteger(L, 2), total = 0;
   const char *in = luaL_checklstring(L, 1, &left);
   lpb_http_decode *d = new_decoder(L);
@@ -47,9 +49,4 @@ static int gunzip(lua_State *L) {
   if (rc < 0) return lp_raise_code(L, rc, "cannot decompress");
   luaL_pushresult(&out);
   return 1;
-}
-
-void lpb_job_gunzip_open(lua_State *L) {
-  lua_pushcfunction(L, gunzip);
-  lua_setfield(L, -2, "gunzip");
 }
