@@ -80,7 +80,7 @@ end
 --- print(xml.parse("<a>caf\xE9</a>", opts):text()) --> café
 --- print(xml.parse("<a/>", opts):resolve "x") --> http://h/x
 --- print(select(2, xml.parse "<a><b></a>"):match "^line 1: ") --> line 1:
---- print(pcall(xml.parse, "<a>", { strict = true })) --> false xml.parse: line 1: ...
+--- print(select(2, pcall(xml.parse, "<a>", { strict = true })).kind) --> xml
 --- ```
 ---@param text string
 ---@param opts? luapool.xml.ParseOptions

@@ -187,6 +187,7 @@ local callers = {
     return (client:get "http://127.0.0.1:1/")
   end,
   ["html.parse"] = function(opts) return (luapool.html.parse("", opts)) end,
+  ["xml.parse"] = function(opts) return (luapool.xml.parse("<a/>", opts)) end,
   ["Node:text"] = function(opts) return (luapool.html.parse(""):text(opts)) end,
   ["Node:links"] = function(opts) return (luapool.html.parse(""):links(opts)) end,
   ["Node:table"] = function(opts) return (luapool.html.parse(""):table(opts)) end,

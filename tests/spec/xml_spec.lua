@@ -71,9 +71,9 @@ describe("xml.parse", function()
 
   it("writes a document as it was", function()
     local text = "<a xmlns=\"u\" xmlns:p=\"v\" p:b=\"c\"><p:d/>e &lt; f</a>"
-    assert.are.equal(text, tostring(xml.parse(text):first "a"))
-    assert.are.equal(text, tostring(xml.parse(text, { namespaces = { q = "v" } }):first "a"))
-    assert.are.equal("<br/>", tostring(xml.parse("<p><br></br></p>"):first "br"))
+    assert.are.equal(text, xml.parse(text):first("a"):html())
+    assert.are.equal(text, xml.parse(text, { namespaces = { q = "v" } }):first("a"):html())
+    assert.are.equal("<br/>", xml.parse("<p><br></br></p>"):first("br"):html())
   end)
 
   it("finds the charset", function()
