@@ -117,3 +117,57 @@ expect_err_like '^Done, success: 12/12, failure: 0/12 '
 expect_out_like '^localhost:[0-9]*: 8 requests, 2 refused with 429$'
 expect_out_like '^127.0.0.1:[0-9]*: 6 requests, 0 refused with 429$'
 expect [ "$(grep -n 'Ready 6' "$work/pages.jsonl" | cut -d: -f1)" -le 7 ]
+
+it "sitemap.lua: the pages of an index of sitemaps, as CSV"
+map() { # map FILE KIND LOC...: with a date for each page
+  file=$NGINX_ROOT/$1 kind=$2
+  shift 2
+  {
+    echo '<?xml version="1.0" encoding="UTF-8"?>'
+    echo "<$kind xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'>"
+    for loc in "$@"; do
+      case $kind in
+        sitemapindex) echo "<sitemap><loc>$loc</loc></sitemap>" ;;
+        *) echo "<url><loc> $loc </loc><lastmod>2026-11-01</lastmod></url>" ;;
+      esac
+    done
+    echo "</$kind>"
+  } >"$file"
+}
+map sitemap.xml sitemapindex "$NGINX_URL/map-a.xml" "$NGINX_URL/map-b.xml.gz"
+map map-a.xml urlset "$NGINX_URL/a-1.html" "$NGINX_URL/a-2.html" "$NGINX_URL/missing.html"
+map map-b.xml urlset "$NGINX_URL/a-2.html" "$NGINX_URL/b.html" "http://elsewhere.example/"
+gzip "$NGINX_ROOT/map-b.xml"
+for name in a-1 a-2 b; do
+  echo "<title>Page, $name</title><meta name=description content='\"$name\"'>" >"$NGINX_ROOT/$name.html"
+done
+example sitemap.lua -p 2 -- "$NGINX_URL/sitemap.xml"
+expect_status 3
+expect_err_like '^Done, success: 3/4, failure: 1/4 '
+expect [ "$(sed 1d "$work/pages.csv" | sort | sed "s|$NGINX_URL||")" = '/a-1.html,"Page, a-1","""a-1""",2026-11-01,64
+/a-2.html,"Page, a-2","""a-2""",2026-11-01,64
+/b.html,"Page, b","""b""",2026-11-01,60' ]
+expect [ "$(head -n 1 "$work/pages.csv")" = url,title,description,lastmod,bytes ]
+
+it "feed.lua: what is new in RSS and Atom"
+cat >"$NGINX_ROOT/rss.xml" <<'XML'
+<?xml version="1.0"?><rss version="2.0"><channel><title>News</title><link>http://h/</link>
+<item><title>One &amp; two</title><link>http://h/1</link></item>
+<item><title>Only an id</title><guid>http://h/2</guid></item></channel></rss>
+XML
+cat >"$NGINX_ROOT/atom.xml" <<'XML'
+<feed xmlns="http://www.w3.org/2005/Atom"><title>More</title>
+<entry><title>Three</title><link rel="self" href="http://h/no"/><link href="/3"/></entry></feed>
+XML
+example feed.lua -- "$NGINX_URL/rss.xml" "$NGINX_URL/atom.xml"
+expect_status 0
+expect_out_lines 3
+expect_out_like '^One & two	http://h/1$'
+expect_out_like '^Only an id	http://h/2$'
+expect_out_like "^Three	$NGINX_URL/3\$"
+sed 's|<item><title>One|<item><title>New</title><link>http://h/0</link></item>&|' \
+  "$NGINX_ROOT/rss.xml" >"$NGINX_ROOT/later.xml"
+example feed.lua -- "$NGINX_URL/later.xml" "$NGINX_URL/rss.xml" "$NGINX_URL/none.xml"
+expect_status 0
+expect_out 'New	http://h/0'
+expect_err_like 'none.xml: .*404'
