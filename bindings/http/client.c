@@ -77,15 +77,12 @@ static lpb_http_host_use *find_multi(lpb_http_transfer *t) {
   }
 }
 
-/* Tells the multi handle the host's addresses when it does not know them yet. */
-static int set_addresses(lpb_http_transfer *t, lpb_http_host_use *use) {
-  const lpb_http_host *h = t->url->host;
-  if (use->generation == h->generation) return 0;
-  t->addresses = curl_slist_append(NULL, h->addresses);
-  if (!t->addresses) return LP_EMEMORY;
-  curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->addresses);
-  use->generation = h->generation;
-  return 0;
+/* Tells the multi handle of a transfer the addresses that it does not know yet. */
+static int set_addresses(lpb_http_transfer *t) {
+  int rc = lpb_http_host_tell(t->url->host, t->multi, &t->addresses);
+  if (rc == 0 && t->via) rc = lpb_http_host_tell(t->via->host, t->multi, &t->addresses);
+  if (t->addresses) curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->addresses);
+  return rc;
 }
 
 static void wait_for(lpb_http_transfer *t, lpb_http_transfer_stage stage, lp_list *list);
@@ -99,8 +96,7 @@ static int run(lpb_http_transfer *t) {
   }
   lpb_http_multi *m = use ? multi_at(t->client, t->multi) : NULL;
   t->user.group = t->url->host;
-  if (!m || set_addresses(t, use) < 0 || lpb_http_multi_start(m, t->easy) < 0)
-    return LP_EMEMORY;
+  if (!m || set_addresses(t) < 0 || lpb_http_multi_start(m, t->easy) < 0) return LP_EMEMORY;
   t->stage = LPB_HTTP_RUNNING;
   use->running++;
   if (t->user.shares) use->opening++;
@@ -172,19 +168,31 @@ static void start_clock(lpb_http_transfer *t) {
   if (t->wait && t->wait->op.waiting) lp_op_extend(&t->wait->op, lpb_http_client_left(t));
 }
 
-/* Runs a transfer that has its slots, or makes it wait for the address of its host. */
+/* Ends a transfer because the look-up of a host has failed. */
+static void fail_resolving(lpb_http_transfer *t, const lpb_http_host *h, int status) {
+  bool proxy = t->via && t->via->host == h;
+  fail(t, proxy ? CURLE_COULDNT_RESOLVE_PROXY : CURLE_COULDNT_RESOLVE_HOST, status);
+}
+
+/* Runs a transfer that has its slots, or makes it wait for the address of its proxy, and then
+ * for that of its host. */
+static void proceed(lpb_http_transfer *t) {
+  lpb_http_host *h = t->via ? t->via->host : t->url->host;
+  int rc = t->via || !t->addressed ? lpb_http_host_resolve(h) : 1;
+  if (rc == 1 && t->via && !t->addressed) rc = lpb_http_host_resolve(h = t->url->host);
+  if (rc == 0)
+    wait_for(t, LPB_HTTP_RESOLVING, &h->resolving);
+  else if (rc < 0)
+    fail_resolving(t, h, rc);
+  else if (run(t) < 0)
+    fail(t, CURLE_OUT_OF_MEMORY, LP_EMEMORY);
+}
+
 static void begin(lpb_http_transfer *t) {
   t->client->queued--;
   t->stage = LPB_HTTP_RESOLVING;
   start_clock(t);
-  int rc = t->proxied ? 1 : lpb_http_host_resolve(t->url->host);
-  if (rc == 0) {
-    wait_for(t, LPB_HTTP_RESOLVING, &t->url->host->resolving);
-  } else if (rc < 0) {
-    fail(t, CURLE_COULDNT_RESOLVE_HOST, rc);
-  } else if (run(t) < 0) {
-    fail(t, CURLE_OUT_OF_MEMORY, LP_EMEMORY);
-  }
+  proceed(t);
 }
 
 /* Begins as many transfers as the limits allow. */
@@ -202,8 +210,8 @@ static void pump(lpb_http_client *c) {
   }
 }
 
-/* Runs the transfers of a list, which have waited, or ends them with a failure. */
-static void end_waits(lp_list *list, int status) {
+/* Runs transfers that have waited, or ends them because the look-up of `h` has failed. */
+static void end_waits(lp_list *list, const lpb_http_host *h, int status) {
   lp_list ready;
   lp_list_init(&ready);
   lp_list_join(&ready, list);
@@ -214,19 +222,19 @@ static void end_waits(lp_list *list, int status) {
     if (t->stage == LPB_HTTP_RESOLVING) t->look_up = lp_loop_now() - t->asked;
     end_wait(t);
     if (status < 0)
-      fail(t, CURLE_COULDNT_RESOLVE_HOST, status);
-    else if (run(t) < 0)
-      fail(t, CURLE_OUT_OF_MEMORY, LP_EMEMORY);
+      fail_resolving(t, h, status);
+    else
+      proceed(t);
   }
   if (c) pump(c);
 }
 
 static void resolved(lpb_http_host *h, int status) {
-  end_waits(&h->resolving, status);
+  end_waits(&h->resolving, h, status);
 }
 
 static void join_run(lp_flush *f) {
-  end_waits(&lp_list_of(f, lpb_http_client, join)->joined, 0);
+  end_waits(&lp_list_of(f, lpb_http_client, join)->joined, NULL, 0);
 }
 
 /* Lets those go on in the next turn of the loop that wait for a connection to the host. */
@@ -280,7 +288,7 @@ static void ended(CURL *easy, CURLcode code) {
   lpb_http_transfer *t = lp_list_of(lpb_http_multi_user_of(easy), lpb_http_transfer, user);
   if (repeat(t, code)) return;
   leave(t);
-  if (code == CURLE_COULDNT_CONNECT) lpb_http_host_forget(t->url->host);
+  if (code == CURLE_COULDNT_CONNECT) lpb_http_host_forget((t->via ? t->via : t->url)->host);
   lpb_http_transfer_end(t, code, t->failure);
   pump(t->client);
 }

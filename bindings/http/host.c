@@ -119,8 +119,7 @@ static const char *reason(CURLUcode code) {
   return code == CURLUE_OUT_OF_MEMORY ? "not enough memory" : curl_url_strerror(code);
 }
 
-/* Sets an international name as DNS has it. Returns NULL or a text that says why not. */
-static const char *encode_host(CURLU *url) {
+const char *lpb_http_host_encode(CURLU *url) {
   char *name = NULL;
   const char *why = NULL;
   lp_buf ascii = {0};
@@ -137,19 +136,32 @@ static const char *encode_host(CURLU *url) {
   return code ? reason(code) : why;
 }
 
+/* Tells which port is meant where none is given, as curl understands it; NULL: the URL may not
+ * have that scheme. */
+static const char *default_port(const char *scheme, bool proxy) {
+  static const struct {
+    const char *scheme, *of_server, *of_proxy;
+  } rows[] = {{"http", "80", "1080"},    {"https", "443", "443"},  {"socks4", NULL, "1080"},
+              {"socks4a", NULL, "1080"}, {"socks5", NULL, "1080"}, {"socks5h", NULL, "1080"}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (strcmp(scheme, rows[i].scheme) == 0)
+      return proxy ? rows[i].of_proxy : rows[i].of_server;
+  return NULL;
+}
+
 /* Finds or makes the host of a URL. Returns NULL, or a text that says why it cannot. */
 static const char *find_host(lpb_http_host_set *hs, lpb_http_host_url *u) {
   char *scheme = NULL, *name = NULL, *port = NULL;
-  const char *why = NULL;
+  const char *why = NULL, *usual = NULL;
   CURLUcode rc = curl_url_get(u->parsed, CURLUPART_SCHEME, &scheme, 0);
   if (!rc) rc = curl_url_get(u->parsed, CURLUPART_HOST, &name, 0);
-  if (!rc) rc = curl_url_get(u->parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+  if (!rc) rc = curl_url_get(u->parsed, CURLUPART_PORT, &port, 0);
+  if (rc == CURLUE_NO_PORT) rc = CURLUE_OK;
   for (char *c = name; c && *c; c++) *c = (char)tolower((unsigned char)*c);
-  if (!rc && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-    rc = CURLUE_UNSUPPORTED_SCHEME;
+  if (!rc && !(usual = default_port(scheme, u->proxy))) rc = CURLUE_UNSUPPORTED_SCHEME;
   if (rc)
     why = reason(rc);
-  else if (!(u->host = host_find(hs, scheme, name, port)))
+  else if (!(u->host = host_find(hs, scheme, name, port ? port : usual)))
     why = "not enough memory";
   else
     u->host->refs++;
@@ -169,8 +181,9 @@ static const char *parse(lpb_http_host_set *hs, lpb_http_host_url *u) {
   else if (rc < 0)
     why = "not enough memory";
   if (!why) {
-    CURLUcode code = curl_url_set(u->parsed, CURLUPART_URL, text.data, 0);
-    why = code ? reason(code) : encode_host(u->parsed);
+    unsigned flags = u->proxy ? CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME : 0;
+    CURLUcode code = curl_url_set(u->parsed, CURLUPART_URL, text.data, flags);
+    why = code ? reason(code) : lpb_http_host_encode(u->parsed);
     if (!why) {
       code = curl_url_get(u->parsed, CURLUPART_URL, &u->full, 0);
       why = code ? reason(code) : find_host(hs, u);
@@ -188,14 +201,15 @@ void lpb_http_host_release(lpb_http_host_url *u) {
   lp_alloc_free(u);
 }
 
-lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *text, size_t len,
-                                          const char **why) {
-  lpb_http_host_url **slot = &hs->urls[hash(text, len) % LPB_HTTP_URLS], *u = *slot;
-  if (!u || u->len != len || memcmp(u->text, text, len) != 0) {
+static lpb_http_host_url *find(lpb_http_host_set *hs, const char *text, size_t len, bool proxy,
+                               const char **why) {
+  lpb_http_host_url **slot = &hs->urls[(hash(text, len) + proxy) % LPB_HTTP_URLS], *u = *slot;
+  if (!u || u->len != len || u->proxy != proxy || memcmp(u->text, text, len) != 0) {
     *why = "not enough memory";
     u = lp_alloc_new(sizeof *u + len + 1);
     if (!u) return NULL;
     u->refs = 1; /* the cache's */
+    u->proxy = proxy;
     u->len = len;
     memcpy(u->text, text, len);
     *why = parse(hs, u);
@@ -208,6 +222,16 @@ lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *tex
   }
   u->refs++;
   return u;
+}
+
+lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *text, size_t len,
+                                          const char **why) {
+  return find(hs, text, len, false, why);
+}
+
+lpb_http_host_url *lpb_http_host_find_proxy(lpb_http_host_set *hs, const char *text, size_t len,
+                                            const char **why) {
+  return find(hs, text, len, true, why);
 }
 
 /* --- addresses --- */
@@ -267,6 +291,17 @@ int lpb_http_host_resolve(lpb_http_host *h) {
   if (!known) return 0;
   int status = set_answer(h, known);
   return status < 0 ? status : 1;
+}
+
+int lpb_http_host_tell(lpb_http_host *h, int n, struct curl_slist **list) {
+  lpb_http_host_use *use = lpb_http_host_in(h, n);
+  if (!use) return LP_EMEMORY;
+  if (use->generation == h->generation) return 0;
+  struct curl_slist *longer = curl_slist_append(*list, h->addresses);
+  if (!longer) return LP_EMEMORY;
+  *list = longer;
+  use->generation = h->generation;
+  return 0;
 }
 
 void lpb_http_host_forget(lpb_http_host *h) {

@@ -71,6 +71,8 @@ typedef struct lpb_http_host {
 typedef struct lpb_http_host_url {
   /* How many transfers hold the URL, and the cache. */
   int refs;
+  /* It is the URL of a proxy. */
+  bool proxy;
   CURLU *parsed;
   /* The URL as curl writes it, in curl's memory. */
   char *full;
@@ -101,6 +103,15 @@ void lpb_http_host_close(lpb_http_host_set *hs);
 lpb_http_host_url *lpb_http_host_find_url(lpb_http_host_set *hs, const char *text, size_t len,
                                           const char **why);
 
+/* The same for the URL of a proxy: it may have no scheme, or one of SOCKS, and other ports are
+ * understood. */
+lpb_http_host_url *lpb_http_host_find_proxy(lpb_http_host_set *hs, const char *text, size_t len,
+                                            const char **why);
+
+/* Sets the host of a URL as DNS has it when its name is an international one. Returns NULL, or
+ * a text that says why it cannot. */
+const char *lpb_http_host_encode(CURLU *url);
+
 /* Gives a reference to a URL back. NULL is fine. */
 void lpb_http_host_release(lpb_http_host_url *u);
 
@@ -110,6 +121,10 @@ lpb_http_host_use *lpb_http_host_in(lpb_http_host *h, int n);
 /* Makes sure that the addresses are fresh. Returns 1 when they are, 0 when `resolved` will be
  * called, or a negative code of libuv. */
 int lpb_http_host_resolve(lpb_http_host *h);
+
+/* Adds the addresses to the list for CURLOPT_RESOLVE, unless the multi handle with index `n`
+ * was told them already. Returns 0 or LP_EMEMORY. */
+int lpb_http_host_tell(lpb_http_host *h, int n, struct curl_slist **list);
 
 /* The next request looks the name up again, because a connection has failed. */
 void lpb_http_host_forget(lpb_http_host *h);

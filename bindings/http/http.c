@@ -1,7 +1,6 @@
 /* bindings/http/http.c: what all clients of a runtime share. Layer: bindings. */
 #include "bindings/http/http.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
@@ -35,16 +34,6 @@ static void http_close(lp_part *part) {
 
 static const lp_part_class http_class = {.close = http_close};
 
-static bool environment_names_proxy(void) {
-  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                      "ALL_PROXY"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    const char *value = getenv(names[i]);
-    if (value && *value) return true;
-  }
-  return false;
-}
-
 lpb_http *lpb_http_of(lp_state *st) {
   lp_part *part = lp_part_find(st, &http_class);
   if (part) return lp_list_of(part, lpb_http, part);
@@ -59,7 +48,6 @@ lpb_http *lpb_http_of(lp_state *st) {
   curl_slist_append(http->headers, "Accept-Encoding: " LPB_HTTP_ENCODINGS);
   http->st = st;
   http->polls.loop = st->loop;
-  http->proxied = environment_names_proxy();
   lp_list_init(&http->users);
   lp_part_add(st, &http->part, &http_class);
   return http;

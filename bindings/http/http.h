@@ -27,8 +27,6 @@ typedef struct lpb_http {
   lp_list users;
   /* Of a request that names none: cheaper than curl's options for them. */
   struct curl_slist *headers;
-  /* The environment names a proxy, which looks the names of hosts up. */
-  bool proxied;
 } lpb_http;
 
 /* Returns that of the runtime, made when there is none; NULL for want of memory. */

@@ -246,6 +246,8 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, v
 static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_sockaddr *a) {
   (void)purpose;
   lpb_http_multi_user *u = of;
+  u->error = LPB_HTTP_MULTI_REFUSED;
+  if (u->allow && !u->allow(&a->addr)) return CURL_SOCKET_BAD;
   int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
   u->error = fd < 0 ? -errno : 0;
   if (fd < 0) return CURL_SOCKET_BAD;

@@ -50,10 +50,15 @@ typedef struct lpb_http_multi {
 lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_multi_polls *polls, long keep,
                                     void (*done)(CURL *easy, CURLcode code));
 
+/* `allow` has refused the address that a socket was for. */
+enum { LPB_HTTP_MULTI_REFUSED = -11200 };
+
 /* What the multi handles know of an easy handle, whose CURLOPT_PRIVATE points to it. Owner: the
  * transfer, which embeds it. */
 typedef struct lpb_http_multi_user {
   lpb_http_multi_polls *polls;
+  /* Tells whether the transfer may connect to an address; NULL: to any. */
+  bool (*allow)(const struct sockaddr *address);
   /* Why the latest socket could not be made: a negative code, or 0. */
   int error;
   /* Tells the connections of one host from those of others. */

@@ -5,6 +5,7 @@
 #include "bindings/bindings.h"
 #include "bindings/class.h"
 #include "bindings/http/client.h"
+#include "bindings/http/address.h"
 #include "bindings/http/gzip.h"
 #include "bindings/http/origin.h"
 #include "bindings/http/request.h"
@@ -80,10 +81,14 @@ static void open_travelling(lua_State *L, const char *field, const char *name) {
 }
 
 int luaopen_luapool_http_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"client", http_client},         {"origin", lpb_http_origin},
-      {"suffix", lpb_http_suffix},     {"source_new", lpb_http_source_new},
-      {"gzip_new", lpb_http_gzip_new}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"client", http_client},
+                                       {"origin", lpb_http_origin},
+                                       {"suffix", lpb_http_suffix},
+                                       {"source_new", lpb_http_source_new},
+                                       {"gzip_new", lpb_http_gzip_new},
+                                       {"is_public", lpb_http_address_is_public},
+                                       {"within", lpb_http_address_within},
+                                       {NULL, NULL}};
   static const luaL_Reg client_methods[] = {{"close", client_close},   {"keep", client_keep},
                                             {"stats", client_stats},   {"__gc", client_close},
                                             {"__close", client_close}, {NULL, NULL}};

@@ -2,9 +2,12 @@
  * function that sets it on curl's handle. Layer: bindings. */
 #include "bindings/http/options.h"
 
+#include <arpa/inet.h>
 #include <lauxlib.h>
 #include <string.h>
 
+#include "bindings/dns/public.h"
+#include "bindings/http/client.h"
 #include "bindings/http/upload.h"
 
 /* Sets an option of curl to the value on top of the stack, and leaves the value there. */
@@ -73,14 +76,84 @@ static CURLcode set_redirects(lua_State *L, lpb_http_transfer *t, CURLoption id)
   return CURLE_OK;
 }
 
+/* SOCKS 4 and 5 are given the address of the host; all other proxies look it up. */
 static CURLcode set_proxy(lua_State *L, lpb_http_transfer *t, CURLoption id) {
-  t->proxied = *lua_tostring(L, -1) != 0;
-  return set_text(L, t, id);
+  size_t len;
+  const char *why, *url = lua_tolstring(L, -1, &len);
+  if (len == 0) return CURLE_OK;
+  t->via = lpb_http_host_find_proxy(&t->client->hosts, url, len, &why);
+  if (!t->via) return CURLE_BAD_FUNCTION_ARGUMENT;
+  const char *key = t->via->host->key, *text = t->via->text;
+  t->addressed = strncmp(key, "socks5:", 7) != 0 && strncmp(key, "socks4:", 7) != 0;
+  return curl_easy_setopt(t->easy, id, text);
+}
+
+static CURLcode set_way(lpb_http_transfer *t, CURLoption id, const char *place) {
+  curl_slist_free_all(t->way);
+  t->way = curl_slist_append(NULL, place);
+  return t->way ? curl_easy_setopt(t->easy, id, t->way) : CURLE_OUT_OF_MEMORY;
+}
+
+/* The address of the option resolve. It holds for this request alone, unlike CURLOPT_RESOLVE.
+ */
+static CURLcode set_connect_to(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  char place[INET6_ADDRSTRLEN + sizeof "::[]:"];
+  const char *address = lua_tostring(L, -1);
+  snprintf(place, sizeof place, strchr(address, ':') ? "::[%s]:" : "::%s:", address);
+  t->addressed = true;
+  return set_way(t, id, place);
+}
+
+/* Adds the header Host, unless the script gives one, to those that are sent. */
+static CURLcode add_host(lpb_http_transfer *t) {
+  const lpb_http_host *h = t->url->host;
+  const struct curl_slist *line = t->headers;
+  while (line && strncasecmp(line->data, "host:", 5) != 0) line = line->next;
+  if (line) return CURLE_OK;
+  char text[512];
+  bool usual = strcmp(h->port, "443") == 0;
+  snprintf(text, sizeof text, "Host: %s%s%s", h->name, usual ? "" : ":", usual ? "" : h->port);
+  const struct curl_slist *defaults = t->headers ? NULL : t->http->headers;
+  struct curl_slist *all = curl_slist_append(t->headers, text);
+  if (!all) return CURLE_OUT_OF_MEMORY;
+  t->headers = all;
+  for (line = defaults; line; line = line->next)
+    if (!curl_slist_append(all, line->data)) return CURLE_OUT_OF_MEMORY;
+  return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, all);
+}
+
+/* curl asks the server for the host of the URL, so the URL that curl gets has the other name,
+ * and the connection is led to the host. */
+static CURLcode set_server_name(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  const lpb_http_host *h = t->url->host;
+  if (strncmp(h->key, "https:", 6) != 0) return CURLE_OK;
+  t->named = curl_url_dup(t->url->parsed);
+  if (!t->named) return CURLE_OUT_OF_MEMORY;
+  if (curl_url_set(t->named, CURLUPART_HOST, lua_tostring(L, -1), 0) != CURLUE_OK)
+    return CURLE_BAD_FUNCTION_ARGUMENT;
+  lua_pushfstring(L, "::%s:%s", h->name, h->port);
+  CURLcode rc = t->way ? CURLE_OK : set_way(t, id, lua_tostring(L, -1));
+  if (rc == CURLE_OK) rc = add_host(t);
+  lua_pop(L, 1);
+  return rc;
+}
+
+static CURLcode set_tls_min(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  static const long versions[] = {CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_TLSv1_1,
+                                  CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_TLSv1_3};
+  const char *name = lua_tostring(L, -1); /* "1.0" to "1.3" */
+  return curl_easy_setopt(t->easy, id, versions[name[2] - '0']);
+}
+
+static CURLcode set_only_public(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  if (lua_toboolean(L, -1) && !t->via) t->user.allow = lpb_dns_public_address;
+  return CURLE_OK;
 }
 
 /* Nothing is looked up for a socket of the file system. */
 static CURLcode set_unix_socket(lua_State *L, lpb_http_transfer *t, CURLoption id) {
-  t->proxied = true;
+  t->addressed = true;
   return set_text(L, t, id);
 }
 
@@ -192,7 +265,15 @@ static const struct {
     ROW(ca, set_text, CURLOPT_CAINFO),
     ROW(cert, set_text, CURLOPT_SSLCERT),
     ROW(key, set_text, CURLOPT_SSLKEY),
+    ROW(key_password, set_text, CURLOPT_KEYPASSWD),
+    ROW(tls_min, set_tls_min, CURLOPT_SSLVERSION),
+    ROW(tls_ciphers, set_text, CURLOPT_SSL_CIPHER_LIST),
+    ROW(tls13_ciphers, set_text, CURLOPT_TLS13_CIPHERS),
+    ROW(tls_pin, set_text, CURLOPT_PINNEDPUBLICKEY),
     ROW(proxy, set_proxy, CURLOPT_PROXY),
+    ROW(connect_to, set_connect_to, CURLOPT_CONNECT_TO),   /* after proxy */
+    ROW(server_name, set_server_name, CURLOPT_CONNECT_TO), /* after connect_to */
+    CHEAP(only_public, set_only_public, 0),                /* after proxy */
     ROW(http_version, set_version, CURLOPT_HTTP_VERSION),
     CHEAP(max_body, set_max_body, 0),
     CHEAP(max_ratio, set_max_ratio, 0),

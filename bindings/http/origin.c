@@ -6,6 +6,8 @@
 #include <curl/curl.h>
 #include <lauxlib.h>
 
+#include "bindings/http/host.h"
+
 enum { SCHEME, HOST, PORT, PATH, PARTS };
 
 static const CURLUPart ids[PARTS] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT,
@@ -15,6 +17,7 @@ static CURLUcode parse(const char *url, char **parts) {
   CURLU *u = curl_url();
   if (!u) return CURLUE_OUT_OF_MEMORY;
   CURLUcode rc = curl_url_set(u, CURLUPART_URL, url, 0);
+  if (!rc && lpb_http_host_encode(u)) rc = CURLUE_BAD_HOSTNAME;
   for (int i = 0; i < PARTS && !rc; i++)
     rc = curl_url_get(u, ids[i], &parts[i], CURLU_DEFAULT_PORT);
   curl_url_cleanup(u);

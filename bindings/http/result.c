@@ -57,8 +57,8 @@ static void set_timings(lua_State *L, const lpb_http_transfer *t, double elapsed
   lua_setfield(L, -2, "timings");
 }
 
-/* Sets what is to be told of the connection. One that is reused gets no table: response.lua makes
- * it when it is asked for. */
+/* Sets what is to be told of the connection. One that is reused gets no table: response.lua
+ * makes it when it is asked for. */
 static void set_connection(lua_State *L, const lpb_http_transfer *t, double elapsed) {
   long connections = 0;
   const char *address = NULL;
@@ -118,6 +118,8 @@ static const struct {
     {CURLE_SSL_CERTPROBLEM, "tls", NULL, "check the files of the options cert and key"},
     {CURLE_SSL_CIPHER, "tls", NULL, "the server offers no common cipher"},
     {CURLE_SSL_ISSUER_ERROR, "tls", NULL, "check the option ca"},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, "tls", NULL,
+     "the server has another key than tls.pin says"},
     {CURLE_SSL_ENGINE_INITFAILED, "tls", NULL, "check the TLS library"},
     {CURLE_SEND_ERROR, "aborted", NULL, "the server closed the connection"},
     {CURLE_RECV_ERROR, "too_large", "Out of memory in chunk",
@@ -152,6 +154,8 @@ static const struct {
     {LP_ECLOSED, "aborted",
      "the server closed the kept connection without an answer; not repeated, for it may have "
      "been done"},
+    {LPB_HTTP_MULTI_REFUSED, "refused",
+     "the host has no public address, see the option only_public"},
     {LPB_HTTP_HEAD_CUT, "aborted", "the server closed the connection within the header"},
     {LPB_HTTP_BODY_LENGTH, "protocol", "the server does not say clearly how long the body is"},
     {LPB_HTTP_BODY_RATIO, "too_large",
@@ -206,6 +210,9 @@ static void push_failure(lua_State *L, lpb_http_transfer *t, const char *what) {
   else if (t->code == CURLE_COULDNT_RESOLVE_HOST)
     lp_raise_push(L, "dns", "%s: cannot look up %s: %s; check the host's name", what,
                   t->url->host->name, lpb_dns_answer_text(failure));
+  else if (t->code == CURLE_COULDNT_RESOLVE_PROXY)
+    lp_raise_push(L, "dns", "%s: cannot look up %s: %s; check the proxy's name", what,
+                  t->via->host->name, lpb_dns_answer_text(failure));
   else
     lp_raise_push(L, lp_error_kind(failure), "%s: cannot write %s: %s", what, t->body.file.path,
                   lp_error_text(failure));
@@ -245,6 +252,23 @@ static void push_timeout(lua_State *L, const lpb_http_transfer *t, const char *w
   }
 }
 
+/* Pushes the error of curl. Before there is a way to the server it is the proxy's. */
+static void push_error_of_curl(lua_State *L, lpb_http_transfer *t, const char *what) {
+  int i = row_of(t);
+  curl_off_t sent = 0;
+  const char *text = t->text[0] ? t->text : curl_easy_strerror(t->code);
+  curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+  if (!t->via || sent)
+    lp_raise_push(L, rows[i].kind, "%s: %s; %s", what, text, rows[i].advice);
+  else if (t->code == CURLE_COULDNT_CONNECT)
+    lp_raise_push(L, "connect",
+                  "%s: the proxy %s: %s; check that it runs and its port is right", what,
+                  t->via->host->key, text);
+  else
+    lp_raise_push(L, rows[i].kind, "%s: through the proxy %s: %s; %s", what, t->via->host->key,
+                  text, rows[i].advice);
+}
+
 void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status) {
   const char *what = push_what(L, t);
   if (status == LP_ETIMEOUT) {
@@ -255,9 +279,7 @@ void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status) 
     lp_raise_push(L, "too_large",
                   "%s: a line of the header is longer than libcurl takes, 100 KB", what);
   } else {
-    int i = row_of(t);
-    const char *text = t->text[0] ? t->text : curl_easy_strerror(t->code);
-    lp_raise_push(L, rows[i].kind, "%s: %s; %s", what, text, rows[i].advice);
+    push_error_of_curl(L, t, what);
   }
   lua_remove(L, -2); /* what */
   lua_pushstring(L, t->url->text);

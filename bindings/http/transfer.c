@@ -5,6 +5,7 @@
 #include "bindings/http/transfer.h"
 
 #include <stdlib.h>
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "bindings/http/source.h"
@@ -209,6 +210,17 @@ static void flush_run(lp_flush *f) {
   lpb_http_transfer_resume(lp_list_of(f, lpb_http_transfer, flush));
 }
 
+/* A kept connection, which was made for another request, may lead elsewhere. */
+static bool is_allowed(const lpb_http_transfer *t, const char *ip) {
+  struct sockaddr_in6 a = {.sin6_family = AF_INET6};
+  if (!t->user.allow) return true;
+  if (inet_pton(AF_INET6, ip, &a.sin6_addr) != 1) {
+    a.sin6_family = AF_INET;
+    if (inet_pton(AF_INET, ip, &((struct sockaddr_in *)&a)->sin_addr) != 1) return false;
+  }
+  return t->user.allow((const struct sockaddr *)&a);
+}
+
 void lpb_http_transfer_freshen(lpb_http_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
   t->set = true;
@@ -220,13 +232,12 @@ void lpb_http_transfer_freshen(lpb_http_transfer *t) {
  * server must not do twice what was asked. The third try takes no kept connection, of which all
  * may be closed; and the handle is reset at the end, because it counts repetitions for ever. */
 static int on_send(void *of, char *ip, char *local_ip, int port, int local_port) {
-  (void)ip, (void)local_ip, (void)port, (void)local_port;
+  (void)local_ip, (void)port, (void)local_port;
   lpb_http_transfer *t = of;
   bool repeated = t->sent && !t->answered;
-  if (repeated && t->once) {
-    t->failure = LP_ECLOSED;
-    return CURL_PREREQFUNC_ABORT;
-  }
+  if (!is_allowed(t, ip)) t->failure = LPB_HTTP_MULTI_REFUSED;
+  if (repeated && t->once) t->failure = LP_ECLOSED;
+  if (t->failure < 0) return CURL_PREREQFUNC_ABORT;
   if (repeated) lpb_http_transfer_freshen(t);
   if (t->user.shares && !t->joined) t->connected(t);
   t->sent = true;
@@ -235,7 +246,7 @@ static int on_send(void *of, char *ip, char *local_ip, int port, int local_port)
 }
 
 void lpb_http_transfer_aim(lpb_http_transfer *t) {
-  curl_easy_setopt(t->easy, CURLOPT_CURLU, t->url->parsed);
+  curl_easy_setopt(t->easy, CURLOPT_CURLU, t->named ? t->named : t->url->parsed);
   t->user.shares = t->h2 && strncmp(t->url->host->key, "https", 5) == 0;
   if (t->large == t->url->host->large) return;
   t->large = t->url->host->large;
@@ -286,7 +297,8 @@ void lpb_http_transfer_end(lpb_http_transfer *t, CURLcode code, int failure) {
 static void set_defaults(lpb_http_transfer *t) {
   t->set = t->kept = t->once = t->h2 = t->challenged = false;
   t->follows = true;
-  t->proxied = t->http->proxied;
+  t->user.allow = NULL;
+  t->addressed = false;
   t->timeout = TIMEOUT_S;
   t->spent = 0;
   t->uploads = t->cookied = false;
@@ -327,10 +339,9 @@ void lpb_http_transfer_reset(lpb_http_transfer *t) {
   /* A directory of CAs, as Debian sets it, switches curl's cache of parsed CAs off. */
   curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
   curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, NULL);
-  if (!t->proxied) { /* do not search the environment */
-    curl_easy_setopt(e, CURLOPT_PROXY, "");
-    curl_easy_setopt(e, CURLOPT_NOPROXY, "");
-  }
+  /* scripts/luapool/internal/http/proxy.lua has looked into the environment. */
+  curl_easy_setopt(e, CURLOPT_PROXY, "");
+  curl_easy_setopt(e, CURLOPT_NOPROXY, "");
 }
 
 lpb_http_transfer *lpb_http_transfer_new(lpb_http *http) {
@@ -359,11 +370,14 @@ static void clear_buffer(lp_buf *b) {
 /* Frees what the options of the request have made. */
 static void drop_options(lpb_http_transfer *t) {
   curl_slist_free_all(t->headers);
+  curl_slist_free_all(t->way);
+  curl_url_cleanup(t->named);
   curl_mime_free(t->form);
   lp_list_each (link, &t->sources) lpb_http_source_end(lp_list_of(link, lpb_http_source, link));
   if (t->upload) fclose(t->upload);
   t->upload = NULL;
-  t->headers = NULL;
+  t->headers = t->way = NULL;
+  t->named = NULL;
   t->form = NULL;
 }
 
@@ -401,7 +415,8 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   undo_client(t);
   if (!t->kept) undo_options(t);
   lpb_http_host_release(t->url);
-  t->url = NULL;
+  lpb_http_host_release(t->via);
+  t->url = t->via = NULL;
   t->owner = NULL;
   t->sent = t->answered = t->headed = t->redirected = t->encoded = t->user.paused = false;
   t->stalled = false;
@@ -427,6 +442,7 @@ void lpb_http_transfer_free(lpb_http_transfer *t) {
   curl_slist_free_all(t->addresses);
   drop_options(t);
   lpb_http_host_release(t->url);
+  lpb_http_host_release(t->via);
   lp_buf_close(&t->head);
   lp_buf_close(&t->trailer);
   lp_buf_close(&t->cookies);

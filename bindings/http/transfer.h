@@ -65,6 +65,8 @@ typedef struct lpb_http_transfer {
   /* The stage in which it was stopped. */
   lpb_http_transfer_stage last;
   lpb_http_host_url *url;
+  /* The proxy, or NULL. */
+  lpb_http_host_url *via;
   /* The index of the multi handle that it runs in. */
   int multi;
 
@@ -89,8 +91,8 @@ typedef struct lpb_http_transfer {
   bool cookied;
   /* HTTP/2 was asked for. */
   bool h2;
-  /* A proxy looks the name of the host up. */
-  bool proxied;
+  /* Curl need not know the address of the host: a proxy looks it up, or it was given. */
+  bool addressed;
   /* In seconds; negative when there is none. */
   double timeout;
   /* How much of the timeout earlier requests of the same chain of redirections have used. */
@@ -106,6 +108,10 @@ typedef struct lpb_http_transfer {
   struct curl_slist *headers;
   /* For CURLOPT_RESOLVE. */
   struct curl_slist *addresses;
+  /* For CURLOPT_CONNECT_TO. */
+  struct curl_slist *way;
+  /* The URL with another host, which the server is asked for; or NULL. */
+  CURLU *named;
   curl_mime *form;
   /* The sources of the body of the request (source.h), by their `link`. */
   lp_list sources;

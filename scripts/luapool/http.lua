@@ -6,6 +6,7 @@
 local clients = require "luapool.internal.http.client"
 local core = require "luapool.http.core"
 local send = require "luapool.internal.http.send"
+local proxies = require("luapool.internal.http.route").environment
 local usage = require "luapool.internal.usage"
 require "luapool.internal.http.response"
 
@@ -30,6 +31,7 @@ require "luapool.internal.http.response"
 --- server does not speak HTTP as it should
 ---@kind redirects there are more redirections than `redirects` allows, or a body that cannot be
 --- sent again is asked for again
+---@kind refused the host has no public address, and `only_public` demands one
 ---@kind not_cached the cache has no answer, and `only_if_cached` forbids to ask the server
 ---@kind aborted the server closed the connection too early; or the client, or the stream, was
 --- closed
@@ -61,6 +63,7 @@ function M.watch(told) request = send.watch(told) end
 ---@raises too_large
 ---@raises protocol
 ---@raises redirects
+---@raises refused
 ---@raises aborted
 function M.request(method, url, opts)
   usage.argument("http.request", 1, method, "method")
@@ -129,6 +132,21 @@ end
 --- print(select(2, pcall(http.get, url, { unix_socket = "/no/such/socket" })).kind) --> connect
 --- ```
 ---
+--- URLs that strangers give, the address of a host, proxies, and what to demand of encryption:
+---
+--- ```lua
+--- print(select(2, pcall(http.get, url, { only_public = true })).kind) --> refused
+--- local port = url:match ":(%d+)"
+--- local res = http.get("http://my.example:" .. port .. "/echo", {
+---   resolve = { ["my.example:" .. port] = "127.0.0.1" },
+---   proxy = { http = "http://127.0.0.1:3128", https = "socks5h://127.0.0.1:1080",
+---     all = "http://127.0.0.1:8080", except = { "my.example", "10.0.0.0/8" } },
+---   tls = { min = "1.2", ciphers = "ECDHE-RSA-AES128-GCM-SHA256", key_password = "sesame",
+---     pin = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", server_name = "my.example" },
+--- })
+--- print(res:json().headers.host == "my.example:" .. port) --> true
+--- ```
+---
 --- A body as it comes:
 ---
 --- ```lua
@@ -142,7 +160,7 @@ end
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
 function M.get(url, opts)
-  if opts == nil and type(url) == "string" then -- the shortest way
+  if opts == nil and type(url) == "string" and not proxies then -- the shortest way
     local res, redirected = request(shared.core, "GET", url)
     return redirected and send.follow(shared, res, "GET") or res
   end

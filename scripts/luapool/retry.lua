@@ -11,12 +11,12 @@ local Wait = require "luapool.internal.retry.wait"
 
 --- Calls that are tried again when they fail.
 ---
---- By default everything is retried except the kinds `cancelled`, `too_large`, `redirects` and
---- `usage`, a `status` from 400 to 499 other than 408, 425 and 429, and what is certainly a mistake
---- in the program: a call of what is no function, and a global that is nil. A `Retry-After` header
---- is honoured, up to `max_wait`: what asks for more is given up at once, and a warning in the log
---- says so. What is cancelled is never retried. When the policy gives up, the last error is raised
---- unchanged.
+--- By default everything is retried except the kinds `cancelled`, `too_large`, `redirects`,
+--- `refused` and `usage`, a `status` from 400 to 499 other than 408, 425 and 429, and what is
+--- certainly a mistake in the program: a call of what is no function, and a global that is nil.
+--- A `Retry-After` header is honoured, up to `max_wait`: what asks for more is given up at
+--- once, and a warning in the log says so. What is cancelled is never retried. When the policy
+--- gives up, the last error is raised unchanged.
 ---
 --- ```lua
 --- local get = retry.wrap(function(path) return http.get(url .. path):raise_for_status() end,

@@ -104,6 +104,12 @@ local checked = {
   ["luapool.http.Options"] = { function(opts) http.get("http://127.0.0.1:1/", opts) end },
   ["luapool.http.ClientOptions"] = { http.client },
   ["luapool.http.CookieOptions"] = { function(opts) http.client().cookies:set(opts) end },
+  ["luapool.http.ProxyOptions"] = { function(opts)
+    http.get("http://127.0.0.1:1/", { proxy = opts })
+  end, 2 },
+  ["luapool.http.TLSOptions"] = { function(opts)
+    http.get("http://127.0.0.1:1/", { tls = opts })
+  end, 2 },
   ["luapool.http.CacheOptions"] = { function(opts) http.cache("/tmp", opts) end },
   ["luapool.html.ParseOptions"] = { function(opts) html.parse("", opts) end },
   ["luapool.xml.ParseOptions"] = { function(opts) luapool.xml.parse("<a/>", opts) end },
@@ -153,6 +159,8 @@ local function option_classes()
   for _, part in ipairs { "Kind", "Crawl", "Rate", "Autothrottle" } do
     set["luapool.job." .. part] = true
   end
+  -- options within options
+  set["luapool.http.ProxyOptions"], set["luapool.http.TLSOptions"] = true, true
   for _, item in ipairs(book.items) do
     for _, param in ipairs(item.params) do
       local class = book.classes[(param.type:gsub("%?$", ""))]

@@ -215,6 +215,43 @@ describe("a request", function()
     http.close()
   end)
 
+  it("goes to a public address alone, where that is asked for", function()
+    for _, name in ipairs {
+      "good.test", "private.test", "metadata.test", "mapped.test", "both.test", "bücher.test",
+    } do
+      local ok, e = pcall(http.get, ("http://%s:9/"):format(name), { only_public = true })
+      assert.is_true(not ok and errors.is(e, "refused"), tostring(e))
+    end
+    -- the way in is a redirection, or a proxy's name
+    local server <close> = raw_server.start(function()
+      return raw_server.answer("", "302 Found", "Location: http://private.test:9/\r\n")
+    end)
+    local ok, e = pcall(http.get, "http://first.test:" .. server.port, {
+      only_public = true, resolve = { ["first.test:" .. server.port] = "127.0.0.1" },
+    })
+    assert.is_true(not ok and errors.is(e, "refused"), tostring(e))
+  end)
+
+  it("looks the name of a proxy up, and a name for SOCKS 5", function()
+    local proxy <close> = raw_server.start(function(request)
+      return raw_server.answer(request.target)
+    end)
+    local by = { proxy = "good.test:" .. proxy.port }
+    local page = "http://only.the.proxy.knows/"
+    assert.are.equal(page, http.get(page, by).body)
+    http.close()
+    local ok, e = pcall(http.get, "http://a.example", { proxy = "http://none.test:1" })
+    assert.is_true(not ok and errors.is(e, "dns"))
+    assert.is_truthy(tostring(e):find("check the proxy's name", 1, true))
+    by = { proxy = "http://dead9.test:1", connect_timeout = 0.2 }
+    ok, e = pcall(http.get, "http://a.example", by)
+    assert.is_true(not ok and errors.is(e, "timeout"))
+    ok, e = pcall(http.get, "http://none.test", { proxy = "socks5://good.test:1" })
+    assert.is_true(not ok and errors.is(e, "dns"))
+    assert.is_truthy(tostring(e):find("check the host's name", 1, true))
+    http.close()
+  end)
+
   it("fails with kind dns", function()
     local ok, e = pcall(http.get, "http://none.test/")
     assert.is_true(not ok and errors.is(e, "dns"))

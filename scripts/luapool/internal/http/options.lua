@@ -23,7 +23,13 @@ local M = {}
 ---@field ca? string the file of the authorities that are trusted
 ---@field cert? string the file of the client's certificate
 ---@field key? string the file of its key
----@field proxy? string a URL; "" for none; default: `$http_proxy` and its like
+---@field proxy? string|luapool.http.ProxyOptions a URL, of http, https, socks4, socks4a, socks5 or
+--- socks5h; "" for none; or URLs by scheme; default: `$http_proxy` and its like
+---@field resolve? table<string, string> addresses of hosts, by "host:port"; nothing is looked up
+---@field only_public? boolean refuses addresses that are private, of this machine, or otherwise
+--- none of the public network, after each look-up and at each redirection: kind `refused`. A proxy
+--- looks names up itself, so only addresses in the URL are refused then
+---@field tls? luapool.http.TLSOptions what to demand of encryption
 ---@field interface? string the network interface or the address that requests come from
 ---@field unix_socket? string the path of a socket that is used in place of the network
 ---@field netrc? boolean|string credentials come from `~/.netrc`, or from the file of this name
@@ -35,6 +41,24 @@ local M = {}
 --- once it is larger than 10 MB; default 200; false: any
 ---@field decode? boolean false leaves a compressed body as it is
 ---@field cache? string|luapool.http.Cache the folder where answers are kept: see `http.cache`
+
+--- Proxies by the scheme of the URL.
+---@within http
+---@class luapool.http.ProxyOptions
+---@field http? string
+---@field https? string
+---@field all? string for schemes that are not named
+---@field except? string[]|string hosts that are reached without, as in `$no_proxy`: a name, which
+--- means its subdomains too, an address, a network as "10.0.0.0/8", each perhaps with ":port"; "*"
+
+---@within http
+---@class luapool.http.TLSOptions
+---@field min? "1.0"|"1.1"|"1.2"|"1.3" the least version; default "1.2"
+---@field ciphers? string names as OpenSSL has them, separated by ":", the preferred first
+---@field pin? string|string[] what the public key of the server must be: "sha256//" and Base64
+---@field key_password? string of the file `key`
+---@field server_name? string in place of the URL's host: what the server is asked for, and what its
+--- certificate must name
 
 ---@within http
 ---@class luapool.http.Options: luapool.http.CommonOptions
@@ -86,7 +110,10 @@ local common = {
   ca = "string",
   cert = "string",
   key = "string",
-  proxy = "string",
+  proxy = "string|table",
+  resolve = "table",
+  only_public = "boolean",
+  tls = "table",
   interface = "string",
   unix_socket = "string",
   netrc = "boolean|string",

@@ -7,6 +7,7 @@ local check = require "luapool.internal.http.options"
 local core = require "luapool.http.core"
 local headers = require "luapool.internal.http.headers"
 local options = require "luapool.internal.options"
+local route = require "luapool.internal.http.route"
 local text = require "luapool.internal.http.text"
 local usage = require "luapool.internal.usage"
 
@@ -129,11 +130,57 @@ function translate.cache(plan, value, where)
   plan.cache = value
 end
 
+function translate.proxy(plan, value, where)
+  plan.proxies = route.proxies(value, where)
+end
+
+function translate.resolve(plan, value, where)
+  plan.addresses = route.addresses(value, where)
+end
+
+local tls_spec = {
+  min = { "1.0", "1.1", "1.2", "1.3" }, ciphers = "string", pin = "string|table",
+  key_password = "string", server_name = "string",
+}
+
+-- Ciphers of TLS 1.3 have a list of their own; their names begin with "TLS_".
+local function set_ciphers(plan, ciphers)
+  local old, new = {}, {}
+  for name in ciphers:gmatch "[^:,%s]+" do
+    table.insert(name:find "^TLS_" and new or old, name)
+  end
+  plan.tls_ciphers = #old > 0 and table.concat(old, ":") or nil
+  plan.tls13_ciphers = #new > 0 and table.concat(new, ":") or nil
+end
+
+local function set_pin(plan, pin, where)
+  local pins = text.values(pin)
+  for _, hash in ipairs(pins) do
+    if type(hash) ~= "string" or not hash:find "^sha256//[%w+/]+=*$" then
+      usage.raise(where, "option 'tls': 'pin' must be \"sha256//BASE64\" or a list of them, got %s",
+        usage.describe(hash))
+    end
+  end
+  plan.tls_pin = table.concat(pins, ";")
+end
+
+function translate.tls(plan, value, where)
+  local problem = options.problem(value, tls_spec, "field")
+  if problem then usage.raise(where, "option 'tls': %s", problem) end
+  for _, name in ipairs { "key_password", "server_name", "ciphers" } do
+    text.safe(where, ("option 'tls': '%s'"):format(name), value[name] or "")
+  end
+  plan.tls_min, plan.key_password = value.min, value.key_password
+  plan.server_name = value.server_name
+  if value.ciphers then set_ciphers(plan, value.ciphers) end
+  if value.pin then set_pin(plan, value.pin, where) end
+end
+
 -- Fields that mean the same in the plan.
 local same = {
   "timeout", "connect_timeout", "stall_timeout", "queue_timeout", "verify", "ca", "cert", "key",
-  "proxy", "http_version", "save_to", "stream", "decode", "max_ratio", "interface", "unix_socket",
-  "netrc", "refresh", "only_if_cached",
+  "http_version", "only_public", "save_to", "stream", "decode", "max_ratio", "interface",
+  "unix_socket", "netrc", "refresh", "only_if_cached",
 }
 for _, name in ipairs(same) do
   translate[name] = function(plan, value) plan[name] = value end

@@ -16,7 +16,7 @@ local PRIVATE = {
   authorization = true, cookie = true, host = true, ["proxy-authorization"] = true,
 }
 -- Fields of the plan that do.
-local CREDENTIALS = { "auth_type", "user", "password", "cookies" }
+local CREDENTIALS = { "auth_type", "user", "password", "cookies", "server_name" }
 
 -- The lines of the headers for which drop(lower-case name) is false.
 local function without(lines, drop)

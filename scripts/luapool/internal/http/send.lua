@@ -1,6 +1,6 @@
 -- internal.http.send: the way of a request, from outside in: the retry policy, the hooks of the
--- client, redirections, then for each of their hops the rate, the cookies, the cache, and at last
--- the C half.
+-- client, redirections, then for each of their hops the rate, the cookies, the cache, the route,
+-- and at last the C half.
 
 local body = require "luapool.internal.http.body"
 local core = require "luapool.http.core"
@@ -8,6 +8,7 @@ local errors = require "luapool.error"
 local now = require("luapool.task.core").now
 local plans = require "luapool.internal.http.plan"
 local redirect = require "luapool.internal.http.redirect"
+local route = require "luapool.internal.http.route"
 local upload = require "luapool.internal.http.upload"
 local usage = require "luapool.internal.usage"
 
@@ -35,6 +36,7 @@ end
 
 -- Sends it to the server, and keeps the cookies that come back.
 local function exchange(self, method, url, plan)
+  plan = route.aim(plan, url)
   local res, redirected, set
   if plan and upload.is_fed(plan) then
     res, redirected, set = upload.request(request, self.core, method, url, plan)

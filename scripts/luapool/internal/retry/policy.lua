@@ -33,7 +33,8 @@ local MAX_WAIT = 300 -- seconds that a server may ask for, unless the policy say
 -- A wait of more than this is as good as none.
 local LONGEST = 1e9
 
-local NEVER = { cancelled = true, too_large = true, redirects = true, usage = true }
+local NEVER = { cancelled = true, too_large = true, redirects = true, refused = true,
+  usage = true }
 local PASSING = { [408] = true, [425] = true, [429] = true }
 
 local function kind_of(err)
