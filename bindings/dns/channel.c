@@ -11,6 +11,10 @@
 /* As resolv.conf(5) has them: each server is asked twice, for 5 s. */
 enum { TIMEOUT_S = 5, TIMEOUT_MOST_S = 30, ATTEMPTS = 2, ATTEMPTS_MOST = 5 };
 
+/* Holds the answers to some hundred look-ups, which may come at once. The system may give less.
+ */
+enum { RECEIVE_BUFFER = 1 << 20 };
+
 static const char RESOLV[] = "/etc/resolv.conf", NSSWITCH[] = "/etc/nsswitch.conf";
 
 /* --- sockets --- */
@@ -152,9 +156,11 @@ int lpb_dns_channel_open(lpb_dns_channel *c, uv_loop_t *loop,
   struct ares_options options = {.timeout = (int)(l.timeout * 1000 * l.attempts) /
                                             ((1 << l.attempts) - 1),
                                  .tries = (int)l.attempts,
+                                 .socket_receive_buffer_size = RECEIVE_BUFFER,
                                  .sock_state_cb = socket_changed,
                                  .sock_state_cb_data = c};
-  int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+  int mask =
+      ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_RCVBUF | ARES_OPT_SOCK_STATE_CB;
 #ifdef ARES_OPT_QUERY_CACHE
   mask |= ARES_OPT_QUERY_CACHE; /* of no size: the resolver remembers */
 #endif

@@ -1,4 +1,4 @@
-# Look-ups of names, in a namespace of their own with a DNS server that does what it wants: the spec
+# Look-ups of names, in a namespace of their own with a DNS server that does what it wants: the specs
 # of tests/support/names, and the states of cancel_spec.lua in which a task waits for that server.
 failed=0
 
@@ -13,5 +13,6 @@ names() {
 }
 
 names 1 tests/support/names/names_spec.lua
+names 6 tests/support/names/many_spec.lua
 names 30 tests/spec/cancel_spec.lua
 exit "$failed"
