@@ -171,3 +171,32 @@ example feed.lua -- "$NGINX_URL/later.xml" "$NGINX_URL/rss.xml" "$NGINX_URL/none
 expect_status 0
 expect_out 'New	http://h/0'
 expect_err_like 'none.xml: .*404'
+
+# asked NAME: how often /shop/cut/NAME was asked for.
+asked() {
+  cat >"$work/asked.lua" <<'LUA'
+print(require("luapool.http").get(...).body)
+LUA
+  luapool run "$work/asked.lua" -- "$NGINX_URL/shop/asked/$1"
+}
+
+it "downloads.lua: goes on where a transfer was cut, and refuses what has another checksum"
+for name in large changed; do head -c 250000 /dev/urandom >"$NGINX_ROOT/$name.bin"; done
+for name in small wrong; do head -c 10 /dev/urandom >"$NGINX_ROOT/$name.bin"; done
+sum() { sha256sum <"$NGINX_ROOT/$1" | cut -c 1-64; }
+for name in large small changed; do
+  echo "$(sum $name.bin)  $NGINX_URL/shop/cut/$name.bin"
+done >"$work/list.txt"
+echo "$(sum small.bin)  $NGINX_URL/shop/cut/wrong.bin?x=1" >>"$work/list.txt"
+mkdir -p "$work/files"
+head -c 90000 /dev/zero >"$work/files/changed.bin.part" # of a version that the server has no more
+printf '"old"' >"$work/files/changed.bin.part.tag"
+head -c 90000 "$NGINX_ROOT/large.bin" >"$work/files/large.bin.part"
+printf '"%s"' "$(md5sum <"$NGINX_ROOT/large.bin" | cut -c 1-32)" >"$work/files/large.bin.part.tag"
+example downloads.lua -p 2 -- list.txt files
+expect_status 3
+expect_err_like '^Done, success: 3/4, failure: 1/4 '
+for name in large small changed; do expect cmp "$work/files/$name.bin" "$NGINX_ROOT/$name.bin"; done
+expect [ "$(here ls files | tr '\n' ' ')" = "changed.bin large.bin small.bin " ]
+expect grep -q '"kind":"checksum"' "$work/downloads.failed.jsonl"
+expect [ "$(asked large.bin) $(asked changed.bin) $(asked small.bin)" = "2 3 1" ]

@@ -97,6 +97,31 @@ function M.upload()
   answer(201, table.concat(lines, "\n") .. "\n", "text/plain")
 end
 
+-- /shop/cut/NAME: the file NAME, of which the first answers are cut: each has 100,000 bytes more
+-- than it should begin with, until one is whole. It knows ranges, also those with If-Range.
+function M.cut(name)
+  local file = assert(io.open(ngx.var.document_root .. "/" .. name, "rb"))
+  local text = file:read "*a"
+  file:close()
+  local etag = '"' .. ngx.md5(text) .. '"'
+  local from = (ngx.var.http_range or ""):match "^bytes=(%d+)%-$"
+  local same = not ngx.var.http_if_range or ngx.var.http_if_range == etag
+  from = same and tonumber(from) or 0
+  if from > 0 then
+    ngx.status = 206
+    ngx.header.content_range = ("bytes %d-%d/%d"):format(from, #text - 1, #text)
+  end
+  counters:incr("shop asked for " .. name, 1, 0)
+  ngx.header.etag, ngx.header.content_length = etag, #text - from
+  ngx.print(text:sub(from + 1, from + 100000))
+  if from + 100000 >= #text then return end
+  ngx.flush(true)
+  ngx.exit(444)
+end
+
+-- /shop/asked/NAME: how often /shop/cut/NAME was.
+function M.asked(name) answer(200, tostring(counters:get("shop asked for " .. name) or 0)) end
+
 --- Answers a request.
 function M.serve(path)
   local name, rest = path:match "^(%l+)/?(.*)$"
