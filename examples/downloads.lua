@@ -42,7 +42,7 @@ local function download(url, path, sum)
   if res.status == 416 then give_up(part) end -- the part is longer than the file
   res:raise_for_status()
   if res.status ~= 206 then -- from its beginning: it is new, or it has changed since
-    hash, size = digest.new "sha256", 0
+    hash = digest.new "sha256"
     fs.write(part, "")
     fs.write(part .. ".tag", res.headers.etag or "")
   end
