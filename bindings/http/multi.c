@@ -250,6 +250,7 @@ static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_soc
   if (u->allow && !u->allow(&a->addr)) return CURL_SOCKET_BAD;
   int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
   u->error = fd < 0 ? -errno : 0;
+  u->opened = true;
   if (fd < 0) return CURL_SOCKET_BAD;
   polls_drop(u->polls, fd); /* of a socket that curl gave up before it was polled */
   lpb_http_multi_poll *p = polls_add(u->polls, fd, true);

@@ -65,6 +65,8 @@ typedef struct lpb_http_multi_user {
   const void *group;
   /* It may share a connection with others: HTTP/2 was asked for. */
   bool shares;
+  /* A socket was made for the request, which had no kept connection. */
+  bool opened;
   /* curl was told to wait until more of the body is wanted. */
   bool paused;
   /* curl has said, since the transfer was begun, which descriptor it waits for. */

@@ -57,20 +57,16 @@ static void set_timings(lua_State *L, const lpb_http_transfer *t, double elapsed
   lua_setfield(L, -2, "timings");
 }
 
-/* Sets what is to be told of the connection. One that is reused gets no table: response.lua
- * makes it when it is asked for. */
+/* Sets what is to be told of the connection. Of one that was used before that is the time of
+ * the first byte alone: response.lua makes the rest of it. */
 static void set_connection(lua_State *L, const lpb_http_transfer *t, double elapsed) {
-  long connections = 0;
   const char *address = NULL;
-  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
   curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &address);
-  lua_pushboolean(L, connections == 0);
-  lua_setfield(L, -2, "reused");
   if (address && *address) {
     lua_pushstring(L, address);
     lua_setfield(L, -2, "address");
   }
-  if (connections > 0)
+  if (t->user.opened)
     set_timings(L, t, elapsed);
   else
     set_number(L, "first_byte", seconds(t, CURLINFO_STARTTRANSFER_TIME_T));

@@ -68,23 +68,18 @@ static void head_ended(lpb_http_transfer *t) {
   }
 }
 
-static bool is_named(const char *line, size_t n, const char *name) {
-  size_t len = strlen(name);
-  return n > len && line[len] == ':' && strncasecmp(line, name, len) == 0;
-}
-
 /* Returns 0 or LP_EMEMORY. */
 static int note_line(lpb_http_transfer *t, const char *line, size_t n) {
   if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
     t->head.len = 0;
     t->encoded = false;
     t->lengths = 0;
-  } else if ((*line | 32) == 'c') {
-    t->encoded |= is_named(line, n, "content-encoding");
-    t->lengths += is_named(line, n, "content-length");
-  } else if (is_named(line, n, "set-cookie")) {
-    size_t value = sizeof "set-cookie:" - 1;
-    return lp_buf_append(&t->cookies, line + value, n - value);
+  } else if (n > 16 && (*line | 32) == 'c') { /* the ninth letter tells most of them apart */
+    if ((line[8] | 32) == 'l' && strncasecmp(line, "content-length:", 15) == 0) t->lengths++;
+    if ((line[8] | 32) == 'e' && strncasecmp(line, "content-encoding:", 17) == 0)
+      t->encoded = true;
+  } else if (n > 11 && (*line | 32) == 's' && strncasecmp(line, "set-cookie:", 11) == 0) {
+    return lp_buf_append(&t->cookies, line + 11, n - 11);
   }
   return 0;
 }
@@ -420,6 +415,7 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   t->owner = NULL;
   t->sent = t->answered = t->headed = t->redirected = t->encoded = t->user.paused = false;
   t->stalled = false;
+  t->user.opened = false;
   t->lengths = 0;
   t->sent_bytes = 0;
   t->look_up = 0;

@@ -30,7 +30,7 @@ local usage = require "luapool.internal.usage"
 --- body, what the Content-Type says
 ---@field timings { dns: number, connect: number, tls: number, first_byte: number, total: number }
 --- seconds: three steps, then the time from the beginning to the first byte and to the end
----@field reused? boolean the connection was used before
+---@field reused boolean the connection was used before
 ---@field address? string of the server, or of the proxy
 ---@field http_version string "1.1"
 ---@field history { status: integer, url: string }[] the redirections that were followed
@@ -116,6 +116,10 @@ end
 function lazy.charset(self)
   local label, kind = said(self)
   return self.body and select(2, charset.to_utf8(self.body, label, kind)) or label
+end
+
+function lazy.reused(self)
+  return rawget(self, "first_byte") ~= nil
 end
 
 -- A connection that was used before cost no time to make.
