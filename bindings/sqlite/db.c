@@ -51,7 +51,8 @@ static bool pauses(db_call *call) {
   static const double PAUSES[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05};
   enum { LAST = sizeof PAUSES / sizeof *PAUSES - 1 };
   double now = lp_loop_now(), left = call->end - now;
-  if (call->op.finished || left <= 0 || !lpb_sqlite_work_is_busy(&call->work)) return false;
+  bool wanted = !call->op.finished && !call->op.stopping;
+  if (!wanted || left <= 0 || !lpb_sqlite_work_is_busy(&call->work)) return false;
   double pause = PAUSES[call->tries < LAST ? call->tries : LAST];
   call->tries++;
   call->pause.fire = retry;
@@ -77,7 +78,7 @@ static void count_transaction(db *d, db_call *call) {
       transaction->depth = d->depth;
   } else if (ok && call->work.verb == LPB_SQLITE_WORK_COMMIT) {
     d->depth--;
-    transaction->depth = 0;
+    if (!call->op.finished) transaction->depth = 0;
   }
   if (d->depth == 0) d->owner = NULL;
 }
@@ -169,13 +170,16 @@ static void next(db *d) {
 
 /* ---- calls ---- */
 
-/* A commit that runs is waited for, so that its task knows what came of it. */
+/* A commit that runs is not stopped, and waited for, so that its task knows what came of it;
+ * but for a task that is dropped because the runtime closes. */
 static void call_cancel(lp_op *op, int why) {
   db_call *call = (db_call *)op;
   db *d = call->db;
   if (d->current == call && d->working) {
-    if (call->work.verb == LPB_SQLITE_WORK_COMMIT) return;
+    bool commits = call->work.verb == LPB_SQLITE_WORK_COMMIT;
+    if (commits && op->waiting) return;
     lp_op_finish(op, why);
+    if (commits) return;
     atomic_store_explicit(&d->work.stop, true, memory_order_relaxed);
     uv_cancel((uv_req_t *)&d->job); /* when no thread has begun it, none will */
     return;
