@@ -4,9 +4,7 @@
 -- *plan*, a plain table that bindings/http/options.c reads.
 
 local clients = require "luapool.internal.http.client"
-local core = require "luapool.http.core"
 local send = require "luapool.internal.http.send"
-local proxies = require("luapool.internal.http.route").environment
 local usage = require "luapool.internal.usage"
 require "luapool.internal.http.response"
 
@@ -38,13 +36,12 @@ require "luapool.internal.http.response"
 ---@class luapool.http
 local M = {}
 
-local request = core.request -- or a function that calls it: see M.watch
 local shared = clients.plain()
 
 --- Has each request of this process told to `told(url, res, seconds)` when it has its answer, or
 --- has failed: then `res` is nil. Each step of a chain of redirections is one. For jobs.
 ---@private
-function M.watch(told) request = send.watch(told) end
+function M.watch(told) send.watch(told) end
 
 --- Sends a request with any method and waits for the response.
 ---
@@ -160,10 +157,7 @@ end
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
 function M.get(url, opts)
-  if opts == nil and type(url) == "string" and not proxies then -- the shortest way
-    local res, redirected = request(shared.core, "GET", url)
-    return redirected and send.follow(shared, res, "GET") or res
-  end
+  if opts == nil and type(url) == "string" then return send.get(shared, url) end
   usage.argument("http.get", 1, url, "string")
   return send.perform(shared, "GET", url, opts, "http.get")
 end

@@ -20,6 +20,7 @@ local usage = require "luapool.internal.usage"
 ---@field package defaults table the plan of a request without options of its own
 ---@field package headers? table
 ---@field package get_plan? table the plan of a GET without options; nil: curl's defaults will do
+---@field package plain boolean it adds nothing to a GET but cookies
 ---@field package policy? luapool.retry.Policy
 ---@field package rate? table
 ---@field package on_request? fun(req: table): luapool.http.Response?
@@ -65,6 +66,8 @@ end
 ---@return luapool.http.Response
 function Client:get(url, opts)
   check_call(self, url, "Client:get")
+  local jar = self.cookies
+  if opts == nil and self.plain and (not jar or jar.count == 0) then return send.get(self, url) end
   return send.perform(self, "GET", url, opts, "Client:get")
 end
 
@@ -165,6 +168,8 @@ function M.new(opts)
   plans.url(self, "", nil, "http.client") -- its params are checked
   self.get_plan = next(plan) and plan
   if self.get_plan then self.core:keep(plan) end
+  self.plain = not (self.get_plan or self.base_url or self.params or self.policy or self.rate
+    or self.on_request or self.on_response)
   return self
 end
 

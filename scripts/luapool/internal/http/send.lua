@@ -17,10 +17,8 @@ local request = core.request -- or a function that calls it: see M.watch
 
 local M = {}
 
---- Has each request of this process told to `told(url, res, seconds)`: see http.watch. Returns what
---- takes the place of core.request.
+--- Has each request of this process told to `told(url, res, seconds)`: see http.watch.
 ---@param told fun(url: string, res: luapool.http.Response?, seconds: number)
----@return function
 function M.watch(told)
   request = function(client, method, url, plan)
     local began = now()
@@ -29,7 +27,6 @@ function M.watch(told)
     if not ok then error(res, 0) end
     return res, redirected, set
   end
-  return request
 end
 
 -- --- one hop ---
@@ -69,19 +66,25 @@ local function hop(self, method, url, plan)
   return exchange(self, method, url, plan)
 end
 
---- Follows a redirection to its end.
----@param self luapool.http.Client
----@param res luapool.http.Response the redirection
----@param method string of the request that it answers
----@param plan? table
----@return luapool.http.Response
-function M.follow(self, res, method, plan)
+local function follow(self, res, method, plan)
   return redirect.follow(function(...) return hop(self, ...) end, res, method, plan)
 end
 
 local function chain(self, method, url, plan)
   local res, redirected = hop(self, method, url, plan)
-  return redirected and M.follow(self, res, method, plan) or res
+  return redirected and follow(self, res, method, plan) or res
+end
+
+--- A GET without options by a client that adds nothing to it: the way that is used most, made
+--- short.
+---@param self luapool.http.Client
+---@param url string
+---@return luapool.http.Response
+function M.get(self, url)
+  if route.environment then return chain(self, "GET", url) end
+  local res, redirected, set = request(self.core, "GET", url)
+  if set and self.cookies then self.cookies:receive(res.url, set) end
+  return redirected and follow(self, res, "GET") or res
 end
 
 -- --- hooks ---
