@@ -361,6 +361,7 @@ describe("a body", function()
     fails("usage", echo, { compress = "gzip" })
     fails("usage", echo, { compress = "gzip", multipart = { a = "b" } })
     fails("usage", echo, { compress = "zip", body = "x" })
+    fails("usage", echo, { compress = "gzip", body = pieces {}, content_length = 3 })
   end)
 
   it("may be asked for in part", function()

@@ -180,13 +180,14 @@ describe("http.cache", function()
     assert.is_nil(select(2, get("/cacheable/60/g", { cache = http.cache(dir .. "/other") })))
   end)
 
-  it("leaves streams, files and conditions of the caller alone", function()
+  it("leaves streams, files, bodies and conditions of the caller alone", function()
     get "/cacheable/60/h?etag=v1"
     client:get("/cacheable/60/h?etag=v1", { stream = true }):read()
     client:get("/cacheable/60/h?etag=v1", { save_to = dir .. "/saved" })
     local status = client:get("/cacheable/60/h?etag=v1",
       { headers = { ["If-None-Match"] = '"v1"' } }).status
     assert.are.equal(304, status)
+    assert.is_nil(client:get("/cacheable/60/h?etag=v1", { body = "a question" }).cached)
     assert.are.same({ hits = 0, misses = 1, revalidated = 0, stored = 1 }, cache:stats())
   end)
 

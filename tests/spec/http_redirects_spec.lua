@@ -186,6 +186,48 @@ describe("a redirection", function()
     fails("protocol", http.get, spy.url .. "/two")
   end)
 
+  it("leads nowhere by an odd address", function()
+    local seen
+    local spy <close> = raw_server.start(function(request, c)
+      if request.target ~= "/" then
+        seen = request
+        return answer "arrived"
+      end
+      c:send "HTTP/1.1 302 X\r\nContent-Length: 0\r\nLocation: "
+      c:send(seen)
+      return "\r\n\r\n"
+    end)
+    -- Each with the kind of error, or true where it ends at a page of this server.
+    local port = ":" .. spy.port
+    local rows = {
+      ["/a\0b"] = "protocol", ["/a\tb"] = true, ["/a\127b"] = true, ["/ a b "] = true,
+      ["/\xC3\xA4"] = true, ["\\\\evil.invalid/x"] = true, ["/x\\@evil.invalid"] = true,
+      ["http://evil.invalid@127.0.0.1" .. port .. "/x"] = true,
+      ["http://127.0.0.1" .. port .. "@nobody.invalid/x"] = "dns",
+      ["http://127.0.0.1" .. port .. "#@nobody.invalid/x"] = "redirects",
+      ["http://nobody.invalid\\@127.0.0.1" .. port .. "/x"] = true,
+      ["HTTP://LOCALHOST" .. port .. "/x"] = true,
+      ["//nobody.invalid/x"] = "dns", ["http://127.0.0.1:99999/x"] = "protocol",
+      ["http://[::1/x"] = "protocol", ["http://127.0.0.1:1/x"] = "connect",
+      ["http://0x7f000001" .. port .. "/x"] = true, ["?x"] = true, ["./../../x"] = true,
+      ["/" .. ("x"):rep(300000)] = "too_large", ["/" .. ("x"):rep(60000)] = true,
+    }
+    for to, expected in pairs(rows) do
+      seen = to
+      local ok, res = pcall(http.get, spy.url, { auth = "me:secret" })
+      local told = ("%q: %s"):format(to:sub(1, 60), res)
+      if expected == true then
+        assert.is_true(ok, told)
+        assert.are.equal("arrived", res.body, told)
+        local host = res.url:match("^http://([^/?#]*)"):gsub("^.*@", "")
+        if host ~= "127.0.0.1" .. port then assert.is_nil(seen.headers.authorization, told) end
+      else
+        assert.is_false(ok, told)
+        assert.are.equal(expected, res.kind, told)
+      end
+    end
+  end)
+
   it("gives its connection back, also where a stream or a file was asked for", function()
     local dir <close> = fs.tempdir()
     local spy <close> = raw_server.start(function(request)

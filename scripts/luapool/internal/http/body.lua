@@ -173,6 +173,9 @@ local function compress(plan, where)
   local feed = plan.feed or plan.file and feed_of_file(plan.file)
     or plan.body and feed_of_text(plan.body)
   if not feed then usage.raise(where, "option 'compress' goes with body, json and form") end
+  if plan.content_length then
+    usage.raise(where, "options 'compress' and 'content_length': the length is not known")
+  end
   feed = compressed(feed)
   if plan.body then
     local parts = {}

@@ -71,10 +71,11 @@ end
 local CONDITIONAL = { "if-none-match", "if-modified-since", "if-match", "if-range",
   "if-unmodified-since", "range" }
 
--- A request that the cache has no part in: its caller asks conditions of his own, or takes the
--- body elsewhere.
+-- A request that the cache has no part in: its caller asks conditions of his own, sends a body, or
+-- takes that of the answer elsewhere.
 local function passes(plan, request, wanted)
   if plan.stream or plan.save_to or plan.range or wanted["no-store"] then return true end
+  if plan.body or plan.multipart or plan.feed or plan.file then return true end
   for _, name in ipairs(CONDITIONAL) do
     if request[name] then return true end
   end

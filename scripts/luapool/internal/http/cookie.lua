@@ -2,6 +2,7 @@
 -- line of a file, and whether it belongs to a request. The jar (internal/http/jar.lua) keeps them.
 
 local core = require "luapool.http.core"
+local dates = require "luapool.internal.http.date"
 
 local M = {}
 
@@ -18,29 +19,25 @@ local M = {}
 
 local SIZE = 4096 -- bytes of name and value together
 
-local MONTHS = { jan = 1, feb = 2, mar = 3, apr = 4, may = 5, jun = 6, jul = 7, aug = 8, sep = 9,
-  oct = 10, nov = 11, dec = 12 }
-
-local function days_of(year, month, day)
-  local y = year - (month <= 2 and 1 or 0)
-  local m = (month + 9) % 12
-  return 365 * y + y // 4 - y // 100 + y // 400 + (153 * m + 2) // 5 + day - 1 - 719468
+local function month_of(token)
+  return dates.months[token:sub(1, 1):upper() .. token:sub(2, 3):lower()]
 end
 
 -- One token of a date goes where it first fits.
 local function take(token, date)
   local hour, min, sec = token:match("^(%d%d?):(%d%d?):(%d%d?)%f[%D]")
   if not date.hour and hour then
-    date.hour, date.min, date.sec = tonumber(hour), tonumber(min), tonumber(sec)
+    date.hour, date.min = math.tointeger(hour), math.tointeger(min)
+    date.sec = math.tointeger(sec)
     return
   end
   local digits = token:match("^(%d+)%f[%D]")
   if not date.day and digits and #digits <= 2 then
-    date.day = tonumber(digits)
-  elseif not date.month and MONTHS[token:sub(1, 3):lower()] then
-    date.month = MONTHS[token:sub(1, 3):lower()]
+    date.day = math.tointeger(digits)
+  elseif not date.month and month_of(token) then
+    date.month = month_of(token)
   elseif not date.year and digits and #digits >= 2 and #digits <= 4 then
-    date.year = tonumber(digits)
+    date.year = math.tointeger(digits)
   end
 end
 
@@ -58,8 +55,7 @@ function M.date(text)
     or date.sec > 59 then
     return nil
   end
-  local hours = days_of(year, date.month, date.day) * 24 + date.hour
-  return math.tointeger((hours * 60 + date.min) * 60 + date.sec)
+  return dates.seconds(year, date.month, date.day, date.hour, date.min, date.sec)
 end
 
 local function is_address(host)

@@ -19,7 +19,13 @@ local function full_year(text)
   return year > now + 50 and year - 100 or year
 end
 
-local M = {}
+local M = { months = MONTHS }
+
+--- Seconds since 1970 of a time of UTC.
+---@return integer
+function M.seconds(year, month, day, hour, min, sec)
+  return ((days_of(year, month, day) * 24 + hour) * 60 + min) * 60 + sec
+end
 
 --- Seconds since 1970 of "Wed, 21 Oct 2015 07:28:00 GMT", "Wednesday, 21-Oct-15 07:28:00 GMT" or
 --- "Wed Oct 21 07:28:00 2015"; nil for anything else.
@@ -34,8 +40,8 @@ function M.parse(text)
   end
   local month = MONTHS[name]
   if not month then return nil end
-  local days = days_of(full_year(year), month, math.tointeger(day))
-  return ((days * 24 + math.tointeger(hour)) * 60 + math.tointeger(min)) * 60 + math.tointeger(sec)
+  return M.seconds(full_year(year), month, math.tointeger(day), math.tointeger(hour),
+    math.tointeger(min), math.tointeger(sec))
 end
 
 return M
