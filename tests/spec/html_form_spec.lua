@@ -61,8 +61,9 @@ describe("a form", function()
     local method, address, opts = fresh():request()
     assert.are.equal("POST", method)
     assert.are.equal("http://h/do?old=1", address)
-    assert.are.equal("csrf=t0k%26en&user=ann&empty=&pass=&age=5&news=weekly&tag=a&tag=c&size=m&agree=0"
-      .. "&land=at&many=1&many=3&first=one&text=two%0D%0Alines&legend=1&outside=o&go=now", opts.body)
+    assert.are.equal("csrf=t0k%26en&user=ann&empty=&pass=&age=5&news=weekly&tag=a&tag=c&size=m"
+      .. "&agree=0&land=at&many=1&many=3&first=one&text=two%0D%0Alines&legend=1&outside=o"
+      .. "&go=now", opts.body)
     assert.are.same({ ["Content-Type"] = "application/x-www-form-urlencoded",
       Referer = "http://h/dir/page?x=1" }, opts.headers)
   end)
@@ -119,9 +120,10 @@ describe("a form", function()
     assert.are.equal("http://h/dir/a?q=%C3%A4+%26%2B*%7E", address)
   end)
 
-  it("says its page to servers of the same origin alone, and keeps the headers that are given", function()
+  it("says its page to servers of the same origin alone, and keeps given headers", function()
     local function headers(action, opts)
-      local form = html.parse("<form method=post action=" .. action .. ">", { base_url = BASE }):form()
+      local text = "<form method=post action=" .. action .. ">"
+      local form = html.parse(text, { base_url = BASE }):form()
       return select(3, form:request(nil, opts)).headers
     end
     assert.are.equal("http://h/dir/page?x=1", headers("x").Referer)
@@ -134,8 +136,8 @@ describe("a form", function()
 
   it("whose table holds it directly has the controls beside it", function()
     for _, parser in ipairs { "html", "html5" } do
-      local page = html.parse("<table><form id=t><tr><td><input name=a value=1></td></tr></form></table>"
-        .. "<form><input name=b></form>", { parser = parser })
+      local page = html.parse("<table><form id=t><tr><td><input name=a value=1></td></tr>"
+        .. "</form></table><form><input name=b></form>", { parser = parser })
       assert.are.same({ a = "1" }, page:form().fields, parser)
     end
   end)
@@ -188,7 +190,8 @@ describe("a field of a form", function()
     refused("Form:set: no field 'usr' (did you mean 'user'?)", form.set, form, "usr", "x")
     refused("no field 'inner'", form.set, form, "inner", "x")
     form.fields.zz, form.fields.added, form.fields.user = "2", { 1, true }, nil
-    assert.matches("^csrf=t0k%%26en&empty=.*&outside=o&added=1&added=true&zz=2&go=now$", body_of(form))
+    local sent = "^csrf=t0k%%26en&empty=.*&outside=o&added=1&added=true&zz=2&go=now$"
+    assert.matches(sent, body_of(form))
     form.fields.odd = { {} }
     refused("Form:request: field 'odd': a text or a file expected", form.request, form)
     form.fields.odd, form.fields[1] = nil, "x"
@@ -196,10 +199,11 @@ describe("a field of a form", function()
   end)
 
   it("is chosen as the standard says where a page is careless", function()
-    local form = html.parse [[<form><input type=radio name=r value=1 checked><input type=RADIO name=r
-      value=2 checked><select name=s><option selected>1<option selected>2</select><select name=d>
+    local form = html.parse [[<form><input type=radio name=r value=1 checked>
+      <input type=RADIO name=r value=2 checked><select name=s><option selected>1<option selected>2</select><select name=d>
       <option disabled>1<option>2</select><select name=o><optgroup disabled><option>1</optgroup>
-      <option>2</select><select name=none></select><input type=hidden name=_charset_ value=x>]]:form()
+      <option>2</select><select name=none></select>
+      <input type=hidden name=_charset_ value=x>]]:form()
     assert.are.same({ r = "2", s = "2", d = "2", o = "2", _charset_ = "UTF-8" }, form.fields)
   end)
 end)
@@ -218,7 +222,9 @@ describe("a form that is submitted", function()
     dir:close()
   end)
 
-  local function form_of(markup) return html.parse(markup, { base_url = server.url .. "/a/b" }):form() end
+  local function form_of(markup)
+    return html.parse(markup, { base_url = server.url .. "/a/b" }):form()
+  end
 
   it("arrives as a query", function()
     local echo = form_of("<form action=/echo><input name=q><input name=x value=1>")

@@ -13,8 +13,8 @@ local usage = require "luapool.internal.usage"
 --- controls that are disabled.
 ---
 --- ```lua
---- local page = html.parse([[<form action=/login method=post><input type=hidden name=token value=a1>
----   <input name=user><input name=stay type=checkbox value=yes><button name=go value=in>]],
+--- local page = html.parse([[<form action=/login method=post>
+---   <input type=hidden name=token value=a1><input name=user><input name=stay type=checkbox value=yes><button name=go value=in>]],
 ---   { base_url = "http://h/" })
 --- local form = page:form()
 --- form:set("user", "ann")
@@ -388,7 +388,9 @@ local function joined(entries, where, between, line)
 end
 
 local function urlencoded(entries, where)
-  return joined(entries, where, "&", function(name, value) return escape(name) .. "=" .. escape(value) end)
+  return joined(entries, where, "&", function(name, value)
+    return escape(name) .. "=" .. escape(value)
+  end)
 end
 
 local function multipart(entries)

@@ -243,8 +243,8 @@ end
 --- `javascript:` are left out.
 ---
 --- ```lua
---- local text = "<a href=one>1</a><a href=//h2/two>2</a><a href=mailto:x@y>3</a><img srcset='a 1x, b 2x'>"
---- local page = html.parse(text, { base_url = "http://h/" })
+--- local page = html.parse([[<a href=one>1</a><a href=//h2/two>2</a><a href=mailto:x@y>3</a>
+---   <img srcset='a 1x, b 2x'>]], { base_url = "http://h/" })
 --- print(table.concat(page:links(), " ")) --> http://h/one http://h2/two mailto:x@y
 --- print(#page:links { schemes = { "http" } }, page:links({ srcset = true })[5]) --> 2 http://h/b
 --- ```
