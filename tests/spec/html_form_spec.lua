@@ -48,7 +48,8 @@ end
 describe("a form", function()
   it("has the fields that a browser would send", function()
     local form = fresh()
-    assert.are.same({ csrf = "t0k&en", user = "ann", empty = "", pass = "", age = "5", news = "weekly",
+    assert.are.same({ csrf = "t0k&en", user = "ann", empty = "", pass = "", age = "5",
+      news = "weekly",
       tag = { "a", "c" }, size = "m", agree = "0", land = "at", many = { "1", "3" }, first = "one",
       text = "two\nlines", legend = "1", outside = "o" }, form.fields)
     assert.are.equal("POST", form.method)
@@ -200,7 +201,8 @@ describe("a field of a form", function()
 
   it("is chosen as the standard says where a page is careless", function()
     local form = html.parse [[<form><input type=radio name=r value=1 checked>
-      <input type=RADIO name=r value=2 checked><select name=s><option selected>1<option selected>2</select><select name=d>
+      <input type=RADIO name=r value=2 checked>
+      <select name=s><option selected>1<option selected>2</select><select name=d>
       <option disabled>1<option>2</select><select name=o><optgroup disabled><option>1</optgroup>
       <option>2</select><select name=none></select>
       <input type=hidden name=_charset_ value=x>]]:form()
@@ -256,7 +258,8 @@ describe("a form that is submitted", function()
     form:set("g", { { data = "one", filename = "1.txt" }, { data = "two", filename = "2.txt" } })
     local body = form:submit(http).body
     assert.matches('name="a"\r\n\r\n1\r\n', body, 1, true)
-    assert.matches('name="f"; filename="p.png"\r\nContent-Type: image/png\r\n\r\nPNG', body, 1, true)
+    assert.matches('name="f"; filename="p.png"\r\nContent-Type: image/png\r\n\r\nPNG', body, 1,
+      true)
     assert.matches('name="g"; filename="1.txt"', body, 1, true)
     assert.matches('name="g"; filename="2.txt"', body, 1, true)
     assert.matches('name="go"\r\n\r\nx\r\n', body, 1, true)

@@ -1,11 +1,11 @@
--- internal.html.form: forms of pages: what their controls hold, and what a browser would send.
+-- internal.html.form: forms of pages: what their controls hold, and what users put there.
 --
 -- A control gives atoms: a value that it sends, or that it sends when it is chosen (a checkbox, a
 -- radio button, an option). `fields` begins with what the page has chosen; what the user sets there
 -- is sent.
 
-local core = require "luapool.html.core"
 local options = require "luapool.internal.options"
+local submission = require "luapool.internal.html.submission"
 local usage = require "luapool.internal.usage"
 
 --- A form of a page: `node:form()`. What is sent is what a browser would send: hidden fields, among
@@ -14,7 +14,8 @@ local usage = require "luapool.internal.usage"
 ---
 --- ```lua
 --- local page = html.parse([[<form action=/login method=post>
----   <input type=hidden name=token value=a1><input name=user><input name=stay type=checkbox value=yes><button name=go value=in>]],
+---   <input type=hidden name=token value=a1><input name=user>
+---   <input name=stay type=checkbox value=yes><button name=go value=in>]],
 ---   { base_url = "http://h/" })
 --- local form = page:form()
 --- form:set("user", "ann")
@@ -35,16 +36,7 @@ local Form = {}
 Form.__index = Form
 Form.__name = "luapool.html.Form"
 
-local URLENCODED, MULTIPART <const> = "application/x-www-form-urlencoded", "multipart/form-data"
-
 -- ---- the controls of a form ----
-
-local function kind_of(node)
-  local name = node:name()
-  if name == "input" then return (node:attr "type" or "text"):lower() end
-  if name == "button" then return (node:attr "type" or "submit"):lower() end
-  return name
-end
 
 -- A form that a table holds directly is empty in the tree of a browser: its controls stand beside
 -- it.
@@ -88,7 +80,8 @@ local function option_atoms(node)
   local multiple = node:attr "multiple" ~= nil
   for i, option in ipairs(node:css "option") do
     local disabled = option:matches ":disabled"
-    atoms[i] = { choice = "option", value = option_value(option), label = option:text { trim = true },
+    local label = option:text { trim = true }
+    atoms[i] = { choice = "option", value = option_value(option), label = label,
       on = option:attr "selected" ~= nil and not disabled, multiple = multiple, off = disabled }
     if atoms[i].on then last = i end
     if not disabled then first = first or i end
@@ -140,7 +133,7 @@ end
 
 local function read_controls(form)
   for _, node in ipairs(controls_of(form.node)) do
-    local kind, name = kind_of(node), node:attr "name"
+    local kind, name = submission.kind_of(node), node:attr "name"
     if node:matches ":disabled" or node:matches "datalist *" then goto next end
     if BUTTONS[kind] then
       if BUTTONS[kind] == true then form.buttons[#form.buttons + 1] = node end
@@ -162,37 +155,20 @@ local function read_controls(form)
   end
 end
 
-local function method_of(text) return (text or ""):upper() == "POST" and "POST" or "GET" end
-
--- An empty action is the page itself, whatever its base is.
-local function action_of(node, text)
-  text = core.trim(text or "")
-  if text ~= "" then return node:resolve(text) end
-  return (core.base_url(node) or ""):gsub("#.*", "")
-end
-
-local function enctype_of(text)
-  text = (text or ""):lower()
-  return (text == MULTIPART or text == "text/plain") and text or URLENCODED
-end
-
 --- The form of an element.
 ---@private
 ---@param node luapool.html.Node
 ---@return luapool.html.Form
 function Form._new(node)
   local form = setmetatable({ node = node, fields = {}, names = {}, atoms = {}, buttons = {},
-    method = method_of(node:attr "method"), enctype = enctype_of(node:attr "enctype"),
-    action = action_of(node, node:attr "action") }, Form)
+    method = submission.method_of(node:attr "method"),
+    enctype = submission.enctype_of(node:attr "enctype"),
+    action = submission.action_of(node, node:attr "action") }, Form)
   read_controls(form)
   return form
 end
 
 -- ---- what the user sets ----
-
-local function is_file(value)
-  return type(value) == "table" and (value.file or value.data or value.body) ~= nil
-end
 
 local function fail(name, text, ...)
   usage.raise("Form:set", "field '%s': " .. text, name, ...)
@@ -253,8 +229,13 @@ local function has(atoms, what)
   end
 end
 
+-- The values of a field: one, or a list of them; a file is one.
+local function values_of(value)
+  return type(value) == "table" and not submission.is_file(value) and value or { value }
+end
+
 local function check_text(name, value)
-  for _, one in ipairs(type(value) == "table" and not is_file(value) and value or { value }) do
+  for _, one in ipairs(values_of(value)) do
     if type(one) ~= "string" and not math.type(one) then
       fail(name, "a text expected, got %s", usage.describe(one))
     end
@@ -262,9 +243,8 @@ local function check_text(name, value)
 end
 
 local function check_file(name, value)
-  for _, one in ipairs(is_file(value) and { value } or type(value) == "table" and value
-    or { value }) do
-    if not is_file(one) then
+  for _, one in ipairs(values_of(value)) do
+    if not submission.is_file(one) then
       fail(name, "{ file = path } or { data =, filename = } expected, got %s", usage.describe(one))
     end
   end
@@ -278,8 +258,9 @@ end
 --- field or no such choice; assign to `form.fields` what a script of the page would add.
 ---
 --- ```lua
---- local form = html.parse([[<form><select name=land><option value=de>Germany<option value=at>Austria
----   </select><input type=radio name=size value=s><input type=radio name=size value=l>]]):form()
+--- local form = html.parse([[<form><select name=land><option value=de>Germany
+---   <option value=at>Austria</select>
+---   <input type=radio name=size value=s><input type=radio name=size value=l>]]):form()
 --- form:set("land", "Austria")
 --- form:set("size", "l")
 --- print(form.fields.land, form.fields.size) --> at l
@@ -307,151 +288,6 @@ function Form:set(name, value)
   return self
 end
 
--- ---- what is sent ----
-
-local function named(button, what)
-  return button:attr "name" == what or button:attr "id" == what or button:attr "value" == what
-    or button:text { trim = true } == what
-end
-
--- The button that is pressed: the first unless the user says which, or false for none.
-local function pressed(form, button, where)
-  if button == false then return nil end
-  if button == nil then return form.buttons[1] end
-  for _, one in ipairs(form.buttons) do
-    if one == button or type(button) == "string" and named(one, button) then return one end
-  end
-  usage.raise(where, "no button %s", usage.describe(button))
-end
-
-local function add_button(entries, button)
-  if not button then return end
-  local name = button:attr "name"
-  if kind_of(button) == "image" then
-    local prefix = name and name ~= "" and name .. "." or ""
-    entries[#entries + 1] = { prefix .. "x", "0" }
-    entries[#entries + 1] = { prefix .. "y", "0" }
-  elseif name and name ~= "" then
-    entries[#entries + 1] = { name, button:attr "value" or "" }
-  end
-end
-
-local function add_field(entries, name, value, where)
-  if value == nil then return end
-  local list = type(value) == "table" and not is_file(value) and value or { value }
-  for _, one in ipairs(list) do
-    local plain = type(one) == "string" or type(one) == "boolean" or math.type(one)
-    if not plain and not is_file(one) then
-      usage.raise(where, "field '%s': a text or a file expected, got %s", tostring(name),
-        usage.describe(one))
-    end
-    entries[#entries + 1] = { name, plain and tostring(one) or one }
-  end
-end
-
--- Names and values: the fields of the page in its order, then those that the user has added.
-local function entries_of(form, button, where)
-  local entries, added = {}, {}
-  for _, name in ipairs(form.names) do add_field(entries, name, form.fields[name], where) end
-  for name in pairs(form.fields) do
-    if type(name) ~= "string" then
-      usage.raise(where, "names of fields are strings, got %s", usage.describe(name))
-    end
-    if not form.atoms[name] then added[#added + 1] = name end
-  end
-  table.sort(added)
-  for _, name in ipairs(added) do add_field(entries, name, form.fields[name], where) end
-  add_button(entries, button)
-  for _, entry in ipairs(entries) do -- line ends of forms are CR LF
-    if type(entry[2]) == "string" then
-      entry[2] = entry[2]:gsub("\r\n?", "\n"):gsub("\n", "\r\n")
-    end
-  end
-  return entries
-end
-
-local function escape(text)
-  return (text:gsub("[^%w*%-._ ]", function(c) return ("%%%02X"):format(c:byte()) end)
-    :gsub(" ", "+"))
-end
-
-local function joined(entries, where, between, line)
-  local parts = {}
-  for i, entry in ipairs(entries) do
-    if is_file(entry[2]) then
-      usage.raise(where, "field '%s': the form takes no files (its enctype is not %s)",
-        entry[1], MULTIPART)
-    end
-    parts[i] = line(entry[1], entry[2])
-  end
-  return table.concat(parts, between)
-end
-
-local function urlencoded(entries, where)
-  return joined(entries, where, "&", function(name, value)
-    return escape(name) .. "=" .. escape(value)
-  end)
-end
-
-local function multipart(entries)
-  local parts = {}
-  for i, entry in ipairs(entries) do
-    local part = { name = entry[1] }
-    if is_file(entry[2]) then
-      for key, value in pairs(entry[2]) do part[key] = value end
-    else
-      part.data = entry[2]
-    end
-    parts[i] = part
-  end
-  return parts
-end
-
-local function origin(address) return (address:match "^%a[%w+.-]*://[^/?#]*" or ""):lower() end
-
--- Browsers say where a form of the same site was found; some servers refuse forms without that.
-local function set_headers(form, opts, address, content_type)
-  local headers = {}
-  local page = (core.base_url(form.node) or ""):gsub("#.*", "")
-  if page ~= "" and origin(page) ~= "" and origin(page) == origin(address) then
-    headers.Referer = page
-  end
-  headers["Content-Type"] = content_type
-  for name, value in pairs(opts.headers or {}) do
-    for own in pairs(headers) do
-      if own:lower() == tostring(name):lower() then headers[own] = nil end
-    end
-    headers[name] = value
-  end
-  opts.headers = next(headers) and headers or nil
-end
-
--- The method, the address and the options of the request.
-local function prepare(form, button, opts, where)
-  local sent = {}
-  for name, value in pairs(opts or {}) do sent[name] = value end
-  button = pressed(form, button, where)
-  local function said(name) return button and button:attr(name) end
-  local address = said "formaction" and action_of(form.node, said "formaction") or form.action
-  local method = said "formmethod" and method_of(said "formmethod") or form.method
-  local enctype = said "formenctype" and enctype_of(said "formenctype") or form.enctype
-  local entries = entries_of(form, button, where)
-  if method == "GET" then
-    address = address:gsub("[?#].*", "") .. "?" .. urlencoded(entries, where)
-    enctype = nil
-  elseif enctype == MULTIPART and #entries > 0 then
-    sent.multipart, enctype = multipart(entries), nil
-  elseif enctype == "text/plain" then
-    sent.body = joined(entries, where, "", function(name, value)
-      return name .. "=" .. value .. "\r\n"
-    end)
-  else
-    sent.body, enctype = urlencoded(entries, where), URLENCODED
-  end
-  set_headers(form, sent, address, enctype)
-  return method, address, sent
-end
-
 --- Returns what `form:submit` would send: the method, the address and the options of a request.
 ---
 --- ```lua
@@ -468,7 +304,7 @@ end
 function Form:request(button, opts)
   usage.self(self, Form, "Form:request")
   usage.optional("Form:request", 2, opts, "table")
-  return prepare(self, button, opts, "Form:request")
+  return submission.prepare(self, button, opts, "Form:request")
 end
 
 --- Sends the form and waits for the response.
@@ -491,7 +327,7 @@ function Form:submit(client, button, opts)
   if type(client) ~= "table" or type(client.request) ~= "function" then
     usage.expected("Form:submit", 1, "a client of luapool.http, or the module", client)
   end
-  local method, address, sent = prepare(self, button, opts, "Form:submit")
+  local method, address, sent = submission.prepare(self, button, opts, "Form:submit")
   if client == http then return http.request(method, address, sent) end
   return client:request(method, address, sent)
 end

@@ -268,7 +268,8 @@ end
 --- first that it finds; nil when there is none. A selector may also find something in the form.
 ---
 --- ```lua
---- local page = html.parse "<form id=a><input name=x></form><form id=b><input name=y value=1></form>"
+--- local page = html.parse [[<form id=a><input name=x></form>
+---   <form id=b><input name=y value=1></form>]]
 --- print(page:form("#b").fields.y, page:form("[name=x]").node:attr "id") --> 1 a
 --- ```
 ---@param selector? string
