@@ -253,7 +253,7 @@ function M.flatten(opts, where)
       local content_type = bodies[name](plan, opts[name], where)
       opts.body, opts[name] = plan.body, nil
       for header in pairs(opts.headers) do
-        if header:lower() == "content-type" then content_type = nil end
+        if tostring(header):lower() == "content-type" then content_type = nil end
       end
       if content_type then opts.headers["Content-Type"] = content_type end
     end
