@@ -33,7 +33,10 @@ static void request_close(lp_op *op) {
 static int raise_unbegun(lua_State *L, const lpb_http_transfer_wait *w) {
   if (w->op.status == LP_ECLOSED) return lp_raise(L, "aborted", "the http client is closed");
   if (w->op.status != LP_ECORRUPT) return lp_raise_code(L, w->op.status, "http request");
-  return lp_raise(L, "protocol", "%s %s: %s", lua_tostring(L, 2), lua_tostring(L, 3), w->why);
+  size_t len;
+  const char *url = lua_tolstring(L, 3, &len);
+  const char *what = lpb_http_result_push_what(L, lua_tostring(L, 2), url, len);
+  return lp_raise(L, "protocol", "%s: %s", what, w->why);
 }
 
 /* Calls Response.__undecoded with the response on top of the stack. */

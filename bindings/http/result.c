@@ -214,14 +214,12 @@ static void push_failure(lua_State *L, lpb_http_transfer *t, const char *what) {
                   lp_error_text(failure));
 }
 
-/* Pushes "GET http://...", and returns it: the URL is cut where it is too long for a message.
- */
-static const char *push_what(lua_State *L, const lpb_http_transfer *t) {
-  const char *url = t->url->text;
-  if (t->url->len <= URL_SHOWN) return lua_pushfstring(L, "%s %s", t->method, url);
-  lua_pushfstring(L, "%s ", t->method);
+const char *lpb_http_result_push_what(lua_State *L, const char *method, const char *url,
+                                      size_t len) {
+  if (len <= URL_SHOWN) return lua_pushfstring(L, "%s %s", method, url);
+  lua_pushfstring(L, "%s ", method);
   lua_pushlstring(L, url, URL_SHOWN);
-  lua_pushfstring(L, "... (%I bytes)", (LUAI_UACINT)t->url->len);
+  lua_pushfstring(L, "... (%I bytes)", (LUAI_UACINT)len);
   lua_concat(L, 3);
   return lua_tostring(L, -1);
 }
@@ -266,7 +264,7 @@ static void push_error_of_curl(lua_State *L, lpb_http_transfer *t, const char *w
 }
 
 void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status) {
-  const char *what = push_what(L, t);
+  const char *what = lpb_http_result_push_what(L, t->method, t->url->text, t->url->len);
   if (status == LP_ETIMEOUT) {
     push_timeout(L, t, what);
   } else if (t->failure < 0) {

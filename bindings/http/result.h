@@ -14,6 +14,11 @@ bool lpb_http_result_failed(const lpb_http_transfer *t, int status);
  * whose header is complete. The URL that was asked for is at stack index `url`. */
 void lpb_http_result_push(lua_State *L, lpb_http_transfer *t, int url);
 
+/* Pushes "GET http://...", and returns it: the URL is cut where it is too long for a message.
+ */
+const char *lpb_http_result_push_what(lua_State *L, const char *method, const char *url,
+                                      size_t len);
+
 /* Pushes the error object of a transfer that has failed. */
 void lpb_http_result_push_error(lua_State *L, lpb_http_transfer *t, int status);
 

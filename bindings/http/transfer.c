@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "bindings/http/source.h"
@@ -68,14 +69,28 @@ static void head_ended(lpb_http_transfer *t) {
   }
 }
 
-/* Returns 0 or LP_EMEMORY. */
+/* Counts a Content-Length. curl reads as many digits as there are and believes "0x10" to be 0.
+ */
+static int note_length(lpb_http_transfer *t, const char *value, size_t n) {
+  size_t i = 0;
+  t->lengths++;
+  while (i < n && (value[i] == ' ' || value[i] == '\t')) i++;
+  size_t digits = i;
+  while (i < n && isdigit((unsigned char)value[i])) i++;
+  if (i == digits) return LPB_HTTP_BODY_LENGTH;
+  while (i < n && isspace((unsigned char)value[i])) i++;
+  return i == n ? 0 : LPB_HTTP_BODY_LENGTH;
+}
+
+/* Returns 0 or a negative code. */
 static int note_line(lpb_http_transfer *t, const char *line, size_t n) {
   if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
     t->head.len = 0;
     t->encoded = false;
     t->lengths = 0;
   } else if (n > 16 && (*line | 32) == 'c') { /* the ninth letter tells most of them apart */
-    if ((line[8] | 32) == 'l' && strncasecmp(line, "content-length:", 15) == 0) t->lengths++;
+    if ((line[8] | 32) == 'l' && strncasecmp(line, "content-length:", 15) == 0)
+      return note_length(t, line + 15, n - 15);
     if ((line[8] | 32) == 'e' && strncasecmp(line, "content-encoding:", 17) == 0)
       t->encoded = true;
   } else if (n > 11 && (*line | 32) == 's' && strncasecmp(line, "set-cookie:", 11) == 0) {
@@ -92,8 +107,9 @@ static size_t on_header(char *line, size_t size, size_t n, void *of) {
   t->header_size += n;
   if (t->header_size > t->max_header) return refuse(t, LP_ETOO_LARGE);
   if (t->headed) return lp_buf_append(&t->trailer, line, n) < 0 ? refuse(t, LP_EMEMORY) : n;
-  if (note_line(t, line, n) < 0 || lp_buf_append(&t->head, line, n) < 0)
-    return refuse(t, LP_EMEMORY);
+  int rc = note_line(t, line, n);
+  if (rc == 0) rc = lp_buf_append(&t->head, line, n);
+  if (rc < 0) return refuse(t, rc);
   if (n <= 2) head_ended(t);
   return n;
 }
