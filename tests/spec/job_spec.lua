@@ -133,3 +133,28 @@ describe("the summary of a job", function()
       .. "(interrupted after 1:15 min, 0.1/s)", s:line())
   end)
 end)
+
+describe("a delayed write", function()
+  it("that is taken back when its time has just come is not made", function()
+    local later = require "luapool.internal.job.later"
+    local made = false
+    local write = later.new(function()
+      made = true
+      task.yield()
+    end)
+    local other = task.spawn(function()
+      task.sleep(1)
+      write:stop()
+    end)
+    task.yield()
+    write:arm()
+    task.yield()
+    io.popen("sleep 1.2"):close() -- the loop stands still: both are due at once
+    other:await()
+    task.yield()
+    assert.is_false(made)
+    assert.is_nil(write.failed)
+    write:arm()
+    write:stop()
+  end)
+end)

@@ -21,6 +21,7 @@ function Later:arm()
   if self.waiting then return end
   self.waiting = task.spawn(function()
     task.sleep(DELAY)
+    if self.waiting ~= task.current() then return end -- it was taken back when its time had come
     self.waiting = nil
     local ok, e = pcall(self.fn)
     if not ok then self.failed = e end
