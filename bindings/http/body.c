@@ -97,9 +97,20 @@ static int decode(lpb_http_body *b, const char **in, size_t *left) {
   return 0;
 }
 
-/* Decodes input and keeps what is left of it. `in` may point into b->raw. */
-static int decode_some(lpb_http_body *b, const char *in, size_t left) {
-  int rc = decode(b, &in, &left);
+/* Takes input, which it moves on, unless the file has to read again what it had before. Returns
+ * as decode does. */
+static int take_some(lpb_http_body *b, const char **in, size_t *left) {
+  if (b->saves && lpb_http_file_lags(&b->file)) {
+    int rc = lpb_http_file_catch_up(&b->file, QUANTUM);
+    return rc < 0 ? rc : 1;
+  }
+  if (b->decode) return decode(b, in, left);
+  return take_plain(b, *in, *left);
+}
+
+/* Takes input and keeps what is left of it. `in` may point into b->raw. */
+static int work(lpb_http_body *b, const char *in, size_t left) {
+  int rc = take_some(b, &in, &left);
   b->pending = rc > 0;
   if (rc <= 0) {
     b->raw.len = b->raw_at = 0;
@@ -115,12 +126,12 @@ static int decode_some(lpb_http_body *b, const char *in, size_t left) {
 
 int lpb_http_body_add(lpb_http_body *b, const char *bytes, size_t n) {
   b->came += n;
-  return b->decode ? decode_some(b, bytes, n) : take_plain(b, bytes, n);
+  return work(b, bytes, n);
 }
 
 int lpb_http_body_work(lpb_http_body *b) {
   const char *in = b->raw.len ? b->raw.data + b->raw_at : "";
-  return decode_some(b, in, b->raw.len - b->raw_at);
+  return work(b, in, b->raw.len - b->raw_at);
 }
 
 int lpb_http_body_end(lpb_http_body *b) {

@@ -1,11 +1,14 @@
-/* bindings/http/file.c: a file that appears only when it is complete. Layer: bindings. */
+/* bindings/http/file.c: a file that appears only when it is complete. See file.h. Layer:
+ * bindings. */
 #include "bindings/http/file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,33 +16,125 @@
 #include "runtime/base/error.h"
 #include "runtime/base/write.h"
 
+/* Returns a copy of a text with another one behind it; NULL for want of memory. */
+static char *joined(const char *text, const char *suffix) {
+  size_t len = strlen(text), more = strlen(suffix);
+  char *copy = lp_alloc_new(len + more + 1);
+  if (!copy) return NULL;
+  memcpy(copy, text, len);
+  memcpy(copy + len, suffix, more);
+  return copy;
+}
+
 int lpb_http_file_open(lpb_http_file *f, const char *path) {
-  static const char suffix[] = ".XXXXXX.part";
-  size_t len = strlen(path);
   lpb_http_file_close(f);
-  f->path = lp_alloc_new(len + 1);
-  f->temporary = lp_alloc_new(len + sizeof suffix);
-  if (!f->path || !f->temporary) {
-    lpb_http_file_close(f);
-    return LP_EMEMORY;
+  f->path = joined(path, "");
+  f->temporary = joined(path, ".XXXXXX.part");
+  if (f->path && f->temporary) return 0;
+  lpb_http_file_close(f);
+  return LP_EMEMORY;
+}
+
+/* Opens the part and locks it, so that no other process writes it. */
+static int open_part(lpb_http_file *f) {
+  struct stat st;
+  f->fd = open(f->temporary, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (f->fd < 0) return -errno;
+  int rc = flock(f->fd, LOCK_EX | LOCK_NB) < 0 ? -EBUSY : fstat(f->fd, &st) < 0 ? -errno : 0;
+  if (rc < 0) {
+    close(f->fd);
+    return rc;
   }
-  memcpy(f->path, path, len);
-  memcpy(f->temporary, path, len);
-  memcpy(f->temporary + len, suffix, sizeof suffix);
+  f->open = true;
+  if (lpb_http_part_read(&f->part, f->notes, f->url)) f->size = st.st_size;
+  /* All of it was there when the process was killed: the last byte is asked for once more. */
+  if (f->part.total > 0 && f->size >= f->part.total) f->size = f->part.total - 1;
   return 0;
+}
+
+int lpb_http_file_resume(lpb_http_file *f, const char *url) {
+  lp_alloc_free(f->temporary);
+  f->temporary = joined(f->path, ".part");
+  f->notes = joined(f->path, ".part.info");
+  f->url = joined(url, "");
+  if (!f->temporary || !f->notes || !f->url) return LP_EMEMORY;
+  f->refused = open_part(f);
+  return 0;
+}
+
+int lpb_http_file_check(lpb_http_file *f, const char *checksum) {
+  char name[16];
+  const char *colon = strchr(checksum, ':');
+  size_t len = colon ? (size_t)(colon - checksum) : 0;
+  if (len == 0 || len >= sizeof name || strlen(colon + 1) >= sizeof f->wanted) return -EINVAL;
+  memcpy(name, checksum, len);
+  name[len] = 0;
+  for (size_t i = 0; i <= strlen(colon + 1); i++)
+    f->wanted[i] = (char)tolower((unsigned char)colon[i + 1]);
+  return lpb_digest_open(&f->digest, name);
+}
+
+/* Empties the part, because another body comes. */
+static int start_over(lpb_http_file *f, const lpb_http_part_answer *a) {
+  f->size = 0;
+  unlink(f->notes);
+  if (ftruncate(f->fd, 0) < 0) return -errno;
+  lpb_http_part_note(&f->part, a);
+  return f->part.validator[0] ? lpb_http_part_write(&f->part, f->notes, f->url) : 0;
+}
+
+int lpb_http_file_begin(lpb_http_file *f, const lpb_http_part_answer *a) {
+  bool saved = a->status >= 200 && a->status < 300;
+  if (!f->notes) return 0;
+  if (f->refused < 0) return saved ? f->refused : 0;
+  if (f->size > 0 && (a->status == 206 || a->status == 416)) {
+    bool fits = a->status == 206 && lpb_http_part_fits(&f->part, a, f->size);
+    if (fits) return ftruncate(f->fd, f->size) < 0 ? -errno : 0;
+    f->part.validator[0] = 0; /* it is of no use any more */
+    return saved ? LPB_HTTP_FILE_RANGE : 0;
+  }
+  return saved ? start_over(f, a) : 0;
 }
 
 static int make(lpb_http_file *f) {
   if (f->open) return 0;
+  if (f->refused < 0) return f->refused;
   f->fd = mkostemps(f->temporary, (int)strlen(".part"), O_CLOEXEC);
   if (f->fd < 0) return -errno;
   f->open = true;
   return 0;
 }
 
+static int see(lpb_http_file *f, const char *bytes, size_t n) {
+  if (!f->wanted[0]) return 0;
+  f->seen += (long long)n;
+  return lpb_digest_update(&f->digest, bytes, n);
+}
+
+bool lpb_http_file_lags(const lpb_http_file *f) {
+  return f->wanted[0] && f->seen < f->size;
+}
+
+int lpb_http_file_catch_up(lpb_http_file *f, size_t most) {
+  char bytes[16 * 1024];
+  for (size_t done = 0; done < most && lpb_http_file_lags(f); done += sizeof bytes) {
+    long long left = f->size - f->seen;
+    size_t want = left < (long long)sizeof bytes ? (size_t)left : sizeof bytes;
+    ssize_t n = pread(f->fd, bytes, want, f->seen);
+    if (n <= 0) return n < 0 ? -errno : -EIO;
+    int rc = see(f, bytes, (size_t)n);
+    if (rc < 0) return rc;
+  }
+  return 0;
+}
+
 int lpb_http_file_write(lpb_http_file *f, const char *bytes, size_t n) {
   int rc = make(f);
-  return rc < 0 ? rc : lp_write_all(f->fd, bytes, n);
+  if (rc == 0 && f->notes && lseek(f->fd, f->size, SEEK_SET) < 0) rc = -errno;
+  if (rc == 0) rc = see(f, bytes, n);
+  if (rc == 0) rc = lp_write_all(f->fd, bytes, n);
+  if (rc == 0) f->size += (long long)n;
+  return rc;
 }
 
 /* Gives the file the permissions that the umask leaves, because mkostemps makes it private. */
@@ -49,23 +144,38 @@ static void widen(int fd) {
   (void)!fchmod(fd, 0666 & ~mask);
 }
 
+static int verify(lpb_http_file *f) {
+  char text[LPB_DIGEST_TEXT];
+  if (f->notes && f->part.total >= 0 && f->size < f->part.total) return LPB_HTTP_FILE_SHORT;
+  if (!f->wanted[0]) return 0;
+  int rc = lpb_digest_hex(&f->digest, text);
+  if (rc < 0 || strcmp(text, f->wanted) == 0) return rc;
+  f->part.validator[0] = 0; /* it is not to be resumed */
+  return LPB_HTTP_FILE_CHECKSUM;
+}
+
 int lpb_http_file_finish(lpb_http_file *f) {
   int rc = make(f); /* an empty body */
+  if (rc == 0) rc = verify(f);
   if (rc < 0) return rc;
-  widen(f->fd);
-  rc = close(f->fd) < 0 ? -errno : 0;
+  if (!f->notes) widen(f->fd);
+  if (rename(f->temporary, f->path) < 0) return -errno;
+  if (f->notes) unlink(f->notes);
   f->open = false;
-  if (rc == 0 && rename(f->temporary, f->path) < 0) rc = -errno;
-  if (rc < 0) unlink(f->temporary);
-  return rc;
+  return close(f->fd) < 0 ? -errno : 0;
 }
 
 void lpb_http_file_close(lpb_http_file *f) {
   if (f->open) {
+    bool stays = f->notes && f->part.validator[0] && f->size > 0;
+    if (!stays) unlink(f->temporary);
+    if (!stays && f->notes) unlink(f->notes);
     close(f->fd);
-    unlink(f->temporary);
   }
+  lpb_digest_close(&f->digest);
   lp_alloc_free(f->path);
   lp_alloc_free(f->temporary);
+  lp_alloc_free(f->notes);
+  lp_alloc_free(f->url);
   *f = (lpb_http_file){0};
 }

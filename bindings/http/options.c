@@ -227,6 +227,29 @@ static CURLcode set_save(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   return rc < 0 ? CURLE_OUT_OF_MEMORY : CURLE_OK;
 }
 
+/* What is there of the file is left out, provided that the server still has the same. */
+static CURLcode set_resume(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  lpb_http_file *f = &t->body.file;
+  if (!lua_isstring(L, -1)) return CURLE_OK; /* false */
+  if (lpb_http_file_resume(f, lua_tostring(L, -1)) < 0) return CURLE_OUT_OF_MEMORY;
+  if (f->size == 0) return CURLE_OK;
+  lua_pushfstring(L, "Range: bytes=%I-", (LUAI_UACINT)f->size);
+  lua_pushfstring(L, "If-Range: %s", f->part.validator);
+  for (int i = -2; i < 0; i++) {
+    struct curl_slist *longer = curl_slist_append(t->headers, lua_tostring(L, i));
+    if (!longer) return CURLE_OUT_OF_MEMORY;
+    t->headers = longer;
+  }
+  lua_pop(L, 2);
+  return curl_easy_setopt(t->easy, id, t->headers);
+}
+
+static CURLcode set_checksum(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  (void)id;
+  int rc = lpb_http_file_check(&t->body.file, lua_tostring(L, -1));
+  return rc < 0 ? CURLE_BAD_FUNCTION_ARGUMENT : CURLE_OK;
+}
+
 /* --- the plan --- */
 
 /* lpb_http_transfer_clear undoes what a CHEAP row sets; any other row costs a reset. */
@@ -279,6 +302,8 @@ static const struct {
     CHEAP(max_ratio, set_max_ratio, 0),
     CHEAP(max_header, set_max_header, 0),
     CHEAP(save_to, set_save, 0),
+    CHEAP(resume, set_resume, CURLOPT_HTTPHEADER), /* behind headers */
+    CHEAP(checksum, set_checksum, 0),
     CHEAP(decode, set_decode, 0),
 };
 

@@ -159,6 +159,12 @@ static const struct {
      "max_ratio"},
     {LPB_HTTP_BODY_DAMAGED, "protocol",
      "the body is not what its Content-Encoding says; take it as it is with decode=false"},
+    {LPB_HTTP_FILE_CHECKSUM, "checksum",
+     "the digest of the body is not that of the option checksum"},
+    {LPB_HTTP_FILE_RANGE, "protocol",
+     "the server sent another part of the body than was asked for; the next try begins anew"},
+    {LPB_HTTP_FILE_SHORT, "aborted",
+     "the server sent no more than a piece; the next try goes on"},
     {LPB_HTTP_BODY_CUT, "protocol",
      "the compressed body ends too early; take it as it is with decode=false"},
 };

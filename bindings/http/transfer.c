@@ -149,6 +149,23 @@ static bool lengths_agree(const lpb_http_transfer *t, curl_off_t length) {
   return true;
 }
 
+static const char *header_text(const lpb_http_transfer *t, const char *name) {
+  struct curl_header *h = find_header(t, name, 0);
+  return h ? h->value : NULL;
+}
+
+/* Tells a file that may be resumed which response its bytes come from. */
+static int file_begins(lpb_http_transfer *t, long status, curl_off_t length) {
+  if (!t->body.file.notes) return 0;
+  lpb_http_part_answer a = {.status = status,
+                            .length = length,
+                            .etag = header_text(t, "ETag"),
+                            .modified = header_text(t, "Last-Modified"),
+                            .range = header_text(t, "Content-Range"),
+                            .encoded = t->encoded};
+  return lpb_http_file_begin(&t->body.file, &a);
+}
+
 /* Called for the first piece of the body, or at the end when none has come, as to a HEAD. */
 static int body_begins(lpb_http_transfer *t, bool empty) {
   curl_off_t length = -1;
@@ -164,7 +181,7 @@ static int body_begins(lpb_http_transfer *t, bool empty) {
     rc = lpb_http_body_begin(&t->body, codings.data, codings.len, length,
                              status >= 200 && status < 300);
   lp_buf_close(&codings);
-  return rc;
+  return rc < 0 ? rc : file_begins(t, status, length);
 }
 
 /* What has been added may be there for the reader, or needs more turns of the loop. */

@@ -25,6 +25,7 @@ require "luapool.internal.http.response"
 --- and `response`
 ---@kind too_large the body is larger than `max_body`, or expands further than `max_ratio`; or the
 --- header is larger than `max_header`
+---@kind checksum the digest of what was saved is not that of the option `checksum`
 ---@kind protocol the URL, or where the server redirects to, is neither http nor https, or the
 --- server does not speak HTTP as it should
 ---@kind redirects there are more redirections than `redirects` allows, or a body that cannot be
@@ -99,6 +100,17 @@ end
 ---   save_to = dir .. "/page", http_version = "1.1", proxy = "", decode = true,
 --- })
 --- print(res.status, res.body, fs.stat(dir .. "/page").size) --> 200 nil 8
+--- ```
+---
+--- A large file that is downloaded further when it was broken off, and whose digest must be right:
+---
+--- ```lua
+--- local dir <close> = fs.tempdir()
+--- local res = http.get(url .. "/body", {
+---   body = "hello", save_to = dir .. "/large", resume = true, stall_timeout = 60,
+---   checksum = "sha1:aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d",
+--- })
+--- print(res.saved_to == dir .. "/large") --> true
 --- ```
 ---
 --- A token, and certificates (of `https` URLs):

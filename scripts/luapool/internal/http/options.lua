@@ -76,7 +76,12 @@ local M = {}
 --- of the client's of the same names; or a jar in place of the client's
 ---@field retry? table|false a policy of `luapool.retry`, for this request whatever its method;
 --- false for none
----@field save_to? string the file that the body of a 2xx answer is written to
+---@field save_to? string the file that the body of a 2xx answer is written to, which appears when
+--- it is complete
+---@field resume? boolean with `save_to`: what was broken off stays as FILE.part, with notes in
+--- FILE.part.info, and goes on there when the server still has the same
+---@field checksum? string with `save_to`, as "sha256:…" (or sha1, sha512, md5, …): a file of
+--- another digest is kind `checksum`, and not kept
 ---@field stream? boolean the response comes before its body, which is read from it
 ---@field refresh? boolean ask the server, whatever the cache holds
 ---@field only_if_cached? boolean answer out of the cache, fresh or not; kind `not_cached` when
@@ -137,6 +142,8 @@ local of_request = {
   cookies = "table|string",
   retry = "table|no",
   save_to = "string",
+  resume = "boolean",
+  checksum = "string",
   stream = "boolean",
   refresh = "boolean",
   only_if_cached = "boolean",

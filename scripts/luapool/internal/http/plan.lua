@@ -120,6 +120,17 @@ function translate.range(plan, value, where)
   plan.range = value
 end
 
+-- The digest must be one that digest.new knows, and as long as its own.
+function translate.checksum(plan, value, where)
+  local name, hex = value:match "^([%w-]+):(%x+)$"
+  local known, empty = pcall(function() return require("luapool.digest").new(name):hex() end)
+  if not name or not known or #empty ~= #hex then
+    usage.raise(where,
+      "option 'checksum' must be as \"sha256:\" and 64 hexadecimal digits, got '%s'", value)
+  end
+  plan.checksum = value
+end
+
 function translate.cache(plan, value, where)
   local caches = require "luapool.internal.http.cache"
   if type(value) == "string" then value = caches.open(value) end
@@ -179,7 +190,7 @@ end
 -- Fields that mean the same in the plan.
 local same = {
   "timeout", "connect_timeout", "stall_timeout", "queue_timeout", "verify", "ca", "cert", "key",
-  "http_version", "only_public", "save_to", "stream", "decode", "max_ratio", "interface",
+  "http_version", "only_public", "save_to", "resume", "stream", "decode", "max_ratio", "interface",
   "unix_socket", "netrc", "refresh", "only_if_cached",
 }
 for _, name in ipairs(same) do
@@ -189,6 +200,14 @@ end
 local function translate_into(plan, opts, where)
   if opts.auth and opts.bearer then
     usage.raise(where, "options 'auth' and 'bearer' are both credentials")
+  end
+  for _, name in ipairs { "resume", "checksum" } do
+    if opts[name] and not opts.save_to then
+      usage.raise(where, "option '%s' is for what is saved: option 'save_to' expected", name)
+    end
+  end
+  if opts.resume and opts.range then
+    usage.raise(where, "options 'resume' and 'range' cannot be together")
   end
   for name, value in pairs(opts) do
     local set = translate[name]
@@ -232,6 +251,9 @@ local function set_headers(plan, defaults, opts, content_type, where)
     if not seen["accept-encoding"] then -- a part of what is compressed cannot be decoded
       lines[#lines + 1], seen["accept-encoding"] = "Accept-Encoding: identity", true
     end
+  end
+  if plan.resume and not seen["accept-encoding"] then
+    lines[#lines + 1], seen["accept-encoding"] = "Accept-Encoding: identity", true
   end
   if opts.compress then lines[#lines + 1] = "Content-Encoding: " .. opts.compress end
   if content_type ~= nil and not seen["content-type"] then
