@@ -177,10 +177,12 @@ static void poll_ready(uv_poll_t *h, int status, int events) {
     act(p->multi, p->fd,
         (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
             (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
-  else if (p->clean)
-    poll_condemn(p);
-  else
+  else if (!p->clean)
     poll_disarm(p);
+  else if (events & UV_READABLE)
+    poll_condemn(p);
+  else /* its answer came while it still waited to be connected */
+    uv_poll_start(h, p->armed = UV_READABLE, poll_ready);
 }
 
 /* --- what curl calls --- */

@@ -111,6 +111,19 @@ describe("on hostile connections", function()
     end)
   end)
 
+  it("a connection is kept whose answer came before it was known to be connected", function()
+    local at <close> = server:open "early"
+    local client <close> = http.client()
+    local gets = {}
+    for i = 1, 60 do
+      gets[i] = function()
+        for _ = 1, 5 do assert.are.equal("ok", client:get(at.url).body) end
+      end
+    end
+    task.gather(gets)
+    assert.is_true(at:stats().connections <= 60)
+  end)
+
   describe("bytes that nobody asked for are no answer:", function()
     hostile.rows(the_server, {
       { "surplus", "behind a body", path = "/%d", times = 10, body = "path" },

@@ -239,6 +239,20 @@ describe("luapool.http", function()
       assert.are.equal(before + 2, accepted())
     end)
 
+    it("keeps each of many connections, also when an answer comes as quickly as can be", function()
+      local before, left, tasks = accepted(), 3000, {}
+      for i = 1, 60 do
+        tasks[i] = function()
+          while left > 0 do
+            left = left - 1
+            get("/bytes/1")
+          end
+        end
+      end
+      task.gather(tasks)
+      assert.is_true(accepted() - before <= 61)
+    end)
+
     it("holds its limit and the limit of a host", function()
       local function peak(opts, n)
         local limited <close> = http.client(opts)

@@ -74,3 +74,11 @@ def cut_at(c, answer, how="finish"):
     else:
         c.finish()
         c.wait_closed()
+
+
+@behaviour
+def early(c):
+    """The first answer is there before the request; all is well otherwise."""
+    c.answer()
+    c.request()
+    c.serve()
