@@ -73,7 +73,8 @@ describe("the text of hostile servers:", function()
     })
   end
   raw("a status without words", "HTTP/1.1 200\r\n" .. LENGTH .. "\r\nok")
-  raw("a status with many words", "HTTP/1.1 200 " .. ("x "):rep(10000) .. "\r\n" .. LENGTH .. "\r\nok")
+  raw("a status with many words",
+    "HTTP/1.1 200 " .. ("x "):rep(10000) .. "\r\n" .. LENGTH .. "\r\nok")
   raw("a status with control characters", "HTTP/1.1 200 O\1\27[31mK\r\n" .. LENGTH .. "\r\nok")
   raw("status 999", "HTTP/1.1 999 X\r\n" .. LENGTH .. "\r\nok", { status = 999, body = "ok" })
 
