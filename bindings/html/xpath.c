@@ -206,10 +206,11 @@ static int html_xpath(lua_State *L) {
   lua_pushlightuserdata(L, &e);
   lua_getiuservalue(L, 1, 1);
   evaluate(&e, compiled);
-  int status = e.result ? lua_pcall(L, 2, 1, 0) : LUA_OK;
+  bool failed = !e.result;
+  int status = failed ? LUA_OK : lua_pcall(L, 2, 1, 0);
   xmlXPathFreeObject(e.result);
   lpb_html_regex_close(&e.regex);
-  if (!e.result) return raise_failure(L, &e, query);
+  if (failed) return raise_failure(L, &e, query);
   return status == LUA_OK ? 1 : lua_error(L);
 }
 
