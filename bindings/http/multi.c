@@ -216,6 +216,7 @@ static void socket_idle(lpb_http_multi_polls *ps, lpb_http_multi_poll *p, CURL *
   if (!p->inited) return;
   uv_unref((uv_handle_t *)&p->handle);
   lpb_http_multi_user *u = lpb_http_multi_user_of(easy);
+  if (!u) return; /* a handle of curl's own, with which it closes the connection */
   long version = 0;
   if (u->shares) curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
   if (u->shares) p->shared = p->shared || version == 0 || version >= CURL_HTTP_VERSION_2_0;
@@ -237,7 +238,8 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, v
   if (!p) p = polls_add(m->polls, fd, false);
   if (!p || poll_init(m, p) < 0) return -1;
   p->multi = m;
-  lpb_http_multi_user_of(easy)->announced = true;
+  lpb_http_multi_user *u = lpb_http_multi_user_of(easy);
+  if (u) u->announced = true;
   lp_list_remove(&p->idle);
   p->wanted =
       (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);

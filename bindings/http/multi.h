@@ -76,7 +76,7 @@ typedef struct lpb_http_multi_user {
 /* Sets the options of an easy handle that tie it to the user and its sockets to the polls. */
 void lpb_http_multi_prepare(lpb_http_multi_user *user, CURL *easy);
 
-/* Returns the user of an easy handle. */
+/* Returns the user of an easy handle; NULL when curl has made the handle for itself. */
 lpb_http_multi_user *lpb_http_multi_user_of(CURL *easy);
 
 /* Begins a transfer, whose first bytes leave before the loop polls. Returns 0 or LP_EMEMORY. */
