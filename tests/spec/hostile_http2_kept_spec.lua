@@ -10,7 +10,9 @@ describe("a connection of HTTP/2", function()
 
   setup(function() server = hostile.start() end)
   teardown(function() server:stop() end)
-  before_each(function() client = http.client { http_version = "2", ca = server.ca, limit = 200 } end)
+  before_each(function()
+    client = http.client { http_version = "2", ca = server.ca, limit = 200 }
+  end)
   after_each(function() client:close() end)
 
   -- Runs n requests at once; returns what each gave.
