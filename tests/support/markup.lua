@@ -156,7 +156,7 @@ return {
   -- old and rare elements
   { "ruby", "<ruby>a<rp>(<rt>b<rp>)</ruby>c" },
   { "marquee and applet", "<marquee>a<applet>b</marquee>c" },
-  { "isindex", "<isindex prompt=a>b" },
+  { "abbr and q", "<abbr title=a>b<q>c</abbr>d" },
   { "listing", "<listing>\na</listing>" },
   { "details", "<details><summary>a<p>b</details>c" },
   { "dialog and main", "<main>a<dialog open>b</main>c<aside>d<section>e" },
