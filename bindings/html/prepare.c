@@ -161,9 +161,11 @@ static attribute read_attribute(const pass *s) {
   return a;
 }
 
-/* Can libxml2 read the name? What begins with another character it would split. */
+/* Can libxml2 read the name? It would split what has other characters or is too long. */
 static bool is_readable(const attribute *a) {
+  enum { TOO_LONG = 100 };
   const char *p = a->at;
+  if (a->name_end - p >= TOO_LONG) return false;
   if (p == a->name_end || !(is_letter(*p) || *p == '_' || *p == ':' || *p == '.')) return false;
   while (p < a->name_end && is(p, NAME)) p++;
   return p == a->name_end;
@@ -181,7 +183,7 @@ static void read_attributes(pass *s, unsigned *count) {
     }
     attribute a = read_attribute(s);
     if (++*count > LPB_HTML_PREPARE_ATTRIBUTES || (libxml && !is_readable(&a))) {
-      replace(s, a.at, a.end, "");
+      replace(s, a.at, a.end, " ");
     } else if (decodes(s)) {
       s->p = a.value;
       decode_value(s, a.value_end);
@@ -247,10 +249,12 @@ static void close_element(pass *s, word name) {
   if (i > 0) s->depth = i - 1;
 }
 
-/* Reads the name of the tag; s->p is then behind it. */
+/* Reads the name of the tag, as the parser does; s->p is then behind it. */
 static word read_name(pass *s, const char *at) {
+  bool libxml = s->parser == LPB_HTML_PREPARE_LIBXML;
   word name = {at, 0};
-  for (s->p = at; s->p < s->end && !is(s->p, BLANK) && *s->p != '>' && *s->p != '/';) s->p++;
+  for (s->p = at; s->p < s->end; s->p++)
+    if (libxml ? !is(s->p, NAME) : is(s->p, VALUE_STOP) || *s->p == '/') break;
   name.len = (size_t)(s->p - name.at);
   return name;
 }

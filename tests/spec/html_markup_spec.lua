@@ -99,6 +99,7 @@ describe("tags", function()
     local page = html.parse "<a @click=\"x > y\" [b]=1 id=i (c)='d>' \"e href=f>g</a><p>h"
     assert.are.equal("i f", page:first("a"):attr "id" .. " " .. page:first("a"):attr "href")
     assert.are.equal("gh", page:text())
+    assert.are.equal("b", html.parse("<p@x='1'class=b>"):first("p"):attr "class")
   end)
 
   it("that are odd end where they do for browsers", function()
@@ -115,6 +116,9 @@ describe("tags", function()
     local page = html.parse("<p " .. table.concat(attributes, " ") .. ">x<b>y")
     assert.are.equal(256, page:xpath "count(//p/@*)")
     assert.are.equal("256", page:first("p"):attr "a256")
+    local long = table.concat(attributes, "x"):gsub("=", "x") -- libxml2 would cut it into many
+    assert.are.equal(0, html.parse("<p " .. long .. "=1>"):xpath "count(//p/@*)")
+    assert.are.equal(0, html.parse("<p" .. long .. ">"):xpath "count(//@*)")
     assert.are.equal("xy", page:text())
     assert.is_true(os.clock() - before < 5)
   end)
@@ -161,7 +165,9 @@ describe("hostile markup", function()
       "<script></scriptx </script><!-- </script>", "<script/><!-->", "</ <!-->", "<p a@b='><!-- '>",
       "<p a/b='> <!-- '>", "<p a\f='x'\f='> <!-- '>", "<!--->", "<!-- --!>", "<!><!-->",
       "<?x><!-->",
-      "<style></style><!-->", "<title><!--></title>", "<p \"<!-->", "<svg><style><!--></style>",
+      "<style></style><!-->", "<title><!--></title>", "<p \"<!-->",
+      "<script\f><!--</script>", "<script@><!--</script>",
+      "<p@a='> <!-- '>", "<p\"a='><!--", "<svg><style><!--></style>",
     } do
       local start = os.clock()
       assert.is_true(html.parse(before .. tag):xpath "count(//p[last()]/@*)" <= 256, before)
