@@ -174,8 +174,10 @@ local function round(row, client, at, good)
   local began = os.time()
   for i = 1, row.times or 1 do
     local path = row.path and row.path:gsub("%%d", i) or "/"
-    check_result(row, at, path, pcall(client.request, client, row.method or "GET", at.url .. path,
-      with({}, row.opts)))
+    local opts = with({}, row.opts)
+    if row.proxy then opts.proxy = at.url:gsub("^http", row.proxy) end
+    check_result(row, at, path, pcall(client.request, client, row.method or "GET",
+      row.proxy and row.url or at.url .. path, opts))
   end
   assert(os.difftime(os.time(), began) <= (row.within or 30), "not in time")
   assert(client:get(good.url).body == "ok", "the client is not usable any more")
