@@ -13,7 +13,7 @@ enum {
 };
 
 #ifdef LP_TINY
-enum { HIGH = 8, PIECE = 8, QUANTUM = 64 };
+enum { HIGH = 8, PIECE = 16, QUANTUM = 16 * 1024 };
 #else
 enum {
   HIGH = 256 * 1024,     /* bytes of a stream that are kept before the server must wait */

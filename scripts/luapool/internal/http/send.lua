@@ -70,13 +70,13 @@ local function follow(self, res, method, plan)
   return redirect.follow(function(...) return hop(self, ...) end, res, method, plan)
 end
 
-local function chain(self, method, url, plan)
+local function chain(self, method, url, plan, again)
   local resumes = plan and plan.resume
   if resumes then plan.resume = url end -- by which the notes beside the file are known
   local res, redirected = hop(self, method, url, plan)
   if redirected then res = follow(self, res, method, plan) end
-  if res.status ~= 416 or resumes ~= true then return res end
-  return chain(self, method, url, plan) -- the part is dropped, so the whole is asked for
+  if res.status ~= 416 or not resumes or again then return res end
+  return chain(self, method, url, plan, true) -- the part is dropped: the whole is asked for
 end
 
 --- A GET without options by a client that adds nothing to it: the way that is used most, made
