@@ -340,7 +340,7 @@ void lpb_http_multi_prepare(lpb_http_multi_user *user, CURL *easy) {
 
 /* The local port of a connection; 0 when it has none. */
 static int port_of(curl_socket_t fd) {
-  struct sockaddr_storage a;
+  struct sockaddr_storage a = {0};
   socklen_t len = sizeof a;
   if (getsockname(fd, (struct sockaddr *)&a, &len) < 0) return 0;
   if (a.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&a)->sin_port);
