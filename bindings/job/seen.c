@@ -127,18 +127,21 @@ static int put_string(seen *s, const char *text, size_t len) {
 /* Puts the key at `index` into the text, behind its type. Numbers that are equal in Lua have
  * the same bytes. */
 static int put_key(lua_State *L, seen *s, int index, bool exact) {
-  size_t len;
-  int is_int;
-  lua_Integer integer = lua_tointegerx(L, index, &is_int);
-  lua_Number number = lua_tonumber(L, index);
-  bool boolean = lua_toboolean(L, index);
-  int type = lua_type(L, index);
-  char tag = (char)(type == LUA_TNUMBER && is_int ? 'i' : "?b?ns"[type]);
+  int type = lua_type(L, index), is_int = 0;
+  lua_Integer integer = type == LUA_TNUMBER ? lua_tointegerx(L, index, &is_int) : 0;
+  char tag = is_int ? 'i' : "?b?ns"[type];
   int rc = lp_buf_append(&s->text, &tag, 1);
   if (rc < 0) return rc;
-  if (type == LUA_TBOOLEAN) return lp_buf_append(&s->text, &boolean, sizeof boolean);
-  if (type == LUA_TNUMBER && is_int) return lp_buf_append(&s->text, &integer, sizeof integer);
-  if (type == LUA_TNUMBER) return lp_buf_append(&s->text, &number, sizeof number);
+  if (is_int) return lp_buf_append(&s->text, &integer, sizeof integer);
+  if (type == LUA_TBOOLEAN) {
+    bool boolean = lua_toboolean(L, index);
+    return lp_buf_append(&s->text, &boolean, sizeof boolean);
+  }
+  if (type == LUA_TNUMBER) {
+    lua_Number number = lua_tonumber(L, index);
+    return lp_buf_append(&s->text, &number, sizeof number);
+  }
+  size_t len;
   const char *text = lua_tolstring(L, index, &len);
   return exact ? lp_buf_append(&s->text, text, len) : put_string(s, text, len);
 }

@@ -89,7 +89,8 @@ static span clean(span text, pen *p) {
 
 static size_t find(span s, const char *marks) {
   for (size_t i = 0; i < s.len; i++)
-    if (strchr(marks, s.at[i])) return i;
+    for (const char *mark = marks; *mark; mark++)
+      if (s.at[i] == *mark) return i;
   return s.len;
 }
 

@@ -69,7 +69,7 @@ function Host:began(now, waited)
   local interval = self.interval
   if interval == 0 then return end
   local credit = (self.limits.burst - 1) * interval
-  local slack = waited and math.min(SLACK, interval) or 0
+  local slack = waited and SLACK or 0
   self.next_at = math.max(self.next_at, now - credit - slack) + interval
 end
 
