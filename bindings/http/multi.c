@@ -239,11 +239,15 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, v
   if (!p || poll_init(m, p) < 0) return -1;
   p->multi = m;
   lpb_http_multi_user *u = lpb_http_multi_user_of(easy);
-  if (u) u->announced = true;
   lp_list_remove(&p->idle);
   p->wanted =
       (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-  uv_ref((uv_handle_t *)&p->handle);
+  if (u) { /* else curl closes a connection, for which the loop need not go on */
+    u->announced = true;
+    uv_ref((uv_handle_t *)&p->handle);
+  } else {
+    uv_unref((uv_handle_t *)&p->handle);
+  }
   return poll_arm(p) < 0 ? -1 : 0;
 }
 
