@@ -126,6 +126,9 @@ static const struct {
      "put the user and the password that it wants into the proxy's URL"},
     {CURLE_RECV_ERROR, "connect", "CONNECT", "the proxy refuses"},
     {CURLE_RECV_ERROR, "aborted", NULL, "the server closed the connection"},
+#if LIBCURL_VERSION_NUM >= 0x080600
+    {CURLE_TOO_LARGE, "too_large", NULL, "libcurl takes no more"},
+#endif
     {CURLE_GOT_NOTHING, "aborted", NULL, "the server closed the connection"},
     {CURLE_PARTIAL_FILE, "aborted", NULL, "the server closed the connection too early"},
     {CURLE_HTTP2, "aborted", NULL, "the server ended the HTTP/2 connection"},
@@ -152,6 +155,7 @@ static const struct {
      "been done"},
     {LPB_HTTP_MULTI_REFUSED, "refused",
      "the host has no public address, see the option only_public"},
+    {LPB_HTTP_STATUS_LINE, "protocol", "the status of the answer has more than three digits"},
     {LPB_HTTP_HEAD_CUT, "aborted", "the server closed the connection within the header"},
     {LPB_HTTP_BODY_LENGTH, "protocol", "the server does not say clearly how long the body is"},
     {LPB_HTTP_BODY_RATIO, "too_large",
@@ -188,11 +192,13 @@ static const char *doing(const lpb_http_transfer *t) {
   return sent ? "waiting for the answer" : "connecting";
 }
 
-/* curl 7.88 has no other code for a line of the header that is longer than its buffer. */
+/* curl 7.88 has no other code for a line of the header that is longer than its buffer. Newer
+ * versions have one, and words where it is something else that is too large. */
 static bool header_line_too_long(const lpb_http_transfer *t) {
   curl_off_t sent = 0;
   curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
-  return sent && !t->headed && (t->code == CURLE_OUT_OF_MEMORY || (int)t->code == TOO_LARGE);
+  bool too_large = (int)t->code == TOO_LARGE && !*t->text;
+  return sent && !t->headed && (t->code == CURLE_OUT_OF_MEMORY || too_large);
 }
 
 /* Pushes the error of a failure that has a code; `what` is the method and the URL. */

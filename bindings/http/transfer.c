@@ -82,12 +82,19 @@ static int note_length(lpb_http_transfer *t, const char *value, size_t n) {
   return i == n ? 0 : LPB_HTTP_BODY_LENGTH;
 }
 
+/* Tells whether more than three digits stand behind "HTTP/1.1 ": some versions of curl read the
+ * first three of them. */
+static bool is_status_long(const char *line, size_t n) {
+  return n > 12 && line[8] == ' ' && isdigit((unsigned char)line[12]);
+}
+
 /* Returns 0 or a negative code. */
 static int note_line(lpb_http_transfer *t, const char *line, size_t n) {
   if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
     t->head.len = 0;
     t->encoded = false;
     t->lengths = 0;
+    if (is_status_long(line, n)) return LPB_HTTP_STATUS_LINE;
   } else if (n > 16 && (*line | 32) == 'c') { /* the ninth letter tells most of them apart */
     if ((line[8] | 32) == 'l' && strncasecmp(line, "content-length:", 15) == 0)
       return note_length(t, line + 15, n - 15);

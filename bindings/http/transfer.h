@@ -21,8 +21,9 @@
 
 typedef struct lpb_http_client lpb_http_client;
 
-/* A failure beside those of base/error.h and of body.h: the header is not complete. */
-enum { LPB_HTTP_HEAD_CUT = -11100 };
+/* Failures beside those of base/error.h and of body.h: the header is not complete, its status
+ * line is none. */
+enum { LPB_HTTP_HEAD_CUT = -11100, LPB_HTTP_STATUS_LINE = -11101 };
 
 typedef enum {
   /* The transfer is in client->idle, or has just been taken from it. */

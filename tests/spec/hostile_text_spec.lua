@@ -53,10 +53,10 @@ describe("the text of hostile servers:", function()
   raw("a blank before the colon", OK .. LENGTH .. "X-A : b\r\n\r\nok")
   raw("a line without a name", OK .. LENGTH .. ": b\r\n\r\nok")
   raw("blank lines first", "\r\n\r\n" .. OK .. LENGTH .. "\r\nok", { kind = BROKEN })
-  raw("ten thousand headers", OK .. LENGTH .. ("A: b\r\n"):rep(10000) .. "\r\nok", {
-    check = function(res) assert(#res.headers:list "a" == 10000) end,
+  raw("four thousand headers", OK .. LENGTH .. ("A: b\r\n"):rep(4000) .. "\r\nok", {
+    check = function(res) assert(#res.headers:list "a" == 4000) end,
   })
-  raw("ten thousand cookies", OK .. LENGTH .. ("Set-Cookie: a=b\r\n"):rep(10000) .. "\r\nok")
+  raw("four thousand cookies", OK .. LENGTH .. ("Set-Cookie: a=b\r\n"):rep(4000) .. "\r\nok")
   raw("a folded value", OK .. LENGTH .. "X-A: a\r\n b\r\n\tc\r\n\r\nok", {
     check = function(res) assert(res.headers["x-a"] == "a b c") end,
   })
