@@ -4,6 +4,7 @@
 -- curl's own store is not used: it sends its cookies beside those of the same name that a request
 -- gives by hand, and cannot be asked for what belongs to a URL. Which domains nobody may set a
 -- cookie for is known from the list of public suffixes (libpsl), as it is there.
+--@whole
 
 local cookies = require "luapool.internal.http.cookie"
 local digest = require "luapool.digest"

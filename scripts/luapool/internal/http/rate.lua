@@ -1,5 +1,6 @@
 -- internal.http.rate: how fast a client may ask one host. One limiter for each host, or one that
 -- the user gives, for all hosts and, sent to workers, for all processes.
+--@whole
 
 local core = require "luapool.http.core"
 local options = require "luapool.internal.options"

@@ -5,6 +5,7 @@
 -- this one is left, neither waiting nor under way: so a page is met by its shortest path, however
 -- many workers there are. Runs in main only; all politeness is here, because main hands out the
 -- items of all workers.
+--@whole
 
 local hosts = require "luapool.internal.job.host"
 local order = require "luapool.internal.sync.order"

@@ -2,6 +2,7 @@
 -- workers together, and the items that wait for that. What bounds it: a rate or a delay, a pause
 -- after an answer 429 or 503 with Retry-After, how many items may be under way after such a
 -- pause, its robots.txt, and autothrottle. Runs in main only.
+--@whole
 
 local M = {}
 

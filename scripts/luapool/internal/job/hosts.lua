@@ -1,6 +1,7 @@
 -- internal.job.hosts: what each host of a crawl has answered, for the summary: requests, bytes,
 -- statuses, how long they took, and how many links broke which rule. Workers tell of it with their
 -- replies. Runs in main only.
+--@whole
 
 local host_of = require("luapool.internal.job.frontier").host_of
 

@@ -1,5 +1,6 @@
 -- internal.job.later: something is done within a second: what an output has gathered is written.
 -- Runs in main only.
+--@whole
 
 local task = require "luapool.task"
 

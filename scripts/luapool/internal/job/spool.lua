@@ -3,6 +3,7 @@
 -- more than MOST entries stand in blocks that nobody takes from, these are written to it; a block
 -- is read back when its turn comes. Runs in main only. It blocks, as reading and writing files
 -- does.
+--@whole
 
 local core = require "luapool.job.core"
 
