@@ -13,7 +13,6 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
-#include "runtime/loop/loop.h"
 
 enum {
   SMALL_BUFFER =

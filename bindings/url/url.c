@@ -236,7 +236,7 @@ static void put_escapes(pen *p, span s) {
       put(p, *at);
       continue;
     }
-    char c = (char)(hex(at[1]) << 4 | hex(at[2]));
+    char c = (char)((unsigned)hex(at[1]) << 4 | (unsigned)hex(at[2]));
     if (is_in(unreserved, c)) {
       put(p, c);
     } else {
