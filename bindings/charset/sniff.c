@@ -80,7 +80,8 @@ const char *lpb_charset_sniff_parameter(const char *type, size_t len, size_t *fo
     if (p > type && (is_letter(p[-1]) || p[-1] == '-')) continue;
     const char *at = p + sizeof word - 1;
     while (at < end && is_blank(*at)) at++;
-    if (at == end || *at++ != '=') continue;
+    if (at == end || *at != '=') continue;
+    at++;
     while (at < end && is_blank(*at)) at++;
     char quote = at < end && (*at == '"' || *at == '\'') ? *at++ : '\0';
     const char *stop = at;
