@@ -1,7 +1,7 @@
 -- Bodies of requests: from functions and files, in parts, compressed; and parts of answers.
 
 local digest = require "luapool.digest"
-local errors = require "luapool.error"
+local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
 local nginx = require "tests.support.nginx"
@@ -23,13 +23,6 @@ describe("a body", function()
     server:stop()
     dir:close()
   end)
-
-  local function fails(kind, fn, ...)
-    local ok, e = pcall(fn, ...)
-    assert.is_false(ok)
-    assert.is_true(errors.is(e, kind), "not " .. kind .. ": " .. tostring(e))
-    return e
-  end
 
   -- A function that returns these one after another, and how often it was called.
   local function pieces(list, before)

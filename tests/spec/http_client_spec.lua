@@ -1,6 +1,6 @@
 -- What a client adds to its requests: params, hooks, rates, retries; and what it counts.
 
-local errors = require "luapool.error"
+local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
 local nginx = require "tests.support.nginx"
@@ -23,13 +23,6 @@ describe("a client", function()
     http.close()
     server:stop()
   end)
-
-  local function fails(kind, fn, ...)
-    local ok, e = pcall(fn, ...)
-    assert.is_false(ok)
-    assert.is_true(errors.is(e, kind), "not " .. kind .. ": " .. tostring(e))
-    return e
-  end
 
   it("adds its params to each URL", function()
     local client <close> = http.client { base_url = url, params = { key = "k", n = 1 } }

@@ -1,7 +1,7 @@
 -- Cookies: which the jar takes, to whom it sends them, and what users may do with it.
 
 local cookie = require "luapool.internal.http.cookie"
-local errors = require "luapool.error"
+local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
 local json = require "luapool.json"
@@ -169,13 +169,6 @@ describe("a client's jar", function()
     http.close()
     server:stop()
   end)
-
-  local function fails(kind, fn, ...)
-    local ok, e = pcall(fn, ...)
-    assert.is_false(ok)
-    assert.is_true(errors.is(e, kind), "not " .. kind .. ": " .. tostring(e))
-    return e
-  end
 
   it("keeps what servers set, the plain functions keep nothing", function()
     local client <close> = http.client()

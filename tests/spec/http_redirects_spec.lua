@@ -1,6 +1,6 @@
 -- Redirections: which requests follow which answers, and what the next server gets to see.
 
-local errors = require "luapool.error"
+local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
 local nginx = require "tests.support.nginx"
@@ -20,13 +20,6 @@ describe("a redirection", function()
     http.close()
     server:stop()
   end)
-
-  local function fails(kind, fn, ...)
-    local ok, e = pcall(fn, ...)
-    assert.is_false(ok)
-    assert.is_true(errors.is(e, kind), "not " .. kind .. ": " .. tostring(e))
-    return e
-  end
 
   -- What arrives at the end of a redirection from the test's server to this URL.
   local function sent_on(to, opts, code)

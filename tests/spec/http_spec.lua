@@ -1,6 +1,7 @@
 -- luapool.http against a real nginx: what goes out, what comes back, limits, errors, cancelling.
 
 local errors = require "luapool.error"
+local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
 local nginx = require "tests.support.nginx"
@@ -24,14 +25,6 @@ describe("luapool.http", function()
   end)
   before_each(function() client = http.client() end)
   after_each(function() client:close() end)
-
-  -- Runs fn, which has to raise an error of this kind; returns it.
-  local function fails(kind, fn, ...)
-    local ok, e = pcall(fn, ...)
-    assert.is_false(ok)
-    assert.is_true(errors.is(e, kind), "not " .. kind .. ": " .. tostring(e))
-    return e
-  end
 
   local function get(path, opts)
     return client:get(url .. path, opts)

@@ -20,6 +20,20 @@ local BATCH, MOST_HOSTS = 1000, 2000
 -- Seconds for which a robots.txt that could not be read stands for a refusal.
 local TROUBLE = 60
 
+---@class luapool.job.entry: an item under way
+---@field item any
+---@field kind string
+---@field depth integer how many items stand between it and an item of the input
+---@field referrer? string the item that added it, where that is a string
+---@field priority? integer
+---@field meta? any
+---@field internal? boolean it is one of luapool's own, and counts nowhere
+---@field turn integer the number of next()'s call that has given it last; 0: none has
+---@field host? luapool.job.host the watched host that it is under way to
+---@field attempts? integer how many there have been
+---@field elapsed? number seconds since the first attempt began
+---@field waited? number seconds of these that were spent waiting between attempts
+
 ---@class luapool.job.frontier.options
 ---@field breadth boolean|nil one depth after the other
 ---@field lifo boolean|nil what was added last comes first

@@ -26,20 +26,6 @@ local PARKED = 10000
 -- next one is pulled, until QUICK_ITEMS items in a row have come without a pause of PAUSE seconds.
 local QUICK_ITEMS, PAUSE = 20, 0.001
 
----@class luapool.job.entry: an item under way
----@field item any
----@field kind string
----@field depth integer how many items stand between it and an item of the input
----@field referrer? string the item that added it, where that is a string
----@field priority? integer
----@field meta? any
----@field internal? boolean it is one of luapool's own, and counts nowhere
----@field turn integer the number of next()'s call that has given it last; 0: none has
----@field host? luapool.job.host the watched host that it is under way to
----@field attempts? integer how many there have been
----@field elapsed? number seconds since the first attempt began
----@field waited? number seconds of these that were spent waiting between attempts
-
 ---@class luapool.job.source
 ---@field totals table<string, integer> how many items of each kind there have been
 ---@field limited boolean|nil there is a limit of items, errors or time
