@@ -1,5 +1,5 @@
 /* bindings/bindings.h: the modules in C. The open file of each folder has one luaopen_
- * function, and the table in runtime/luapool_modules.c lists them. Layer: bindings. */
+ * function, and the table in runtime/api/modules.c lists them. Layer: bindings. */
 #ifndef LPB_BINDINGS_H
 #define LPB_BINDINGS_H
 

@@ -1,99 +1,445 @@
-/* luapool.h: all that a program sees which embeds luapool, or is built on it.
+/* luapool.h: all that a program sees which has luapool inside.
  *
- * A `luapool` is one runtime: a Lua 5.4 state on an event loop, whose tasks are coroutines that
- * wait without blocking the loop, and the worker processes of the pools that its scripts make.
- * Several may live in one process, each used by one thread. Nothing is printed, no process is
- * ended, and no signal handler is installed but as the options say.
+ * A `luapool` is a runtime: a Lua 5.4 state on an event loop, whose tasks are coroutines that
+ * wait without blocking anything, and the worker processes of the pools that scripts make. A
+ * program's life with it, from top to bottom as in this file:
  *
- * A program's life with it:
- *
- *     luapool_options options = {.forkserver = luapool_fork()};   // first thing in main()
- *     luapool *rt = luapool_open(&options);
- *     luapool_load_file(rt, "job.lua", argc, argv);
- *     int status = luapool_run(rt);
+ *     luapool_options options = LUAPOOL_OPTIONS;
+ *     luapool *rt;
+ *     luapool_task *task;
+ *     if (luapool_open(&rt, &options) < 0) return 1;
+ *     if (luapool_load(rt, NULL, source, strlen(source), "=main", NULL, 0, &task) < 0 ||
+ *         luapool_run(rt, task) < 0)
+ *       fprintf(stderr, "%s\n", luapool_error(rt));
+ *     luapool_task_release(task);
  *     luapool_close(rt);
- */
+ *
+ * Each function says where it may be called: [R] in the thread that holds the runtime, [A] in
+ * any thread, [S] in a signal handler too. No thread owns a runtime: any may hold it, one at a
+ * time, and several runtimes may live in one thread or in many. No function prints, exits,
+ * aborts, or raises a Lua error, but those that say so. The guide is docs/embedding.md. */
 #ifndef LUAPOOL_H
 #define LUAPOOL_H
 
-#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#ifndef LUAPOOL_API
 #define LUAPOOL_API __attribute__((visibility("default")))
+#endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* 10000 * major + 100 * minor + patch of this header; luapool_version_number tells that of the
+ * library. Until 1.0 another minor number may mean another ABI, and another soname then. */
+#define LUAPOOL_VERSION_NUMBER 200
+
+struct lua_State;
+struct uv_loop_s;
+
+/* A runtime. */
 typedef struct luapool luapool;
 
-/* The process that forks workers: its control socket and pid; a zeroed struct means "none". */
-typedef struct luapool_forkserver {
-  int socket;
-  int pid;
-} luapool_forkserver;
+/* A counted reference to a task. */
+typedef struct luapool_task luapool_task;
 
+/* A call of an asynchronous C function that waits for its answer. */
+typedef struct luapool_call luapool_call;
+
+/* An environment, in which scripts run. */
+typedef struct luapool_env luapool_env;
+
+/* ---- codes ---- */
+
+/* Functions that return an int return one of these, or a count. 0 and more is success. They are
+ * no enum: others may be added. */
+#define LUAPOOL_OK 0
+
+/* There is work that could go on now. */
+#define LUAPOOL_MORE 1
+
+/* The text is no Lua. */
+#define LUAPOOL_ESYNTAX (-1)
+
+/* A script raised an error. */
+#define LUAPOOL_ERUN (-2)
+
+/* There is no memory: the ceiling of the options is reached, or the system has none. */
+#define LUAPOOL_EMEMORY (-3)
+
+/* A budget of CPU is used up. */
+#define LUAPOOL_ETIME (-4)
+
+/* The task was cancelled. */
+#define LUAPOOL_ECANCELLED (-5)
+
+/* Nothing can wake any task any more. */
+#define LUAPOOL_EDEADLOCK (-6)
+
+/* The sandbox, or the host's `allow`, has refused something. */
+#define LUAPOOL_EDENIED (-7)
+
+/* The function was called by a callback or by a C function of this runtime, where it may not
+ * be. */
+#define LUAPOOL_EINSIDE (-8)
+
+/* An argument is wrong: a size or a version that this library does not know, an index, a name.
+ */
+#define LUAPOOL_EARGUMENT (-9)
+
+/* The system has refused something; luapool_error tells errno in words. */
+#define LUAPOOL_ESYSTEM (-10)
+
+/* ---- values ---- */
+
+enum {
+  LUAPOOL_NIL,
+  LUAPOOL_BOOLEAN, /* as.integer is 0 or 1 */
+  LUAPOOL_INTEGER,
+  LUAPOOL_NUMBER,
+  LUAPOOL_STRING,
+  LUAPOOL_POINTER, /* a light userdata */
+  LUAPOOL_OTHER    /* a table, function, userdata or coroutine: for these there is lua.h */
+};
+
+/* A plain Lua value, for hosts that do not include lua.h. A string may hold any byte. Those
+ * that the host passes must live during the call; those of a result live until the task is
+ * released, and end with a zero byte that `len` does not count. */
+typedef struct luapool_value {
+  int32_t type;
+  int32_t reserved; /* 0 */
+  union {
+    int64_t integer;
+    double number;
+    struct {
+      const char *bytes;
+      size_t len;
+    } string;
+    void *pointer;
+  } as;
+} luapool_value;
+
+/* ---- options ---- */
+
+/* What scripts may do beyond computing: bits of `allowed`. 0 is the sandbox. */
+#define LUAPOOL_ALLOW_NET      1u
+#define LUAPOOL_ALLOW_READ     2u
+#define LUAPOOL_ALLOW_WRITE    4u
+#define LUAPOOL_ALLOW_EXEC     8u
+#define LUAPOOL_ALLOW_POOLS    16u  /* workers have the same bits */
+#define LUAPOOL_ALLOW_BYTECODE 32u  /* load of compiled chunks, string.dump */
+#define LUAPOOL_ALLOW_NATIVE   64u  /* package.loadlib, C modules */
+#define LUAPOOL_ALLOW_DEBUG    128u /* the debug library */
+#define LUAPOOL_ALLOW_PROCESS  256u /* os.exit, os.setlocale, os.getenv, signals, stdin */
+#define LUAPOOL_ALLOW_ALL      (~0u)
+
+/* What a text is that `text` gets. */
+#define LUAPOOL_TEXT_OUT     1 /* print, io.write, what workers write to stdout: any bytes */
+#define LUAPOOL_TEXT_ERR     2 /* io.stderr, what workers write to stderr: any bytes */
+#define LUAPOOL_TEXT_LOG     3 /* a line of luapool.log, without its end */
+#define LUAPOOL_TEXT_DUMP    4 /* what every task waits for */
+#define LUAPOOL_TEXT_ERROR   5 /* message and traceback of an error that nobody has awaited */
+#define LUAPOOL_TEXT_WARNING 6 /* of `warn`, of pools */
+
+/* Begin with LUAPOOL_OPTIONS. Fields are only ever added at the end; 0 is each one's default.
+ * Callbacks run in the thread that holds the runtime, but `alloc`; they may call the functions
+ * marked [A], and those that ask, but none that drives or closes the runtime. */
 typedef struct luapool_options {
-  /* From luapool_fork. Without one, `program` is started when the first pool is made. */
-  luapool_forkserver forkserver;
+  /* sizeof(luapool_options), by which the library knows which fields there are. */
+  size_t size;
 
-  /* Path of the installed `luapool` program; NULL: "luapool" in the PATH. */
+  /* The first argument of every callback. */
+  void *user;
+
+  /* The allocator of the Lua state, as lua_Alloc; NULL: luapool's own. */
+  void *(*alloc)(void *user, void *block, size_t old_size, size_t new_size);
+
+  /* It is given all that scripts and workers write, log lines, dumps and errors that nobody has
+   * awaited. NULL: they are dropped. `bytes` is valid during the call. */
+  void (*text)(void *user, int kind, const char *bytes, size_t len);
+
+  /* `require` asks it before it looks into the file system. It returns 1 and the source text
+   * and its chunk name ("@pak/actors.lua"), or 0. Both stay the host's and must live until the
+   * next call of a callback. */
+  int (*load)(void *user, const char *module, const char **bytes, size_t *len,
+              const char **chunk);
+
+  /* It is asked for each path, URL (of each redirect, too), address and program that a script
+   * whose bits allow it wants; `what` is one of LUAPOOL_ALLOW_*. It returns 1 to allow it.
+   * NULL: the bits decide alone. */
+  int (*allow)(void *user, unsigned what, const char *subject);
+
+  /* A budget broke: of time, memory, tasks or stack. `task` is NULL when the host has no
+   * reference to the one that broke it. `traceback` is where it was. */
+  void (*limit)(void *user, int code, luapool_task *task, const char *traceback);
+
+  /* Microseconds of a clock of the host, on which sleeps, timeouts and timers stand; it must
+   * not go back. NULL: the system's monotonic clock. */
+  int64_t (*clock)(void *user);
+
+  /* Of math.random and of the order in which `pairs` visits. 0: another one each time. */
+  uint64_t seed;
+
+  /* What scripts in the shared environment may do: bits of LUAPOOL_ALLOW_*. */
+  unsigned allowed;
+
+  /* A signal, SIGVTALRM say, that the runtime may use while it runs tasks: then budgets and
+   * slices cost next to nothing. Its handler is put back when the last runtime that uses it
+   * closes. 0: none; a count hook serves those who set budgets, and costs as much again as the
+   * script. */
+  int signal;
+
+  /* The program that pools start as `program --forkserver`, and which then calls luapool_serve:
+   * "/proc/self/exe" for the host itself. NULL: the installed luapool. */
   const char *program;
 
-  /* Seconds of CPU after which a task that does not wait is suspended so that others run. 0:
-   * never. Needs the signal SIGVTALRM: a positive value allows its use in the thread that runs
-   * the runtime. (A script's XPath query needs SIGPROF while it is evaluated.) */
-  double slice;
+  /* From luapool_fork; may be given to several runtimes. 0: none, so pools start `program`. */
+  int forkserver;
 
-  /* Told of errors that no task has awaited, of those that finalizers raise, and of what `warn`
-   * says after "@on": message and traceback, without a final newline. May be NULL. `text` is
-   * valid during the call. */
-  void (*report)(void *user, const char *text);
+  /* The ceiling of memory in bytes, that of bindings included. A script that wants more gets an
+   * error of kind `memory`. */
+  size_t memory;
 
-  /* Given what workers write: whole lines, for the host's stdout (1) or stderr (2). May be
-   * NULL. */
-  void (*output)(void *user, int fd, const char *text, size_t len);
-  void *user;
+  /* How many tasks may live at once. */
+  size_t tasks;
+
+  /* Microseconds of CPU that a task may use between two waits. Then it is closed, and no pcall
+   * catches it. */
+  int64_t task_us;
+
+  /* Microseconds of CPU that a function may use which cannot be suspended (the callback of
+   * table.sort, a finalizer). Then the error is raised in it, again and again. */
+  int64_t block_us;
+
+  /* Microseconds of CPU after which other tasks have their turn. */
+  int64_t slice_us;
+
+  /* Microseconds that luapool_close waits for tasks to unwind; 0: 100,000. */
+  int64_t close_us;
+
+  /* Bytes of the C stack that scripts may use; 0: 256 KiB. */
+  size_t stack;
+
+  /* Threads for files and look-ups, which all runtimes of the process share: libuv's, whose
+   * number the first runtime decides. 0: as libuv has it. */
+  unsigned threads;
 } luapool_options;
 
-/* Forks the small process from which workers are forked. Call it as early as possible, before
- * any thread exists. Returns a zeroed struct when it fails; pools then start one in the other
- * way. */
-LUAPOOL_API luapool_forkserver luapool_fork(void);
+#define LUAPOOL_OPTIONS                                                                        \
+  { sizeof(luapool_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
-/* Opens a runtime. `options` may be NULL and need not outlive the call. Returns NULL when
- * memory or descriptors are short. */
-LUAPOOL_API luapool *luapool_open(const luapool_options *options);
+/* ---- life ---- */
 
-/* Loads a file of Lua source, which will be the main task when luapool_run is called; `args`
- * (may be NULL when n is 0) become its `...`. Returns 0, or a negative code: see luapool_error.
- * When one main task has ended another one may be loaded, not before. */
-LUAPOOL_API int luapool_load_file(luapool *rt, const char *path, int n,
-                                  const char *const *args);
+/* [A] The version of the library, as LUAPOOL_VERSION_NUMBER, and as text: "0.2.0". */
+LUAPOOL_API unsigned luapool_version_number(void);
+LUAPOOL_API const char *luapool_version(void);
 
-/* The same for `len` bytes of Lua source, called `name` in messages. */
-LUAPOOL_API int luapool_load_buffer(luapool *rt, const char *bytes, size_t len,
-                                    const char *name, int n, const char *const *args);
+/* [A] Opens a runtime. NULL options are all defaults: a sandbox. *rt is NULL when it fails,
+ * with EMEMORY, EARGUMENT or ESYSTEM. */
+LUAPOOL_API int luapool_open(luapool **rt, const luapool_options *options);
 
-/* Runs the main task, and all others beside it, until it has ended. Returns 0, or a negative
- * code when it failed or was stopped: see luapool_error. */
-LUAPOOL_API int luapool_run(luapool *rt);
+/* [R] Opens a runtime in a Lua state, on a loop, or both, of the host; either may be NULL. It
+ * adds luapool's modules to `L`, and changes none of its globals. `L` is a main thread that no
+ * other runtime is attached to. The host turns `loop`, and closes both after the runtime. */
+LUAPOOL_API int luapool_attach(luapool **rt, struct lua_State *L, struct uv_loop_s *loop,
+                               const luapool_options *options);
 
-/* The integer that the main task has returned, or `otherwise` when it is no integer. */
-LUAPOOL_API long long luapool_result(luapool *rt, long long otherwise);
+/* [R] Cancels all tasks, gives them close_us to unwind, ends all workers and gives everything
+ * back. References to tasks stay valid until they are released. On a loop of the host, nothing
+ * of the host's runs meanwhile. NULL is fine. Returns OK or EINSIDE. */
+LUAPOOL_API int luapool_close(luapool *rt);
 
-/* Message and traceback of the last failure of this runtime, or "". Valid until the next call.
- */
+/* [R] Message, with a traceback if there is one, of the last call of this runtime if that
+ * failed, else "". Valid until the next call. */
 LUAPOOL_API const char *luapool_error(luapool *rt);
 
-/* Asks the main task to end: its next wait, or the one that it is in, raises an error of kind
- * `cancelled`. May be called from callbacks of the runtime's loop. */
-LUAPOOL_API void luapool_stop(luapool *rt);
+/* ---- driving ---- */
 
-/* Cancels all tasks, terminates all workers and gives everything back. NULL is fine. */
-LUAPOOL_API void luapool_close(luapool *rt);
+/* [R] Does what there is to do, for at most so many microseconds and half a millisecond,
+ * whatever scripts do: the share of the garbage collector (at most 15 %), timers, IO, tasks.
+ * For a game, once a frame. Returns MORE when tasks are left that could run now, OK when all
+ * wait, or EDEADLOCK, EINSIDE, ESYSTEM. */
+LUAPOOL_API int luapool_step(luapool *rt, int64_t budget_us);
 
-/* What `luapool --forkserver` does: serves as the forkserver on descriptor 3. Returns the exit
- * code. */
+/* [R] Runs until a task has ended, and returns what luapool_task_status tells then; `until`
+ * NULL: until all tasks have ended, OK. EDEADLOCK when nothing can wake them any more: the
+ * runtime stays usable. MORE after luapool_interrupt. */
+LUAPOOL_API int luapool_run(luapool *rt, luapool_task *until);
+
+/* [R] A descriptor that is readable when luapool_step has something to do, for poll() in
+ * another loop, which must not sleep longer than luapool_timeout_us tells. Or ESYSTEM. */
+LUAPOOL_API int luapool_fd(luapool *rt);
+
+/* [R] Microseconds until luapool_step has something to do if the descriptor does not become
+ * readable before: 0 now, -1 never. */
+LUAPOOL_API int64_t luapool_timeout_us(luapool *rt);
+
+/* [S] A luapool_run or luapool_step that goes on now returns soon, else the next one does. The
+ * runtime must not be closed meanwhile. */
+LUAPOOL_API void luapool_interrupt(luapool *rt);
+
+/* [R] Collects garbage for at most so many microseconds: for loading screens. Returns MORE
+ * while a cycle is not complete, else OK. */
+LUAPOOL_API int luapool_gc(luapool *rt, int64_t budget_us);
+
+/* ---- scripts ---- */
+
+/* [R] Makes an environment: globals and a `require` cache of its own, over libraries that no
+ * script can change; what runs there may do what `allowed` says. NULL: no memory. */
+LUAPOOL_API luapool_env *luapool_env_new(luapool *rt, unsigned allowed);
+
+/* [R] Lets go of an environment; tasks in it run on. NULL is fine. */
+LUAPOOL_API void luapool_env_release(luapool_env *env);
+
+/* [R] Compiles source text; it becomes a task that starts when the runtime is driven next, with
+ * the arguments as its `...`. `chunk` names it in messages: "@game.lua" for a file, "=name" for
+ * others. `env` NULL: the shared environment. `task` NULL: nobody awaits it, and its error goes
+ * to `text`; else *task is a reference, NULL on failure. Returns OK, ESYNTAX, EMEMORY. */
+LUAPOOL_API int luapool_load(luapool *rt, luapool_env *env, const char *bytes, size_t len,
+                             const char *chunk, const luapool_value *args, int n,
+                             luapool_task **task);
+
+/* [R] The same for a file. ESYSTEM when it cannot be read. */
+LUAPOOL_API int luapool_load_file(luapool *rt, luapool_env *env, const char *path,
+                                  const luapool_value *args, int n, luapool_task **task);
+
+/* [R] The same for a function: a global, "on_key", or a field of one or of a module that was
+ * loaded, "game.on_key". ERUN when there is none. */
+LUAPOOL_API int luapool_start(luapool *rt, luapool_env *env, const char *function,
+                              const luapool_value *args, int n, luapool_task **task);
+
+/* [R] Runs `bytes` as the new text of a module, which takes the place of the old one: `require`
+ * and luapool_start find the new one, tasks that run end with the old code. When the new module
+ * is a table with a function __reload, that is called with the old module, to hand state over.
+ * On an error everything is as it was. The text may not wait. */
+LUAPOOL_API int luapool_reload(luapool *rt, luapool_env *env, const char *module,
+                               const char *bytes, size_t len, const char *chunk);
+
+/* ---- tasks ---- */
+
+/* [R] MORE while it lives; then OK, or the code that it failed with. ECANCELLED for one that
+ * the runtime was closed under. */
+LUAPOOL_API int luapool_task_status(luapool_task *task);
+
+/* [R] Puts the i-th result, from 0 on, into *value, which is nil where there is none; `value`
+ * may be NULL. Returns how many there are, 0 while it lives, or the code that it failed with.
+ */
+LUAPOOL_API int luapool_task_result(luapool_task *task, int i, luapool_value *value);
+
+/* [R] Message and traceback of a task that has failed, else "". Valid until it is released. */
+LUAPOOL_API const char *luapool_task_error(luapool_task *task);
+
+/* [R] Has `ended` called once at the end of the task, in the call that drives the runtime; at
+ * once when it has ended. One watcher for each reference. OK or EARGUMENT. */
+LUAPOOL_API int luapool_task_watch(luapool_task *task,
+                                   void (*ended)(void *user, luapool_task *task), void *user);
+
+/* [A] Asks the task to end: its next wait, or the one that it is in, raises an error of kind
+ * `cancelled`. */
+LUAPOOL_API void luapool_task_cancel(luapool_task *task);
+
+/* [A] Gives a reference back; the task runs on. NULL is fine. */
+LUAPOOL_API void luapool_task_release(luapool_task *task);
+
+/* ---- with lua.h ---- */
+
+/* [R] Calls f(L) in protected mode with `arg` as a light userdata on the stack: the only way to
+ * touch the Lua state from outside. */
+LUAPOOL_API int luapool_protect(luapool *rt, int (*f)(struct lua_State *L), void *arg);
+
+/* [R] Offers a module of the host's to `require`, in every environment: `open` is called when a
+ * script first requires it there. */
+LUAPOOL_API int luapool_module(luapool *rt, const char *name, int (*open)(struct lua_State *L));
+
+/* [R] In a C function: the runtime that calls it. */
+LUAPOOL_API luapool *luapool_of(struct lua_State *L);
+
+/* [R] In a C function: makes a task of the function and its n arguments on top of the stack,
+ * which are popped. May raise. */
+LUAPOOL_API int luapool_start_top(struct lua_State *L, int n, luapool_task **task);
+
+/* [R] In a C function: pushes all results of a task and returns how many, or returns the code
+ * of one that has failed and pushes its error. May raise. */
+LUAPOOL_API int luapool_results(luapool_task *task, struct lua_State *L);
+
+/* [R] In a C function: as lua_pcallk, through which waits and time slices pass: the
+ * continuation `k` goes on then. May raise. */
+LUAPOOL_API int luapool_pcall(struct lua_State *L, int n, int results,
+                              int (*k)(struct lua_State *L, int status, intptr_t ctx),
+                              intptr_t ctx);
+
+/* ---- asynchronous C functions ---- */
+
+typedef struct luapool_call_class {
+  /* sizeof(luapool_call_class). */
+  size_t size;
+
+  /* What the task waits for, in dumps and messages. */
+  const char *name;
+
+  /* [R] Called in the task when the call is answered: pushes the results and returns how many.
+   * May raise. NULL: none; a negative status is an error then. */
+  int (*results)(struct lua_State *L, luapool_call *call, void *arg);
+
+  /* [R] The task was cancelled, or its timeout is over: answer soon. NULL: the task goes on at
+   * once, and an answer that comes later is dropped. */
+  void (*cancel)(luapool_call *call, void *arg);
+
+  /* [R] Called once, last of all, also when the runtime is closed. May be NULL. */
+  void (*free)(void *arg);
+} luapool_call_class;
+
+/* [R] In a C function of a task: makes a call, which luapool_answer must answer exactly once.
+ * `kind` must outlive it. May raise; then `arg` is still the caller's. */
+LUAPOOL_API luapool_call *luapool_call_new(struct lua_State *L, const luapool_call_class *kind,
+                                           void *arg);
+
+/* [R] Waits for the answer, `timeout` seconds at most, or for ever when that is negative. Use
+ * it as `return luapool_await(L, call, -1)`: nothing of the calling function runs afterwards.
+ */
+LUAPOOL_API int luapool_await(struct lua_State *L, luapool_call *call, double timeout);
+
+/* [A] Answers a call, exactly once; also after its runtime was closed. */
+LUAPOOL_API void luapool_answer(luapool_call *call, int status);
+
+/* [R] What the call was answered with: for `results`. */
+LUAPOOL_API int luapool_call_status(const luapool_call *call);
+
+/* ---- pools ---- */
+
+/* Forks the process from which workers are forked. The first thing in main(), before there are
+ * threads. Returns what `forkserver` of the options takes, or ESYSTEM; pools start one in the
+ * other way then. */
+LUAPOOL_API int luapool_fork(void);
+
+/* What a program does whose argv[1] is "--forkserver". Returns its exit code. */
 LUAPOOL_API int luapool_serve(void);
 
-/* "0.1.0" */
-LUAPOOL_API const char *luapool_version(void);
+/* ---- figures ---- */
+
+typedef struct luapool_stats {
+  /* sizeof(luapool_stats). */
+  size_t size;
+
+  /* Bytes of the Lua state; bytes that libraries hold for it. */
+  size_t lua_bytes, native_bytes;
+
+  /* Tasks that live; those of them that could run now; calls that wait for an answer; worker
+   * processes. */
+  size_t tasks, ready, calls, workers;
+
+  /* Microseconds of CPU of the last step: all of it, what the collector took, the longest time
+   * that one task ran. */
+  int64_t cpu_us, gc_us, longest_us;
+} luapool_stats;
+
+/* [R] Fills *stats, whose `size` is set. */
+LUAPOOL_API int luapool_get_stats(luapool *rt, luapool_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +15,16 @@
 
 static const char START[] = "return require('cli.main').main({...})";
 
-static void report(void *user, const char *text) {
-  (void)user;
-  fprintf(stderr, "luapool: %s\n", text);
-}
-
-/* What workers print. Our own stdout may hold earlier text. The run ends with the reader;
- * `user` keeps why nothing more could be written. */
-static void output(void *user, int fd, const char *text, size_t len) {
-  FILE *stream = fd == 1 ? stdout : stderr;
+/* What scripts and workers print, and what luapool has to say. Our own stdout may hold earlier
+ * text. The run ends with the reader; `user` keeps why nothing more could be written. */
+static void write_text(void *user, int kind, const char *bytes, size_t len) {
+  FILE *stream = kind == LUAPOOL_TEXT_OUT ? stdout : stderr;
+  bool is_ours = kind == LUAPOOL_TEXT_ERROR || kind == LUAPOOL_TEXT_WARNING;
   int *refused = user;
-  fwrite(text, 1, len, stream);
-  if (fflush(stream) == 0 || fd != 1) return;
+  if (is_ours) fputs("luapool: ", stream);
+  fwrite(bytes, 1, len, stream);
+  if (is_ours) fputc('\n', stream);
+  if (fflush(stream) == 0 || stream == stderr) return;
   if (errno == EPIPE) _exit(0);
   *refused = errno;
 }
@@ -85,28 +84,54 @@ static void unblock_signals(void) {
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Loads the Lua half of the program with the command line as its arguments. */
+static int load(luapool *rt, int argc, char **argv, luapool_task **task) {
+  luapool_value *args = calloc((size_t)argc, sizeof *args);
+  if (!args) return LUAPOOL_EMEMORY;
+  for (int i = 1; i < argc; i++) {
+    args[i - 1].type = LUAPOOL_STRING;
+    args[i - 1].as.string.bytes = argv[i];
+    args[i - 1].as.string.len = strlen(argv[i]);
+  }
+  int n = argc > 1 ? argc - 1 : 0;
+  int rc = luapool_load(rt, NULL, START, sizeof START - 1, "=luapool", args, n, task);
+  free(args);
+  return rc;
+}
+
+/* Runs the program. Returns its exit status. */
+static int run(luapool *rt, int argc, char **argv) {
+  luapool_task *task;
+  luapool_value status = {0};
+  int rc = load(rt, argc, argv, &task);
+  if (rc == LUAPOOL_OK) rc = luapool_run(rt, task);
+  if (rc < 0)
+    fprintf(stderr, "luapool: %s\n", luapool_error(rt));
+  else
+    luapool_task_result(task, 0, &status);
+  luapool_task_release(task);
+  if (rc < 0) return 1;
+  return status.type == LUAPOOL_INTEGER ? (int)status.as.integer : 0;
+}
+
 int main(int argc, char **argv) {
   signal(SIGUSR2, SIG_IGN); /* first: who sends it does not wait. Until cli.stop listens */
   unblock_signals();
   keep_heap();
   if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) serve();
   if (!raise_limit()) return cannot_start();
-  int refused = 0;
-  luapool_options options = {.forkserver = luapool_fork(),
-                             .report = report,
-                             .output = output,
-                             .user = &refused,
-                             .program = "/proc/self/exe"};
+  int refused = 0, forkserver = luapool_fork();
+  luapool_options options = LUAPOOL_OPTIONS;
+  options.user = &refused;
+  options.text = write_text;
+  options.allowed = LUAPOOL_ALLOW_ALL;
+  options.forkserver = forkserver > 0 ? forkserver : 0;
+  options.program = "/proc/self/exe";
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN); /* a write beyond `ulimit -f` fails, and says so */
-  luapool *rt = luapool_open(&options);
-  if (!rt) return cannot_start();
-  const char *const *args = (const char *const *)argv + 1;
-  int rc = luapool_load_buffer(rt, START, sizeof START - 1, "=luapool", argc - 1, args);
-  if (rc == 0) rc = luapool_run(rt);
-  if (rc < 0) fprintf(stderr, "luapool: %s\n", luapool_error(rt));
-  int status = rc < 0 ? 1 : (int)luapool_result(rt, 0);
-  status = flush(status, &refused);
+  luapool *rt;
+  if (luapool_open(&rt, &options) < 0) return cannot_start();
+  int status = flush(run(rt, argc, argv), &refused);
   luapool_close(rt);
   return flush(status, &refused);
 }

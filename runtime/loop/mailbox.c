@@ -21,20 +21,22 @@ struct lp_mailbox {
 };
 
 /* Takes all mails aside, then runs them: each may post others. */
-static void run_mails(lp_mailbox *box) {
+bool lp_mailbox_run(lp_mailbox *box) {
   lp_list posted;
   lp_list_init(&posted);
   pthread_mutex_lock(&box->lock);
   lp_list_join(&posted, &box->mails);
   pthread_mutex_unlock(&box->lock);
+  bool any = !lp_list_empty(&posted);
   for (lp_list *link; (link = lp_list_shift(&posted));) {
     lp_mail *m = lp_list_of(link, lp_mail, link);
     m->run(m);
   }
+  return any;
 }
 
 static void on_wake(uv_async_t *handle) {
-  run_mails(handle->data);
+  lp_mailbox_run(handle->data);
 }
 
 int lp_mailbox_open(lp_mailbox **out, uv_loop_t *loop) {
@@ -63,7 +65,7 @@ void lp_mailbox_close(lp_mailbox *box) {
   pthread_mutex_lock(&box->lock);
   box->closed = true;
   pthread_mutex_unlock(&box->lock);
-  run_mails(box);
+  lp_mailbox_run(box);
   uv_close((uv_handle_t *)&box->wake, on_closed);
   lp_mailbox_release(box);
 }

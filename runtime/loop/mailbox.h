@@ -34,6 +34,10 @@ void lp_mailbox_close(lp_mailbox *box);
  * run and stays the caller's. */
 bool lp_mailbox_post(lp_mailbox *box, lp_mail *m);
 
+/* Runs what has been posted, in the thread that holds the runtime, as the loop would. Returns
+ * whether there was anything. */
+bool lp_mailbox_run(lp_mailbox *box);
+
 /* Makes the loop turn once. Also from a signal handler; only while the mailbox is open. */
 void lp_mailbox_wake(lp_mailbox *box);
 

@@ -1,11 +1,11 @@
--- Includes point down: base, ipc, loop, wire, pool, luapool.h, cli. The worker's side and the
+-- Includes point down: base, ipc, loop, wire, pool, luapool.h, api, cli. The worker's side and the
 -- bindings stand beside pool; pool and worker share one header, pool/protocol.h.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 
 local order = {
   "runtime/base/", "runtime/ipc/", "runtime/loop/", "runtime/wire/", "runtime/pool/",
-  "runtime/luapool", "runtime/cli/",
+  "runtime/luapool.h", "runtime/api/", "runtime/cli/",
 }
 local beside_pool = 5
 

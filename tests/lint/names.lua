@@ -1,7 +1,8 @@
 -- Names are addresses. What runtime/x/y.c defines for other files is lp_y_*; what
 -- bindings/x/y.c does is lpb_x_y_*, or lpb_x_* in x/x.c and x/open.c. Types, constants and macros
 -- follow their folder (lp_ LP_, lpb_ LPB_), statics carry no prefix, a Lua function x.put is a
--- static that ends with _put, and luapool_* stands in runtime/luapool.h alone.
+-- static that ends with _put, and luapool_* stands in runtime/luapool.h alone and is defined in
+-- runtime/api/.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 
@@ -39,7 +40,7 @@ local function is_given(name, path)
   if name:find("^luaopen_luapool") then
     return path:find("^runtime/") or path:find("/open%.c$")
   end
-  return name == "main" or (name:find("^luapool_") and path == "runtime/luapool.c")
+  return name == "main" or (name:find("^luapool_") and path:find("^runtime/api/"))
 end
 
 local function check_shared(path, n, name)

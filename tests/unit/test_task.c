@@ -16,8 +16,7 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
-#include "runtime/luapool.h"
-#include "runtime/luapool_modules.h"
+#include "runtime/api/modules.h"
 #include "tests/support/clean.h"
 
 /* ---- an operation in the hands of the test ---- */
@@ -101,7 +100,7 @@ static void on_report(lp_state *st, const char *text) {
 }
 
 static int open_test(lua_State *L) {
-  lp_luapool_modules(L);
+  lp_modules_open(L);
   lua_register(L, "wait", wait_stoppable);
   lua_register(L, "wait_droppable", wait_droppable);
   return luaL_dostring(L, "task = require 'luapool.task.core'") ? lua_error(L) : 0;
@@ -469,66 +468,6 @@ static void test_close_of_a_late_completion(void **state) {
   assert_int_equal(seen.closes, 1);
 }
 
-/* ---- luapool.h ---- */
-
-static void note(void *user, const char *text) {
-  (void)user;
-  seen.reports++;
-  snprintf(seen.reported, sizeof seen.reported, "%s", text);
-}
-
-static int run(luapool *rt, const char *source, int n, const char *const *args) {
-  assert_int_equal(luapool_load_buffer(rt, source, strlen(source), "=test", n, args), 0);
-  return luapool_run(rt);
-}
-
-static void test_public_runs(void **state) {
-  (void)state;
-  luapool *rt = luapool_open(NULL);
-  const char *args[] = {"20", "22"};
-  assert_int_equal(run(rt, "local a, b = ... return math.tointeger(a + b)", 2, args), 0);
-  assert_int_equal(luapool_result(rt, -1), 42);
-  assert_string_equal(luapool_error(rt), "");
-  luapool_close(rt);
-}
-
-static void test_public_fails(void **state) {
-  (void)state;
-  luapool_options options = {.report = note};
-  luapool *rt = luapool_open(&options);
-  static const char broken[] = "return return";
-  assert_true(luapool_load_buffer(rt, broken, strlen(broken), "=test", 0, NULL) < 0);
-  assert_string_equal(luapool_error(rt), "test:1: unexpected symbol near 'return'");
-  luapool_close(rt);
-  rt = luapool_open(&options);
-  assert_true(run(rt, "error('oh', 0)", 0, NULL) < 0);
-  assert_non_null(strstr(luapool_error(rt), "oh"));
-  luapool_close(rt);
-  rt = luapool_open(&options);
-  assert_true(luapool_load_file(rt, "/nonexistent.lua", 0, NULL) < 0);
-  assert_non_null(strstr(luapool_error(rt), "/nonexistent.lua"));
-  luapool_close(rt);
-}
-
-static void test_public_nothing_can_wake_it(void **state) {
-  (void)state;
-  luapool *rt = luapool_open(NULL);
-  assert_true(run(rt, "require('luapool.task').promise():await()", 0, NULL) < 0);
-  assert_non_null(strstr(luapool_error(rt), "nothing can wake"));
-  luapool_close(rt);
-}
-
-static void test_public_several(void **state) {
-  (void)state;
-  luapool *a = luapool_open(NULL), *b = luapool_open(NULL);
-  assert_int_equal(run(a, "x = 1 return 1", 0, NULL), 0);
-  assert_int_equal(run(b, "assert(x == nil) return 2", 0, NULL), 0);
-  luapool_close(a);
-  assert_int_equal(luapool_result(b, -1), 2);
-  luapool_close(b);
-  luapool_close(NULL);
-}
-
 /* os.exit(code, true) closes Lua under a running task: from then on its coroutine is not
  * hooked. */
 static void test_closing_lua_ends_the_slices(void **state) {
@@ -567,10 +506,6 @@ int main(void) {
       task_test(test_close_with_a_stubborn_task),
       task_test(test_close_before_a_task_has_run),
       task_test(test_close_of_a_late_completion),
-      clean_test(test_public_runs),
-      clean_test(test_public_fails),
-      clean_test(test_public_nothing_can_wake_it),
-      clean_test(test_public_several),
   };
   return cmocka_run_group_tests(tests, clean_group, NULL);
 }

@@ -1,6 +1,6 @@
-/* luapool_modules.c: one row for each module in C; the Lua half comes from lp_scripts. Modules
- * are opened when a script first requires them. Layer: beside luapool.h; main and workers. */
-#include "runtime/luapool_modules.h"
+/* api/modules.c: one row for each module in C; the Lua half comes from lp_scripts. Modules
+ * are opened when a script first requires them. Layer: api; main and workers. */
+#include "runtime/api/modules.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -80,7 +80,7 @@ static void name_ours(lua_State *L) {
   lua_pop(L, 2);
 }
 
-int lp_luapool_modules(lua_State *L) {
+int lp_modules_open(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
     lua_pushcfunction(L, modules[i].func);

@@ -1,0 +1,119 @@
+/* api/life.c: a runtime opens and closes. Layer: api. */
+#include <stddef.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/modules.h"
+#include "runtime/api/ref.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
+#include "runtime/ipc/forkserver.h"
+#include "runtime/loop/interrupt.h"
+#include "runtime/pool/fleet.h"
+#include "runtime/worker/worker.h"
+
+static void report(lp_state *st, const char *text) {
+  luapool *rt = lp_api_of(st);
+  if (rt->options.text)
+    rt->options.text(rt->options.user, LUAPOOL_TEXT_ERROR, text, strlen(text));
+}
+
+static void output(lp_state *st, int fd, const char *text, size_t len) {
+  luapool *rt = lp_api_of(st);
+  int kind = fd == 1 ? LUAPOOL_TEXT_OUT : LUAPOOL_TEXT_ERR;
+  if (rt->options.text) rt->options.text(rt->options.user, kind, text, len);
+}
+
+/* A host that was compiled with an older header has fewer fields, one with a newer header more:
+ * those must be 0. */
+static int take_options(luapool_options *to, const luapool_options *from) {
+  if (!from) {
+    *to = (luapool_options)LUAPOOL_OPTIONS;
+    return LUAPOOL_OK;
+  }
+  if (from->size < offsetof(luapool_options, alloc)) return LUAPOOL_EARGUMENT;
+  for (size_t i = sizeof *to; i < from->size; i++)
+    if (((const char *)from)[i] != 0) return LUAPOOL_EARGUMENT;
+  memcpy(to, from, from->size < sizeof *to ? from->size : sizeof *to);
+  to->size = sizeof *to;
+  return LUAPOOL_OK;
+}
+
+static void close_part(lp_part *part) {
+  luapool *rt = lp_list_of(part, luapool, part);
+  lp_ref_detach_all(rt);
+  lp_mailbox_close(rt->mailbox);
+  rt->mailbox = NULL;
+}
+
+static const lp_part_class class = {.close = close_part};
+
+/* The process that luapool_fork has made. */
+static pid_t forked;
+
+static int open_parts(luapool *rt) {
+  const luapool_options *o = &rt->options;
+  int rc = lp_mailbox_open(&rt->mailbox, rt->state.loop);
+  if (rc < 0) return rc;
+  lp_part_add(&rt->state, &rt->part, &class);
+  rc = lp_fleet_open(&rt->state, o->forkserver, o->forkserver ? forked : 0, o->program);
+  if (rc == 0 && o->slice_us > 0 && o->signal)
+    rc = lp_interrupt_open(&rt->state, (double)o->slice_us / 1e6);
+  return rc;
+}
+
+static int open_on(luapool **out, uv_loop_t *loop, const luapool_options *options) {
+  *out = NULL;
+  luapool *rt = lp_alloc_new(sizeof *rt);
+  if (!rt) return LUAPOOL_EMEMORY;
+  lp_list_init(&rt->tasks);
+  int rc = take_options(&rt->options, options);
+  if (rc == 0) rc = lp_api_code(lp_state_open(&rt->state, loop, lp_modules_open));
+  if (rc < 0) goto fail;
+  rt->state.report = report;
+  rt->state.output = output;
+  rt->state.heap.limit = rt->options.memory;
+  rc = lp_api_code(open_parts(rt));
+  if (rc < 0) goto fail;
+  *out = rt;
+  return LUAPOOL_OK;
+fail:
+  lp_state_close(&rt->state);
+  lp_alloc_free(rt);
+  return rc;
+}
+
+int luapool_open(luapool **rt, const luapool_options *options) {
+  return open_on(rt, NULL, options);
+}
+
+int luapool_attach(luapool **rt, lua_State *L, uv_loop_t *loop,
+                   const luapool_options *options) {
+  if (L) return *rt = NULL, LUAPOOL_EARGUMENT;
+  return open_on(rt, loop, options);
+}
+
+int luapool_close(luapool *rt) {
+  if (!rt) return LUAPOOL_OK;
+  int rc = lp_api_begin_outside(rt);
+  if (rc < 0) return rc;
+  rt->driving = true;
+  lp_state_close(&rt->state);
+  lp_alloc_free(rt->error);
+  lp_alloc_free(rt);
+  return LUAPOOL_OK;
+}
+
+/* What runs in a worker, wherever it was forked. */
+static int worker_main(const lp_spawn *spawn) {
+  return lp_worker_run(spawn, lp_modules_open);
+}
+
+int luapool_fork(void) {
+  int fd = lp_forkserver_fork(worker_main, &forked);
+  return fd < 0 ? LUAPOOL_ESYSTEM : fd;
+}
+
+int luapool_serve(void) {
+  return lp_forkserver_serve(3, worker_main);
+}
