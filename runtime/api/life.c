@@ -62,13 +62,23 @@ static int open_parts(luapool *rt) {
   return rc;
 }
 
+enum { CLOSE_US = 100000 };
+
 static int open_on(luapool **out, uv_loop_t *loop, const luapool_options *options) {
   *out = NULL;
   luapool *rt = lp_alloc_new(sizeof *rt);
   if (!rt) return LUAPOOL_EMEMORY;
   lp_list_init(&rt->tasks);
   int rc = take_options(&rt->options, options);
-  if (rc == 0) rc = lp_api_code(lp_state_open(&rt->state, loop, lp_modules_open));
+  const luapool_options *o = &rt->options;
+  lp_state_options core = {.loop = loop,
+                           .alloc = o->alloc,
+                           .modules = lp_modules_open,
+                           .clock = o->clock,
+                           .user = o->user,
+                           .seed = o->seed,
+                           .close_us = o->close_us > 0 ? o->close_us : CLOSE_US};
+  if (rc == 0) rc = lp_api_code(lp_state_open(&rt->state, &core));
   if (rc < 0) goto fail;
   rt->state.report = report;
   rt->state.output = output;

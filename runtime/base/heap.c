@@ -189,15 +189,33 @@ static void *resize(lp_heap *h, void *p, size_t old, size_t size) {
   return block;
 }
 
-void *lp_heap_alloc(void *ud, void *p, size_t old_size, size_t new_size) {
+static void *in_pages(void *ud, void *p, size_t old_size, size_t new_size) {
   if (!p) return new_size ? add(ud, new_size) : NULL;
   if (new_size) return resize(ud, p, old_size, new_size);
   drop(ud, p, old_size);
   return NULL;
 }
 
-void lp_heap_open(lp_heap *h) {
+/* Lua tells the kind of a new object in place of its size. A block that is to shrink and that
+ * the host does not shrink stays as it is: Lua relies on that never to fail. */
+static void *at_host(void *ud, void *p, size_t old_size, size_t new_size) {
+  lp_heap *h = ud;
+  size_t old = p ? old_size : 0;
+  if (new_size > old && h->limit && h->used - old + new_size > h->limit) return NULL;
+  void *block = h->source(h->user, p, old_size, new_size);
+  if (!block && new_size > 0 && new_size <= old) block = p;
+  if (block || new_size == 0) h->used += new_size - old;
+  return block;
+}
+
+lp_heap_source *lp_heap_function(const lp_heap *h) {
+  return h->source ? at_host : in_pages;
+}
+
+void lp_heap_open(lp_heap *h, lp_heap_source *source, void *user) {
   memset(h, 0, sizeof *h);
+  h->source = source;
+  h->user = user;
   for (int i = 0; i < LP_HEAP_RANKS; i++) lp_list_init(&h->rooms[i]);
   lp_list_init(&h->held);
   lp_list_init(&h->cold);

@@ -16,20 +16,26 @@ enum { LP_HEAP_RANKS = 64 }; /* sizes of small blocks: 16, 32, 48 … bytes */
 
 typedef struct lp_heap_chunk lp_heap_chunk;
 
+/* An allocator of the host: it has the type of lua_Alloc. */
+typedef void *lp_heap_source(void *user, void *p, size_t old_size, size_t new_size);
+
 typedef struct lp_heap {
   size_t used, limit;            /* bytes in use, and how many may be; a limit of 0: all */
   lp_list rooms[LP_HEAP_RANKS];  /* of each size the pages that have a free block */
   lp_list held, cold;            /* empty pages; the system has the memory of cold ones */
   size_t busy_count, held_count; /* pages: in use, held */
   lp_heap_chunk *chunks;         /* of many pages each, the latest first */
-  size_t strays; /* small blocks of malloc's, when there was no page to shrink into */
-  bool leaving;  /* all goes at once: small blocks are not collected */
+  size_t strays;          /* small blocks of malloc's, when there was no page to shrink into */
+  bool leaving;           /* all goes at once: small blocks are not collected */
+  lp_heap_source *source; /* of the host, in place of pages and malloc; or NULL */
+  void *user;             /* its first argument */
 } lp_heap;
 
-void lp_heap_open(lp_heap *h);
+/* Opens a heap; `source` is the allocator of the host, or NULL. */
+void lp_heap_open(lp_heap *h, lp_heap_source *source, void *user);
 
-/* The allocator for lua_newstate; `ud` is a lp_heap. */
-void *lp_heap_alloc(void *ud, void *p, size_t old_size, size_t new_size);
+/* The allocator for lua_newstate, whose first argument is the lp_heap. */
+lp_heap_source *lp_heap_function(const lp_heap *h);
 
 /* What is given back from now on is kept for lp_heap_close: before lua_close. */
 void lp_heap_leave(lp_heap *h);

@@ -1,6 +1,7 @@
 /* loop/state.c: opening and closing a runtime. Layer: loop. */
 #include "runtime/loop/state.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <string.h>
@@ -11,7 +12,19 @@
 #include "runtime/loop/loop.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/seed.h"
 #include "runtime/loop/task.h"
+
+atomic_int lp_state_attached;
+
+static const char key; /* its address is the key of an attached runtime in the registry */
+
+lp_state *lp_state_find(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+  lp_state *st = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return st ? st : (lp_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)7);
+}
 
 static void drop_tasks(lp_state *st) {
   lp_task *t;
@@ -36,47 +49,94 @@ static void watch_close(lua_State *L) {
   luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* Called protected. Argument: the function of the owner that opens more, or nil. */
+/* Called protected. Argument: the options. A state of the host has its libraries already, which
+ * stay as they are. */
 static int open_libraries(lua_State *L) {
+  const lp_state_options *o = lua_touserdata(L, 1);
+  lp_state *st = lp_state_of(L);
   watch_close(L);
-  luaL_openlibs(L);
-  lp_coroutine_open(L);
-  lp_interrupt_hide(L);
+  if (!st->attached) {
+    luaL_openlibs(L);
+    if (o->seed) lp_seed_random(L, o->seed);
+    lp_coroutine_open(L);
+    lp_interrupt_hide(L);
+  }
   lp_task_open(L);
   luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
-  if (lua_isnil(L, 1)) return 0;
-  lua_pushvalue(L, 1);
+  if (!o->modules) return 0;
+  lua_pushcfunction(L, o->modules);
   lua_call(L, 0, 0);
   return 0;
 }
 
-static int open_lua(lp_state *st, lua_CFunction open) {
-  st->L = lua_newstate(lp_heap_alloc, &st->heap);
-  if (!st->L) return LP_EMEMORY;
-  *(lp_state **)lua_getextraspace(st->L) = st;
-  lp_warning_open(st);
+static int open_own(lp_state *st, const lp_state_options *o) {
+  lua_Alloc alloc = lp_heap_function(&st->heap);
+  int rc = lp_seed_state(&st->L, alloc, &st->heap, o->seed);
+  if (rc == 0) *(lp_state **)lua_getextraspace(st->L) = st;
+  return rc;
+}
+
+/* Called protected. Argument: the runtime (light). Returns whether there was none before. */
+static int register_state(lua_State *L) {
+  bool is_first = lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL;
+  lua_pushvalue(L, 1);
+  if (is_first) lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  lua_pushboolean(L, is_first);
+  return 1;
+}
+
+static int attach(lp_state *st, lua_State *L) {
+  lua_pushcfunction(L, register_state);
+  lua_pushlightuserdata(L, st);
+  int rc = lua_pcall(L, 1, 1, 0) != LUA_OK ? LP_EMEMORY : lua_toboolean(L, -1) ? 0 : -EEXIST;
+  lua_pop(L, 1);
+  if (rc < 0) return rc;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  st->L = L = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  st->attached = true;
+  st->extra = *(uintptr_t *)lua_getextraspace(L);
+  *(lp_state **)lua_getextraspace(L) = st;
+  lp_state_attached++;
+  return 0;
+}
+
+static void detach(lp_state *st) {
+  *(uintptr_t *)lua_getextraspace(st->L) = st->extra;
+  lua_pushnil(st->L);
+  lua_rawsetp(st->L, LUA_REGISTRYINDEX, &key); /* it is there, so this needs no memory */
+  lp_state_attached--;
+}
+
+static int open_lua(lp_state *st, const lp_state_options *o) {
+  int rc = o->L ? attach(st, o->L) : open_own(st, o);
+  if (rc < 0) return rc;
+  if (!st->attached) lp_warning_open(st);
   lua_pushcfunction(st->L, open_libraries);
-  if (open)
-    lua_pushcfunction(st->L, open);
-  else
-    lua_pushnil(st->L);
-  int rc = lua_pcall(st->L, 1, 0, 0);
+  lua_pushlightuserdata(st->L, (void *)o);
+  rc = lua_pcall(st->L, 1, 0, 0);
   if (rc == LUA_OK) return 0;
+  lua_pop(st->L, 1);
   return rc == LUA_ERRMEM ? LP_EMEMORY : LP_ECORRUPT;
 }
 
-int lp_state_open(lp_state *st, uv_loop_t *loop, lua_CFunction open) {
+int lp_state_open(lp_state *st, const lp_state_options *options) {
+  static const lp_state_options defaults;
+  const lp_state_options *o = options ? options : &defaults;
   memset(st, 0, sizeof *st);
-  lp_heap_open(&st->heap);
+  lp_heap_open(&st->heap, o->alloc, o->user);
   lp_list_init(&st->idle);
   lp_list_init(&st->parts);
-  if (!loop) {
+  st->host_clock = o->clock;
+  st->user = o->user;
+  st->close_us = o->close_us > 0 ? o->close_us : LP_GRACE_CLOSE * 1000;
+  if (!o->loop) {
     int rc = uv_loop_init(&st->own_loop);
     if (rc < 0) return rc;
   }
-  st->loop = loop ? loop : &st->own_loop;
+  st->loop = o->loop ? o->loop : &st->own_loop;
   int rc = lp_loop_open(st);
-  if (rc == 0) rc = open_lua(st, open);
+  if (rc == 0) rc = open_lua(st, o);
   if (rc < 0) lp_state_close(st);
   return rc;
 }
@@ -121,8 +181,12 @@ void lp_state_close(lp_state *st) {
   if (st->L) drop_tasks(st);
   lp_heap_leave(&st->heap);
   lp_interrupt_close(st);
-  if (st->L) lua_close(st->L);
+  if (st->attached)
+    detach(st);
+  else if (st->L)
+    lua_close(st->L);
   st->L = NULL;
+  st->attached = false;
   lp_warning_close(st);
   lp_heap_close(&st->heap);
   lp_loop_close(st);

@@ -3,12 +3,14 @@
  * Every lua_State of the runtime (the main thread and all coroutines) holds the address of the
  * lp_state in its extra space. The three lowest bits of that word are flags of coroutine.c. The
  * lowest one is set while the coroutine is suspended by a wait or by a time slice, and not by
- * coroutine.yield: then it belongs to its task, and nobody else may resume it. Layer: loop.
- * Owner: luapool.c or worker.c, which embed the struct, open and close it. */
+ * coroutine.yield: then it belongs to its task, and nobody else may resume it. In a state of
+ * the host, too, the extra space is luapool's while the runtime is open. Layer: loop. Owner:
+ * luapool.c or worker.c, which embed the struct, open and close it. */
 #ifndef LP_LOOP_STATE_H
 #define LP_LOOP_STATE_H
 
 #include <lua.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -34,14 +36,45 @@ typedef struct lp_flush {
   void (*run)(struct lp_flush *f);
 } lp_flush;
 
+/* How a runtime is opened. A zeroed struct is right: each field then has its default. */
+typedef struct lp_state_options {
+  /* The loop of the host on which it stands, or NULL: a loop of its own. */
+  uv_loop_t *loop;
+  /* The main thread of a Lua state of the host to which it attaches, or NULL: a state of its
+   * own. None of its globals is changed, and it keeps its allocator. */
+  lua_State *L;
+  /* The allocator of the runtime's own state, as lua_Alloc, or NULL: pages of base/heap.h. */
+  lp_heap_source *alloc;
+  /* It adds modules to the state when all else is in place, and may raise. It may be NULL. */
+  lua_CFunction modules;
+  /* Microseconds of the clock on which all timers stand, or NULL: the monotonic clock. */
+  int64_t (*clock)(void *user);
+  /* The first argument of `alloc` and `clock`. */
+  void *user;
+  /* Of math.random, and of the order in which `pairs` visits tables whose keys are strings. 0:
+   * another one each time. */
+  uint64_t seed;
+  /* Microseconds for which lp_state_close lets tasks unwind; 0: LP_GRACE_CLOSE. */
+  int64_t close_us;
+} lp_state_options;
+
 typedef struct lp_state {
   /* The allocator of the Lua state. */
   lp_heap heap;
   /* The main thread of the Lua state. It is never suspended: C code sets things up with it. */
   lua_State *L;
+  /* The Lua state is the host's. */
+  bool attached;
+  /* What the host had in the extra space of that main thread. */
+  uintptr_t extra;
   /* The loop that the runtime stands on: own_loop, or one of the host. */
   uv_loop_t *loop;
   uv_loop_t own_loop;
+  /* The clock of the host, in microseconds, and its argument; NULL: the monotonic one. */
+  int64_t (*host_clock)(void *user);
+  void *user;
+  /* Microseconds for which lp_state_close lets tasks unwind. */
+  int64_t close_us;
 
   /* ---- whose turn it is: loop.c ---- */
 
@@ -120,16 +153,25 @@ typedef struct lp_state {
   bool (*late)(struct lp_state *st);
 } lp_state;
 
-/* The runtime that a coroutine, or the main thread, belongs to. */
+/* How many runtimes of this process are attached to states of hosts. */
+extern atomic_int lp_state_attached;
+
+/* The same as lp_state_of, when some runtime is attached. */
+lp_state *lp_state_find(lua_State *L);
+
+/* The runtime that a coroutine, or the main thread, belongs to. In a state of the host there
+ * may be coroutines that are older than the runtime and have anything in their extra space, so
+ * it is looked up in the registry there. */
 static inline lp_state *lp_state_of(lua_State *L) {
   _Static_assert(_Alignof(lp_state) >= 8, "the three lowest bits are free");
+  if (atomic_load_explicit(&lp_state_attached, memory_order_relaxed)) return lp_state_find(L);
   return (lp_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)7);
 }
 
-/* Opens a runtime on `loop`, or on a loop of its own when that is NULL: a Lua state with the
- * standard libraries; then `open` (may be NULL) adds modules, and may raise. Returns 0,
- * LP_EMEMORY or a libuv error; then nothing is left to close. */
-int lp_state_open(lp_state *st, uv_loop_t *loop, lua_CFunction open);
+/* Opens a runtime: a Lua state with the standard libraries, or one of the host, on a loop; then
+ * `modules` adds to it. Returns 0, LP_EMEMORY, a libuv error, or -ENOTSUP for a seed on a Lua
+ * that it does not know; then nothing is left to close. */
+int lp_state_open(lp_state *st, const lp_state_options *options);
 
 /* Cancels all tasks and gives them a moment to unwind, closes Lua, runs the loop until nothing
  * is open in it and gives all memory back. Safe on a zeroed struct, safe twice. */

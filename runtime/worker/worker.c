@@ -395,7 +395,7 @@ static int open_page(worker *w) {
 
 static int open_worker(worker *w, lua_CFunction modules) {
   static const lp_channel_events events = {.frame = on_frame, .ended = on_main_gone};
-  int rc = lp_state_open(&w->state, NULL, modules);
+  int rc = lp_state_open(&w->state, &(lp_state_options){.modules = modules});
   if (rc < 0) return rc;
   lp_job_open(&w->jobs, &w->state);
   w->jobs.answer = on_answer;

@@ -166,22 +166,27 @@ static void test_alloc_is_zeroed(void **state) {
 
 /* ---- heap ---- */
 
+/* As Lua calls it. */
+static void *alloc(lp_heap *h, void *p, size_t old_size, size_t new_size) {
+  return lp_heap_function(h)(h, p, old_size, new_size);
+}
+
 static void test_heap_for_lua(void **state) {
   (void)state;
   lp_heap h;
-  lp_heap_open(&h);
-  char *p = lp_heap_alloc(&h, NULL, 5, 10); /* the old size is a type when there is no block */
+  lp_heap_open(&h, NULL, NULL);
+  char *p = alloc(&h, NULL, 5, 10); /* the old size is a type when there is no block */
   memcpy(p, "123456789", 10);
   for (size_t size = 10; size < 5000; size = size * 3 / 2) {
-    p = lp_heap_alloc(&h, p, size, size * 3 / 2);
+    p = alloc(&h, p, size, size * 3 / 2);
     assert_string_equal(p, "123456789");
     assert_int_equal(h.used, size * 3 / 2);
   }
-  p = lp_heap_alloc(&h, p, h.used, 10);
+  p = alloc(&h, p, h.used, 10);
   assert_string_equal(p, "123456789");
   assert_int_equal(h.used, 10);
-  assert_null(lp_heap_alloc(&h, p, 10, 0));
-  assert_null(lp_heap_alloc(&h, NULL, 0, 0));
+  assert_null(alloc(&h, p, 10, 0));
+  assert_null(alloc(&h, NULL, 0, 0));
   assert_int_equal(h.used, 0);
   lp_heap_close(&h);
   lp_heap_close(&h);
@@ -190,18 +195,18 @@ static void test_heap_for_lua(void **state) {
 static void test_heap_has_a_limit(void **state) {
   (void)state;
   lp_heap h;
-  lp_heap_open(&h);
+  lp_heap_open(&h, NULL, NULL);
   h.limit = 100;
-  void *p = lp_heap_alloc(&h, NULL, 0, 60), *q = lp_heap_alloc(&h, NULL, 0, 40);
+  void *p = alloc(&h, NULL, 0, 60), *q = alloc(&h, NULL, 0, 40);
   assert_non_null(q);
-  assert_null(lp_heap_alloc(&h, NULL, 0, 1));
-  assert_null(lp_heap_alloc(&h, p, 60, 61));
+  assert_null(alloc(&h, NULL, 0, 1));
+  assert_null(alloc(&h, p, 60, 61));
   assert_int_equal(h.used, 100);
-  p = lp_heap_alloc(&h, p, 60, 50);
-  q = lp_heap_alloc(&h, q, 40, 50);
+  p = alloc(&h, p, 60, 50);
+  q = alloc(&h, q, 40, 50);
   assert_non_null(q);
-  lp_heap_alloc(&h, p, 50, 0);
-  lp_heap_alloc(&h, q, 50, 0);
+  alloc(&h, p, 50, 0);
+  alloc(&h, q, 50, 0);
   assert_int_equal(h.used, 0);
   lp_heap_close(&h);
 }
@@ -215,19 +220,19 @@ static void test_heap_keeps_what_is_in_it(void **state) {
     size_t size;
   } blocks[BLOCKS];
   lp_heap h;
-  lp_heap_open(&h);
+  lp_heap_open(&h, NULL, NULL);
   uint32_t random = 1;
   for (int step = 0; step < STEPS; step++) {
     random = random * 1664525 + 1013904223;
     unsigned i = (random >> 8) % BLOCKS;
     size_t size = (random >> 20) % 4 ? (random >> 10) % LARGEST : 0, old = blocks[i].size;
-    unsigned char *p = lp_heap_alloc(&h, blocks[i].p, old, size);
+    unsigned char *p = alloc(&h, blocks[i].p, old, size);
     for (size_t at = 0; at < old && at < size; at++) assert_int_equal(p[at], i & 0xff);
     if (p) memset(p, (int)(i & 0xff), size);
     blocks[i].p = p;
     blocks[i].size = size;
   }
-  for (int i = 0; i < BLOCKS; i++) lp_heap_alloc(&h, blocks[i].p, blocks[i].size, 0);
+  for (int i = 0; i < BLOCKS; i++) alloc(&h, blocks[i].p, blocks[i].size, 0);
   assert_int_equal(h.used, 0);
   lp_heap_close(&h);
 }
@@ -253,14 +258,13 @@ static void test_heap_gives_back(void **state) {
   enum { BLOCKS = 1 << 16, SIZE = 500, OTHER = 400 };
   static void *blocks[BLOCKS];
   lp_heap h;
-  lp_heap_open(&h);
+  lp_heap_open(&h, NULL, NULL);
   size_t before = resident();
   for (size_t size = SIZE; size >= OTHER; size -= SIZE - OTHER) {
-    for (int i = 0; i < BLOCKS; i++)
-      memset(blocks[i] = lp_heap_alloc(&h, NULL, 0, size), 1, size);
+    for (int i = 0; i < BLOCKS; i++) memset(blocks[i] = alloc(&h, NULL, 0, size), 1, size);
     assert_true(resident() - before > BLOCKS * OTHER);
     assert_true(resident() - before < BLOCKS * (SIZE + 50));
-    for (int i = 0; i < BLOCKS; i++) lp_heap_alloc(&h, blocks[i], size, 0);
+    for (int i = 0; i < BLOCKS; i++) alloc(&h, blocks[i], size, 0);
   }
   assert_true(resident() - before < BLOCKS * SIZE / 3);
   lp_heap_close(&h);

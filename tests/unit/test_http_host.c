@@ -19,7 +19,7 @@ static void resolved(lpb_http_host *h, int status) {
 static int setup(void **state) {
   int rc = clean_setup(state);
   clean *t = *state;
-  if (rc == 0) rc = lp_state_open(&st, &t->loop, NULL);
+  if (rc == 0) rc = lp_state_open(&st, &(lp_state_options){.loop = &t->loop});
   lpb_http_host_open(&hosts, &st, resolved);
   return rc;
 }

@@ -112,7 +112,9 @@ static int setup(void **state) {
   f->clean.fds = clean_count_fds();
   *state = f;
   int rc = uv_loop_init(&f->clean.loop);
-  if (rc == 0) rc = lp_state_open(&f->st, &f->clean.loop, open_test);
+  if (rc == 0)
+    rc = lp_state_open(&f->st,
+                       &(lp_state_options){.loop = &f->clean.loop, .modules = open_test});
   f->st.report = on_report;
   return rc;
 }
