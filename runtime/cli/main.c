@@ -127,6 +127,7 @@ int main(int argc, char **argv) {
   options.allowed = LUAPOOL_ALLOW_ALL;
   options.forkserver = forkserver > 0 ? forkserver : 0;
   options.program = "/proc/self/exe";
+  options.close_us = 5000000; /* a script may clean up */
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN); /* a write beyond `ulimit -f` fails, and says so */
   luapool *rt;
