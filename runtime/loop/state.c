@@ -32,7 +32,8 @@ static void drop_tasks(lp_state *st) {
 }
 
 static int on_lua_close(lua_State *L) {
-  lp_state *st = lp_state_of(L);
+  lp_state *st = *(lp_state **)lua_touserdata(L, 1);
+  if (!st) return 0;
   lp_interrupt_close(st); /* its hook may not touch what Lua frees from now on */
   drop_tasks(st);
   return 0;
@@ -41,7 +42,9 @@ static int on_lua_close(lua_State *L) {
 /* os.exit(code, true) closes the Lua state under tasks that wait. This makes the first object
  * with a finalizer, which is the last one that Lua finalizes then. */
 static void watch_close(lua_State *L) {
-  lua_newtable(L);
+  lp_state *st = lp_state_of(L);
+  st->witness = lua_newuserdatauv(L, sizeof *st->witness, 0);
+  *st->witness = st;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, on_lua_close);
   lua_setfield(L, -2, "__gc");
@@ -102,6 +105,7 @@ static int attach(lp_state *st, lua_State *L) {
 }
 
 static void detach(lp_state *st) {
+  if (st->witness) *st->witness = NULL;
   *(uintptr_t *)lua_getextraspace(st->L) = st->extra;
   lua_pushnil(st->L);
   lua_rawsetp(st->L, LUA_REGISTRYINDEX, &key); /* it is there, so this needs no memory */

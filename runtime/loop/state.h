@@ -23,6 +23,7 @@
 #include "runtime/loop/warning.h"
 
 typedef struct lp_task lp_task;
+typedef struct lp_state lp_state;
 
 /* Why the running coroutine is being suspended. Each level that it yields through looks at it.
  */
@@ -58,7 +59,7 @@ typedef struct lp_state_options {
   int64_t close_us;
 } lp_state_options;
 
-typedef struct lp_state {
+struct lp_state {
   /* The allocator of the Lua state. */
   lp_heap heap;
   /* The main thread of the Lua state. It is never suspended: C code sets things up with it. */
@@ -67,6 +68,9 @@ typedef struct lp_state {
   bool attached;
   /* What the host had in the extra space of that main thread. */
   uintptr_t extra;
+  /* In an object that tells when the Lua state is closed under the runtime; NULL once the
+   * runtime has left a state of the host. */
+  lp_state **witness;
   /* The loop that the runtime stands on: own_loop, or one of the host. */
   uv_loop_t *loop;
   uv_loop_t own_loop;
@@ -151,7 +155,7 @@ typedef struct lp_state {
   /* `late` tells, at the end of a slice in which the current task could not be suspended,
    * whether that task has had its time. */
   bool (*late)(struct lp_state *st);
-} lp_state;
+};
 
 /* How many runtimes of this process are attached to states of hosts. */
 extern atomic_int lp_state_attached;
