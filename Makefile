@@ -2,6 +2,8 @@
 PRESET ?= release
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+PREFIX ?= /usr/local
+export DESTDIR
 
 build: build-$(PRESET) docs
 
@@ -13,6 +15,15 @@ build-%:
 # The reference and the types for editors, out of the comments of the sources: build/docs.
 docs:
 	@lua5.4 docs/generator/main.lua docs build/docs
+
+# PREFIX=/usr: where to. DESTDIR=folder: below that folder, for those who make packages.
+install: build-release
+	@cmake --install build/release --prefix $(PREFIX)
+	@test -n "$(DESTDIR)" -o "$$(id -u)" -ne 0 || PATH="$$PATH:/sbin" ldconfig
+
+# Takes back what `make install` with the same PREFIX and DESTDIR has put there.
+uninstall: build-release
+	@vendor/uninstall build/release $(PREFIX)
 
 # ONLY=http: just the test files whose path contains it.
 test: build
@@ -47,9 +58,10 @@ hostile: build
 tiny gcstress: %: build-%
 	@tests/run build/$@ $(ONLY)
 
-# The unit tests under the thread sanitizer, which keeps signals back: no script is sliced there.
+# The unit tests and the hosts under the thread sanitizer, which keeps signals back: no script is sliced
+# there.
 tsan: build-tsan
-	@tests/run build/tsan $(or $(ONLY),tests/unit)
+	@tests/run build/tsan $(or $(ONLY),tests/unit/*.c tests/embed/*.c)
 
 fuzz: build-fuzz
 	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
@@ -64,4 +76,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build docs test check lint bench storm alarms hostile tiny gcstress tsan fuzz demo format clean
+.PHONY: build docs install uninstall test check lint bench storm alarms hostile tiny gcstress tsan fuzz demo format clean

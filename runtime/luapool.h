@@ -92,6 +92,10 @@ typedef struct luapool_env luapool_env;
 /* The system has refused something; luapool_error tells errno in words. */
 #define LUAPOOL_ESYSTEM (-10)
 
+/* The functions lua_* of this process are not those of Lua 5.4: LuaJIT, say, is linked before
+ * luapool. */
+#define LUAPOOL_ELUA (-11)
+
 /* ---- values ---- */
 
 enum {
@@ -192,7 +196,8 @@ typedef struct luapool_options {
   int signal;
 
   /* The program that pools start as `program --forkserver`, and which then calls luapool_serve:
-   * "/proc/self/exe" for the host itself. NULL: the installed luapool. */
+   * "/proc/self/exe" for the host itself. NULL: the luapool that was installed with the library,
+   * or one in the PATH. */
   const char *program;
 
   /* From luapool_fork; may be given to several runtimes. 0: none, so pools start `program`. */
@@ -237,7 +242,7 @@ LUAPOOL_API unsigned luapool_version_number(void);
 LUAPOOL_API const char *luapool_version(void);
 
 /* [A] Opens a runtime. NULL options are all defaults: a sandbox. *rt is NULL when it fails,
- * with EMEMORY, EARGUMENT or ESYSTEM. */
+ * with EMEMORY, EARGUMENT, ESYSTEM or ELUA. */
 LUAPOOL_API int luapool_open(luapool **rt, const luapool_options *options);
 
 /* [R] Opens a runtime in a Lua state, on a loop, or both, of the host; either may be NULL. It
@@ -252,7 +257,8 @@ LUAPOOL_API int luapool_attach(luapool **rt, struct lua_State *L, struct uv_loop
 LUAPOOL_API int luapool_close(luapool *rt);
 
 /* [R] Message, with a traceback if there is one, of the last call of this runtime if that
- * failed, else "". Valid until the next call. */
+ * failed, else "". Valid until the next call. NULL: of the last luapool_open or luapool_attach
+ * in this thread. */
 LUAPOOL_API const char *luapool_error(luapool *rt);
 
 /* ---- driving ---- */

@@ -2,6 +2,7 @@
 #include "runtime/api/api.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/alloc.h"
@@ -80,7 +81,16 @@ int lp_api_fail_lua(luapool *rt, lua_State *L, int status) {
   return code;
 }
 
+/* What luapool_error(NULL) returns. */
+static _Thread_local char open_error[256];
+
+int lp_api_fail_open(int code, const char *text) {
+  snprintf(open_error, sizeof open_error, "%s", text);
+  return code;
+}
+
 const char *luapool_error(luapool *rt) {
+  if (!rt) return open_error;
   if (rt->code >= 0) return "";
   return rt->error ? rt->error : lp_error_text(LP_EMEMORY);
 }

@@ -55,6 +55,10 @@ int lp_api_fail_core(luapool *rt, int code);
  * luapool.h that stands for it. */
 int lp_api_fail_lua(luapool *rt, lua_State *L, int status);
 
+/* No runtime could be opened: luapool_error(NULL) will return the text in this thread. Returns
+ * the code. */
+int lp_api_fail_open(int code, const char *text);
+
 /* The code of luapool.h for a code of the core. */
 int lp_api_code(int core);
 

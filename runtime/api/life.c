@@ -1,9 +1,12 @@
 /* api/life.c: a runtime opens and closes. Layer: api. */
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/api/api.h"
+#include "runtime/api/lua.h"
 #include "runtime/api/modules.h"
+#include "runtime/api/program.h"
 #include "runtime/api/ref.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -56,7 +59,8 @@ static int open_parts(luapool *rt) {
   int rc = lp_mailbox_open(&rt->mailbox, rt->state.loop);
   if (rc < 0) return rc;
   lp_part_add(&rt->state, &rt->part, &class);
-  rc = lp_fleet_open(&rt->state, o->forkserver, o->forkserver ? forked : 0, o->program);
+  rc = lp_fleet_open(&rt->state, o->forkserver, o->forkserver ? forked : 0,
+                     o->program ? o->program : lp_program_find());
   if (rc == 0 && o->slice_us > 0 && o->signal)
     rc = lp_interrupt_open(&rt->state, (double)o->slice_us / 1e6);
   return rc;
@@ -64,12 +68,30 @@ static int open_parts(luapool *rt) {
 
 enum { CLOSE_US = 100000 };
 
+static int fail_core(int code) {
+  return lp_api_fail_open(lp_api_code(code), lp_error_text(code));
+}
+
+static int fail_strange(const char *library) {
+  char text[256];
+  snprintf(text, sizeof text,
+           "the functions of Lua come from %s, which is linked before Lua 5.4 and is another",
+           library);
+  return lp_api_fail_open(LUAPOOL_ELUA, text);
+}
+
 static int open_on(luapool **out, uv_loop_t *loop, const luapool_options *options) {
   *out = NULL;
+  const char *stranger = lp_lua_stranger();
+  if (stranger) return fail_strange(stranger);
   luapool *rt = lp_alloc_new(sizeof *rt);
-  if (!rt) return LUAPOOL_EMEMORY;
+  if (!rt) return fail_core(LP_EMEMORY);
   lp_list_init(&rt->tasks);
   int rc = take_options(&rt->options, options);
+  if (rc < 0) {
+    lp_api_fail_open(rc, "the options have a size or a field that this library does not know");
+    goto fail;
+  }
   const luapool_options *o = &rt->options;
   lp_state_options core = {.loop = loop,
                            .alloc = o->alloc,
@@ -78,15 +100,19 @@ static int open_on(luapool **out, uv_loop_t *loop, const luapool_options *option
                            .user = o->user,
                            .seed = o->seed,
                            .close_us = o->close_us > 0 ? o->close_us : CLOSE_US};
-  if (rc == 0) rc = lp_api_code(lp_state_open(&rt->state, &core));
-  if (rc < 0) goto fail;
-  rt->state.report = report;
-  rt->state.output = output;
-  rt->state.heap.limit = rt->options.memory;
-  rc = lp_api_code(open_parts(rt));
-  if (rc < 0) goto fail;
+  rc = lp_state_open(&rt->state, &core);
+  if (rc == 0) {
+    rt->state.report = report;
+    rt->state.output = output;
+    rt->state.heap.limit = o->memory;
+    rc = open_parts(rt);
+  }
+  if (rc < 0) {
+    rc = fail_core(rc);
+    goto fail;
+  }
   *out = rt;
-  return LUAPOOL_OK;
+  return lp_api_fail_open(LUAPOOL_OK, "");
 fail:
   lp_state_close(&rt->state);
   lp_alloc_free(rt);
@@ -99,7 +125,7 @@ int luapool_open(luapool **rt, const luapool_options *options) {
 
 int luapool_attach(luapool **rt, lua_State *L, uv_loop_t *loop,
                    const luapool_options *options) {
-  if (L) return *rt = NULL, LUAPOOL_EARGUMENT;
+  if (L && !lp_lua_stranger()) return *rt = NULL, LUAPOOL_EARGUMENT;
   return open_on(rt, loop, options);
 }
 

@@ -38,7 +38,7 @@ end
 ---@field pid integer
 ---@field name? string of a `luapool.process`
 
---- The version of luapool: "0.1.0".
+--- The version of luapool: "0.2.0".
 ---
 --- ```lua
 --- assert(luapool.version:match "^%d+%.%d+%.%d+$")

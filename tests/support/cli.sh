@@ -5,7 +5,7 @@
 #   it "prints its version"
 #   run luapool --version
 #   expect_status 0
-#   expect_out "luapool 0.1.0"
+#   expect_out "luapool 0.2.0"
 #
 # Each test has a fresh folder, $work. `run` leaves stdout, stderr and exit status in $work/out,
 # $work/err and $status. A failed expectation is told and the test goes on.
