@@ -4,6 +4,7 @@
 
 #include "bindings/task/task.h"
 #include "runtime/base/list.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
 
@@ -12,6 +13,8 @@
 typedef struct done {
   lp_watch watch;
   int anchor;
+  /* The environment of who asked, held. */
+  unsigned environment;
 } done;
 
 /* Runs protected at the end of the task. Arguments: the done and the task, both light. */
@@ -24,6 +27,8 @@ static int call_follower(lua_State *L) {
   lua_getiuservalue(L, 3, 2);
   lp_task *follower = lp_task_spawn(L, 1);
   follower->number = t->number;
+  lp_environment_move(follower, d->environment);
+  lp_environment_release(t->st, d->environment);
   if (lua_getiuservalue(L, 3, 3) == LUA_TNIL) return 0;
   lp_task_object(L, follower);
   lua_insert(L, -2);
@@ -68,7 +73,7 @@ static int task_on_done(lua_State *L) {
   lp_usage_callable(L, 2, "Task:on_done");
   lua_settop(L, 2);
   done *d = lua_newuserdatauv(L, sizeof *d, 3);
-  d->watch = (lp_watch){.ended = on_ended};
+  *d = (done){.watch.ended = on_ended};
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, 1);
   lua_pushvalue(L, 1);
@@ -80,6 +85,8 @@ static int task_on_done(lua_State *L) {
     lua_insert(L, 1);
     lp_task_spawn(L, 1);
   } else {
+    d->environment = lp_environment_current(L);
+    lp_environment_hold(t->st, d->environment);
     lp_watch_add(&d->watch, &t->watchers);
   }
   return 0;

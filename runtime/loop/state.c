@@ -8,7 +8,9 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/grace.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/coroutine.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/raise.h"
@@ -129,6 +131,7 @@ int lp_state_open(lp_state *st, const lp_state_options *options) {
   const lp_state_options *o = options ? options : &defaults;
   memset(st, 0, sizeof *st);
   lp_heap_open(&st->heap, o->alloc, o->user);
+  lp_allow_open(st, LP_ALLOW_ALL, NULL);
   lp_list_init(&st->idle);
   lp_list_init(&st->parts);
   st->host_clock = o->clock;
@@ -191,6 +194,7 @@ void lp_state_close(lp_state *st) {
     lua_close(st->L);
   st->L = NULL;
   st->attached = false;
+  lp_environment_close(st);
   lp_warning_close(st);
   lp_heap_close(&st->heap);
   lp_loop_close(st);

@@ -24,6 +24,7 @@
 
 typedef struct lp_task lp_task;
 typedef struct lp_state lp_state;
+typedef struct lp_environment lp_environment;
 
 /* Why the running coroutine is being suspended. Each level that it yields through looks at it.
  */
@@ -139,6 +140,24 @@ struct lp_state {
   /* Where the number of the running task is written for other processes to see, or NULL. */
   volatile uint64_t *on_cpu;
   lp_warning warning;
+
+  /* ---- environments: environment.c ---- */
+
+  /* Those with the numbers from 1 on, and how many have room there. */
+  lp_environment *environments;
+  unsigned environment_count;
+  /* The number of the one in which scripts run now: of the current task, else the shared one.
+   */
+  uint16_t environment;
+
+  /* ---- what scripts may do to the outside: allow.c ---- */
+
+  /* Something may be refused: bits lack in some environment, or the host is asked. */
+  bool guarded;
+  /* What every environment may do at most: bits LP_ALLOW_*. */
+  unsigned allowed;
+  /* Asked for each subject; returns 0 to refuse. May be NULL. */
+  int (*allow)(struct lp_state *st, unsigned what, const char *subject);
 
   /* ---- above the loop ---- */
 

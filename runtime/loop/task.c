@@ -7,6 +7,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/loop/coroutine.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
@@ -219,6 +220,7 @@ static void end(lp_task *t, int nres) {
   if (on_end) on_end(t, t->co, nres);
   if (t->exposed) store_results(t, t->co, nres);
   lp_watch_call(&t->watchers, t);
+  lp_environment_release(t->st, t->environment);
   put_away(t);
   lua_pop(L, 2);
 }
@@ -273,8 +275,10 @@ static void close_preempted(lp_task *t) {
   lua_pushlightuserdata(L, innermost(t->co));
   lua_pcall(L, 2, 1, 0); /* the error, whichever */
   st->current = t;
+  unsigned outer = lp_environment_enter(st, t->environment);
   close_levels(t->co);
   t->entered = true; /* as in reset */
+  lp_environment_enter(st, outer);
   st->current = NULL;
   lp_interrupt_settle(st); /* of a signal while handlers resumed coroutines */
   lua_xmove(L, t->co, 1);
@@ -353,7 +357,9 @@ void lp_task_resume(lp_task *t) {
   st->yielding = LP_YIELD_PLAIN;
   st->running = t->co;
   t->preempted = false;
+  unsigned outer = lp_environment_enter(st, t->environment);
   int status = lua_resume(t->co, NULL, nargs, &nres);
+  lp_environment_enter(st, outer);
   st->running = NULL;
   st->current = NULL;
   lp_interrupt_settle(st);

@@ -43,7 +43,9 @@ struct lp_task {
     lp_op *other;
   };
   /* It identifies the task in a dump and in st->on_cpu. */
-  uint64_t number;
+  uint64_t number : 48;
+  /* The number of the environment that it runs in. */
+  uint64_t environment : 16;
   /* The number under which the runtime holds the Task object. */
   int anchor;
   union {

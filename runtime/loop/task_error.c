@@ -3,6 +3,7 @@
  * collected. Layer: loop. */
 #include <lauxlib.h>
 
+#include "runtime/loop/environment.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
@@ -99,7 +100,9 @@ static int witness_gc(lua_State *L) {
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, 1);
   lp_task *t = lua_touserdata(L, 2);
-  if (!t || t->awaited || !t->st->report) return 0;
+  if (!t) return 0;
+  lp_environment_release(t->st, t->environment);
+  if (t->awaited || !t->st->report) return 0;
   t->awaited = true;
   lp_task_field(L, 2, LP_TASK_VALUE);
   lp_task_error_describe(L, 2);
@@ -107,9 +110,9 @@ static int witness_gc(lua_State *L) {
   return 0;
 }
 
-/* The witness has the finalizer. It and its task hold each other, so they are collected
- * together. Were the finalizer one of all Task objects, the end of every task would cost twice
- * as much. */
+/* The witness has the finalizer, and holds the environment that the error is described in. It
+ * and its task hold each other, so they are collected together. Were the finalizer one of all
+ * Task objects, the end of every task would cost twice as much. */
 void lp_task_error_witness(lua_State *L, lp_task *t) {
   lp_task_object(L, t);
   lua_newuserdatauv(L, 0, 1);
@@ -120,6 +123,7 @@ void lp_task_error_witness(lua_State *L, lp_task *t) {
     lua_setfield(L, -2, "__gc");
   }
   lua_setmetatable(L, -2);
+  lp_environment_hold(t->st, t->environment);
   lp_task_set_field(L, -2, LP_TASK_WITNESS);
   lua_pop(L, 1);
 }

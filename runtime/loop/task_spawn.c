@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "runtime/loop/environment.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 
@@ -135,6 +136,8 @@ static void start(lua_State *L, lp_task *t, int nargs) {
   lua_xmove(L, t->co, nargs + 1);
   bool charged = st->on_cpu && st->current; /* in a worker, to the call that spawns it */
   t->number = charged ? st->current->number : ++st->numbers;
+  t->environment = st->environment;
+  lp_environment_hold(st, t->environment);
   lp_task_wake(t);
   st->fresh = true;
 }
