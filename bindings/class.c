@@ -2,12 +2,17 @@
 #include "bindings/class.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 void lpb_class_new(lua_State *L, const char *name, const luaL_Reg *functions) {
   luaL_newmetatable(L, name);
-  lua_pushvalue(L, -1);
-  luaL_setfuncs(L, functions, 1);
-  lua_pushvalue(L, -1);
+  lua_newtable(L);
+  for (const luaL_Reg *f = functions; f->name; f++) {
+    bool method = strncmp(f->name, "__", 2) != 0;
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, f->func, 1);
+    lua_setfield(L, method ? -2 : -3, f->name);
+  }
   lua_setfield(L, -2, "__index");
 }
 

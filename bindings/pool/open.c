@@ -7,6 +7,7 @@
 
 int luaopen_luapool_pool_core(lua_State *L) {
   lpb_pool_open(L);
+  lua_getfield(L, -1, "__index");
   luaL_setfuncs(L, lpb_pool_call_methods, 0);
   lpb_pool_map_open(L);
   lua_newtable(L);

@@ -1,4 +1,5 @@
-/* loop/env.c: the copy of the standard globals, in the registry. Layer: loop. */
+/* loop/env.c: the copy of the standard globals, in the registry, and the two functions of it
+ * that are not the standard ones. Layer: loop. */
 #include "runtime/loop/env.h"
 
 #include <lauxlib.h>
@@ -6,7 +7,49 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const char key; /* its address is the key in the registry */
+#include "runtime/loop/frozen.h"
+
+static const char KEY[] = "luapool.env"; /* in the registry; tests look there too */
+
+/* A class is its objects' metatable. With `Class.__index = Class` each object would lead to it,
+ * `object.__index`, and who changes it changes all objects, those of other environments too. So
+ * objects find methods in a copy, made with the first of them. Stack: the table, the class. */
+static void hide_class(lua_State *L) {
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+    bool meta = lua_type(L, -2) == LUA_TSTRING && strncmp(lua_tostring(L, -2), "__", 2) == 0;
+    if (meta) continue;
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 3);
+  }
+  if (lua_getmetatable(L, 2)) lua_setmetatable(L, 3);
+  lua_setfield(L, 2, "__index");
+}
+
+/* setmetatable of luapool's own scripts. */
+static int own_setmetatable(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  lp_frozen_check(L, 1);
+  if (lua_istable(L, 2)) {
+    lua_pushliteral(L, "__index");
+    bool leads = lua_rawget(L, 2) == LUA_TTABLE && lua_rawequal(L, -1, 2);
+    lua_settop(L, 2);
+    if (leads) hide_class(L);
+  }
+  lua_setmetatable(L, 1);
+  return 1;
+}
+
+/* rawset of luapool's own scripts, which a script may have given a frozen table. */
+static int own_rawset(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 3);
+  lp_frozen_check(L, 1);
+  lua_rawset(L, 1);
+  return 1;
+}
 
 /* Stack: a table. How many fields it has. */
 static int count(lua_State *L) {
@@ -31,14 +74,17 @@ static void copy(lua_State *L, bool deep) {
 }
 
 void lp_env_open(lua_State *L) {
+  static const luaL_Reg own[] = {
+      {"setmetatable", own_setmetatable}, {"rawset", own_rawset}, {NULL, NULL}};
   lua_pushglobaltable(L);
   copy(L, true);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  luaL_setfuncs(L, own, 0);
+  lua_setfield(L, LUA_REGISTRYINDEX, KEY);
   lua_pop(L, 1);
 }
 
 void lp_env_push(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE) return;
+  if (lua_getfield(L, LUA_REGISTRYINDEX, KEY) == LUA_TTABLE) return;
   lua_pop(L, 1);
   lua_pushglobaltable(L);
 }
@@ -48,12 +94,4 @@ void lp_env_get(lua_State *L, const char *name) {
   lua_pushstring(L, name);
   lua_rawget(L, -2);
   lua_remove(L, -2);
-}
-
-void lp_env_set(lua_State *L, const char *name) {
-  lp_env_push(L);
-  lua_pushvalue(L, -2);
-  lua_setfield(L, -2, name);
-  lua_pop(L, 1);
-  lua_setglobal(L, name);
 }

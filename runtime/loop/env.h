@@ -17,7 +17,4 @@ void lp_env_push(lua_State *L);
 /* Pushes what stands there under this name: also when a script has overwritten the global. */
 void lp_env_get(lua_State *L, const char *name);
 
-/* Pops a value and puts it there, and into the globals. */
-void lp_env_set(lua_State *L, const char *name);
-
 #endif
