@@ -17,10 +17,13 @@ local task = require "luapool.task.core"
 --- print(select(2, pcall(http.get, url, { timout = 1 })).kind) --> usage
 --- local missing = { multipart = { picture = { file = "/no/such/file" } } }
 --- print(select(2, pcall(http.post, url, missing)).kind) --> system
+--- print(select(2, pcall(require, "luapool.core")).kind) --> denied
 --- ```
 ---@kind usage a call is wrong: an argument, an option, its value
 ---@kind memory there is not enough memory, or the limit of the worker is reached (see
 --- `luapool.pool`)
+---@kind denied a script may not do it: its environment lacks the right (field `what`), the host has
+--- refused it, or it is luapool's own; field `subject`, a path say
 ---@kind system the system refused something; the message has its words
 ---@kind internal a fault of luapool itself
 ---@kind corrupt data between processes is damaged: a fault of luapool itself

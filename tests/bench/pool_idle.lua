@@ -1,6 +1,6 @@
 -- Proportional memory of main, the forkserver and six workers that have each run a task: KiB.
 local pool, task = require "luapool.pool", require "luapool.task"
-local me = require("luapool.core").pid()
+local me = debug.getregistry()["luapool.env"].require("luapool.core").pid()
 local p <close> = pool.new { processes = 6, scheduler = "round_robin" }
 for _ in p:map(function() return 1 end, { 1, 2, 3, 4, 5, 6 }) do end
 collectgarbage()

@@ -2,7 +2,7 @@
 -- in the second half; a descriptor or a child more is an error.
 local pool = require "luapool.pool"
 local fs = require "luapool.fs"
-local me = require("luapool.core").pid()
+local me = debug.getregistry()["luapool.env"].require("luapool.core").pid()
 local pools = math.tointeger(tonumber((...))) or 1000
 
 local function read(path)

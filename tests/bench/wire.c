@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "runtime/wire/wire.h"
+#include "tests/support/bare.h"
 
 enum { ROUNDS = 300000, TRIES = 5 };
 
@@ -45,7 +46,7 @@ static double decode(lua_State *L, const lp_wire *w, const lp_buf *in, int round
 }
 
 static void measure(const char *what, const char *code, int rounds) {
-  lua_State *from = luaL_newstate(), *to = luaL_newstate();
+  lua_State *from = bare_state(luaL_newstate()), *to = bare_state(luaL_newstate());
   lp_buf out = {0}, protos = {0};
   lp_wire w = {.protos = &protos};
   double best[2] = {1e18, 1e18};

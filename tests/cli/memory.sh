@@ -104,7 +104,7 @@ done
 
 it "encodes a table that a finalizer changes meanwhile"
 cat >"$work/sorted.lua" <<'END'
-local core = require "luapool.json.core"
+local core = debug.getregistry()["luapool.env"].require "luapool.json.core"
 local list = {}
 for i = 1, 60000 do list["k" .. i] = i end
 collectgarbage("incremental", 100, 1000)

@@ -35,7 +35,7 @@ expect_screen_unlike() { screen | grep -Eq -e "$1" && fail "on the screen: $(scr
 
 export LC_ALL=C.UTF-8 TERM=xterm
 unset NO_COLOR
-prelude='local progress, task = require "luapool.progress", require "luapool.task"; local board = require "luapool.internal.progress.board"'
+prelude='local progress, task = require "luapool.progress", require "luapool.task"; local board = debug.getregistry()["luapool.env"].require "luapool.internal.progress.board"'
 ten='for x in progress.wrap({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, { desc = "list", unit = "x" }) do'
 
 it "draws a bar on a terminal, and leaves its last state"

@@ -70,7 +70,7 @@ expect_no_family
 it "ends though the forkserver is stopped, needed or not"
 cat >"$work/job.lua" <<'END'
 local luapool = require "luapool"
-local me = require("luapool.core").pid()
+local me = debug.getregistry()["luapool.env"].require("luapool.core").pid()
 local file <close> = io.open(("/proc/%d/task/%d/children"):format(me, me))
 local stop = "kill -STOP " .. file:read("a"):match "%d+"
 if arg[1] == "pool" then
@@ -109,7 +109,7 @@ it "goes on when the forkserver is killed: main starts another one"
 cat >"$work/job.lua" <<'END'
 local luapool = require "luapool"
 local p = luapool.pool.new { processes = 3, concurrency = 10 }
-local me = require("luapool.core").pid()
+local me = debug.getregistry()["luapool.env"].require("luapool.core").pid()
 local function forkserver() -- the other child of main is the keeper of what it starts
   local file <close> = io.open(("/proc/%d/task/%d/children"):format(me, me))
   for pid in file:read("a"):gmatch "%d+" do
@@ -239,7 +239,7 @@ cat >"$work/job.lua" <<'END'
 local luapool = require "luapool"
 local p = luapool.pool.new { processes = 2, crash_retries = 0 }
 local function spoil(bytes)
-  local core = require "luapool.core"
+  local core = debug.getregistry()["luapool.env"].require "luapool.core"
   local list = io.popen(("for f in /proc/%d/fd/*; do echo ${f##*/} $(readlink $f); done"):format(core.pid()))
   for fd in list:read("a"):gmatch "(%d+) socket:" do core.write(tonumber(fd), bytes) end
   require("luapool.task").sleep(0.02)

@@ -324,7 +324,7 @@ expect_err_like '^task [0-9]+ waits for sleep for '
 
 it "shows tasks while finalizers end others"
 cat >"$work/ends.lua" <<'END'
-local core, task = require "luapool.core", require "luapool.task"
+local core, task = debug.getregistry()["luapool.env"].require "luapool.core", require "luapool.task"
 for round = 1, 20 do
   local promises, sleepers, ended = {}, {}, false
   for i = 1, 500 do

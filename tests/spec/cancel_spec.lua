@@ -1,7 +1,8 @@
 -- The cancel matrix: whatever a task does, and whatever ends it, it is woken once at most, its
 -- <close> variables run once, nothing leaks, and what it waited for is not handed to it.
 
-local core = require "luapool.core"
+local internal = require "tests.support.internal"
+local core = internal "luapool.core"
 local errors = require "luapool.error"
 local fs = require "luapool.fs"
 local pool = require "luapool.pool"
@@ -9,7 +10,7 @@ local process = require "luapool.process"
 local states = require "tests.support.cancel_states"
 local sync = require "luapool.sync"
 local task = require "luapool.task"
-local task_core = require "luapool.task.core"
+local task_core = internal "luapool.task.core"
 
 -- Each way runs a task into the state `s` and ends it; returns what became of it, a status or the
 -- kind of an error.

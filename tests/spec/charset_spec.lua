@@ -1,6 +1,7 @@
 -- luapool.charset.core: in which charset a document is, and what becomes of wrong bytes.
 
-local core = require "luapool.charset.core"
+local internal = require "tests.support.internal"
+local core = internal "luapool.charset.core"
 
 local function read(text, label, kind)
   local decoded, name = core.to_utf8(text, label, kind)

@@ -1,14 +1,15 @@
 -- What a crawl is made of: URLs in one form, what was seen, queues that go to the disk, hosts and
 -- their pace, robots.txt, sitemaps, rules. Crawls as a whole: tests/cli/crawl.sh.
 
-local core = require "luapool.job.core"
-local frontiers = require "luapool.internal.job.frontier"
-local hosts = require "luapool.internal.job.host"
-local robots = require "luapool.internal.job.robots"
-local sitemap = require "luapool.internal.job.sitemap"
-local spec = require "luapool.internal.job.spec"
-local spool = require "luapool.internal.job.spool"
-local url = require "luapool.internal.url"
+local internal = require "tests.support.internal"
+local core = internal "luapool.job.core"
+local frontiers = internal "luapool.internal.job.frontier"
+local hosts = internal "luapool.internal.job.host"
+local robots = internal "luapool.internal.job.robots"
+local sitemap = internal "luapool.internal.job.sitemap"
+local spec = internal "luapool.internal.job.spec"
+local spool = internal "luapool.internal.job.spool"
+local url = internal "luapool.internal.url"
 
 describe("the normal form of a URL", function()
   for given, expected in pairs {
@@ -333,7 +334,7 @@ describe("a sitemap", function()
     local bytes = file:read("a"):gsub("%s+", ""):gsub("..", function(digits)
       return string.char(tonumber(digits, 16))
     end)
-    local gunzip = require("luapool.gzip.core").gunzip
+    local gunzip = internal("luapool.gzip.core").gunzip
     assert.are.equal("http://h/packed", gunzip(bytes, 100))
     assert.are.equal("too_large", select(2, pcall(gunzip, bytes, 10)).kind)
     assert.are.equal("corrupt", select(2, pcall(gunzip, bytes:sub(1, -5), 100)).kind)

@@ -2,8 +2,9 @@
 -- where these know a selector and with values of our own where they do not; what is said of wrong
 -- ones; and how much work they make.
 
+local internal = require "tests.support.internal"
 local html = require "luapool.html"
-local core = require "luapool.html.core"
+local core = internal "luapool.html.core"
 local errors = require "luapool.error"
 local json = require "luapool.json"
 local process = require "luapool.process"

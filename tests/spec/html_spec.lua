@@ -1,8 +1,9 @@
 -- luapool.html: what pages in the wild hold, nodes and links. CSS is in
 -- html_css_spec.lua, XPath in html_xpath_spec.lua.
 
+local internal = require "tests.support.internal"
 local html = require "luapool.html"
-local url = require "luapool.internal.url"
+local url = internal "luapool.internal.url"
 
 local PAGE = [[
 <!doctype html><html><head><base href="/sub/"><title>The é title</title></head>

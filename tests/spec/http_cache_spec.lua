@@ -1,11 +1,12 @@
 -- http.cache: answers in a folder, against a real nginx; the rules of freshness as pure logic.
 
+local internal = require "tests.support.internal"
 local digest = require "luapool.digest"
 local errors = require "luapool.error"
-local freshness = require "luapool.internal.http.freshness"
+local freshness = internal "luapool.internal.http.freshness"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
-local http_date = require "luapool.internal.http.date"
+local http_date = internal "luapool.internal.http.date"
 local nginx = require "tests.support.nginx"
 local pool = require "luapool.pool"
 local task = require "luapool.task"

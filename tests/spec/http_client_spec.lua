@@ -1,5 +1,6 @@
 -- What a client adds to its requests: params, hooks, rates, retries; and what it counts.
 
+local internal = require "tests.support.internal"
 local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
@@ -168,7 +169,7 @@ describe("a client", function()
     end)
 
     it("forgets hosts that it has not asked for long", function()
-      local rate = require("luapool.internal.http.rate").new({ per_host = 1000 }, "test")
+      local rate = internal("luapool.internal.http.rate").new({ per_host = 1000 }, "test")
       for i = 1, 1000 do rate:wait("http://h" .. i .. "/") end
       for _, entry in pairs(rate.hosts) do entry.used = entry.used - 100 end
       rate:wait "http://new/"

@@ -1,6 +1,7 @@
 -- Cookies: which the jar takes, to whom it sends them, and what users may do with it.
 
-local cookie = require "luapool.internal.http.cookie"
+local internal = require "tests.support.internal"
+local cookie = internal "luapool.internal.http.cookie"
 local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
@@ -9,7 +10,7 @@ local nginx = require "tests.support.nginx"
 local pool = require "luapool.pool"
 local raw_server = require "tests.support.raw_server"
 
-local Jar = require "luapool.internal.http.jar"
+local Jar = internal "luapool.internal.http.jar"
 
 -- A jar that has received these Set-Cookie lines from a URL.
 local function jar_of(url, ...)

@@ -1,11 +1,12 @@
 -- Credentials, and what of a request's options may stand in a header: nothing that a server would
 -- read as another header.
 
+local internal = require "tests.support.internal"
 local digest = require "luapool.digest"
 local errors = require "luapool.error"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
-local known = require "luapool.internal.options"
+local known = internal "luapool.internal.options"
 local nginx = require "tests.support.nginx"
 local raw_server = require "tests.support.raw_server"
 

@@ -1,5 +1,6 @@
 -- luapool.http against a real nginx: what goes out, what comes back, limits, errors, cancelling.
 
+local internal = require "tests.support.internal"
 local errors = require "luapool.error"
 local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
@@ -134,7 +135,7 @@ describe("luapool.http", function()
       local got = echo("GET", { params = { q = "a b&ä", n = 1, list = { "x", "y" } } })
       assert.are.equal("/echo?list=x&list=y&n=1&q=a%20b%26%C3%A4", got.uri)
       assert.are.equal(url .. "/echo?a=1&b=2#there",
-        (require "luapool.internal.http.plan").url({}, url .. "/echo?a=1#there", { b = 2 }))
+        internal("luapool.internal.http.plan").url({}, url .. "/echo?a=1#there", { b = 2 }))
     end)
 
     it("escapes spaces and bytes beyond ASCII in a URL", function()

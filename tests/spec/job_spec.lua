@@ -1,8 +1,9 @@
 -- luapool.job: where items come from, and what is summed up. Jobs as a whole: tests/cli/jobs.sh.
 
-local source = require "luapool.internal.job.source"
-local spec = require "luapool.internal.job.spec"
-local summary = require "luapool.internal.job.summary"
+local internal = require "tests.support.internal"
+local source = internal "luapool.internal.job.source"
+local spec = internal "luapool.internal.job.spec"
+local summary = internal "luapool.internal.job.summary"
 local task = require "luapool.task"
 
 local function open(job)
@@ -136,7 +137,7 @@ end)
 
 describe("a delayed write", function()
   it("that is taken back when its time has just come is not made", function()
-    local later = require "luapool.internal.job.later"
+    local later = internal "luapool.internal.job.later"
     local made = false
     local write = later.new(function()
       made = true

@@ -1,6 +1,7 @@
 -- luapool.options: what is said of wrong options.
 
-local options = require "luapool.internal.options"
+local internal = require "tests.support.internal"
+local options = internal "luapool.internal.options"
 
 describe("options", function()
   it("finds the name that was meant", function()

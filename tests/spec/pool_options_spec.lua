@@ -1,6 +1,7 @@
 -- What luapool.pool does by its options, and what it refuses. The functions run in workers: they
 -- require what they need.
 
+local internal = require "tests.support.internal"
 local errors = require "luapool.error"
 local luapool = require "luapool"
 local pool = require "luapool.pool"
@@ -536,7 +537,7 @@ describe("several pools", function()
   end)
 
   it("many, one after the other, leave nothing", function()
-    local me = require("luapool.core").pid()
+    local me = internal("luapool.core").pid()
     local function children()
       local file <close> = io.open(("/proc/%d/task/%d/children"):format(me, me))
       local _, n = file:read("a"):gsub("%d+", "")
@@ -714,7 +715,7 @@ end)
 describe("the processes' number", function()
   it("is that of the usable cores by default", function()
     local p <close> = pool.new()
-    local settings = require "luapool.internal.settings"
+    local settings = internal "luapool.internal.settings"
     assert.are.equal(settings.processes or luapool.cpus(), p:stats().processes)
   end)
 
@@ -724,7 +725,7 @@ describe("the processes' number", function()
     local file = io.open(name, "w")
     file:write "print(require('luapool').cpus())"
     file:close()
-    local exe = ("/proc/%d/exe"):format(require("luapool.core").pid())
+    local exe = ("/proc/%d/exe"):format(internal("luapool.core").pid())
     local r = process.exec { "taskset", "-c", one:match "%d+", exe, "run", name }
     os.remove(name)
     assert.are.equal("1\n", r.stdout)

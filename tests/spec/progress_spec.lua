@@ -1,8 +1,9 @@
 -- luapool.progress: what wrap passes through and when bars end. What they look like is tested on a
 -- terminal, in tests/cli/progress.sh.
 
+local internal = require "tests.support.internal"
 local progress = require "luapool.progress"
-local settings = require "luapool.internal.settings"
+local settings = internal "luapool.internal.settings"
 local task = require "luapool.task"
 local pool = require "luapool.pool"
 
@@ -175,7 +176,7 @@ describe("progress.bar", function()
 end)
 
 describe("the estimate of a bar", function()
-  local line = require "luapool.internal.progress.line"
+  local line = internal "luapool.internal.progress.line"
 
   -- A bar that has had an item every `gap` seconds.
   local function bar_of(gap, n, total)

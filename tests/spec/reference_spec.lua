@@ -2,18 +2,19 @@
 -- classes, and with the tables that options are checked by. Nothing public is undocumented, nothing
 -- documented is missing; the types for editors have the parameters that the functions have.
 
+local internal = require "tests.support.internal"
 package.path = "docs/generator/?.lua;" .. package.path
 local books = require "book"
 local render = require "render"
 local types = require "types"
 
 local luapool = require "luapool"
-local options = require "luapool.internal.options"
+local options = internal "luapool.internal.options"
 local fs, html, http, json = luapool.fs, luapool.html, luapool.http, luapool.json
 local pool, process, progress = luapool.pool, luapool.process, luapool.progress
 local retry, sync, task, yaml = luapool.retry, luapool.sync, luapool.task, luapool.yaml
 local samples = require "tests.support.samples"
-local job_spec = require "luapool.internal.job.spec"
+local job_spec = internal "luapool.internal.job.spec"
 
 local book = books.read(books.sources())
 
@@ -135,7 +136,7 @@ local checked = {
   ["luapool.job.Rate"] = { check_crawl { rate = {} }, 4 },
   ["luapool.job.Autothrottle"] = { check_crawl { autothrottle = {} }, 4 },
   ["luapool.job.FollowOptions"] = { function(opts)
-    require("luapool.internal.job.follow").follow({}, {}, "", opts)
+    internal("luapool.internal.job.follow").follow({}, {}, "", opts)
   end },
 }
 
@@ -176,7 +177,7 @@ end
 local results = {
   ["luapool.html.Metadata"] = function() return html.parse("<title>x"):metadata() end,
   ["luapool.job.Host"] = function()
-    local list = require("luapool.internal.job.hosts").new()
+    local list = internal("luapool.internal.job.hosts").new()
     list:take({}, { requests = { "h", 200, 5, 0.1 } }, { frontier = { answered = function() end } })
     return list:figures().h
   end,

@@ -6,14 +6,15 @@
 -- The functions come from the live tables, the methods from the classes of tests.support.samples:
 -- a new one is walked without being listed here.
 
+local internal = require "tests.support.internal"
 package.path = "docs/generator/?.lua;" .. package.path
 local books = require "book"
 local cli = require "cli.options"
 local errors = require "luapool.error"
 local fs = require "luapool.fs"
-local job_spec = require "luapool.internal.job.spec"
+local job_spec = internal "luapool.internal.job.spec"
 local luapool = require "luapool"
-local options = require "luapool.internal.options"
+local options = internal "luapool.internal.options"
 local samples = require "tests.support.samples"
 local task = require "luapool.task"
 

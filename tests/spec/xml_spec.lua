@@ -1,6 +1,7 @@
 -- luapool.xml: feeds and sitemaps, namespaces, what is wrong with documents and what they may
 -- not do.
 
+local internal = require "tests.support.internal"
 local errors = require "luapool.error"
 local html = require "luapool.html"
 local xml = require "luapool.xml"
@@ -87,7 +88,7 @@ describe("xml.parse", function()
   end)
 
   it("decompresses gzip, up to a limit", function()
-    local deflater = require "luapool.gzip.core"
+    local deflater = internal "luapool.gzip.core"
     local small = deflater.deflater():write("<a>b</a>", "finish")
     assert.are.equal("b", xml.parse(small):text())
     local bomb = deflater.deflater():write("<a>" .. (" "):rep(65 * 1024 * 1024), "finish")

@@ -1,7 +1,8 @@
 -- The hostile server for specs (tests/support/hostile, in Python), and specs that are tables of
 -- rows on it. tests/README.md tells how to add a behaviour and a row.
 
-local core = require "luapool.task.core"
+local internal = require "tests.support.internal"
+local core = internal "luapool.task.core"
 local errors = require "luapool.error"
 local http = require "luapool.http"
 local json = require "luapool.json"

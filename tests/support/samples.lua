@@ -1,7 +1,8 @@
 -- An object of each public class, for specs that walk over all of them: class -> a function that
 -- makes one; what it returns behind that closes it.
 
-local http_core = require "luapool.http.core"
+local internal = require "tests.support.internal"
+local http_core = internal "luapool.http.core"
 local luapool = require "luapool"
 local fs, html, http = luapool.fs, luapool.html, luapool.http
 local pool, process, progress = luapool.pool, luapool.process, luapool.progress
@@ -51,10 +52,10 @@ return {
   ["luapool.Tempdir"] = fs.tempdir,
   ["luapool.job.Context"] = function()
     local plan = { kinds = {}, config = {}, args = {} }
-    return require("luapool.internal.job.worker").open(plan).shared
+    return internal("luapool.internal.job.worker").open(plan).shared
   end,
   ["luapool.job.Summary"] = function()
-    local summary = require("luapool.internal.job.summary").new {}
+    local summary = internal("luapool.internal.job.summary").new {}
     summary:finish({}, 1)
     return summary
   end,

@@ -4,7 +4,8 @@
 -- descriptor open fails. A spec's _ENV is the real table of globals (busted's own is a proxy), so
 -- that its functions travel to workers as those of any script do.
 
-local task, core = require "luapool.task", require "luapool.task.core"
+local internal = require "tests.support.internal"
+local task, core = require "luapool.task", internal "luapool.task.core"
 local lfs = require "lfs"
 local busted = require "busted.core"()
 require "busted"(busted)

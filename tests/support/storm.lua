@@ -3,6 +3,7 @@
 -- Shows that every task has exactly one outcome, that the sums match, and that no process and no
 -- descriptor is left. Prints one line; fails by an error. Used by tests/cli/storm.sh, make storm.
 
+local internal = require "tests.support.internal"
 local luapool = require "luapool"
 local pool, process, task = luapool.pool, luapool.process, luapool.task
 
@@ -23,7 +24,7 @@ local function work(i)
   return i
 end
 
-local me = require("luapool.core").pid()
+local me = internal("luapool.core").pid()
 
 local function descriptors() return #luapool.fs.list(("/proc/%d/fd"):format(me)) end
 

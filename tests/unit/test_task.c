@@ -103,7 +103,10 @@ static int open_test(lua_State *L) {
   lp_modules_open(L);
   lua_register(L, "wait", wait_stoppable);
   lua_register(L, "wait_droppable", wait_droppable);
-  return luaL_dostring(L, "task = require 'luapool.task.core'") ? lua_error(L) : 0;
+  return luaL_dostring(L,
+                       "task = debug.getregistry()['luapool.env'].require 'luapool.task.core'")
+             ? lua_error(L)
+             : 0;
 }
 
 static int setup(void **state) {

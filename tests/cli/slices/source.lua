@@ -1,5 +1,6 @@
 -- The source of a job's items between tasks that are preempted all the time: nothing is lost.
-local source, spec = require "luapool.internal.job.source", require "luapool.internal.job.spec"
+local internal = debug.getregistry()["luapool.env"].require
+local source, spec = internal "luapool.internal.job.source", internal "luapool.internal.job.spec"
 local task = require "luapool.task"
 local TASKS, TIMES, ROUNDS = 3, 100000, 3
 
