@@ -18,6 +18,7 @@ int luaopen_luapool_job_core(lua_State *L);
 int luaopen_luapool_json_core(lua_State *L);
 int luaopen_luapool_pool_core(lua_State *L);
 int luaopen_luapool_process_core(lua_State *L);
+int luaopen_luapool_sandbox_core(lua_State *L);
 int luaopen_luapool_socket_core(lua_State *L);
 int luaopen_luapool_sqlite_core(lua_State *L);
 int luaopen_luapool_sync_core(lua_State *L);

@@ -4,6 +4,7 @@
 #include "bindings/json/decode.h"
 #include "bindings/json/encode.h"
 #include "bindings/json/json.h"
+#include "runtime/loop/frozen.h"
 #include "runtime/loop/usage.h"
 #include "runtime/wire/wire.h"
 
@@ -16,6 +17,9 @@ static int json_array(lua_State *L) {
   }
   if (!lua_istable(L, 1)) lp_usage_argument(L, 1, "json.array", "a list");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lpb_json_array);
+  bool other = lua_getmetatable(L, 1) && !lua_rawequal(L, -1, 2);
+  if (other) lp_frozen_check_own(L, 1);
+  lua_settop(L, 2);
   lua_setmetatable(L, 1);
   return 1;
 }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "runtime/base/error.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 #include "runtime/wire/wire.h"
@@ -103,7 +104,7 @@ static void push_stuck(lua_State *L, const lp_call *call) {
 
 /* Pushes the error that a worker has sent, and notes its traceback. */
 static void push_error(lua_State *L, const char *bytes, size_t len, int graph) {
-  lp_wire wire = {.known = graph};
+  lp_wire wire = {.known = graph, .no_functions = lp_environment_current(L) != 0};
   int top = lua_gettop(L);
   if (len == 0 || lp_wire_decode(L, &wire, bytes, len) < 2) {
     lua_settop(L, top);
@@ -145,7 +146,7 @@ static void push_lost(lua_State *L, const lp_pool *pool) {
 }
 
 int lpb_pool_outcome_push(lua_State *L, lp_call *call, int graph) {
-  lp_wire wire = {.known = graph};
+  lp_wire wire = {.known = graph, .no_functions = lp_environment_current(L) != 0};
   luaL_checkstack(L, 8, NULL);
   if (call->state == LP_CALL_DONE)
     return lp_wire_decode(L, &wire, call->result, call->result_len);

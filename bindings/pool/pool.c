@@ -9,6 +9,7 @@
 #include "bindings/class.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -87,7 +88,10 @@ static int pool_new(lua_State *L) {
   lp_fleet *f = lp_fleet_find(lp_state_of(L));
   if (!f) return luaL_error(L, "a pool cannot be made in a worker");
   lp_wire wire = {.noun = "init argument", .objects = &f->objects};
+  uint32_t allowed = lp_environment_allowed(lp_state_of(L), lp_environment_current(L));
   f->bytes.len = f->objects.len = 0;
+  if (lp_buf_append(&f->bytes, &allowed, sizeof allowed) < 0)
+    return lp_raise_code(L, LP_EMEMORY, "cannot make a pool");
   lp_wire_encode(L, &wire, 2, lua_gettop(L) - 1, &f->bytes);
   lp_pool **box = lua_newuserdatauv(L, sizeof *box, 0);
   int error;

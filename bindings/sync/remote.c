@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bindings/class.h"
+#include "runtime/loop/environment.h"
 #include "runtime/pool/fleet.h"
 #include "runtime/pool/object.h"
 #include "runtime/pool/remote.h"
@@ -66,7 +67,7 @@ static int remote_next(lua_State *L) {
  * named by its place: frames may have come since, and moved it. */
 static int remote_values(lua_State *L) {
   lp_remote *r = check(L);
-  lp_wire wire = {0};
+  lp_wire wire = {.no_functions = lp_environment_current(L) != 0};
   size_t place = (size_t)luaL_checkinteger(L, 2), len = (size_t)luaL_checkinteger(L, 3);
   luaL_argcheck(L, place + len <= r->inbox.len, 2, "outside of what has come");
   return lp_wire_decode(L, &wire, r->inbox.data + place, len);

@@ -25,6 +25,7 @@ static const luaL_Reg modules[] = {
     {"luapool.json.core", luaopen_luapool_json_core},
     {"luapool.pool.core", luaopen_luapool_pool_core},
     {"luapool.process.core", luaopen_luapool_process_core},
+    {"luapool.sandbox.core", luaopen_luapool_sandbox_core},
     {"luapool.socket.core", luaopen_luapool_socket_core},
     {"luapool.sqlite.core", luaopen_luapool_sqlite_core},
     {"luapool.sync.core", luaopen_luapool_sync_core},
@@ -80,6 +81,32 @@ static void name_ours(lua_State *L) {
   lua_pop(L, 2);
 }
 
+/* The functions that our own scripts have in place of the standard ones travel by name too. */
+static void name_functions(lua_State *L) {
+  static const char *const names[] = {"require", "rawset", "setmetatable"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    lua_pushfstring(L, "luapool.env.%s", names[i]);
+    lp_env_get(L, names[i]);
+    lp_wire_name(L, -1, lua_tostring(L, -2));
+    lua_pop(L, 2);
+  }
+}
+
+/* Stack: luapool.internal.require. Scripts get one function, our own another one. */
+static void set_require(lua_State *L) {
+  lua_pushvalue(L, -1);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "luapool.internal.require");
+  lua_getfield(L, -2, "user");
+  lua_setglobal(L, "require");
+  lp_env_push(L);
+  lua_getfield(L, -3, "system");
+  lua_setfield(L, -2, "require");
+  lua_pop(L, 3);
+  name_functions(L);
+}
+
 int lp_modules_open(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
@@ -100,6 +127,6 @@ int lp_modules_open(lua_State *L) {
   lua_pushliteral(L, "luapool.internal.require");
   lua_call(L, 1, 1);
   lua_call(L, 0, 1);
-  lp_env_set(L, "require");
+  set_require(L);
   return 0;
 }

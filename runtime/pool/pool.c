@@ -7,6 +7,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/base/grace.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pool/dispatch.h"
 #include "runtime/pool/object.h"
@@ -67,6 +68,7 @@ void lp_pool_release(lp_pool *pool) {
   lp_list_remove(&pool->member.link);
   lp_object_unpin_all(pool->fleet->st, (const uint32_t *)pool->objects.data,
                       (uint32_t)(pool->objects.len / sizeof(uint32_t)));
+  lp_environment_release(pool->fleet->st, pool->crew.context.environment);
   lp_buf_close(&pool->objects);
   lp_crew_close(&pool->crew);
   lp_calls_close(&pool->calls);
@@ -366,6 +368,8 @@ lp_pool *lp_pool_open(lp_fleet *f, const lp_crew_options *options, const lp_buf 
   pool->fleet = f;
   pool->holders = 1;
   pool->crew.context.fleet = f;
+  pool->crew.context.environment = f->st->environment;
+  lp_environment_hold(f->st, f->st->environment);
   pool->crew.context.calls = &pool->calls;
   pool->crew.context.events = &slot_events;
   pool->crew.context.owner = pool;

@@ -12,7 +12,8 @@
 
 enum {
   /* main to worker */
-  LP_MSG_SETUP = 1, /* values: settings, init or nil, its arguments */
+  LP_MSG_SETUP = 1, /* uint32_t: the bits of its environment, LP_ALLOW_...; values: settings,
+                       init or nil, its arguments */
   LP_MSG_PROTO,     /* uint32_t number; bytecode */
   LP_MSG_SNAPSHOT,  /* uint32_t snapshot; values: the function */
   LP_MSG_DROP,      /* uint32_t snapshot: no task will name it again */

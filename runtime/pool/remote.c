@@ -6,6 +6,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -65,6 +66,7 @@ static int spawn(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &server_key) != LUA_TFUNCTION) return 0;
   push_object(L, r);
   lp_task *t = lp_task_spawn(L, 1);
+  if (r->slot) lp_environment_move(t, r->slot->context->environment);
   lp_list_remove(&t->link);
   lp_list_unshift(&r->st->ready, &t->link);
   r->serving = true;

@@ -69,7 +69,8 @@ typedef struct lp_slot_events {
 typedef struct lp_slot_context {
   lp_fleet *fleet;
   lp_calls *calls;
-  lp_buf setup; /* what each worker is sent first */
+  lp_buf setup;         /* what each worker is sent first */
+  unsigned environment; /* of who has made the pool; held */
   const lp_slot_events *events;
   void *owner;
 } lp_slot_context;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "runtime/base/stack.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/raise.h"
 #include "runtime/wire/decode.h"
 #include "runtime/wire/format.h"
@@ -116,7 +117,7 @@ static void read_string(decoder *d, int tag, size_t at) {
 static void read_globals(decoder *d, int tag, size_t at) {
   (void)tag, (void)at;
   if (d->w->no_functions) lp_raise(d->L, "refused", "no reference to the globals is accepted");
-  lua_rawgeti(d->L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lp_environment_push(d->L, lp_environment_current(d->L), LP_ENVIRONMENT_GLOBALS);
 }
 
 static void read_ref(decoder *d, int tag, size_t at) {
@@ -187,6 +188,18 @@ static bool read_metatable(decoder *d) {
   return false;
 }
 
+/* Sets the metatable on top, which is popped. No finalizer runs in an environment. */
+static void set_metatable(decoder *d, int table) {
+  lua_State *L = d->L;
+  if (lp_environment_current(L)) {
+    lua_pushliteral(L, "__gc");
+    if (lua_rawget(L, -2) != LUA_TNIL)
+      lp_raise(L, "denied", "a metatable has a finalizer (__gc)");
+    lua_pop(L, 1);
+  }
+  lua_setmetatable(L, table);
+}
+
 static void check_key(decoder *d, int tag) {
   if (tag == LP_TAG_NIL) corrupt(d, "nil as a key");
   if (tag != LP_TAG_FLOAT) return;
@@ -214,7 +227,7 @@ static void read_table(decoder *d, int tag, size_t at) {
   }
   d->p++;
   if (class && d->w->known) lp_graph_enter(L, d->w->known, table);
-  if (meta) lua_setmetatable(L, table);
+  if (meta) set_metatable(d, table);
   d->depth--;
 }
 
@@ -316,7 +329,7 @@ static void set_metatables(decoder *d) {
   for (lua_Integer i = 0; i > d->metas; i -= 2) {
     lua_rawgeti(L, d->refs, i - 2);
     lua_rawgeti(L, d->refs, i - 1);
-    lua_setmetatable(L, -2);
+    set_metatable(d, lua_gettop(L) - 1);
     lua_pop(L, 1);
   }
 }

@@ -10,6 +10,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/stack.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/raise.h"
 #include "runtime/wire/name.h"
 
@@ -91,7 +92,7 @@ static void open_objects(lp_encoder *e) {
   e->names = lua_gettop(L);
   lua_pushnil(L);
   lp_seen_open(&e->seen, e->places, e->names + 1);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lp_environment_push(L, lp_environment_current(L), LP_ENVIRONMENT_GLOBALS);
   e->globals = lua_topointer(L, -1);
   lua_pop(L, 1);
   if (e->w->known && lua_rawlen(L, e->w->known)) e->known = e->w->known;

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "runtime/loop/env.h"
+#include "runtime/loop/environment.h"
+#include "runtime/loop/frozen.h"
 #include "runtime/loop/scripts.h"
 
 static const char key; /* its address is the key in the registry */
@@ -27,6 +29,8 @@ static void open_memory(lua_State *L) {
   lua_createtable(L, LP_MEMORY_LEARNED, 0);
   lua_pushboolean(L, false);
   lua_rawseti(L, -2, LP_MEMORY_NAMES);
+  new_weak(L);
+  lua_rawseti(L, -2, LP_MEMORY_OTHERS);
   lua_newtable(L);
   lua_rawseti(L, -2, LP_MEMORY_NAMED);
   new_weak(L);
@@ -51,11 +55,13 @@ void lp_name_memory(lua_State *L, lp_memory table) {
   lua_remove(L, -2);
 }
 
-/* Drops the map of names: it is made again when it is needed next. */
-static void drop_map(lua_State *L) {
+/* Drops the maps of names: they are made again when they are needed next. */
+static void drop_maps(lua_State *L) {
   push_memory(L);
   lua_pushboolean(L, false);
   lua_rawseti(L, -2, LP_MEMORY_NAMES);
+  new_weak(L);
+  lua_rawseti(L, -2, LP_MEMORY_OTHERS);
   lua_pop(L, 1);
 }
 
@@ -63,7 +69,7 @@ static void drop_map(lua_State *L) {
 static int watch(lua_State *L) {
   lua_settop(L, 3);
   lua_rawset(L, 1);
-  drop_map(L);
+  drop_maps(L);
   return 0;
 }
 
@@ -77,9 +83,11 @@ static bool watch_loaded(lua_State *L) {
     lua_pop(L, 2);
     return ours;
   }
-  lua_createtable(L, 0, 1);
+  lua_createtable(L, 0, 2);
   lua_pushcfunction(L, watch);
   lua_setfield(L, -2, "__newindex");
+  lua_pushboolean(L, false);
+  lua_setfield(L, -2, "__metatable"); /* it writes into any table, so no script may have it */
   lua_setmetatable(L, -2);
   return true;
 }
@@ -100,6 +108,13 @@ static const char *const base[] = {
 
 static bool is_luapool(const char *module) {
   return strncmp(module, "luapool", 7) == 0 && (module[7] == '.' || module[7] == 0);
+}
+
+/* True for what no environment has, as it is loaded for luapool's own scripts alone. */
+static bool is_internal(const char *module) {
+  size_t len = strlen(module);
+  return is_luapool(module) && (strncmp(module, "luapool.internal.", 17) == 0 ||
+                                (len > 5 && strcmp(module + len - 5, ".core") == 0));
 }
 
 /* How good a name is; the lowest is the best. In this order: a name given by lp_wire_name, a
@@ -160,6 +175,7 @@ static bool is_named_field(lua_State *L, const char *module) {
 
 /* Names the fields of the module on top of the stack. */
 static void enter_fields(lua_State *L, int map, const char *module) {
+  if (!lp_frozen_open(L, -1)) lua_pushvalue(L, -1);
   int table = lua_gettop(L);
   lua_pushnil(L);
   while (lua_next(L, table)) {
@@ -173,6 +189,7 @@ static void enter_fields(lua_State *L, int map, const char *module) {
     }
     lua_settop(L, table + 1);
   }
+  lua_settop(L, table - 1);
 }
 
 /* Names the module whose name and value are on top of the stack, and its fields. */
@@ -197,25 +214,57 @@ static void enter_given(lua_State *L, int map) {
   lua_pop(L, 1);
 }
 
+/* Names the modules in package.loaded of an environment, which is pushed. Functions of
+ * luapool's own scripts hold modules that those of environments do not have. */
+static void enter_loaded(lua_State *L, int map, unsigned environment) {
+  lp_environment_push(L, environment, LP_ENVIRONMENT_LOADED);
+  int loaded = lua_gettop(L);
+  bool other = lp_environment_current(L) != environment;
+  for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
+    bool ours = lua_type(L, -2) == LUA_TSTRING && is_luapool(lua_tostring(L, -2));
+    if (!other || ours) enter_module(L, map);
+  }
+}
+
+/* Keeps a map of names. Stack: package.loaded of its environment. */
+static void keep_map(lua_State *L, int map, unsigned environment) {
+  push_memory(L);
+  if (environment) {
+    lua_rawgeti(L, -1, LP_MEMORY_OTHERS);
+    lua_pushvalue(L, -3);
+    lua_pushvalue(L, map);
+    lua_rawset(L, -3);
+  } else {
+    lua_pushvalue(L, map);
+    lua_rawseti(L, -2, LP_MEMORY_NAMES);
+  }
+}
+
 /* Pushes a new map of all names and keeps it, if there is a watch over package.loaded. */
 static void collect(lua_State *L) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
+  unsigned environment = lp_environment_current(L);
   new_weak(L);
   int map = lua_gettop(L);
   enter_given(L, map);
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  for (lua_pushnil(L); lua_next(L, map + 1); lua_settop(L, map + 2)) enter_module(L, map);
-  push_memory(L);
-  lua_insert(L, -2);
-  if (watch_loaded(L)) {
-    lua_pushvalue(L, map);
-    lua_rawseti(L, map + 1, LP_MEMORY_NAMES);
-  }
+  if (environment) enter_loaded(L, map, 0);
+  enter_loaded(L, map, environment);
+  if (watch_loaded(L)) keep_map(L, map, environment);
   lua_settop(L, map);
 }
 
+/* Pushes the map of the current environment that was made before, or nil or false. */
+static void push_map(lua_State *L) {
+  unsigned environment = lp_environment_current(L);
+  lp_name_memory(L, environment ? LP_MEMORY_OTHERS : LP_MEMORY_NAMES);
+  if (!environment) return;
+  lp_environment_push(L, environment, LP_ENVIRONMENT_LOADED);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
 void lp_name_map(lua_State *L, bool anew) {
-  lp_name_memory(L, LP_MEMORY_NAMES);
+  push_map(L);
   if (lua_istable(L, -1) && !anew) return;
   lua_pop(L, 1);
   collect(L);
@@ -227,19 +276,28 @@ void lp_name_give(lua_State *L, int index, const char *name) {
   lua_pushvalue(L, index);
   lua_setfield(L, -2, name);
   lua_pop(L, 1);
-  drop_map(L);
+  drop_maps(L);
+}
+
+/* Pushes the function that requires for scripts of the environment, or for our own. */
+static void push_require(lua_State *L, unsigned environment) {
+  if (environment)
+    lp_environment_push(L, environment, LP_ENVIRONMENT_REQUIRE);
+  else
+    lp_env_get(L, "require");
 }
 
 /* Pushes a module, which it requires when it is not loaded, and returns true; else pushes the
  * reason and returns false. */
 static bool push_module(lua_State *L, const char *module) {
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  unsigned environment = is_internal(module) ? 0 : lp_environment_current(L);
+  lp_environment_push(L, environment, LP_ENVIRONMENT_LOADED);
   lua_pushstring(L, module);
   int type = lua_rawget(L, -2);
   lua_remove(L, -2);
   if (type != LUA_TNIL && type != LUA_TBOOLEAN) return true;
   lua_pop(L, 1);
-  lp_env_get(L, "require");
+  push_require(L, environment);
   lua_pushstring(L, module);
   if (lua_pcall(L, 1, 1, 0) == LUA_OK) return true;
   const char *why = luaL_tolstring(L, -1, NULL);
@@ -262,6 +320,11 @@ static bool push_field(lua_State *L, const char *module, const char *field) {
 /* Pushes what has been given this name. When there is nothing, it requires the module that the
  * name begins with and looks again. */
 static bool push_given(lua_State *L, const char *name, bool trusted) {
+  bool ours = strncmp(name, "luapool.env", 11) == 0; /* what no script may have */
+  if (ours && !trusted) {
+    lua_pushfstring(L, "'%s' is not accepted", name);
+    return false;
+  }
   lp_name_memory(L, LP_MEMORY_NAMED);
   int named = lua_gettop(L);
   if (lua_getfield(L, named, name) != LUA_TNIL) return lua_remove(L, named), true;

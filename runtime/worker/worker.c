@@ -13,11 +13,14 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/ipc/channel.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/dump.h"
 #include "runtime/loop/env.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
+#include "runtime/sandbox/sandbox.h"
 #include "runtime/worker/ask.h"
 #include "runtime/worker/job.h"
 #include "runtime/wire/wire.h"
@@ -40,7 +43,8 @@ typedef struct worker {
   lp_asker asker;
   const lp_spawn *spawn;
   char name[64];       /* "worker 1", or the name of a luapool.process */
-  lp_buf setup;        /* the payload of LP_MSG_SETUP */
+  uint32_t allowed;    /* the bits of its environment */
+  lp_buf setup;        /* the values of LP_MSG_SETUP */
   size_t memory_limit; /* bytes; 0: none */
   uint64_t weighed;    /* when the memory was looked at last, milliseconds of the loop */
   bool worked;         /* it has started a job */
@@ -196,15 +200,21 @@ static void take_name(worker *w, const char *name) {
   prctl(PR_SET_NAME, name); /* its first 15 bytes */
 }
 
-/* What main has set up, a table at `index`: package.path and cpath, and who we are. */
-static void apply_settings(lua_State *L, worker *w, int index) {
+/* Where `require` looks for files, from the table at `index`. */
+static void apply_paths(lua_State *L, int index) {
   static const char *const paths[] = {"path", "cpath"};
-  lp_env_get(L, "package");
+  lp_environment_push(L, lp_environment_current(L), LP_ENVIRONMENT_PACKAGE);
   for (size_t i = 0; i < 2; i++) {
     lua_getfield(L, index, paths[i]);
     lua_setfield(L, -2, paths[i]);
   }
-  lua_getfield(L, -1, "loaded");
+  lua_pop(L, 1);
+}
+
+/* What main has set up, a table at `index`: package.path and cpath, and who we are. */
+static void apply_settings(lua_State *L, worker *w, int index) {
+  apply_paths(L, index);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "luapool.core");
   lua_createtable(L, 0, 2);
   lua_pushinteger(L, w->spawn->slot);
@@ -215,7 +225,7 @@ static void apply_settings(lua_State *L, worker *w, int index) {
   take_name(w, lua_tostring(L, -1));
   lua_setfield(L, -2, "name");
   lua_setfield(L, -2, "worker");
-  lua_pop(L, 3);
+  lua_pop(L, 2);
   pass_on(L, index);
   w->jobs.timeout = number_field(L, index, "task_timeout");
   w->memory_limit = (size_t)number_field(L, index, "memory_limit");
@@ -262,8 +272,10 @@ static void set_up(lp_task *t, lua_State *co, int nres) {
   leave(w);
 }
 
+/* Scripts of a worker whose main is sandboxed run in an environment with the same bits. */
 static int spawn_setup(lua_State *L) {
   worker *w = lua_touserdata(L, 1);
+  if (w->allowed != LP_ALLOW_ALL) lp_sandbox_share(&w->state, lp_sandbox_new(L, w->allowed));
   lua_pushcfunction(L, run_setup);
   lp_task *t = lp_task_spawn(L, 0);
   lp_task_own(t, set_up, w);
@@ -274,7 +286,10 @@ static int spawn_setup(lua_State *L) {
 
 static void receive_setup(worker *w, const lp_frame *frame) {
   lua_State *L = w->state.L;
-  check(lp_buf_append(&w->setup, frame->payload, frame->len));
+  if (frame->len < sizeof w->allowed) return;
+  memcpy(&w->allowed, frame->payload, sizeof w->allowed);
+  check(lp_buf_append(&w->setup, (const char *)frame->payload + sizeof w->allowed,
+                      frame->len - sizeof w->allowed));
   lua_pushcfunction(L, spawn_setup);
   lua_pushlightuserdata(L, w);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) check(LP_EMEMORY);

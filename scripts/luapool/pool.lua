@@ -7,6 +7,7 @@ local lists = require "luapool.internal.items"
 local luapool = require "luapool.core"
 local maps = require "luapool.internal.map"
 local options = require "luapool.internal.options"
+local sandbox = require "luapool.sandbox.core"
 local settings = require "luapool.internal.settings"
 local task = require "luapool.task"
 local sync = require "luapool.sync.core"
@@ -141,8 +142,8 @@ function M.new(opts, ...)
   end
   local args = opts.init_args or {}
   local setup = {
-    path = package.path,
-    cpath = package.cpath,
+    path = sandbox.package().path,
+    cpath = sandbox.package().cpath,
     settings = settings.for_worker(),
     name = name,
     task_timeout = opts.task_timeout,

@@ -11,6 +11,7 @@
 
 #include "runtime/loop/raise.h"
 #include "runtime/wire/wire.h"
+#include "tests/support/bare.h"
 #include "tests/support/wire_same.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -171,7 +172,7 @@ static lua_State *new_state(void) {
                                   {LUA_TABLIBNAME, luaopen_table},
                                   {LUA_MATHLIBNAME, luaopen_math},
                                   {"luapool.error.core", luaopen_luapool_error_core}};
-  lua_State *L = luaL_newstate();
+  lua_State *L = bare_state(luaL_newstate());
   for (size_t i = 0; i < sizeof libs / sizeof *libs; i++) {
     luaL_requiref(L, libs[i].name, libs[i].func, 1);
   }

@@ -8,6 +8,7 @@
 
 #include "runtime/loop/raise.h"
 #include "runtime/wire/wire.h"
+#include "tests/support/bare.h"
 #include "tests/support/wire_same.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,7 +49,7 @@ static int prepare(lua_State *L) {
 }
 
 static lua_State *open_state(void) {
-  lua_State *L = luaL_newstate();
+  lua_State *L = bare_state(luaL_newstate());
   luaL_openlibs(L);
   luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
   lua_pop(L, 1);

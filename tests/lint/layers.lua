@@ -1,5 +1,6 @@
--- Includes point down: base, ipc, loop, wire, pool, luapool.h, api, cli. The worker's side and the
--- bindings stand beside pool; pool and worker share one header, pool/protocol.h.
+-- Includes point down: base, ipc, loop, wire, pool, luapool.h, api, cli. Sandbox stands beside
+-- wire, the worker's side and the bindings beside pool; pool and worker share one header,
+-- pool/protocol.h.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 
@@ -10,6 +11,7 @@ local order = {
 local beside_pool = 5
 
 local function layer(path)
+  if path:find "^runtime/sandbox/" then return beside_pool - 1 end
   if path:find("^bindings/") or path:find("^runtime/worker/") then return beside_pool end
   for i, prefix in ipairs(order) do
     if path:sub(1, #prefix) == prefix then return i end

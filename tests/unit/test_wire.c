@@ -14,9 +14,11 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "bindings/bindings.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/scripts.h"
 #include "runtime/wire/wire.h"
+#include "tests/support/bare.h"
 
 typedef struct pair {
   lua_State *home, *away;
@@ -47,7 +49,7 @@ static void preload(lua_State *L, const char *name, lua_CFunction opener, const 
 }
 
 static lua_State *new_state(void) {
-  lua_State *L = luaL_newstate();
+  lua_State *L = bare_state(luaL_newstate());
   luaL_openlibs(L);
   luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
   lua_pop(L, 1);
@@ -57,6 +59,7 @@ static lua_State *new_state(void) {
           "function M.new(p) return setmetatable({p = p}, M) end return M");
   preload(L, "settings", NULL, "return {colour = 'red'}");
   preload(L, "luapool.task.core", NULL, "return {}");
+  preload(L, "luapool.sandbox.core", luaopen_luapool_sandbox_core, NULL);
   preload(L, "luapool.fixed", NULL, "return {wait = function() return 'waited' end}");
   return L;
 }
@@ -168,8 +171,8 @@ static void learn(pair *t, lua_State *from, lua_State *to) {
 }
 
 /* Sends what `make` returns from one side to the other and runs `check` with it there. */
-static void send(pair *t, lua_State *from, lua_State *to, lp_wire w, const char *make,
-                 const char *check) {
+static void send_to(pair *t, lua_State *from, lua_State *to, lp_wire w, const char *make,
+                    const char *check) {
   t->out.len = 0;
   if (lua_gettop(from) == 0) lua_pushnil(from);
   if (lua_gettop(to) == 0) lua_pushnil(to);
@@ -184,8 +187,8 @@ static void send(pair *t, lua_State *from, lua_State *to, lp_wire w, const char 
 }
 
 static void travels(pair *t, const char *make, const char *check) {
-  send(t, t->home, t->away, (lp_wire){0}, make, check);
-  send(t, t->home, t->away, (lp_wire){.protos = &t->protos}, make, check);
+  send_to(t, t->home, t->away, (lp_wire){0}, make, check);
+  send_to(t, t->home, t->away, (lp_wire){.protos = &t->protos}, make, check);
 }
 
 /* What `make` returns cannot be sent, and the message is exactly this. */
@@ -386,7 +389,9 @@ static void replace_require(lua_State *L) {
   int rc = luaL_loadbufferx(L, (const char *)s->bytes, s->len, s->chunk, "b");
   assert_int_equal(rc, LUA_OK);
   lua_call(L, 0, 1);
+  lua_getfield(L, -1, "user");
   lua_setglobal(L, "require");
+  lua_pop(L, 1);
 }
 
 static void replaced_standard_functions_go_by_name(void **state) {
@@ -450,7 +455,7 @@ static void objects_may_stay_with_their_maker(void **state) {
           "local a, list = ... assert(a.got == 'key 7' and list[1] == a and list.f() == a) "
           "assert(list[2].got == 'key 9' and getmetatable(a) == nil)");
   lp_buf objects = {0};
-  send(t, t->home, t->away, (lp_wire){.objects = &objects}, make, "");
+  send_to(t, t->home, t->away, (lp_wire){.objects = &objects}, make, "");
   assert_int_equal(objects.len, 2 * sizeof(uint32_t));
   assert_int_equal(((uint32_t *)objects.data)[0], 7);
   assert_int_equal(((uint32_t *)objects.data)[1], 9);
@@ -565,25 +570,26 @@ static void known_graph(void **state) {
   pair *t = *state;
   lp_wire_graph(t->home);
   lp_wire_graph(t->away);
-  send(t, t->home, t->away, (lp_wire){.known = 1, .record = 1, .protos = &t->protos},
-       "Class = {} Class.__index = Class function Class.hi() return 'hi' end "
-       "local plain = {Class} local helper = function() return plain end Helper = helper "
-       "Base = setmetatable({}, {__call = function() return 'called' end}) setmetatable(Class, "
-       "Base) "
-       "Obj = setmetatable({}, Class) local o, b = Obj, Base Top = function() return helper(), "
-       "o, b end return Top",
-       "Top = ... local p, o, b = Top() Class, Obj, Base = getmetatable(o), o, b "
-       "Helper = select(2, debug.getupvalue(Top, 1)) assert(b() == 'called' and o.hi() == "
-       "'hi') assert(type(Helper) == 'function') "
-       "assert(p[1] == Class and getmetatable(Class) == Base)");
+  send_to(
+      t, t->home, t->away, (lp_wire){.known = 1, .record = 1, .protos = &t->protos},
+      "Class = {} Class.__index = Class function Class.hi() return 'hi' end "
+      "local plain = {Class} local helper = function() return plain end Helper = helper "
+      "Base = setmetatable({}, {__call = function() return 'called' end}) setmetatable(Class, "
+      "Base) "
+      "Obj = setmetatable({}, Class) local o, b = Obj, Base Top = function() return helper(), "
+      "o, b end return Top",
+      "Top = ... local p, o, b = Top() Class, Obj, Base = getmetatable(o), o, b "
+      "Helper = select(2, debug.getupvalue(Top, 1)) assert(b() == 'called' and o.hi() == "
+      "'hi') assert(type(Helper) == 'function') "
+      "assert(p[1] == Class and getmetatable(Class) == Base)");
   lp_wire w = {.known = 1};
   const char *make = "return Top, Class, setmetatable({}, Class), Base, Class.hi, Obj, Helper";
   const char *check =
       "local top, class, obj, base, hi, o, helper = ... assert(top == Top and class == Class) "
       "assert(getmetatable(obj) == Class and base == Base and hi == Class.hi) "
       "assert(o ~= Obj and getmetatable(o) == Class and helper == Helper)";
-  send(t, t->home, t->away, w, make, check);
-  send(t, t->away, t->home, w, make, check);
+  send_to(t, t->home, t->away, w, make, check);
+  send_to(t, t->away, t->home, w, make, check);
   assert_int_equal(lua_rawlen(t->home, 1), lua_rawlen(t->away, 1));
 }
 
@@ -591,14 +597,15 @@ static void known_graph_with_shared_class(void **state) {
   pair *t = *state;
   lp_wire_graph(t->home);
   lp_wire_graph(t->away);
-  send(t, t->home, t->away, (lp_wire){.known = 1, .record = 1},
-       "local shop, c1, c2 = require 'shop', {}, {} C1, C2 = c1, c2 "
-       "local list = {C1, setmetatable({}, shop), setmetatable({}, C2), setmetatable({}, C1), "
-       "setmetatable({}, shop), setmetatable({}, C2)} function F() return list, c1, c2 end "
-       "return F",
-       "F = ... local l l, C1, C2 = F() assert(getmetatable(l[3]) == C2 and l[1] == C1)");
-  send(t, t->away, t->home, (lp_wire){.known = 1}, "return setmetatable({}, C1), C2, F",
-       "local o, c, f = ... assert(getmetatable(o) == C1 and c == C2 and f == F)");
+  send_to(
+      t, t->home, t->away, (lp_wire){.known = 1, .record = 1},
+      "local shop, c1, c2 = require 'shop', {}, {} C1, C2 = c1, c2 "
+      "local list = {C1, setmetatable({}, shop), setmetatable({}, C2), setmetatable({}, C1), "
+      "setmetatable({}, shop), setmetatable({}, C2)} function F() return list, c1, c2 end "
+      "return F",
+      "F = ... local l l, C1, C2 = F() assert(getmetatable(l[3]) == C2 and l[1] == C1)");
+  send_to(t, t->away, t->home, (lp_wire){.known = 1}, "return setmetatable({}, C1), C2, F",
+          "local o, c, f = ... assert(getmetatable(o) == C1 and c == C2 and f == F)");
 }
 
 static void prototypes_go_once(void **state) {
@@ -720,7 +727,7 @@ static void *failing_alloc(void *ud, void *p, size_t old, size_t size) {
 
 static lua_State *failing_state(failing *f) {
   f->left = -1;
-  lua_State *L = lua_newstate(failing_alloc, f);
+  lua_State *L = bare_state(lua_newstate(failing_alloc, f));
   luaL_openlibs(L);
   lua_pushnil(L);
   return L;
