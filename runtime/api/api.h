@@ -21,8 +21,8 @@ struct luapool {
   lp_mailbox *mailbox;
   /* It closes the mailbox, and lets go of the host's references, before Lua is closed. */
   lp_part part;
-  /* The references that the host holds: luapool_task.link. */
-  lp_list tasks;
+  /* The references that the host holds: luapool_task.link, luapool_env.link. */
+  lp_list tasks, environments;
   /* What luapool_run waits for, or NULL. */
   luapool_task *until;
   /* A call of the host's drives it now. */
@@ -32,6 +32,20 @@ struct luapool {
   /* The code of the last call. */
   int code;
 };
+
+struct luapool_env {
+  /* In luapool.environments, or in none once the runtime is closed. */
+  lp_list link;
+  /* NULL once it is closed. */
+  luapool *rt;
+  /* loop/environment.h */
+  unsigned number;
+};
+
+/* The number of an environment of the host's; of the shared one when it is NULL. */
+static inline unsigned lp_api_environment(const luapool *rt, const luapool_env *env) {
+  return env ? env->number : rt->state.environment;
+}
 
 /* The runtime of a state that this API has opened. */
 static inline luapool *lp_api_of(lp_state *st) {

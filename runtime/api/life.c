@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
+#include "runtime/api/env.h"
 #include "runtime/api/lua.h"
 #include "runtime/api/modules.h"
 #include "runtime/api/program.h"
@@ -45,6 +46,7 @@ static int take_options(luapool_options *to, const luapool_options *from) {
 static void close_part(lp_part *part) {
   luapool *rt = lp_list_of(part, luapool, part);
   lp_ref_detach_all(rt);
+  lp_env_detach_all(rt);
   lp_mailbox_close(rt->mailbox);
   rt->mailbox = NULL;
 }
@@ -63,7 +65,7 @@ static int open_parts(luapool *rt) {
                      o->program ? o->program : lp_program_find());
   if (rc == 0 && o->slice_us > 0 && o->signal)
     rc = lp_interrupt_open(&rt->state, (double)o->slice_us / 1e6);
-  return rc;
+  return rc == 0 ? lp_env_share(rt) : rc;
 }
 
 enum { CLOSE_US = 100000 };
@@ -87,6 +89,7 @@ static int open_on(luapool **out, uv_loop_t *loop, const luapool_options *option
   luapool *rt = lp_alloc_new(sizeof *rt);
   if (!rt) return fail_core(LP_EMEMORY);
   lp_list_init(&rt->tasks);
+  lp_list_init(&rt->environments);
   int rc = take_options(&rt->options, options);
   if (rc < 0) {
     lp_api_fail_open(rc, "the options have a size or a field that this library does not know");

@@ -9,11 +9,12 @@
 #include "runtime/api/ref.h"
 #include "runtime/api/value.h"
 #include "runtime/base/alloc.h"
+#include "runtime/loop/environment.h"
 #include "runtime/loop/usage.h"
 
 /* What is to become a task: a text, or the name of a function. */
 typedef struct script {
-  luapool_env *env;
+  unsigned environment;
   const char *bytes;
   size_t len;
   const char *chunk;
@@ -27,7 +28,7 @@ typedef struct script {
 
 static void push_chunk(lua_State *L, script *s) {
   const char *chunk = s->chunk ? s->chunk : "=script";
-  s->status = luaL_loadbufferx(L, s->bytes, s->len, chunk, "t");
+  s->status = lp_environment_load(L, s->environment, s->bytes, s->len, chunk);
   if (s->status != LUA_OK) lua_error(L);
 }
 
@@ -52,8 +53,8 @@ static void push_path(lua_State *L, const char *path) {
 }
 
 /* A field of a loaded module, whose own name may hold dots: the longest that is one. */
-static void push_field_of_module(lua_State *L, const char *path) {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+static void push_field_of_module(lua_State *L, unsigned environment, const char *path) {
+  lp_environment_push(L, environment, LP_ENVIRONMENT_LOADED);
   for (const char *dot = strrchr(path, '.'); dot;) {
     lua_pushlstring(L, path, (size_t)(dot - path));
     if (lua_rawget(L, -2) != LUA_TNIL) {
@@ -69,9 +70,9 @@ static void push_field_of_module(lua_State *L, const char *path) {
 }
 
 static void push_function(lua_State *L, const script *s) {
-  lua_pushglobaltable(L);
+  lp_environment_push(L, s->environment, LP_ENVIRONMENT_GLOBALS);
   push_path(L, s->function);
-  if (lua_isnil(L, -1)) push_field_of_module(L, s->function);
+  if (lua_isnil(L, -1)) push_field_of_module(L, s->environment, s->function);
   if (!lp_usage_is_callable(L, -1)) luaL_error(L, "there is no function '%s'", s->function);
 }
 
@@ -87,22 +88,35 @@ static int spawn(lua_State *L) {
   return 0;
 }
 
-static int check(luapool *rt, const script *s) {
+static int check(luapool *rt, const luapool_env *env, const script *s) {
+  if (env && env->rt != rt)
+    return lp_api_fail(rt, LUAPOOL_EARGUMENT, "the environment is one of another runtime");
   if (s->n < 0 || (s->n && !s->args) || (!s->bytes && !s->function))
     return lp_api_fail(rt, LUAPOOL_EARGUMENT, "an argument is missing");
   return LUAPOOL_OK;
 }
 
-static int start(luapool *rt, script *s, luapool_task **task) {
+/* Calls f(s) protected, in the environment. Returns LUA_OK, or a status with the error on the
+ * stack. */
+static int call_in(luapool *rt, unsigned environment, lua_CFunction f, void *s) {
+  lua_State *L = rt->state.L;
+  lua_pushcfunction(L, f);
+  lua_pushlightuserdata(L, s);
+  unsigned outer = lp_environment_enter(&rt->state, environment);
+  int status = lua_pcall(L, 1, 0, 0);
+  lp_environment_enter(&rt->state, outer);
+  return status;
+}
+
+static int start(luapool *rt, luapool_env *env, script *s, luapool_task **task) {
   lua_State *L = rt->state.L;
   lp_api_begin(rt);
   if (task) *task = NULL;
-  if (check(rt, s) < 0) return rt->code;
+  if (check(rt, env, s) < 0) return rt->code;
+  s->environment = lp_api_environment(rt, env);
   if (task && !(s->ref = lp_ref_new(rt)))
     return lp_api_fail(rt, LUAPOOL_EMEMORY, "not enough memory");
-  lua_pushcfunction(L, spawn);
-  lua_pushlightuserdata(L, s);
-  int status = lua_pcall(L, 1, 0, 0);
+  int status = call_in(rt, s->environment, spawn, s);
   if (status != LUA_OK) {
     lp_ref_free(s->ref);
     return lp_api_fail_lua(rt, L, s->status != LUA_OK ? s->status : status);
@@ -113,14 +127,14 @@ static int start(luapool *rt, script *s, luapool_task **task) {
 
 int luapool_load(luapool *rt, luapool_env *env, const char *bytes, size_t len,
                  const char *chunk, const luapool_value *args, int n, luapool_task **task) {
-  script s = {.env = env, .bytes = bytes, .len = len, .chunk = chunk, .args = args, .n = n};
-  return start(rt, &s, task);
+  script s = {.bytes = bytes, .len = len, .chunk = chunk, .args = args, .n = n};
+  return start(rt, env, &s, task);
 }
 
 int luapool_start(luapool *rt, luapool_env *env, const char *function,
                   const luapool_value *args, int n, luapool_task **task) {
-  script s = {.env = env, .function = function, .args = args, .n = n};
-  return start(rt, &s, task);
+  script s = {.function = function, .args = args, .n = n};
+  return start(rt, env, &s, task);
 }
 
 /* Reads all of a file. Returns its bytes, which the caller frees, or NULL with errno. */
@@ -182,7 +196,7 @@ int luapool_load_file(luapool *rt, luapool_env *env, const char *path,
 /* ---- reload ---- */
 
 typedef struct reload {
-  luapool_env *env;
+  unsigned environment;
   const char *module, *bytes;
   size_t len;
   const char *chunk;
@@ -195,7 +209,8 @@ static int run_reload(lua_State *L) {
   reload *r = lua_touserdata(L, 1);
   enum { NEW = 3, LOADED };
   const char *chunk = lua_pushfstring(L, "=%s", r->module);
-  r->status = luaL_loadbufferx(L, r->bytes, r->len, r->chunk ? r->chunk : chunk, "t");
+  r->status =
+      lp_environment_load(L, r->environment, r->bytes, r->len, r->chunk ? r->chunk : chunk);
   if (r->status != LUA_OK) return lua_error(L);
   lua_pushstring(L, r->module);
   lua_call(L, 1, 1);
@@ -203,7 +218,7 @@ static int run_reload(lua_State *L) {
     lua_pushboolean(L, 1); /* as require does */
     lua_replace(L, NEW);
   }
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lp_environment_push(L, r->environment, LP_ENVIRONMENT_LOADED);
   if (lua_istable(L, NEW) && lua_getfield(L, NEW, "__reload") != LUA_TNIL) {
     lua_getfield(L, LOADED, r->module);
     lua_call(L, 1, 0);
@@ -220,10 +235,14 @@ int luapool_reload(luapool *rt, luapool_env *env, const char *module, const char
   lp_api_begin(rt);
   if (!module || !bytes)
     return lp_api_fail(rt, LUAPOOL_EARGUMENT, "the name of the module or its text is missing");
-  reload r = {.env = env, .module = module, .bytes = bytes, .len = len, .chunk = chunk};
-  lua_pushcfunction(L, run_reload);
-  lua_pushlightuserdata(L, &r);
-  int status = lua_pcall(L, 1, 0, 0);
+  if (env && env->rt != rt)
+    return lp_api_fail(rt, LUAPOOL_EARGUMENT, "the environment is one of another runtime");
+  reload r = {.environment = lp_api_environment(rt, env),
+              .module = module,
+              .bytes = bytes,
+              .len = len,
+              .chunk = chunk};
+  int status = call_in(rt, r.environment, run_reload, &r);
   if (status == LUA_OK) return LUAPOOL_OK;
   return lp_api_fail_lua(rt, L, r.status != LUA_OK ? r.status : status);
 }
