@@ -31,3 +31,16 @@ kill -9 "$starter"
 wait "$starter" 2>/dev/null
 expect_gone "$pid"
 rm -rf "$dir"
+
+it "says at once why nginx does not start"
+mkdir "$work/bin"
+printf '#!/bin/sh\necho "no module" >error.log\nexit 1\n' >"$work/bin/nginx"
+chmod +x "$work/bin/nginx"
+cat >"$work/start.lua" <<'END'
+print(select(2, pcall(require("tests.support.nginx").start)))
+END
+run env "PATH=$work/bin:$PATH" "TMPDIR=$work" timeout 60 "$LUAPOOL" run "$work/start.lua"
+expect_status 0
+expect_out_like "nginx did not start"
+expect_err_like "no module"
+expect_no_file "$(echo "$work"/luapool-nginx.*)"

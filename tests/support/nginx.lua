@@ -37,7 +37,7 @@ function M.start(opts)
   local ready = pipe:read("l")
   if not ready then
     pipe:close()
-    error("nginx did not start", 2)
+    error("nginx did not start, see what it printed", 2)
   end
   local server = { pipe = pipe }
   for name, value in ready:gmatch("([%w_]+)=(%S*)") do server[name] = value end
