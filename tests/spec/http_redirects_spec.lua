@@ -106,6 +106,20 @@ describe("a redirection", function()
     assert.is_nil(got.cookie)
   end)
 
+  it("shows no certificate to another origin, and leaves the socket of its own", function()
+    local to = server.https_url:gsub("127%.0%.0%.1", "127.0.0.3") .. "/certificate"
+    local opts = { cert = server.dir .. "/server.pem", key = server.dir .. "/server.key",
+      verify = false }
+    assert.are.equal("CN=localhost", http.get(to, opts).body)
+    opts.params = { url = to }
+    assert.are.equal("", http.get(server.https_url .. "/goto", opts).body)
+    local spy <close> = raw_server.start(function() return answer("arrived") end)
+    local given = { unix_socket = server.dir .. "/socket", params = { url = "/echo" } }
+    assert.are.equal("/echo", http.get("http://there.example/goto", given):json().uri)
+    given.params.url = spy.url .. "/"
+    assert.are.equal("arrived", http.get("http://there.example/goto", given).body)
+  end)
+
   it("is no way around the port or the scheme of an origin", function()
     local spy <close> = raw_server.start(function(request)
       return answer(tostring(request.headers.authorization))

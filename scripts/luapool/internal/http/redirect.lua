@@ -15,8 +15,11 @@ local MOST = 10 -- redirections, unless the option says otherwise
 local PRIVATE = {
   authorization = true, cookie = true, host = true, ["proxy-authorization"] = true,
 }
--- Fields of the plan that do.
-local CREDENTIALS = { "auth_type", "user", "password", "cookies", "server_name" }
+-- Fields of the plan that do. A socket of the file system stands for the host that was asked for.
+local CREDENTIALS = {
+  "auth_type", "user", "password", "cookies", "server_name", "cert", "key", "key_password",
+  "unix_socket",
+}
 
 -- The lines of the headers for which drop(lower-case name) is false.
 local function without(lines, drop)
