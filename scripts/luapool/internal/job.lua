@@ -290,7 +290,7 @@ end
 local function work(self)
   self.consumer = task.spawn(consume, self)
   local ok, e = self.consumer:result()
-  local puller = self.source and self.source.puller
+  local puller = self.source and self.source.input.puller
   if ok and puller and puller:status() == "failed" then ok, e = puller:result() end
   return fault(self, ok, e)
 end

@@ -5,35 +5,24 @@
 -- the most goes to the disk. Runs in main only.
 --@whole
 
-local lists = require "luapool.internal.items"
-local options = require "luapool.internal.options"
-local core = require "luapool.task.core"
 local frontiers = require "luapool.internal.job.frontier"
+local inputs = require "luapool.internal.job.input"
 local job_core = require "luapool.job.core"
+local options = require "luapool.internal.options"
 local order = require "luapool.internal.sync.order"
 local task = require "luapool.task"
 local usage = require "luapool.internal.usage"
 
 local now = task.now
 
--- How many items an iterator is read ahead of the workers.
-local AHEAD = 64
-
 -- How many items of the input may wait for their hosts before no more is read.
 local PARKED = 10000
-
--- An iterator may block the process, as one of io.popen does. So each item is handed out before the
--- next one is pulled, until QUICK_ITEMS items in a row have come without a pause of PAUSE seconds.
-local QUICK_ITEMS, PAUSE = 20, 0.001
 
 ---@class luapool.job.source
 ---@field totals table<string, integer> how many items of each kind there have been
 ---@field limited boolean|nil there is a limit of items, errors or time
 ---@field given table<string, integer> how many of each kind next() has given, where it is limited
----@field puller luapool.Task|nil the task that reads the iterator; it fails when the iterator does
----@field list table|nil the items, when they are a list
----@field at integer index of the latest item of `list` that was given out
----@field ahead table queue of the entries that the puller has read ahead
+---@field input luapool.job.input the job's `items`
 ---@field frontier luapool.job.frontier what was added, and what waits for its host
 ---@field later table heap of the entries that wait for their next attempt, by their time
 ---@field in_flight integer how many entries next() has given that have not ended
@@ -44,29 +33,27 @@ local QUICK_ITEMS, PAUSE = 20, 0.001
 ---@field begun integer how many of all kinds
 ---@field most number how many items are given at most
 ---@field until_time number|nil no item is given after it
----@field ended boolean|nil the iterator has ended
 ---@field stopped boolean|nil nothing more is given out
 ---@field limit string|nil the limit that has ended the crawl: "max_items", …
 ---@field resized boolean what known() returns may have changed; who has asked it sets it to false
 ---@field news luapool.Promise|nil next() waits for it
----@field space luapool.Promise|nil the puller waits for it
 local Source = { __name = "luapool.job.source" }
 Source.__index = Source
 
 local M = {}
 
--- Wakes the task that waits for the bell "news" or "space", if one does.
-local function ring(self, bell)
-  local promise = self[bell]
-  self[bell] = nil
+-- Wakes next(), if it waits.
+local function ring(self)
+  local promise = self.news
+  self.news = nil
   if promise then promise:resolve() end
 end
 
--- Waits until the bell is rung, for so many seconds at most when they are given. One task at a time
--- waits for a bell.
-local function wait(self, bell, seconds)
+-- Waits until there is news, for so many seconds at most when they are given. One task at a time
+-- waits.
+local function wait(self, seconds)
   local promise = task.promise()
-  self[bell] = promise
+  self.news = promise
   task.wait({ promise }, { timeout = seconds })
 end
 
@@ -103,54 +90,11 @@ local function new_entry(item, kind, depth)
     priority = nil, host = nil }
 end
 
--- The entry of an item of the input, or nil when it was seen before.
-local function input_entry(self, item)
-  return admit(self, self.start, item, false) and new_entry(item, self.start, 0) or nil
-end
-
--- The puller's task: reads the iterator, which may wait, until it ends.
-local function pull(self, iterator)
-  local _ <close> = setmetatable({}, { __close = function()
-    self.ended, self.resized = true, true
-    ring(self, "news")
-  end })
-  local quick, ahead = 0, self.ahead
-  while not self.stopped do
-    local began = now()
-    local item = iterator()
-    if item == nil then return end
-    local entry = input_entry(self, item)
-    if entry then ahead:push(entry) end
-    ring(self, "news")
-    quick = now() - began < PAUSE and quick + 1 or 0
-    if quick < QUICK_ITEMS then core.turn() end
-    while ahead.n >= AHEAD and not self.stopped do wait(self, "space") end
-  end
-end
-
-local function from_list(self)
-  local list = self.list
-  while list and self.at < #list do
-    self.at = self.at + 1
-    local entry = input_entry(self, list[self.at])
-    if entry then return entry end
-  end
-  return nil
-end
-
-local function from_ahead(self)
-  local ahead = self.ahead
-  if ahead.n == 0 then return nil end
-  local entry = ahead:pop()
-  if ahead.n < AHEAD // 2 then ring(self, "space") end
-  return entry
-end
-
 -- The next entry of the input that may begin now.
 local function from_input(self, at)
-  local frontier = self.frontier
+  local frontier, input = self.frontier, self.input
   while frontier.parked < PARKED do
-    local entry = from_list(self) or from_ahead(self)
+    local entry = input:next()
     if not entry then return nil end
     if frontier:admit(entry, at) then return entry end
   end
@@ -178,7 +122,7 @@ local function take(self)
   if not frontier.watching and self.later.n == 0 then -- most jobs
     local entry = frontier:take(0)
     if entry then return entry end
-    return from_list(self) or from_ahead(self)
+    return self.input:next()
   end
   if is_full(self) then return nil end
   local at = now()
@@ -187,8 +131,8 @@ end
 
 -- Whether no entry can come any more, but for those of the next depth.
 local function exhausted(self)
-  if self.in_flight > 0 or self.later.n > 0 or self.puller and not self.ended then return false end
-  return self.ahead.n == 0 and self.frontier:is_empty()
+  if self.in_flight > 0 or self.later.n > 0 then return false end
+  return not self.input:is_open() and self.frontier:is_empty()
 end
 
 -- Seconds until next() has to look again, nil when that depends on entries in flight.
@@ -227,7 +171,7 @@ function Source:next()
       return entry
     end
     if not exhausted(self) then
-      wait(self, "news", patience(self))
+      wait(self, patience(self))
     elseif not self.frontier:advance() then
       return nil
     end
@@ -273,7 +217,7 @@ function Source:add_of(parent, item, kind, how)
   end
   self.resized = true
   self.frontier:add(entry)
-  if self.news then ring(self, "news") end
+  if self.news then ring(self) end
   return true
 end
 
@@ -285,7 +229,7 @@ function Source:add_sitemap(url, listed, origin)
   if self.limit or not self.seen:add(self.numbers["(sitemap)"], url) then return end
   self.frontier:add { item = url, kind = "(sitemap)", depth = 0, referrer = origin,
     meta = listed, internal = true }
-  ring(self, "news")
+  ring(self)
 end
 
 --- Takes the reply to an entry that has asked for a robots.txt.
@@ -306,7 +250,7 @@ function Source:settle(entry, refused)
   self.in_flight = self.in_flight - 1
   local frontier = self.frontier
   if frontier.watching and entry then frontier:ended(entry, now(), refused) end
-  if self.in_flight == 0 or frontier.watching then ring(self, "news") end
+  if self.in_flight == 0 or frontier.watching then ring(self) end
 end
 
 --- Takes back an entry that next() gave and whose attempt has failed: next() gives it again after
@@ -321,7 +265,7 @@ function Source:again(entry, seconds, paused)
   else
     self.later:push(entry, now() + seconds)
   end
-  ring(self, "news")
+  ring(self)
 end
 
 --- Sets who is called when an item is dropped because of a rule, and when one fails that no worker
@@ -345,31 +289,27 @@ end
 ---@param limit string
 function Source:finish(limit)
   if self.limit then return end
-  self.limit, self.ended, self.list = limit, true, nil
-  if self.puller then self.puller:cancel "the job has ended" end
-  self.ahead = order.fifo()
+  self.limit = limit
+  self.input:drop()
   self.frontier:clear()
   for kind, given in pairs(self.given) do self.totals[kind] = given end
   self.resized = true
-  ring(self, "news")
+  ring(self)
 end
 
 --- From now on next() returns nil. What is left of a list is counted, so that the summary shows it
 --- as cancelled.
 function Source:stop()
   self.stopped, self.resized = true, true
-  if self.list and not self.seen then
-    self.totals[self.start] = self.totals[self.start] + #self.list - self.at
-    self.at = #self.list
-  end
-  ring(self, "news")
-  ring(self, "space")
+  local left = self.input:stop()
+  if not self.seen then self.totals[self.start] = self.totals[self.start] + left end
+  ring(self)
 end
 
 --- Ends the reading of the iterator.
 function Source:close()
   self:stop()
-  if self.puller then self.puller:cancel "the job has ended" end
+  self.input:close()
   self.frontier:close()
 end
 
@@ -380,48 +320,8 @@ end
 function Source:known(kind)
   local known = self.totals[kind]
   if kind ~= self.start or self.stopped then return known end
-  if self.list then return known + #self.list - self.at end
-  return self.ended and known or nil
-end
-
-local function is_list(value)
-  return type(value) == "table" and not options.callable(value)
-end
-
--- An iterator that has given its first item when it was called.
-local function behind(first, iterator)
-  return function(...)
-    local item = first
-    first = nil
-    if item ~= nil then return item end
-    return iterator(...)
-  end
-end
-
--- Opens a list, or an iterator as a `for` loop takes one.
-local function open_items(self, items, state, control)
-  if is_list(items) then
-    local problem = lists.problem(items)
-    if problem then error("field 'items': " .. problem, 0) end
-    self.list = items
-    return
-  end
-  local iterator = state == nil and items or function()
-    control = items(state, control)
-    return control
-  end
-  self.puller = task.spawn(pull, self, iterator)
-  self.puller:name "items"
-end
-
--- Opens what the job's function `items` has returned. A function in C, as of `items = io.lines()`,
--- is the iterator itself: what it has returned is its first item.
-local function open_returned(self, items, first, ...)
-  if is_list(first) or options.callable(first) then return open_items(self, first, ...) end
-  if debug.getinfo(items, "S").what == "C" then return open_items(self, behind(first, items)) end
-  local info = debug.getinfo(items, "S")
-  error(("%s:%d: the function 'items' returned %s: a list or an iterator expected")
-    :format(info.short_src, info.linedefined, first == nil and "nil" or "a " .. type(first)), 0)
+  local left = self.input:left()
+  return left and known + left
 end
 
 -- How the frontier of a checked job works.
@@ -469,17 +369,19 @@ function M.open(spec, ctx, places)
     in_flight = 0,
     turn = 0,
     resized = true,
-    at = 0,
-    ahead = order.fifo(),
     later = order.priority(),
   }, Source)
   self.frontier = frontier_of(self, spec)
   rawset(ctx, "source", self)
-  if type(spec.items) == "function" then
-    open_returned(self, spec.items, spec.items(ctx))
-  else
-    open_items(self, spec.items)
-  end
+  self.input = inputs.open(spec.items, ctx, {
+    entry = function(item)
+      return admit(self, spec.start, item, false) and new_entry(item, spec.start, 0) or nil
+    end,
+    on_news = function(ended)
+      if ended then self.resized = true end
+      ring(self)
+    end,
+  })
   return self
 end
 
