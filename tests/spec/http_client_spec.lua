@@ -207,6 +207,21 @@ describe("a client", function()
       fails("usage", http.get, url, { retry = true })
     end)
 
+    it("closes the streams of the answers that it does not take", function()
+      local c <close>, running = http.client(), {}
+      local spy <close> = raw_server.start(function(request)
+        running[#running + 1] = c:stats().running
+        local size = request.target == "/late" and #running > 2 and 1 or 10000000
+        return answer(("x"):rep(size), size > 1 and "503 X" or nil)
+      end)
+      local opts = { stream = true, retry = { attempts = 3, wait = 0 } }
+      local res <close> = c:get(spy.url .. "/late", opts)
+      assert.are.equal("x", res:read())
+      local last <close> = c:get(spy.url .. "/never", opts)
+      assert.are.equal(10000000, #last:read())
+      assert.are.same({ 1, 1, 1, 1, 1, 1 }, running)
+    end)
+
     it("does not repeat a body that can be had only once", function()
       local policy = { attempts = 3, wait = 0 }
       local function body() return nil end

@@ -6,6 +6,7 @@ local Policy = require "luapool.internal.retry.policy"
 local core = require "luapool.http.core"
 local plans = require "luapool.internal.http.plan"
 local rates = require "luapool.internal.http.rate"
+local route = require "luapool.internal.http.route"
 local send = require "luapool.internal.http.send"
 local usage = require "luapool.internal.usage"
 
@@ -20,7 +21,7 @@ local usage = require "luapool.internal.usage"
 ---@field package defaults table the plan of a request without options of its own
 ---@field package headers? table
 ---@field package get_plan? table the plan of a GET without options; nil: curl's defaults will do
----@field package plain boolean it adds nothing to a GET but cookies
+---@field package plain boolean all that it adds to a GET are cookies and what the C half does
 ---@field package policy? luapool.retry.Policy
 ---@field package rate? table
 ---@field package on_request? fun(req: table): luapool.http.Response?
@@ -65,9 +66,10 @@ end
 ---@param opts? luapool.http.Options
 ---@return luapool.http.Response
 function Client:get(url, opts)
-  check_call(self, url, "Client:get")
-  local jar = self.cookies
-  if opts == nil and self.plain and (not jar or jar.count == 0) then return send.get(self, url) end
+  if getmetatable(self) ~= Client or type(url) ~= "string" then
+    check_call(self, url, "Client:get")
+  end
+  if opts == nil and self.plain then return send.get(self, url) end
   return send.perform(self, "GET", url, opts, "Client:get")
 end
 
@@ -168,8 +170,8 @@ function M.new(opts)
   plans.url(self, "", nil, "http.client") -- its params are checked
   self.get_plan = next(plan) and plan
   if self.get_plan then self.core:keep(plan) end
-  self.plain = not (self.get_plan or self.base_url or self.params or self.policy or self.rate
-    or self.on_request or self.on_response)
+  self.plain = not (self.base_url or self.params or self.policy or self.rate or self.on_request
+    or self.on_response or plan.cache or route.has_say(plan))
   return self
 end
 

@@ -105,14 +105,22 @@ local function check_public(url, host)
     :format(url), { url = url }), 0)
 end
 
+--- Whether the plan of a request depends on its URL.
+---@param plan? table
+---@return boolean
+function M.has_say(plan)
+  local given = plan and (plan.proxies or plan.addresses or plan.server_name)
+  return (given or M.environment) ~= nil
+end
+
 --- The plan of a request to this URL: another table where the URL has a say in it, for what the C
 --- half sets of a client's own plan stays from one URL to the next.
 ---@param plan? table
 ---@param url string
 ---@return table?
 function M.aim(plan, url)
+  if not M.has_say(plan) then return plan end
   local proxies, addresses = plan and plan.proxies or M.environment, plan and plan.addresses
-  if not (proxies or addresses or plan and plan.server_name) then return plan end
   local origin, host = core.origin(url)
   if not origin then return plan end -- the request says what is wrong with it
   local aimed = {}

@@ -79,16 +79,17 @@ local function chain(self, method, url, plan, again)
   return chain(self, method, url, plan, true) -- the part is dropped: the whole is asked for
 end
 
---- A GET without options by a client that adds nothing to it: the way that is used most, made
---- short.
+--- A GET without options by a client whose plan the C half does alone: the way that is used most,
+--- made short.
 ---@param self luapool.http.Client
 ---@param url string
 ---@return luapool.http.Response
 function M.get(self, url)
-  if route.environment then return chain(self, "GET", url) end
-  local res, redirected, set = request(self.core, "GET", url)
-  if set and self.cookies then self.cookies:receive(res.url, set) end
-  return redirected and follow(self, res, "GET") or res
+  local jar, plan = self.cookies, self.get_plan
+  if route.environment or jar and jar.count > 0 then return chain(self, "GET", url, plan) end
+  local res, redirected, set = request(self.core, "GET", url, plan)
+  if set and jar then jar:receive(res.url, set) end
+  return redirected and follow(self, res, "GET", plan) or res
 end
 
 -- --- hooks ---
@@ -142,21 +143,27 @@ for _, status in ipairs { 408, 425, 429, 500, 502, 503, 504 } do PASSING[status]
 -- What is repeated without harm.
 local IDEMPOTENT = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true }
 
--- One attempt: a passing status is an error, for the policy to see.
-local function attempt(send, self, method, url, ...)
-  local res = send(self, method, url, ...)
-  if PASSING[res.status] then
+-- Calls send(...) under the policy, for which a passing status is an error. The last answer stands
+-- when the policy gives up on a status; those before it are closed, for streams would hold their
+-- places.
+local function retrying(policy, send, ...)
+  local refusal -- the latest answer with a passing status
+  local function close()
+    if refusal then refusal:close() end
+    refusal = nil
+  end
+  local function attempt(self, method, url, ...)
+    close()
+    local res = send(self, method, url, ...)
+    if not PASSING[res.status] then return res end
+    refusal = res
     error(errors.new("status", ("%s %s: %s"):format(method, url, res:reason()),
       { status = res.status, url = res.url, response = res }), 0)
   end
-  return res
-end
-
--- The last answer stands when the policy gives up on a status.
-local function retrying(policy, ...)
   local ok, res = pcall(require("luapool.retry").call, attempt, policy, ...)
   if ok then return res end
   if errors.is(res, "status") then return res.response end
+  close()
   error(res, 0)
 end
 
