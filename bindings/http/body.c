@@ -97,20 +97,9 @@ static int decode(lpb_http_body *b, const char **in, size_t *left) {
   return 0;
 }
 
-/* Takes input, which it moves on, unless the file has to read again what it had before. Returns
- * as decode does. */
-static int take_some(lpb_http_body *b, const char **in, size_t *left) {
-  if (b->saves && lpb_http_file_lags(&b->file)) {
-    int rc = lpb_http_file_catch_up(&b->file, QUANTUM);
-    return rc < 0 ? rc : 1;
-  }
-  if (b->decode) return decode(b, in, left);
-  return take_plain(b, *in, *left);
-}
-
 /* Takes input and keeps what is left of it. `in` may point into b->raw. */
 static int work(lpb_http_body *b, const char *in, size_t left) {
-  int rc = take_some(b, &in, &left);
+  int rc = b->decode ? decode(b, &in, &left) : take_plain(b, in, left);
   b->pending = rc > 0;
   if (rc <= 0) {
     b->raw.len = b->raw_at = 0;

@@ -85,8 +85,8 @@ int lpb_http_body_add(lpb_http_body *b, const char *bytes, size_t n);
 /* Goes on with what has been added. Returns 0 or a negative code. */
 int lpb_http_body_work(lpb_http_body *b);
 
-/* Ends a body for which no more work is left: the file gets its name. Returns 0 or a negative
- * code. */
+/* Ends a body for which no more work is left: the file gets its name. Returns 0, a negative
+ * code, or 1 when the file cannot be finished yet. */
 int lpb_http_body_end(lpb_http_body *b);
 
 /* Makes the struct ready for the next request; small buffers are kept. Safe twice. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bindings/http/unread.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
@@ -24,9 +25,6 @@ enum {
   QUEUE_S = 300, /* without a place becoming free, unless the request says how long it waits */
 };
 
-/* A collection takes so much of the time at most that transfers are in a queue. */
-static const double COLLECTOR_SHARE = 0.05;
-static const double FIRST_COLLECTION = 0.05, LAST_COLLECTION = 5;
 static const double FOR_EVER = 1e10;
 
 /* --- slots: who may run --- */
@@ -108,9 +106,11 @@ static void count(lpb_http_transfer *t) {
   lpb_http_client_counts *n = &t->client->counts;
   long status = 0, connections = 0;
   curl_off_t sent = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
+  if (t->stage == LPB_HTTP_RUNNING) { /* else curl counts an earlier request */
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
+  }
   n->requests++;
   n->connections += (uint64_t)connections;
   n->sent += (uint64_t)sent;
@@ -128,36 +128,36 @@ static void fail(lpb_http_transfer *t, CURLcode code, int failure) {
   lpb_http_transfer_end(t, code, failure);
 }
 
-static void pump(lpb_http_client *c);
-
 static void connect_late(lp_timer *timer) {
   lpb_http_transfer *t = lp_list_of(timer, lpb_http_transfer, late);
-  lp_list_remove(&t->link);
+  if (t->stage != LPB_HTTP_RUNNING) count(t);
+  lpb_http_client_stop(t);
   snprintf(t->text, sizeof t->text, "not connected after %g s%s", t->connect_timeout,
-           t->stage == LPB_HTTP_RESOLVING ? " (looking the host's name up)" : "");
-  fail(t, CURLE_OPERATION_TIMEDOUT, 0);
-  pump(t->client);
+           t->last == LPB_HTTP_RESOLVING ? " (looking the host's name up)" : "");
+  lpb_http_transfer_end(t, CURLE_OPERATION_TIMEDOUT, 0);
 }
 
-/* Returns the seconds that are left of the connect_timeout of a transfer that waits. */
-static double connect_left(const lpb_http_transfer *t) {
-  return t->connect_timeout - (lp_loop_now() - t->asked);
+/* Starts the clock of connect_timeout, or goes on with it. */
+static void await_connection(lpb_http_transfer *t) {
+  double now = lp_loop_now();
+  if (t->asked == 0) t->asked = now;
+  t->late.fire = connect_late;
+  lp_loop_after(t->http->st, &t->late, t->connect_timeout - (now - t->asked));
+}
+
+/* curl makes a connection for a transfer. The clock is ours because curl starts its own for
+ * each request, also where a kept connection is used. */
+static void opening(lpb_http_multi_user *user) {
+  lpb_http_transfer *t = lp_list_of(user, lpb_http_transfer, user);
+  if (!t->late.place) await_connection(t);
 }
 
 /* Makes a transfer wait for the address of its host or for a connection to share, at most as
  * long as it may take to connect. */
 static void wait_for(lpb_http_transfer *t, lpb_http_transfer_stage stage, lp_list *list) {
   t->stage = stage;
-  if (t->asked == 0) t->asked = lp_loop_now();
-  t->late.fire = connect_late;
   lp_list_push(list, &t->link);
-  lp_loop_after(t->http->st, &t->late, connect_left(t));
-}
-
-/* Leaves curl the time that the wait has left of the connect_timeout. */
-static void end_wait(lpb_http_transfer *t) {
-  lp_timer_stop(&t->http->st->timers, &t->late);
-  curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, lpb_http_transfer_ms(connect_left(t)));
+  await_connection(t);
 }
 
 /* Its time begins. The task of one that has been in a queue waits already, until another time.
@@ -220,7 +220,7 @@ static void end_waits(lp_list *list, const lpb_http_host *h, int status) {
     lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, link);
     c = t->client;
     if (t->stage == LPB_HTTP_RESOLVING) t->look_up = lp_loop_now() - t->asked;
-    end_wait(t);
+    lp_timer_stop(&t->http->st->timers, &t->late);
     if (status < 0)
       fail_resolving(t, h, status);
     else
@@ -308,13 +308,14 @@ static double left_in_queue(const lpb_http_transfer *t) {
   return QUEUE_S - seconds_since(moved > t->queued ? moved : t->queued);
 }
 
-/* What is kept back because nobody reads it, or not decoded yet, does not stall. */
+/* What is kept back because nobody reads it, or not decoded or digested yet, does not stall. */
 static double left_of_stall(lpb_http_transfer *t) {
   if (t->stall_timeout < 0) return FOR_EVER;
   curl_off_t sent = 0;
   uint64_t now = uv_now(t->http->polls.loop);
   curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-  if (sent != t->sent_bytes || lpb_http_body_full(&t->body)) t->heard = now;
+  bool works = t->stage == LPB_HTTP_DECODING || lpb_http_body_full(&t->body);
+  if (sent != t->sent_bytes || works) t->heard = now;
   t->sent_bytes = sent;
   return t->stall_timeout - (double)(now - t->heard) / 1e3;
 }
@@ -327,48 +328,6 @@ double lpb_http_client_left(lpb_http_transfer *t) {
   return stall < whole ? stall : whole;
 }
 
-/* --- streams that nobody reads --- */
-
-int lpb_http_client_unread(const lpb_http_client *c) {
-  int n = 0;
-  lp_list_each (link, &c->transfers) {
-    const lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, all);
-    if (t->owner && !t->wait && t->stage == LPB_HTTP_RUNNING) n++;
-  }
-  return n;
-}
-
-static void await_collection(lpb_http_client *c);
-
-/* A stream that was dropped holds its place until it is collected, and what makes no garbage is
- * not collected by itself. The collector runs while others wait for the place: soon at first,
- * then less and less often. */
-static void collect(lp_timer *timer) {
-  lpb_http_client *c = lp_list_of(timer, lpb_http_client, collector);
-  if (c->queued == 0) {
-    c->collects_after = 0;
-    return;
-  }
-  double took = 0;
-  if (lpb_http_client_unread(c) > 0) {
-    double began = lp_loop_now();
-    lua_gc(c->http->st->L, LUA_GCCOLLECT);
-    took = lp_loop_now() - began;
-  }
-  if (c->closed) return;
-  c->collects_after = c->collects_after * 2;
-  if (c->collects_after > LAST_COLLECTION) c->collects_after = LAST_COLLECTION;
-  if (c->collects_after < took / COLLECTOR_SHARE) c->collects_after = took / COLLECTOR_SHARE;
-  await_collection(c);
-}
-
-static void await_collection(lpb_http_client *c) {
-  if (c->collector.place) return;
-  if (c->collects_after == 0) c->collects_after = FIRST_COLLECTION;
-  c->collector.fire = collect;
-  lp_loop_after(c->http->st, &c->collector, c->collects_after);
-}
-
 /* --- from the beginning to the end --- */
 
 void lpb_http_client_start(lpb_http_transfer *t) {
@@ -379,7 +338,7 @@ void lpb_http_client_start(lpb_http_transfer *t) {
   pump(c);
   if (t->stage != LPB_HTTP_QUEUED) return;
   t->queued = uv_hrtime();
-  await_collection(c);
+  lpb_http_unread_collect(c);
 }
 
 void lpb_http_client_stop(lpb_http_transfer *t) {
@@ -431,6 +390,7 @@ static lpb_http_transfer *new_transfer(lpb_http_client *c) {
   t->client = c;
   t->broken = broken;
   t->connected = connected;
+  t->user.opening = opening;
   lp_list_push(&c->transfers, &t->all);
   return t;
 }

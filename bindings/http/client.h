@@ -82,9 +82,6 @@ void lpb_http_client_start(lpb_http_transfer *t);
  * its time: in a queue, as a whole, or without a byte (then it is marked as stalled). */
 double lpb_http_client_left(lpb_http_transfer *t);
 
-/* Returns how many places are held by streams of which no task waits for the next piece. */
-int lpb_http_client_unread(const lpb_http_client *c);
-
 /* Takes a transfer out of the queue or of curl, wherever it is. It has no effect when the
  * transfer has ended. Callbacks of curl must not call it. */
 void lpb_http_client_stop(lpb_http_transfer *t);

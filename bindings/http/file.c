@@ -2,7 +2,6 @@
  * bindings. */
 #include "bindings/http/file.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -62,16 +61,8 @@ int lpb_http_file_resume(lpb_http_file *f, const char *url) {
   return 0;
 }
 
-int lpb_http_file_check(lpb_http_file *f, const char *checksum) {
-  char name[16];
-  const char *colon = strchr(checksum, ':');
-  size_t len = colon ? (size_t)(colon - checksum) : 0;
-  if (len == 0 || len >= sizeof name || strlen(colon + 1) >= sizeof f->wanted) return -EINVAL;
-  memcpy(name, checksum, len);
-  name[len] = 0;
-  for (size_t i = 0; i <= strlen(colon + 1); i++)
-    f->wanted[i] = (char)tolower((unsigned char)colon[i + 1]);
-  return lpb_digest_open(&f->digest, name);
+int lpb_http_file_check(lpb_http_file *f, const char *checksum, lp_state *st, lp_flush *flush) {
+  return lpb_http_check_open(&f->check, checksum, st, flush);
 }
 
 /* Empties the part, because another body comes. */
@@ -105,36 +96,14 @@ static int make(lpb_http_file *f) {
   return 0;
 }
 
-static int see(lpb_http_file *f, const char *bytes, size_t n) {
-  if (!f->wanted[0]) return 0;
-  f->seen += (long long)n;
-  return lpb_digest_update(&f->digest, bytes, n);
-}
-
-bool lpb_http_file_lags(const lpb_http_file *f) {
-  return f->wanted[0] && f->seen < f->size;
-}
-
-int lpb_http_file_catch_up(lpb_http_file *f, size_t most) {
-  char bytes[16 * 1024];
-  for (size_t done = 0; done < most && lpb_http_file_lags(f); done += sizeof bytes) {
-    long long left = f->size - f->seen;
-    size_t want = left < (long long)sizeof bytes ? (size_t)left : sizeof bytes;
-    ssize_t n = pread(f->fd, bytes, want, f->seen);
-    if (n <= 0) return n < 0 ? -errno : -EIO;
-    int rc = see(f, bytes, (size_t)n);
-    if (rc < 0) return rc;
-  }
-  return 0;
-}
-
 int lpb_http_file_write(lpb_http_file *f, const char *bytes, size_t n) {
   int rc = make(f);
   if (rc == 0 && f->notes && lseek(f->fd, f->size, SEEK_SET) < 0) rc = -errno;
-  if (rc == 0) rc = see(f, bytes, n);
   if (rc == 0) rc = lp_write_all(f->fd, bytes, n);
-  if (rc == 0) f->size += (long long)n;
-  return rc;
+  if (rc < 0) return rc;
+  f->size += (long long)n;
+  if (f->check) lpb_http_check_follow(f->check, f->fd, f->size);
+  return 0;
 }
 
 /* Gives the file the permissions that the umask leaves, because mkostemps makes it private. */
@@ -145,11 +114,10 @@ static void widen(int fd) {
 }
 
 static int verify(lpb_http_file *f) {
-  char text[LPB_DIGEST_TEXT];
+  bool fits = true;
   if (f->notes && f->part.total >= 0 && f->size < f->part.total) return LPB_HTTP_FILE_SHORT;
-  if (!f->wanted[0]) return 0;
-  int rc = lpb_digest_hex(&f->digest, text);
-  if (rc < 0 || strcmp(text, f->wanted) == 0) return rc;
+  int rc = f->check ? lpb_http_check_end(f->check, f->fd, f->size, &fits) : 0;
+  if (rc != 0 || fits) return rc;
   f->part.validator[0] = 0; /* it is not to be resumed */
   return LPB_HTTP_FILE_CHECKSUM;
 }
@@ -157,7 +125,7 @@ static int verify(lpb_http_file *f) {
 int lpb_http_file_finish(lpb_http_file *f) {
   int rc = make(f); /* an empty body */
   if (rc == 0) rc = verify(f);
-  if (rc < 0) return rc;
+  if (rc != 0) return rc;
   if (!f->notes) widen(f->fd);
   if (rename(f->temporary, f->path) < 0) return -errno;
   if (f->notes) unlink(f->notes);
@@ -172,7 +140,7 @@ void lpb_http_file_close(lpb_http_file *f) {
     if (!stays && f->notes) unlink(f->notes);
     close(f->fd);
   }
-  lpb_digest_close(&f->digest);
+  lpb_http_check_close(f->check);
   lp_alloc_free(f->path);
   lp_alloc_free(f->temporary);
   lp_alloc_free(f->notes);

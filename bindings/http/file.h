@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "bindings/digest/digest.h"
+#include "bindings/http/check.h"
 #include "bindings/http/part.h"
 
 /* Failures of a file, beside an errno and the codes of base/error.h. */
@@ -42,12 +42,8 @@ typedef struct lpb_http_file {
   /* Why it cannot be resumed: 0, or a negative errno. */
   int refused;
 
-  /* The digest that is wanted, in small letters, or "". */
-  char wanted[LPB_DIGEST_TEXT];
-  lpb_digest digest;
-  /* How many of its bytes the digest has seen: fewer than `size` while those that were there
-   * before are read again. */
-  long long seen;
+  /* Makes its digest; NULL when none was asked for. */
+  lpb_http_check *check;
 } lpb_http_file;
 
 /* Keeps a copy of the name and makes no file yet. Returns 0 or LP_EMEMORY. */
@@ -58,23 +54,19 @@ int lpb_http_file_open(lpb_http_file *f, const char *path);
  * LP_EMEMORY. */
 int lpb_http_file_resume(lpb_http_file *f, const char *url);
 
-/* Lets the file be finished only when its digest is this one, as "sha256:0123...". Returns 0 or
- * a negative code. */
-int lpb_http_file_check(lpb_http_file *f, const char *checksum);
+/* Lets the file be finished only when its digest is this one, as "sha256:0123...". `flush` runs
+ * when the file may be finished after it could not. Returns 0 or a negative code. */
+int lpb_http_file_check(lpb_http_file *f, const char *checksum, lp_state *st, lp_flush *flush);
 
 /* Tells a file that may be resumed which response its bytes come from. Returns 0 or a negative
  * code. */
 int lpb_http_file_begin(lpb_http_file *f, const lpb_http_part_answer *a);
 
-/* Tells whether the digest has to see bytes that were there before, which
- * lpb_http_file_catch_up does, up to so many in one call. */
-bool lpb_http_file_lags(const lpb_http_file *f);
-int lpb_http_file_catch_up(lpb_http_file *f, size_t most);
-
 /* Writes all bytes; the first call makes the file. Returns 0 or a negative code. */
 int lpb_http_file_write(lpb_http_file *f, const char *bytes, size_t n);
 
-/* Gives the complete file its name. Returns 0 or a negative code. */
+/* Gives the complete file its name. Returns 0, a negative code, or 1 when its digest is not
+ * known yet. */
 int lpb_http_file_finish(lpb_http_file *f);
 
 /* Gives everything back, and removes a file that is neither finished nor to be resumed. Safe

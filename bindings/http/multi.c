@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -138,12 +139,20 @@ static void poll_condemn(lpb_http_multi_poll *p) {
 }
 
 /* Looks at the connections that have become idle since the last call, for the loop has not
- * polled them yet. */
+ * polled them yet. One system call asks for many of them. */
 static void condemn_unclean(lpb_http_multi *m) {
-  for (lp_list *link; (link = lp_list_shift(&m->idle));) {
-    lpb_http_multi_poll *p = lp_list_of(link, lpb_http_multi_poll, idle);
-    char byte;
-    if (recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) poll_condemn(p);
+  enum { MOST = 64 };
+  struct pollfd fds[MOST];
+  lpb_http_multi_poll *idle[MOST];
+  while (!lp_list_empty(&m->idle)) {
+    nfds_t n = 0;
+    for (lp_list *link; n < MOST && (link = lp_list_shift(&m->idle)); n++) {
+      idle[n] = lp_list_of(link, lpb_http_multi_poll, idle);
+      fds[n] = (struct pollfd){.fd = idle[n]->fd, .events = POLLIN};
+    }
+    if (poll(fds, n, 0) <= 0) continue;
+    for (nfds_t i = 0; i < n; i++)
+      if (fds[i].revents) poll_condemn(idle[i]);
   }
 }
 
@@ -269,6 +278,7 @@ static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_soc
   }
   p->group = u->group;
   p->heard = uv_now(u->polls->loop);
+  u->opening(u);
   return fd;
 }
 

@@ -59,6 +59,8 @@ typedef struct lpb_http_multi_user {
   lpb_http_multi_polls *polls;
   /* Tells whether the transfer may connect to an address; NULL: to any. */
   bool (*allow)(const struct sockaddr *address);
+  /* Called when a socket is made for the transfer. */
+  void (*opening)(struct lpb_http_multi_user *user);
   /* Why the latest socket could not be made: a negative code, or 0. */
   int error;
   /* Tells the connections of one host from those of others. */

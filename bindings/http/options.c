@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <lauxlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "bindings/dns/public.h"
@@ -29,9 +30,14 @@ static CURLcode set_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   return CURLE_OK;
 }
 
+/* The client measures it. curl has a limit, too, which is CURL_CONNECT_S unless it is told
+ * another. */
 static CURLcode set_connect_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
+  enum { CURL_CONNECT_S = 300 };
   t->connect_timeout = lua_tonumber(L, -1);
-  return curl_easy_setopt(t->easy, id, lpb_http_transfer_ms(t->connect_timeout));
+  if (t->connect_timeout < CURL_CONNECT_S) return CURLE_OK;
+  t->set = true;
+  return curl_easy_setopt(t->easy, id, (long)(fmin(t->connect_timeout, 1e6) * 1000));
 }
 
 static CURLcode set_queue_timeout(lua_State *L, lpb_http_transfer *t, CURLoption id) {
@@ -246,7 +252,7 @@ static CURLcode set_resume(lua_State *L, lpb_http_transfer *t, CURLoption id) {
 
 static CURLcode set_checksum(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   (void)id;
-  int rc = lpb_http_file_check(&t->body.file, lua_tostring(L, -1));
+  int rc = lpb_http_file_check(&t->body.file, lua_tostring(L, -1), t->http->st, &t->flush);
   return rc < 0 ? CURLE_BAD_FUNCTION_ARGUMENT : CURLE_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bindings/http/client.h"
+#include "bindings/http/unread.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/raise.h"
 
@@ -244,7 +245,7 @@ static void push_timeout(lua_State *L, const lpb_http_transfer *t, const char *w
   } else {
     const lpb_http_client *c = t->client;
     bool all = c->running >= c->limit;
-    int unread = lpb_http_client_unread(c);
+    int unread = lpb_http_unread_count(c);
     lua_pushfstring(L,
                     unread ? "; %d by streams that nobody reads: read them to the end or "
                              "close them"

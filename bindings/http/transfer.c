@@ -274,6 +274,8 @@ static int on_send(void *of, char *ip, char *local_ip, int port, int local_port)
   if (t->failure < 0) return CURL_PREREQFUNC_ABORT;
   if (repeated) lpb_http_transfer_freshen(t);
   if (t->user.shares && !t->joined) t->connected(t);
+  lp_timer_stop(&t->http->st->timers, &t->late);
+  t->asked = 0;
   t->sent = true;
   t->answered = false;
   return CURL_PREREQFUNC_OK;
@@ -282,8 +284,9 @@ static int on_send(void *of, char *ip, char *local_ip, int port, int local_port)
 void lpb_http_transfer_aim(lpb_http_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_CURLU, t->named ? t->named : t->url->parsed);
   t->user.shares = t->h2 && strncmp(t->url->host->key, "https", 5) == 0;
-  if (t->large == t->url->host->large) return;
-  t->large = t->url->host->large;
+  bool large = t->url->host->large || t->body.file.path;
+  if (t->large == large) return;
+  t->large = large;
   curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE,
                    t->large ? (long)LARGE_BUFFER : (long)SMALL_BUFFER);
 }
@@ -306,8 +309,12 @@ static void finish(lpb_http_transfer *t) {
   wake(t);
 }
 
+/* While the file cannot be finished, the transfer stays where it is: its flush runs later. */
 static void body_ends(lpb_http_transfer *t) {
-  t->failure = lpb_http_body_end(&t->body);
+  int rc = lpb_http_body_end(&t->body);
+  t->stage = LPB_HTTP_DECODING;
+  if (rc > 0) return;
+  t->failure = rc;
   finish(t);
 }
 
@@ -365,7 +372,6 @@ void lpb_http_transfer_reset(lpb_http_transfer *t) {
   set_callbacks(t);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)SMALL_BUFFER);
   curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
   curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)ADDRESS_S);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->http->headers);
@@ -423,8 +429,6 @@ static void undo_options(lpb_http_transfer *t) {
   } else {
     if (t->headers) curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->http->headers);
     if (t->cookied) curl_easy_setopt(t->easy, CURLOPT_COOKIE, NULL);
-    if (t->connect_timeout != CONNECT_S)
-      curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_S * 1000L);
     set_defaults(t);
   }
   drop_options(t);
@@ -435,9 +439,6 @@ static void undo_client(lpb_http_transfer *t) {
   if (t->addresses) curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
   curl_slist_free_all(t->addresses);
   t->addresses = NULL;
-  if (t->asked > 0)
-    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     lpb_http_transfer_ms(t->connect_timeout));
   t->asked = 0;
 }
 

@@ -36,7 +36,7 @@ typedef enum {
   LPB_HTTP_JOINING,
   /* It is in a multi handle. */
   LPB_HTTP_RUNNING,
-  /* curl is done with it, and the rest of the body is being decoded. */
+  /* curl is done with it, and the rest of the body is being decoded or its digest made. */
   LPB_HTTP_DECODING,
   LPB_HTTP_ENDED,
 } lpb_http_transfer_stage;
@@ -165,12 +165,12 @@ typedef struct lpb_http_transfer {
   curl_off_t sent_bytes;
   /* It was stopped because of stall_timeout. */
   bool stalled;
-  /* When it began to wait for the address of its host, or to join a connection, as lp_loop_now
-   * counts; 0 when it did not wait. */
+  /* When it began to wait for the address of its host, to join a connection or for one of its
+   * own, as lp_loop_now counts; 0 when it has not waited, and when it has one. */
   double asked;
   /* How many seconds it waited for the address of its host. */
   double look_up;
-  /* Fires when that has taken the whole connect_timeout, or when the body of a redirection has
+  /* Fires when it has waited the whole connect_timeout, or when the body of a redirection has
    * not come soon. */
   lp_timer late;
 
@@ -194,7 +194,7 @@ void lpb_http_transfer_reset(lpb_http_transfer *t);
 void lpb_http_transfer_freshen(lpb_http_transfer *t);
 
 /* Sets the URL of the handle, and a receive buffer for a body as large as the last one of this
- * host: a large buffer makes large bodies 10 % cheaper and small ones dearer. */
+ * host, or as a file: a large buffer makes large bodies 10 % cheaper and small ones dearer. */
 void lpb_http_transfer_aim(lpb_http_transfer *t);
 
 /* Undoes the options of the last request, if they were kept. */
@@ -204,12 +204,6 @@ void lpb_http_transfer_unkeep(lpb_http_transfer *t);
 void lpb_http_transfer_clear(lpb_http_transfer *t);
 
 void lpb_http_transfer_free(lpb_http_transfer *t);
-
-/* Returns seconds as a time limit of curl, which takes 0 for none. */
-static inline long lpb_http_transfer_ms(double seconds) {
-  double ms = seconds * 1000;
-  return ms < 1 ? 1 : ms < 1e9 ? (long)ms : 1000000000;
-}
 
 /* Starts the clocks of `timeout` and `stall_timeout`. */
 void lpb_http_transfer_clock(lpb_http_transfer *t);

@@ -107,6 +107,29 @@ describe("save_to of luapool.http", function()
       assert.are.equal(10000, fs.stat(res.saved_to).size)
     end)
 
+    it("takes that of a large body in a thread", function()
+      local page, sum = url .. "/bytes/20000000", "sha256:" .. digest.sha256(("x"):rep(20000000))
+      assert.are.equal(20000000, fs.stat(get(sum, page).saved_to).size)
+      assert.are.same({ "file" }, names())
+      fs.remove(dir.path .. "/file")
+      raises("checksum", get, "sha256:" .. digest.sha256 "other", page)
+      assert.are.same({}, names())
+    end)
+
+    it("leaves nothing when it is given up, at whatever time", function()
+      local page, sum = url .. "/bytes/20000000", "sha256:" .. digest.sha256 "other"
+      for i = 1, 10 do
+        local waiting = task.spawn(get, sum, page)
+        repeat
+          task.sleep(0.001)
+          local ok, stat = pcall(fs.stat, dir.path .. "/" .. (names()[1] or "none"))
+        until ok and stat.size >= i * 2000000 or waiting:status() ~= "pending"
+        waiting:cancel()
+        assert.is_false((waiting:result()))
+        assert.are.same({}, names())
+      end
+    end)
+
     it("wants one that can be", function()
       local no_digits = "md5:" .. ("x"):rep(32)
       for _, wrong in ipairs { "sha256", "sha256:12", "crc32:00000000", ":aa", no_digits } do
