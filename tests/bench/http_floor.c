@@ -1,7 +1,8 @@
 /* bench/http_floor.c: the floor of the HTTP benchmark: libcurl on libuv and nothing else.
  *
  * Sends N requests over C connections the cheapest way that was found (polls that stay armed,
- * easy handles and the parsed URL used again) and prints the CPU of this process per request in
+ * easy handles and the parsed URL used again), keeps the header and the body of each answer as
+ * any client must, and prints the CPU of this process per request in
  * microseconds. http.sh runs it beside luapool, whose http_client.lua takes the same words.
  *
  *     http_floor URL N C [ca=FILE] [fresh] [h2] [hosts=N] [insecure]
@@ -18,9 +19,13 @@
 #include <uv.h>
 
 typedef struct {
-  CURL *easy;
-  char *body;
+  char *bytes;
   size_t len, cap;
+} buffer;
+
+typedef struct {
+  CURL *easy;
+  buffer head, body;
 } slot;
 
 typedef struct {
@@ -49,13 +54,21 @@ static double cpu(void) {
          (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static size_t received(char *bytes, size_t size, size_t n, void *of) {
-  slot *s = of;
-  n *= size;
-  if (s->len + n > s->cap) s->body = realloc(s->body, s->cap = (s->len + n) * 2);
-  memcpy(s->body + s->len, bytes, n);
-  s->len += n;
+static size_t keep(buffer *b, const char *bytes, size_t n) {
+  if (b->len + n > b->cap) b->bytes = realloc(b->bytes, b->cap = (b->len + n) * 2);
+  memcpy(b->bytes + b->len, bytes, n);
+  b->len += n;
   return n;
+}
+
+static size_t header_came(char *bytes, size_t size, size_t n, void *of) {
+  (void)size; /* 1 */
+  return keep(&((slot *)of)->head, bytes, n);
+}
+
+static size_t body_came(char *bytes, size_t size, size_t n, void *of) {
+  (void)size; /* 1 */
+  return keep(&((slot *)of)->body, bytes, n);
 }
 
 static void freed(uv_handle_t *h) {
@@ -71,7 +84,7 @@ static int closed(void *unused, curl_socket_t fd) {
 }
 
 static void start(slot *s) {
-  s->len = 0;
+  s->head.len = s->body.len = 0;
   curl_easy_setopt(s->easy, CURLOPT_CURLU, floor_.urls[floor_.started % floor_.hosts]);
   floor_.started++;
   curl_multi_add_handle(floor_.multi, s->easy);
@@ -142,7 +155,9 @@ static int timer_changed(CURLM *m, long ms, void *u) {
 
 static void prepare(slot *s) {
   CURL *e = s->easy = curl_easy_init();
-  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, received);
+  curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, header_came);
+  curl_easy_setopt(e, CURLOPT_HEADERDATA, s);
+  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, body_came);
   curl_easy_setopt(e, CURLOPT_WRITEDATA, s);
   curl_easy_setopt(e, CURLOPT_PRIVATE, s);
   curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, closed);
