@@ -7,6 +7,9 @@
 #include "runtime/loop/environment.h"
 #include "runtime/loop/frozen.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/task.h"
+
+static const char PLACE[] = "luapool.sandbox.place";
 
 /* core.package() -> package, package.loaded: also when a script has overwritten them. */
 static int sandbox_package(lua_State *L) {
@@ -53,14 +56,40 @@ static int sandbox_allow(lua_State *L) {
   return 0;
 }
 
+/* The current task runs in this environment from now on. Who uses it is not counted. */
+static void enter(lp_state *st, unsigned number) {
+  lp_environment_enter(st, number);
+  if (st->current) st->current->environment = number;
+}
+
+static int place_close(lua_State *L) {
+  const unsigned *number = luaL_checkudata(L, 1, PLACE);
+  enter(lp_state_of(L), *number);
+  return 0;
+}
+
+/* core.leave() -> nil, or an object whose <close> brings the task back into its environment:
+ * until then it runs in the free one, to load a part of luapool for all environments. */
+static int sandbox_leave(lua_State *L) {
+  unsigned number = lp_environment_current(L);
+  if (!number) return 0;
+  unsigned *place = lua_newuserdatauv(L, sizeof *place, 0);
+  *place = number;
+  luaL_setmetatable(L, PLACE);
+  enter(lp_state_of(L), 0);
+  return 1;
+}
+
 int luaopen_luapool_sandbox_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"package", sandbox_package},
-                                       {"load", sandbox_load},
-                                       {"frozen", sandbox_frozen},
-                                       {"is_c_function", sandbox_is_c_function},
-                                       {"deny", sandbox_deny},
-                                       {"allow", sandbox_allow},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"package", sandbox_package}, {"load", sandbox_load},
+      {"frozen", sandbox_frozen},   {"is_c_function", sandbox_is_c_function},
+      {"deny", sandbox_deny},       {"allow", sandbox_allow},
+      {"leave", sandbox_leave},     {NULL, NULL}};
+  luaL_newmetatable(L, PLACE);
+  lua_pushcfunction(L, place_close);
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
   luaL_newlib(L, functions);
   return 1;
 }

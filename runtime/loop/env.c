@@ -27,12 +27,24 @@ static void hide_class(lua_State *L) {
   lua_setfield(L, 2, "__index");
 }
 
+/* By its name scripts of environments are told a class of luapool: see lp_frozen_class. */
+static void name_class(lua_State *L) {
+  lua_pushliteral(L, "__name");
+  if (lua_rawget(L, 2) == LUA_TNIL) {
+    lua_pushliteral(L, "__name");
+    lua_pushliteral(L, "luapool.object");
+    lua_rawset(L, 2);
+  }
+  lua_pop(L, 1);
+}
+
 /* setmetatable of luapool's own scripts. */
 static int own_setmetatable(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   lp_frozen_check(L, 1);
   if (lua_istable(L, 2)) {
+    name_class(L);
     lua_pushliteral(L, "__index");
     bool leads = lua_rawget(L, 2) == LUA_TTABLE && lua_rawequal(L, -1, 2);
     lua_settop(L, 2);

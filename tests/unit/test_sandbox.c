@@ -200,6 +200,8 @@ static void test_globals_are_its_own(void **state) {
 static void test_modules_are_its_own(void **state) {
   fixture *f = *state;
   unsigned a = new_environment(f, 0), b = new_environment(f, 0);
+  expect(f, a, "return require('luapool.yaml').load('a: 1').a", "1"); /* loads files for all */
+  expect(f, a, "return package.loaded.lyaml", "nil");
   static const char offer[] =
       "package.preload.m = function(...) n = (n or 0) + 1; return {n} end";
   expect(f, a, offer, "");
@@ -227,6 +229,34 @@ static void test_libraries_can_be_read(void **state) {
   expect(f, a, "return #table == 0 and rawlen(table) == 0", "true");
   expect(f, a, "return debug.traceback('x'):match '^x\\nstack traceback:' and #debug", "0");
   expect(f, a, "return collectgarbage 'count' > 1 and collectgarbage() == 0", "true");
+}
+
+/* Runs tests/support/reach.lua. Returns how many marks it has left, or found. */
+static int reach(fixture *f, unsigned number, const char *mark, int *tables) {
+  static char script[1 << 16];
+  FILE *file = fopen("tests/support/reach.lua", "r");
+  assert_non_null(file);
+  enum { ROOM = 100 };
+  int at = snprintf(script, sizeof script, "return (function(...) "), marks = -1;
+  at += (int)fread(script + at, 1, sizeof script - (size_t)at - ROOM, file);
+  fclose(file);
+  snprintf(script + at, ROOM, "\nend)(%s)", mark);
+  run_named(f, number, script, "=reach");
+  if (sscanf(seen.text, "%d %d", tables, &marks) != 2 || (*mark == 'n' && marks))
+    print_message("# %s\n", seen.text);
+  return marks;
+}
+
+/* What a script can write is its own: neither another environment nor the free one sees it. */
+static void test_nothing_that_can_be_written_is_shared(void **state) {
+  fixture *f = *state;
+  int tables;
+  unsigned a = new_environment(f, ~0u & ~(unsigned)LP_ALLOW_DEBUG), b = new_environment(f, 0);
+  assert_true(reach(f, a, "'a'", &tables) > 10);
+  assert_true(tables > 50);
+  assert_int_equal(reach(f, b, "nil", &tables), 0);
+  assert_int_equal(reach(f, 0, "nil", &tables), 0);
+  assert_true(tables > 50);
 }
 
 static void test_random_numbers_are_its_own(void **state) {
@@ -312,6 +342,7 @@ int main(void) {
       own_test(test_globals_are_its_own),
       own_test(test_modules_are_its_own),
       own_test(test_libraries_can_be_read),
+      own_test(test_nothing_that_can_be_written_is_shared),
       own_test(test_random_numbers_are_its_own),
       own_test(test_free_environment_is_as_before),
       own_test(test_what_it_spawns_is_in_it),

@@ -130,7 +130,12 @@ end
 --- Loads the module `name` for luapool's own scripts.
 ---@param name string
 ---@return any module, any loader_data
-function M.system(name) return obtain(free, name) end
+function M.system(name)
+  local value = free.loaded[name]
+  if value then return value end
+  local _ <close> = sandbox.leave() -- what is loaded from files requires, too, and reads
+  return obtain(free, name)
+end
 
 --- Loads the module `name` unless it is loaded; as in stock Lua, but loading it may wait.
 ---@param name string
