@@ -1,7 +1,7 @@
 -- Walks over all that a script can reach from its globals, from the public parts of luapool and
--- from objects of them. Called with a mark it tries to leave it in each table on the way;
--- called without one it looks for what others have left. Returns how many tables it has reached, how many marks it
--- has left or found, and where. tests/unit/test_sandbox.c runs it.
+-- from objects of them. Called with a mark it tries to leave it in each table on the way, without
+-- one it looks for what others have left. Returns how many tables it has reached, how many marks
+-- it has left or found, and where. tests/unit/test_sandbox.c runs it.
 
 local mark = ...
 local TRACE = "luapool_trace"
