@@ -82,7 +82,8 @@ static int fail_strange(const char *library) {
   return lp_api_fail_open(LUAPOOL_ELUA, text);
 }
 
-static int open_on(luapool **out, uv_loop_t *loop, const luapool_options *options) {
+static int open_on(luapool **out, lua_State *L, uv_loop_t *loop,
+                   const luapool_options *options) {
   *out = NULL;
   const char *stranger = lp_lua_stranger();
   if (stranger) return fail_strange(stranger);
@@ -97,6 +98,7 @@ static int open_on(luapool **out, uv_loop_t *loop, const luapool_options *option
   }
   const luapool_options *o = &rt->options;
   lp_state_options core = {.loop = loop,
+                           .L = L,
                            .alloc = o->alloc,
                            .modules = lp_modules_open,
                            .clock = o->clock,
@@ -123,13 +125,12 @@ fail:
 }
 
 int luapool_open(luapool **rt, const luapool_options *options) {
-  return open_on(rt, NULL, options);
+  return open_on(rt, NULL, NULL, options);
 }
 
 int luapool_attach(luapool **rt, lua_State *L, uv_loop_t *loop,
                    const luapool_options *options) {
-  if (L && !lp_lua_stranger()) return *rt = NULL, LUAPOOL_EARGUMENT;
-  return open_on(rt, loop, options);
+  return open_on(rt, L, loop, options);
 }
 
 int luapool_close(luapool *rt) {

@@ -11,6 +11,7 @@
 #include "runtime/loop/allow.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/environment.h"
+#include "runtime/loop/library.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/raise.h"
@@ -55,22 +56,24 @@ static void watch_close(lua_State *L) {
 }
 
 /* Called protected. Argument: the options. A state of the host has its libraries already, which
- * stay as they are. */
+ * are as they were when this is done. */
 static int open_libraries(lua_State *L) {
   const lp_state_options *o = lua_touserdata(L, 1);
   lp_state *st = lp_state_of(L);
   watch_close(L);
-  if (!st->attached) {
-    luaL_openlibs(L);
-    if (o->seed) lp_seed_random(L, o->seed);
-    lp_coroutine_open(L);
-    lp_interrupt_hide(L);
-  }
+  if (st->attached) lp_library_note(L);
+  luaL_openlibs(L);
+  if (o->seed && !st->attached) lp_seed_random(L, o->seed);
+  lp_coroutine_open(L);
+  lp_interrupt_hide(L);
   lp_task_open(L);
   luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
-  if (!o->modules) return 0;
-  lua_pushcfunction(L, o->modules);
-  lua_call(L, 0, 0);
+  lua_settop(L, st->attached ? 2 : 1);
+  if (o->modules) {
+    lua_pushcfunction(L, o->modules);
+    lua_call(L, 0, 0);
+  }
+  if (st->attached) lp_library_put_back(L);
   return 0;
 }
 
