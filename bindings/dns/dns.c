@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <uv.h>
 
+#include "runtime/loop/allow.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/state.h"
 
@@ -49,6 +50,10 @@ static const lp_op_class dns_class = {.name = "dns",
 
 int lpb_dns_await(lua_State *L, const char *name, lpb_dns_lookup_kind kind,
                   lpb_dns_push *push) {
+  if (lp_allow_guarded(L)) {
+    lp_allow(L, LP_ALLOW_NET, lua_pushfstring(L, "dns://%s", name));
+    lua_pop(L, 1);
+  }
   dns_op *d = lp_op_new(L, &dns_class, sizeof *d);
   d->name = name;
   d->push = push;

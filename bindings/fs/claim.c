@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/loop/allow.h"
+
 static int close_file(lua_State *L) {
   luaL_Stream *file = luaL_checkudata(L, 1, LUA_FILEHANDLE);
   return luaL_fileresult(L, fclose(file->f) == 0, NULL);
@@ -59,6 +61,7 @@ static int fs_claim(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   bool anew = lua_toboolean(L, 2);
   lua_Integer mode = luaL_optinteger(L, 3, -1);
+  lp_allow_path(L, LP_ALLOW_WRITE, path);
   struct stat st;
   int fd = push_locked(L, path);
   bool ok = fd >= 0 &&
@@ -76,7 +79,9 @@ static int fs_claim(lua_State *L) {
 /* core.realpath(path) -> the same file's path without links, or nil when there is no such file.
  */
 static int fs_realpath(lua_State *L) {
-  char *path = realpath(luaL_checkstring(L, 1), NULL);
+  const char *name = luaL_checkstring(L, 1);
+  lp_allow_path(L, LP_ALLOW_READ, name);
+  char *path = realpath(name, NULL);
   lua_pushstring(L, path);
   free(path);
   return 1;

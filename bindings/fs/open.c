@@ -17,6 +17,7 @@
 #include "bindings/fs/work.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
@@ -28,6 +29,7 @@ typedef struct fs_op fs_op;
 typedef struct fs_verb {
   const char *function;                /* "fs.read" */
   const char *name;                    /* in messages: "cannot read" */
+  unsigned allow;                      /* what the script must be allowed */
   int (*work)(lpb_fs_work *w);         /* in a thread */
   int (*push)(lua_State *L, fs_op *f); /* the results; NULL: none */
 } fs_verb;
@@ -174,6 +176,7 @@ static fs_op *make(lua_State *L, const fs_verb *verb) {
   f->st = lp_state_of(L);
   f->verb = verb;
   f->w.fd = f->w.opened = -1;
+  f->w.most = lp_heap_room(&f->st->heap);
   return f;
 }
 
@@ -188,11 +191,16 @@ static int copy_paths(fs_op *f, const char *path, const char *to) {
   return 0;
 }
 
-static int on_path(lua_State *L, const fs_verb *verb, bool whole) {
-  const char *path = check_path(L, 1, verb->function);
+static int begin(lua_State *L, const fs_verb *verb, const char *path, bool whole) {
   fs_op *f = make(L, verb);
   f->w.whole = whole;
   return start(L, f, copy_paths(f, path, NULL));
+}
+
+static int on_path(lua_State *L, const fs_verb *verb, bool whole) {
+  const char *path = check_path(L, 1, verb->function);
+  lp_allow_path(L, verb->allow, path);
+  return begin(L, verb, path, whole);
 }
 
 /* ---- the functions ---- */
@@ -216,7 +224,7 @@ static int push_data(lua_State *L, fs_op *f) {
  * @return string
  * @raises fs */
 static int fs_read(lua_State *L) {
-  static const fs_verb reads = {"fs.read", "read", lpb_fs_work_read, push_data};
+  static const fs_verb reads = {"fs.read", "read", LP_ALLOW_READ, lpb_fs_work_read, push_data};
   return on_path(L, &reads, false);
 }
 
@@ -234,8 +242,10 @@ static int push_reader(lua_State *L, fs_op *f) {
 
 /* core.open(path) -> reader. See fs.lines. */
 static int fs_open(lua_State *L) {
-  static const fs_verb opens = {"fs.lines", "read", lpb_fs_work_open, push_reader};
+  static const fs_verb opens = {"fs.lines", "read", LP_ALLOW_READ, lpb_fs_work_open,
+                                push_reader};
   const char *path = check_path(L, 1, opens.function);
+  lp_allow_path(L, opens.allow, path);
   lua_settop(L, 1);
   int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
   *fd = -1;
@@ -247,7 +257,7 @@ static int fs_open(lua_State *L) {
 /* core.part(reader, n, path) -> up to n bytes, "" at the end. The thread has a descriptor of
  * its own, so that the reader may be closed meanwhile. */
 static int fs_part(lua_State *L) {
-  static const fs_verb reads = {"fs.lines", "read", lpb_fs_work_part, push_data};
+  static const fs_verb reads = {"fs.lines", "read", LP_ALLOW_READ, lpb_fs_work_part, push_data};
   int *fd = luaL_checkudata(L, 1, READER);
   size_t n = (size_t)luaL_checkinteger(L, 2);
   const char *path = luaL_checkstring(L, 3);
@@ -283,6 +293,7 @@ static int write_data(lua_State *L, const fs_verb *verb) {
   size_t len;
   const char *path = check_path(L, 1, verb->function),
              *bytes = lp_usage_string(L, 2, verb->function, &len);
+  lp_allow_path(L, verb->allow, path);
   fs_op *f = make(L, verb);
   int rc = copy_paths(f, path, NULL);
   if (rc == 0) rc = lp_buf_append(&f->w.data, bytes, len);
@@ -303,7 +314,7 @@ static int write_data(lua_State *L, const fs_verb *verb) {
  * @param bytes string
  * @raises fs */
 static int fs_write(lua_State *L) {
-  static const fs_verb writes = {"fs.write", "write", lpb_fs_work_write, NULL};
+  static const fs_verb writes = {"fs.write", "write", LP_ALLOW_WRITE, lpb_fs_work_write, NULL};
   return write_data(L, &writes);
 }
 
@@ -321,7 +332,8 @@ static int fs_write(lua_State *L) {
  * @param bytes string
  * @raises fs */
 static int fs_append(lua_State *L) {
-  static const fs_verb appends = {"fs.append", "append to", lpb_fs_work_append, NULL};
+  static const fs_verb appends = {"fs.append", "append to", LP_ALLOW_WRITE, lpb_fs_work_append,
+                                  NULL};
   return write_data(L, &appends);
 }
 
@@ -349,7 +361,7 @@ static int push_names(lua_State *L, fs_op *f) {
  * @return string[]
  * @raises fs */
 static int fs_list(lua_State *L) {
-  static const fs_verb lists = {"fs.list", "list", lpb_fs_work_list, push_names};
+  static const fs_verb lists = {"fs.list", "list", LP_ALLOW_READ, lpb_fs_work_list, push_names};
   return on_path(L, &lists, false);
 }
 
@@ -401,20 +413,24 @@ static int push_stat(lua_State *L, fs_op *f) {
  * @return luapool.fs.Stat
  * @raises fs */
 static int fs_stat(lua_State *L) {
-  static const fs_verb stats = {"fs.stat", "stat", lpb_fs_work_stat, push_stat};
+  static const fs_verb stats = {"fs.stat", "stat", LP_ALLOW_READ, lpb_fs_work_stat, push_stat};
   return on_path(L, &stats, false);
 }
 
 /* core.mkdir(path, parents). See fs.lua. */
 static int fs_mkdir(lua_State *L) {
-  static const fs_verb makes = {"fs.mkdir", "make the folder", lpb_fs_work_mkdir, NULL};
+  static const fs_verb makes = {"fs.mkdir", "make the folder", LP_ALLOW_WRITE,
+                                lpb_fs_work_mkdir, NULL};
   return on_path(L, &makes, lua_toboolean(L, 2));
 }
 
 /* core.remove(path, recursive). See fs.lua. */
 static int fs_remove(lua_State *L) {
-  static const fs_verb removes = {"fs.remove", "remove", lpb_fs_work_remove, NULL};
-  return on_path(L, &removes, lua_toboolean(L, 2));
+  static const fs_verb removes = {"fs.remove", "remove", LP_ALLOW_WRITE, lpb_fs_work_remove,
+                                  NULL};
+  const char *path = check_path(L, 1, removes.function);
+  lp_allow_entry(L, removes.allow, path);
+  return begin(L, &removes, path, lua_toboolean(L, 2));
 }
 
 /* Renames a file or folder, in one step in place of what had the new name.
@@ -431,9 +447,12 @@ static int fs_remove(lua_State *L) {
  * @param to string
  * @raises fs */
 static int fs_rename(lua_State *L) {
-  static const fs_verb renames = {"fs.rename", "rename", lpb_fs_work_rename, NULL};
+  static const fs_verb renames = {"fs.rename", "rename", LP_ALLOW_WRITE, lpb_fs_work_rename,
+                                  NULL};
   const char *from = check_path(L, 1, renames.function),
              *to = check_path(L, 2, renames.function);
+  lp_allow_entry(L, renames.allow, from);
+  lp_allow_entry(L, renames.allow, to);
   fs_op *f = make(L, &renames);
   return start(L, f, copy_paths(f, from, to));
 }
@@ -445,8 +464,8 @@ static int push_path(lua_State *L, fs_op *f) {
 
 /* core.tempdir(template) -> path of a new folder that only this user can enter. */
 static int fs_tempdir(lua_State *L) {
-  static const fs_verb makes = {"fs.tempdir", "make the folder", lpb_fs_work_tempdir,
-                                push_path};
+  static const fs_verb makes = {"fs.tempdir", "make the folder", LP_ALLOW_WRITE,
+                                lpb_fs_work_tempdir, push_path};
   return on_path(L, &makes, false);
 }
 

@@ -55,12 +55,14 @@ static int read_all(lpb_fs_work *w) {
     if (n == 0) return 0;
     if (n < 0 && errno != EINTR && errno != EAGAIN) return -errno;
     if (n > 0) data->len += (size_t)n;
+    if (data->len > w->most) return LP_EMEMORY;
   }
 }
 
 static int begin_read(lpb_fs_work *w) {
   if (w->data.cap) return 0; /* begun */
   if (fstat(w->fd, &w->stat) < 0) return -errno;
+  if ((size_t)w->stat.st_size > w->most) return LP_EMEMORY;
   return lp_buf_reserve(&w->data, (size_t)w->stat.st_size + 1);
 }
 

@@ -18,6 +18,8 @@ typedef struct lpb_fs_work {
   /* What is written or was read. The names of a list, each with a zero byte behind it. */
   lp_buf data;
   struct stat stat;
+  /* How many bytes a read may take. */
+  size_t most;
   /* mkdir makes the parents too; remove removes what is in the folder too. */
   bool whole;
   /* A pipe that nobody reads was tried: no file is made in its place from then on. */

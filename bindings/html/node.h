@@ -20,6 +20,8 @@ typedef struct lpb_html_node_doc {
   /* What was removed from it, and stays valid as long as the document. */
   xmlNode **removed;
   size_t removed_count;
+  /* What it counts for against the ceiling of memory: an estimate. */
+  size_t weight;
 } lpb_html_node_doc;
 
 /* A node: a userdata. */

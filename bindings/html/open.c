@@ -17,12 +17,44 @@
 #include "bindings/html/xpath.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/weight.h"
 
 static const char DOC[] = "luapool.html.Document";
 
 static int doc_gc(lua_State *L) {
-  lpb_html_node_close(lua_touserdata(L, 1));
+  lpb_html_node_doc *doc = lua_touserdata(L, 1);
+  lpb_html_node_close(doc);
+  lp_weight_drop(lp_state_of(L), doc->weight);
+  doc->weight = 0;
   return 0;
+}
+
+/* What the tree of a text weighs, about: each tag makes an element and the text behind it, each
+ * blank inside of one an attribute and its text. */
+static size_t weight_of(const char *text, size_t len) {
+  enum { TAG = 288, ATTRIBUTE = 256, TWICE = 2 /* the text as it is, and prepared */ };
+  size_t weight = len * TWICE;
+  bool inside = false;
+  for (size_t i = 0; i < len; i++) {
+    if (text[i] == '<') {
+      inside = true;
+      weight += TAG;
+    } else if (text[i] == '>') {
+      inside = false;
+    } else if (inside && (text[i] == ' ' || text[i] == '\n' || text[i] == '/')) {
+      weight += ATTRIBUTE;
+    }
+  }
+  return weight;
+}
+
+/* Counts a document for what it will hold, until it is collected. */
+static void weigh(lua_State *L, lpb_html_node_doc *doc, const char *text, size_t len,
+                  const char *function) {
+  if (!lp_weight_counts(L)) return;
+  size_t weight = weight_of(text, len);
+  lp_weight_add(L, weight, function);
+  doc->weight = weight;
 }
 
 /* The collector does not see trees: it works as if one were Lua memory, about TREE times its
@@ -51,6 +83,7 @@ static int html_parse(lua_State *L) {
   lpb_html_node_doc *doc = new_document(L);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 3, 1);
+  weigh(L, doc, text, len, "html.parse");
   int code = html5 ? lpb_html_html5_parse(text, len, &doc->xml)
                    : lpb_html_fast_parse(text, len, &doc->xml);
   if (code == LP_ETOO_LARGE && html5)
@@ -101,6 +134,7 @@ static int html_parse_xml(lua_State *L) {
   lpb_html_node_doc *doc = new_document(L);
   lua_pushvalue(L, 4);
   lua_setiuservalue(L, 5, 1);
+  weigh(L, doc, text, len, "xml.parse");
   int code = lpb_html_xml_parse(&x, text, len);
   doc->xml = x.doc;
   if (code == 0 && x.doc && !register_prefixes(doc, &x)) code = LP_EMEMORY;

@@ -44,6 +44,16 @@ int lpb_http_body_begin(lpb_http_body *b, const char *codings, size_t codings_le
   return lp_buf_reserve(&b->bytes, length < RESERVE ? (size_t)length : RESERVE);
 }
 
+/* Counts what the buffers hold now. Returns 0 or LP_EMEMORY. */
+static int weigh(lpb_http_body *b) {
+  size_t now = b->raw.cap + b->bytes.cap;
+  if (!b->heap || now == b->weight) return 0;
+  if (now > b->weight && !lp_heap_charge(b->heap, now - b->weight)) return LP_EMEMORY;
+  if (now < b->weight) lp_heap_discharge(b->heap, b->weight - now);
+  b->weight = now;
+  return 0;
+}
+
 static bool unread(const lpb_http_body *b) {
   return b->stream && b->bytes.len > HIGH;
 }
@@ -115,12 +125,14 @@ static int work(lpb_http_body *b, const char *in, size_t left) {
 
 int lpb_http_body_add(lpb_http_body *b, const char *bytes, size_t n) {
   b->came += n;
-  return work(b, bytes, n);
+  int rc = work(b, bytes, n);
+  return rc == 0 ? weigh(b) : rc;
 }
 
 int lpb_http_body_work(lpb_http_body *b) {
   const char *in = b->raw.len ? b->raw.data + b->raw_at : "";
-  return work(b, in, b->raw.len - b->raw_at);
+  int rc = work(b, in, b->raw.len - b->raw_at);
+  return rc == 0 ? weigh(b) : rc;
 }
 
 int lpb_http_body_end(lpb_http_body *b) {
@@ -141,10 +153,12 @@ void lpb_http_body_clear(lpb_http_body *b) {
   b->came = b->size = b->raw_at = 0;
   clear_buffer(&b->raw);
   clear_buffer(&b->bytes);
+  weigh(b);
 }
 
 void lpb_http_body_close(lpb_http_body *b) {
   lpb_http_body_clear(b);
   lp_buf_close(&b->raw);
   lp_buf_close(&b->bytes);
+  weigh(b);
 }

@@ -13,6 +13,7 @@
 #include "bindings/http/decode.h"
 #include "bindings/http/file.h"
 #include "runtime/base/buf.h"
+#include "runtime/base/heap.h"
 
 /* Failures of a body, beside the codes of base/error.h. */
 enum {
@@ -42,6 +43,10 @@ typedef struct lpb_http_body {
   bool stream;
   /* Where it is saved; `path` is NULL when it is not. */
   lpb_http_file file;
+
+  /* The heap against whose limit the buffers count, or NULL; and for how many bytes. */
+  lp_heap *heap;
+  size_t weight;
 
   /* What has happened so far. */
   bool begun;

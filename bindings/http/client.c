@@ -367,7 +367,7 @@ void lpb_http_client_suspect(lpb_http_transfer *t) {
 
 /* --- transfers --- */
 
-static int client_begin(lpb_http_client *c, lp_state *st) {
+int lpb_http_client_begin(lpb_http_client *c, lp_state *st) {
   if (c->http) return 0;
   lpb_http *http = lpb_http_of(st);
   if (!http) return LP_EMEMORY;
@@ -396,7 +396,7 @@ static lpb_http_transfer *new_transfer(lpb_http_client *c) {
 }
 
 lpb_http_transfer *lpb_http_client_take(lpb_http_client *c, lp_state *st) {
-  if (c->closed || client_begin(c, st) < 0) return NULL;
+  if (c->closed || lpb_http_client_begin(c, st) < 0) return NULL;
   lp_list *link = c->idle.prev; /* the last one used is warm */
   if (link == &c->idle) return new_transfer(c);
   lp_list_remove(link);

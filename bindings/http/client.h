@@ -70,6 +70,10 @@ typedef struct lpb_http_client {
 /* Fills the struct in. lpb_http_client_close gives everything back. */
 void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host);
 
+/* Makes what the first request of a client that is not closed needs, if it is not there.
+ * Returns 0 or LP_EMEMORY. */
+int lpb_http_client_begin(lpb_http_client *c, lp_state *st);
+
 /* Returns a transfer for a new request; NULL for want of memory and when the client is closed.
  */
 lpb_http_transfer *lpb_http_client_take(lpb_http_client *c, lp_state *st);

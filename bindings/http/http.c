@@ -48,6 +48,7 @@ lpb_http *lpb_http_of(lp_state *st) {
   curl_slist_append(http->headers, "Accept-Encoding: " LPB_HTTP_ENCODINGS);
   http->st = st;
   http->polls.loop = st->loop;
+  http->polls.st = st;
   lp_list_init(&http->users);
   lp_part_add(st, &http->part, &http_class);
   return http;

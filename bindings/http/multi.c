@@ -14,6 +14,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/loop.h"
 
 struct lpb_http_multi_poll {
@@ -260,11 +261,16 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *multi, v
   return poll_arm(p) < 0 ? -1 : 0;
 }
 
+int lpb_http_multi_judge(const lpb_http_multi_user *user, const struct sockaddr *address) {
+  if (user->allow && !user->allow(address)) return LPB_HTTP_MULTI_REFUSED;
+  return lp_allow_address(user->polls->st, "tcp", address) ? 0 : LPB_HTTP_MULTI_DENIED;
+}
+
 static curl_socket_t socket_open(void *of, curlsocktype purpose, struct curl_sockaddr *a) {
   (void)purpose;
   lpb_http_multi_user *u = of;
-  u->error = LPB_HTTP_MULTI_REFUSED;
-  if (u->allow && !u->allow(&a->addr)) return CURL_SOCKET_BAD;
+  u->error = lpb_http_multi_judge(u, &a->addr);
+  if (u->error < 0) return CURL_SOCKET_BAD;
   int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
   u->error = fd < 0 ? -errno : 0;
   u->opened = true;

@@ -20,6 +20,7 @@ typedef struct lpb_http_multi_poll lpb_http_multi_poll;
  * handles. */
 typedef struct lpb_http_multi_polls {
   uv_loop_t *loop;
+  lp_state *st;
   /* The poll of each descriptor, or NULL; `cap` entries. */
   lpb_http_multi_poll **by_fd;
   size_t cap;
@@ -50,8 +51,8 @@ typedef struct lpb_http_multi {
 lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_multi_polls *polls, long keep,
                                     void (*done)(CURL *easy, CURLcode code));
 
-/* `allow` has refused the address that a socket was for. */
-enum { LPB_HTTP_MULTI_REFUSED = -11200 };
+/* The address that a socket was for is refused: by `allow`, by the host of the runtime. */
+enum { LPB_HTTP_MULTI_REFUSED = -11200, LPB_HTTP_MULTI_DENIED = -11204 };
 
 /* What the multi handles know of an easy handle, whose CURLOPT_PRIVATE points to it. Owner: the
  * transfer, which embeds it. */
@@ -74,6 +75,9 @@ typedef struct lpb_http_multi_user {
   /* curl has said, since the transfer was begun, which descriptor it waits for. */
   bool announced;
 } lpb_http_multi_user;
+
+/* Tells why the transfer may not connect to an address: a code of above, or 0. */
+int lpb_http_multi_judge(const lpb_http_multi_user *user, const struct sockaddr *address);
 
 /* Sets the options of an easy handle that tie it to the user and its sockets to the polls. */
 void lpb_http_multi_prepare(lpb_http_multi_user *user, CURL *easy);

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "bindings/class.h"
+#include "bindings/http/allow.h"
 #include "bindings/http/client.h"
 #include "bindings/http/options.h"
 #include "bindings/http/result.h"
@@ -122,6 +123,7 @@ int lpb_http_request(lua_State *L) {
   luaL_checkstring(L, 2);
   luaL_checkstring(L, 3);
   lua_settop(L, 4);
+  lpb_http_allow(L);
   lpb_http_transfer_wait *w = lp_op_new(L, &request_class, sizeof *w);
   int rc = begin(L, c, w);
   if (rc < 0) lp_op_finish(&w->op, rc);

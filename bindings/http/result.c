@@ -156,6 +156,7 @@ static const struct {
      "been done"},
     {LPB_HTTP_MULTI_REFUSED, "refused",
      "the host has no public address, see the option only_public"},
+    {LPB_HTTP_MULTI_DENIED, "denied", "the host has refused the address"},
     {LPB_HTTP_STATUS_LINE, "protocol", "the status of the answer has more than three digits"},
     {LPB_HTTP_HEAD_CUT, "aborted", "the server closed the connection within the header"},
     {LPB_HTTP_BODY_LENGTH, "protocol", "the server does not say clearly how long the body is"},

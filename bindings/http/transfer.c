@@ -244,15 +244,17 @@ static void flush_run(lp_flush *f) {
   lpb_http_transfer_resume(lp_list_of(f, lpb_http_transfer, flush));
 }
 
-/* A kept connection, which was made for another request, may lead elsewhere. */
-static bool is_allowed(const lpb_http_transfer *t, const char *ip) {
-  struct sockaddr_in6 a = {.sin6_family = AF_INET6};
-  if (!t->user.allow) return true;
+/* A kept connection, which was made for another request, may lead where this one must not go.
+ * Returns 0 or a negative code. */
+static int judge(const lpb_http_transfer *t, const char *ip, int port) {
+  struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+  if (!t->user.allow && !t->http->st->allow) return 0;
   if (inet_pton(AF_INET6, ip, &a.sin6_addr) != 1) {
     a.sin6_family = AF_INET;
-    if (inet_pton(AF_INET, ip, &((struct sockaddr_in *)&a)->sin_addr) != 1) return false;
+    if (inet_pton(AF_INET, ip, &((struct sockaddr_in *)&a)->sin_addr) != 1)
+      return t->user.allow ? LPB_HTTP_MULTI_REFUSED : 0; /* a socket of the file system */
   }
-  return t->user.allow((const struct sockaddr *)&a);
+  return lpb_http_multi_judge(&t->user, (const struct sockaddr *)&a);
 }
 
 void lpb_http_transfer_freshen(lpb_http_transfer *t) {
@@ -266,10 +268,11 @@ void lpb_http_transfer_freshen(lpb_http_transfer *t) {
  * server must not do twice what was asked. The third try takes no kept connection, of which all
  * may be closed; and the handle is reset at the end, because it counts repetitions for ever. */
 static int on_send(void *of, char *ip, char *local_ip, int port, int local_port) {
-  (void)local_ip, (void)port, (void)local_port;
+  (void)local_ip, (void)local_port;
   lpb_http_transfer *t = of;
   bool repeated = t->sent && !t->answered;
-  if (!is_allowed(t, ip)) t->failure = LPB_HTTP_MULTI_REFUSED;
+  int refused = judge(t, ip, port);
+  if (refused < 0) t->failure = refused;
   if (repeated && t->once) t->failure = LP_ECLOSED;
   if (t->failure < 0) return CURL_PREREQFUNC_ABORT;
   if (repeated) lpb_http_transfer_freshen(t);
@@ -393,6 +396,7 @@ lpb_http_transfer *lpb_http_transfer_new(lpb_http *http) {
     return NULL;
   }
   t->http = http;
+  t->body.heap = &http->st->heap;
   lp_list_init(&t->link);
   lp_list_init(&t->all);
   lp_list_init(&t->sources);

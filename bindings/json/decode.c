@@ -18,6 +18,7 @@
 #include "runtime/base/stack.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
+#include "runtime/loop/weight.h"
 
 /* `infinity` is a number of the text that stands for one beyond all floats; 0 for none. */
 static void push_value(lua_State *L, json_t *v, double infinity);
@@ -99,15 +100,45 @@ static bool is_too_deep(const char *text, size_t len) {
   return deepest > LPB_JSON_SHALLOW && deepest > left / LEVEL;
 }
 
+/* What the tree of a text weighs at most, in jansson as in 2.14: an object has a table of eight
+ * lists from the beginning, a list room for eight items, each of which is a block of memory. */
+static size_t weight_of(const char *text, size_t len) {
+  enum { OBJECT = 320, LIST = 144, ITEM = 64, KEY = 96 };
+  size_t weight = len + ITEM;
+  for (size_t i = 0; i < len; i++) {
+    switch (text[i]) {
+    case '{': weight += OBJECT; break;
+    case '[': weight += LIST; break;
+    case ',': weight += ITEM; break;
+    case ':': weight += KEY; break;
+    }
+  }
+  return weight;
+}
+
+/* Reads a text; its tree is counted until drop_tree. NULL and `e` when it is wrong. */
+static json_t *load_tree(lua_State *L, const char *text, size_t len, size_t weight,
+                         json_error_t *e) {
+  lp_weight_add(L, weight, "json.decode");
+  json_t *tree = json_loadb(text, len, FLAGS, e);
+  if (!tree) lp_weight_drop(lp_state_of(L), weight);
+  return tree;
+}
+
+static void drop_tree(lua_State *L, json_t *tree, size_t weight) {
+  json_decref(tree);
+  lp_weight_drop(lp_state_of(L), weight);
+}
+
 /* Reads a text that jansson has refused for the sake of numbers or surrogates. NULL when it is
  * wrong in another way, too, or none of these is the fault; `e` tells then what is wrong. */
-static json_t *load_mended(lua_State *L, const char *text, size_t len, bool numbers,
-                           double *infinity, json_error_t *e) {
+static json_t *load_mended(lua_State *L, const char *text, size_t len, size_t weight,
+                           bool numbers, double *infinity, json_error_t *e) {
   char *copy = lua_newuserdatauv(L, len + 1, 0);
   memcpy(copy, text, len);
   copy[len] = 0;
   bool changed = lpb_json_mend(copy, len, numbers, infinity);
-  return changed ? json_loadb(copy, len, FLAGS, e) : NULL;
+  return changed ? load_tree(L, copy, len, weight, e) : NULL;
 }
 
 /* core.decode(text, exact) -> value. Raises kind `json` with line, column and position (in
@@ -122,15 +153,16 @@ static int json_decode(lua_State *L) {
     text += 3, len -= 3; /* a byte order mark */
   if (is_too_deep(text, len)) return lp_raise(L, "json", "nested too deep for this stack");
   lua_settop(L, 1);
-  json_t *tree = json_loadb(text, len, FLAGS, &e);
-  if (!tree) tree = load_mended(L, text, len, !exact, &infinity, &e);
+  size_t weight = lp_weight_counts(L) ? weight_of(text, len) : 0;
+  json_t *tree = load_tree(L, text, len, weight, &e);
+  if (!tree) tree = load_mended(L, text, len, weight, !exact, &infinity, &e);
   if (!tree) return raise_parse_error(L, &e);
   lua_settop(L, 1);
   lua_pushcfunction(L, push_tree); /* never fails: there is room for it */
   lua_pushlightuserdata(L, tree);
   lua_pushnumber(L, infinity);
   int status = lua_pcall(L, 2, 1, 0);
-  json_decref(tree);
+  drop_tree(L, tree, weight);
   return status == LUA_OK ? 1 : lua_error(L);
 }
 

@@ -9,6 +9,7 @@
 #include "bindings/class.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/environment.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
@@ -85,6 +86,7 @@ static int pool_new(lua_State *L) {
   lua_getfield(L, 1, "round_robin");
   options.round_robin = lua_toboolean(L, -1);
   lua_pop(L, 2);
+  lp_allow(L, LP_ALLOW_POOLS, "pool.new");
   lp_fleet *f = lp_fleet_find(lp_state_of(L));
   if (!f) return luaL_error(L, "a pool cannot be made in a worker");
   lp_wire wire = {.noun = "init argument", .objects = &f->objects};

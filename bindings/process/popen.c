@@ -10,6 +10,7 @@
 #include "bindings/process/process.h"
 #include "runtime/ipc/child.h"
 #include "runtime/ipc/spawn.h"
+#include "runtime/loop/allow.h"
 
 /* What io.popen returns is a file of the standard library, and the child behind it. */
 typedef struct pipe_file {
@@ -44,6 +45,7 @@ static int start_pipe(lua_State *L, lp_child *child, const char *command, bool r
 int lpb_process_popen(lua_State *L) {
   const char *command = luaL_checkstring(L, 1), *mode = luaL_optstring(L, 2, "r");
   luaL_argcheck(L, strcmp(mode, "r") == 0 || strcmp(mode, "w") == 0, 2, "invalid mode");
+  lp_allow(L, LP_ALLOW_EXEC, command);
   pipe_file *p = lua_newuserdatauv(L, sizeof *p, 0);
   p->stream.closef = NULL; /* closed, until it is open */
   luaL_setmetatable(L, LUA_FILEHANDLE);

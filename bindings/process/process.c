@@ -18,6 +18,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/error.h"
 #include "runtime/ipc/child.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
@@ -35,9 +36,10 @@ typedef struct exec_op {
   uv_write_t input;
   const char *program; /* on the stack of who waits, like the input's bytes */
   double timeout;
-  int left;   /* the child and the outputs that have not ended */
-  int why;    /* stopped for this reason, or 0 */
-  int status; /* as waitpid gives it */
+  size_t most; /* bytes that an output may have */
+  int left;    /* the child and the outputs that have not ended */
+  int why;     /* stopped for this reason, or 0 */
+  int status;  /* as waitpid gives it */
   bool started;
 } exec_op;
 
@@ -94,7 +96,7 @@ static void on_space(uv_handle_t *handle, size_t suggested, uv_buf_t *space) {
   exec_op *e = handle->data;
   lp_buf *output = &e->output[(uv_pipe_t *)handle - e->pipes];
   (void)suggested;
-  if (lp_buf_reserve(output, CHUNK) < 0)
+  if (output->len > e->most || lp_buf_reserve(output, CHUNK) < 0)
     *space = uv_buf_init(NULL, 0);
   else
     *space = uv_buf_init(output->data + output->len, CHUNK);
@@ -238,10 +240,12 @@ static int process_exec(lua_State *L) {
   double timeout = luaL_checknumber(L, 5);
   if (len > INT32_MAX) lp_usage_raise(L, "process.exec", "option 'stdin' is above 2 GB");
   lp_child_options options = {.args = push_strings(L, 1), .cwd = cwd, .fds = {-1, -1, -1}};
+  lp_allow(L, LP_ALLOW_EXEC, options.args[0]);
   if (!lua_isnil(L, 4)) options.env = push_strings(L, 4);
   exec_op *e = lp_op_new(L, &exec_class, sizeof *e);
   e->program = options.args[0];
   e->timeout = timeout;
+  e->most = lp_heap_room(&lp_state_of(L)->heap);
   int rc = open_pipes(e, options.fds, input);
   if (rc == 0) rc = spawn(L, e, &options);
   close_ends(options.fds);
@@ -290,6 +294,7 @@ static const lp_op_class execute_class = {
 
 int lpb_process_execute(lua_State *L) {
   const char *command = luaL_optstring(L, 1, NULL);
+  lp_allow(L, LP_ALLOW_EXEC, command ? command : "sh");
   if (!command) {
     lua_pushboolean(L, system(NULL));
     return 1;

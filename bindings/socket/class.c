@@ -7,6 +7,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 
@@ -35,6 +36,7 @@ lpb_socket *lpb_socket_class_push(lua_State *L, const char *class, int family, i
 }
 
 int lpb_socket_class_make(lua_State *L, const char *class, int family, int type) {
+  lp_allow_bit(L, LP_ALLOW_NET, class);
   lpb_socket *s = lpb_socket_class_push(L, class, family, type);
   int rc = family == AF_UNSPEC ? 0 : lpb_socket_create(s, family);
   return rc < 0 ? lpb_socket_fail(L, rc) : 1;
@@ -130,6 +132,7 @@ static int socket_getfd(lua_State *L) {
 static int socket_setfd(lua_State *L) {
   lpb_socket *s = check(L);
   int fd = (int)luaL_checknumber(L, 2);
+  lp_allow(L, LP_ALLOW_PROCESS, "socket:setfd");
   lpb_socket_forget(s, fd);
   return 0;
 }

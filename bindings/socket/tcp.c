@@ -11,6 +11,7 @@
 #include "bindings/socket/address.h"
 #include "bindings/socket/class.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/loop.h"
 
 #ifdef LP_TINY
@@ -40,6 +41,7 @@ static int fill(lpb_socket *s, size_t most) {
     lp_buf_consume(&s->in, s->at);
     s->at = 0;
   }
+  if (s->in.len > lp_heap_room(&s->st->heap)) return LP_EMEMORY;
   if (lp_buf_reserve(&s->in, most) < 0) return LP_EMEMORY;
   ssize_t n;
   do n = recv(s->fd, s->in.data + s->in.len, most, 0);
@@ -237,6 +239,7 @@ static int push_connected(lua_State *L, lpb_socket *s, lpb_socket_want *w, int s
 static int connect_to(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *addresses,
                       int count) {
   static const lp_op_class class = LPB_SOCKET_CLASS("socket connect");
+  for (int i = 0; i < count; i++) lp_allow_to(L, "tcp", (const void *)&addresses[i]);
   lpb_socket_want w = {.class = &class,
                        .direction = LPB_SOCKET_WRITE,
                        .step = step_connect,
@@ -263,6 +266,7 @@ static int bind_to(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *addre
   for (int i = 0; i < count; i++) {
     const struct sockaddr_in6 *a = &addresses[i];
     bool made = s->fd < 0;
+    lp_allow_to(L, "bind", (const void *)a);
     rc = lpb_socket_create(s, a->sin6_family);
     if (rc == 0 && bind(s->fd, (const struct sockaddr *)a, lpb_socket_address_size(a)) < 0)
       rc = -errno;
@@ -283,6 +287,10 @@ static int tcp_bind(lua_State *L) {
 static int tcp_listen(lua_State *L) {
   lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_MASTER);
   int backlog = (int)luaL_optnumber(L, 2, 32);
+  struct sockaddr_in6 own = {.sin6_family = AF_UNSPEC};
+  socklen_t size = sizeof own;
+  if (getsockname(s->fd, (struct sockaddr *)&own, &size) == 0)
+    lp_allow_to(L, "bind", (const void *)&own); /* one that was not bound gets any address */
   if (listen(s->fd, backlog) < 0) return lpb_socket_fail(L, -errno);
   lpb_socket_class_become(L, LPB_SOCKET_SERVER);
   return lpb_socket_outcome(L, 0);

@@ -9,6 +9,7 @@
 #include "bindings/socket/address.h"
 #include "bindings/socket/class.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/allow.h"
 
 /* The socket at 1, of any class of UDP. */
 static lpb_socket *check_udp(lua_State *L) {
@@ -108,6 +109,7 @@ static int udp_sendto(lua_State *L) {
   int rc = lpb_socket_address_numeric(s, host, port, address);
   if (rc == 0 && s->family == AF_UNSPEC) rc = lpb_socket_create(s, address->sin6_family);
   if (rc < 0) return lpb_socket_fail(L, rc);
+  lp_allow_to(L, "udp", (const void *)address);
   return send_to(L, s, address);
 }
 
@@ -116,11 +118,12 @@ static int udp_sendto(lua_State *L) {
 typedef int call(int fd, const struct sockaddr *address, socklen_t size);
 
 static int name_it(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *addresses, int count,
-                   call *name) {
+                   const char *scheme, call *name) {
   int rc = UV_EAI_NONAME;
   for (int i = 0; i < count; i++) {
     const struct sockaddr_in6 *a = &addresses[i];
     bool made = s->fd < 0;
+    lp_allow_to(L, scheme, (const void *)a);
     rc = lpb_socket_create(s, a->sin6_family);
     if (rc == 0 && name(s->fd, (const struct sockaddr *)a, lpb_socket_address_size(a)) == 0)
       return lpb_socket_outcome(L, 0);
@@ -132,12 +135,12 @@ static int name_it(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *addre
 
 static int bind_to(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *addresses,
                    int count) {
-  return name_it(L, s, addresses, count, bind);
+  return name_it(L, s, addresses, count, "bind", bind);
 }
 
 static int connect_to(lua_State *L, lpb_socket *s, const struct sockaddr_in6 *addresses,
                       int count) {
-  int n = name_it(L, s, addresses, count, connect);
+  int n = name_it(L, s, addresses, count, "udp", connect);
   if (n == 1) lpb_socket_class_become(L, LPB_SOCKET_CONNECTED);
   return n;
 }

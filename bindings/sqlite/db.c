@@ -87,6 +87,7 @@ static void ran(uv_work_t *job, int status) {
   db *d = lp_list_of(job, db, job);
   db_call *call = d->current;
   d->working = false;
+  lp_heap_settle(&d->st->heap, d->weight, d->work.weight);
   if (!call) {
     while (d->closed && !lp_list_empty(&d->closers))
       end_call(lp_list_of(lp_list_shift(&d->closers), db_call, link), 0);
@@ -104,6 +105,8 @@ static void start_job(db *d) {
   d->working = true;
   lpb_sqlite_db_hold(d);
   atomic_store_explicit(&d->work.stop, false, memory_order_relaxed);
+  d->work.room = lp_heap_room(&d->st->heap);
+  d->weight = d->work.weight;
   if (uv_queue_work(d->loop, &d->job, run, ran) < 0) abort(); /* it takes any job of ours */
 }
 

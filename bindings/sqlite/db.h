@@ -20,6 +20,8 @@ typedef struct lpb_sqlite_db {
   /* A thread's while `working`. */
   lpb_sqlite_work work;
   uv_work_t job;
+  /* work.weight before that job. */
+  size_t weight;
   /* Calls that have not begun. */
   lp_list queue;
   /* The call that a thread runs, or that pauses because the database is busy. NULL while the

@@ -63,6 +63,7 @@ static const char *kind_of(int code) {
   case SQLITE_LOCKED: return "busy";
   case SQLITE_CONSTRAINT: return "constraint";
   case SQLITE_NOMEM: return "memory";
+  case SQLITE_AUTH: return "denied";
   default: return "sqlite";
   }
 }

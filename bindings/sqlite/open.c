@@ -8,6 +8,7 @@
 #include "bindings/sqlite/db.h"
 #include "bindings/sqlite/rows.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/allow.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 #include "runtime/wire/wire.h"
@@ -29,10 +30,20 @@ static int push_db(lua_State *L, lpb_sqlite_db_call *call) {
   return 1;
 }
 
+/* SQL reaches other files in a thread, where the host cannot be asked: there it may do so only
+ * when the host is not to be asked at all. */
+static bool may_attach(lua_State *L) {
+  unsigned both = LP_ALLOW_READ | LP_ALLOW_WRITE;
+  return (lp_allow_bits(L) & both) == both && !lp_state_of(L)->allow;
+}
+
 /* core.open(path, readonly, timeout) -> db. */
 static int sqlite_open(lua_State *L) {
   const char *path = lp_usage_string(L, 1, "sqlite.open", NULL);
   lua_settop(L, 3);
+  bool file = *path && strcmp(path, ":memory:") != 0;
+  if (file) lp_allow_path(L, LP_ALLOW_READ, path);
+  if (file && !lua_toboolean(L, 2)) lp_allow_path(L, LP_ALLOW_WRITE, path);
   lpb_sqlite_db **db = lua_newuserdatauv(L, sizeof *db, 0);
   *db = NULL;
   luaL_setmetatable(L, DB);
@@ -41,6 +52,8 @@ static int sqlite_open(lua_State *L) {
   lpb_sqlite_db_call *call =
       lpb_sqlite_db_call_new(L, *db, LPB_SQLITE_WORK_OPEN, "sqlite.open");
   call->work.readonly = lua_toboolean(L, 2);
+  (*db)->work.guarded = lp_allow_guarded(L);
+  (*db)->work.attaches = may_attach(L);
   call->push = push_db;
   return lpb_sqlite_db_await(L, call, lpb_sqlite_db_set_sql(call, path));
 }

@@ -4,6 +4,8 @@
 #include "bindings/sqlite/work.h"
 
 #include <ctype.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +29,8 @@ static int fail(lpb_sqlite_work_call *call, int code, const char *message) {
 
 /* Notes why SQLite has failed. */
 static int failed(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
-  int code = sqlite3_extended_errcode(w->handle);
+  if (w->full) return fail(call, SQLITE_NOMEM, "not enough memory");
+  int code = w->denied ? SQLITE_AUTH : sqlite3_extended_errcode(w->handle);
   return fail(call, code ? code : SQLITE_ERROR, sqlite3_errmsg(w->handle));
 }
 
@@ -128,9 +131,56 @@ static int compile(lpb_sqlite_work *w, lpb_sqlite_work_call *call, statement **o
 
 /* ---- calls ---- */
 
+/* What the pages of the connection hold, those of databases in memory too: nearly all. */
+static size_t weigh(const lpb_sqlite_work *w) {
+  int now = 0, most;
+  sqlite3_db_status(w->handle, SQLITE_DBSTATUS_CACHE_USED, &now, &most, 0);
+  return (size_t)now;
+}
+
+/* A call begins: under a ceiling of memory no value may be larger than what is left. */
+static void begin(lpb_sqlite_work *w) {
+  w->full = w->denied = false;
+  if (w->room == SIZE_MAX || !w->handle) return;
+  int most = w->room < INT_MAX ? (int)w->room : INT_MAX;
+  sqlite3_limit(w->handle, SQLITE_LIMIT_LENGTH, most > 1000 ? most : 1000);
+}
+
 static int look(void *work) {
   lpb_sqlite_work *w = work;
-  return atomic_load_explicit(&w->stop, memory_order_relaxed);
+  if (w->room != SIZE_MAX && weigh(w) > w->weight + w->room) w->full = true;
+  return w->full || atomic_load_explicit(&w->stop, memory_order_relaxed);
+}
+
+/* What SQL can reach beside its database: files (ATTACH, and VACUUM INTO, which attaches),
+ * code, and settings of the whole process. */
+static bool reaches_out(const lpb_sqlite_work *w, int action, const char *a, const char *b) {
+  static const char *const of_process[] = {"temp_store", "temp_store_directory",
+                                           "data_store_directory", "hard_heap_limit",
+                                           "soft_heap_limit"};
+  if (action == SQLITE_ATTACH)
+    return !w->attaches && (!a || (*a && strcmp(a, ":memory:") != 0));
+  if (action == SQLITE_FUNCTION) return b && sqlite3_stricmp(b, "load_extension") == 0;
+  for (size_t i = 0; action == SQLITE_PRAGMA && i < sizeof of_process / sizeof *of_process; i++)
+    if (sqlite3_stricmp(a, of_process[i]) == 0) return true;
+  return false;
+}
+
+/* SQLite calls it while it compiles SQL. */
+static int authorize(void *work, int action, const char *a, const char *b, const char *c,
+                     const char *d) {
+  lpb_sqlite_work *w = work;
+  (void)c, (void)d;
+  if (!reaches_out(w, action, a, b)) return SQLITE_OK;
+  w->denied = true;
+  return SQLITE_DENY;
+}
+
+/* What it sorts or copies on the way stays in memory: no file that nobody was asked for. */
+static void guard(lpb_sqlite_work *w) {
+  sqlite3_exec(w->handle, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+  sqlite3_db_config(w->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+  sqlite3_set_authorizer(w->handle, authorize, w);
 }
 
 /* What is stopped is stopped by this callback and not by sqlite3_interrupt, which would also
@@ -149,6 +199,7 @@ static void open_handle(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
     return;
   }
   sqlite3_progress_handler(w->handle, LOOK, look, w);
+  if (w->guarded) guard(w);
 }
 
 /* Steps to the end, or to the first row when one is asked for. */
@@ -160,7 +211,7 @@ static int step(lpb_sqlite_work *w, lpb_sqlite_work_call *call, statement *s) {
   }
   if (rc == SQLITE_DONE) return 0;
   if (rc != SQLITE_ROW) return failed(w, call);
-  if (look(w)) return fail(call, SQLITE_INTERRUPT, "interrupted");
+  if (look(w)) return w->full ? failed(w, call) : fail(call, SQLITE_INTERRUPT, "interrupted");
   if (lpb_sqlite_value_add_names(s->stmt, &call->names) < 0 ||
       lpb_sqlite_value_add_row(s->stmt, &call->rows) < 0)
     return fail(call, SQLITE_NOMEM, "not enough memory");
@@ -227,7 +278,10 @@ static void fetch(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
     }
     call->count++;
   }
-  if (rc == SQLITE_ROW) return;
+  if (rc == SQLITE_ROW) {
+    if (w->full && call->count == 0) failed(w, call);
+    return;
+  }
   if (rc != SQLITE_DONE && call->code == 0) failed(w, call);
   if (lpb_sqlite_work_is_busy(call)) {
     sqlite3_reset(s->stmt);
@@ -256,12 +310,7 @@ static void check_transaction(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
   fail(call, SQLITE_MISUSE, "a transaction begins and ends with Db:transaction, not by SQL");
 }
 
-void lpb_sqlite_work_run(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
-  call->code = 0;
-  if (call->verb == LPB_SQLITE_WORK_OPEN) {
-    open_handle(w, call);
-    return;
-  }
+static void run_call(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
   if (call->inside && sqlite3_get_autocommit(w->handle)) {
     fail(call, SQLITE_ABORT_ROLLBACK, "the transaction has been rolled back after an error");
     return;
@@ -271,6 +320,16 @@ void lpb_sqlite_work_run(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
   else
     exec(w, call);
   check_transaction(w, call);
+}
+
+void lpb_sqlite_work_run(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
+  call->code = 0;
+  begin(w);
+  if (call->verb == LPB_SQLITE_WORK_OPEN)
+    open_handle(w, call);
+  else
+    run_call(w, call);
+  w->weight = w->handle && w->room != SIZE_MAX ? weigh(w) : 0;
 }
 
 void lpb_sqlite_work_clean(lpb_sqlite_work *w, lp_list *released, int undo) {
@@ -288,4 +347,5 @@ void lpb_sqlite_work_close(lpb_sqlite_work *w) {
   w->idle_count = 0;
   sqlite3_close_v2(w->handle);
   w->handle = NULL;
+  w->weight = 0;
 }

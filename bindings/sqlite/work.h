@@ -29,6 +29,16 @@ typedef struct lpb_sqlite_work {
   /* Idle statements, the latest used first. */
   lp_list idle;
   int idle_count;
+  /* Its scripts may not do all: see authorize in work.c. */
+  bool guarded;
+  /* SQL may name other files. */
+  bool attaches;
+  /* The SQL of this call was refused. */
+  bool denied;
+  /* Bytes that SQLite holds for the connection, about, after a call; those that it may hold
+   * more during one; and whether it wanted more. */
+  size_t weight, room;
+  bool full;
   /* Nobody waits for the call that runs any more: SQLite gives up at the next look. */
   atomic_bool stop;
 } lpb_sqlite_work;

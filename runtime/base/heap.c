@@ -149,8 +149,13 @@ static bool in_page(const lp_heap *h, const void *block, size_t size) {
   return false;
 }
 
+/* Would so many more bytes be above the limit? */
+static bool exceeds(const lp_heap *h, size_t more) {
+  return h->limit && h->used + h->native + more > h->limit;
+}
+
 static void *add(lp_heap *h, size_t size) {
-  if (h->limit && h->used + size > h->limit) return NULL;
+  if (exceeds(h, size)) return NULL;
   void *block = is_small(size) ? take(h, size) : lp_alloc_block(NULL, true, size);
   if (block) h->used += size;
   return block;
@@ -181,7 +186,7 @@ static void *move(lp_heap *h, void *p, size_t old, size_t size) {
 }
 
 static void *resize(lp_heap *h, void *p, size_t old, size_t size) {
-  if (size > old && h->limit && h->used - old + size > h->limit) return NULL;
+  if (size > old && exceeds(h, size - old)) return NULL;
   bool stays = in_page(h, p, old) && is_small(size) && rank_of(size) == page_of(p)->rank;
   if (!stays && (is_small(size) || is_small(old))) return move(h, p, old, size);
   void *block = stays ? p : lp_alloc_block(p, size > old, size);
@@ -201,7 +206,7 @@ static void *in_pages(void *ud, void *p, size_t old_size, size_t new_size) {
 static void *at_host(void *ud, void *p, size_t old_size, size_t new_size) {
   lp_heap *h = ud;
   size_t old = p ? old_size : 0;
-  if (new_size > old && h->limit && h->used - old + new_size > h->limit) return NULL;
+  if (new_size > old && exceeds(h, new_size - old)) return NULL;
   void *block = h->source(h->user, p, old_size, new_size);
   if (!block && new_size > 0 && new_size <= old) block = p;
   if (block || new_size == 0) h->used += new_size - old;
@@ -219,6 +224,26 @@ void lp_heap_open(lp_heap *h, lp_heap_source *source, void *user) {
   for (int i = 0; i < LP_HEAP_RANKS; i++) lp_list_init(&h->rooms[i]);
   lp_list_init(&h->held);
   lp_list_init(&h->cold);
+}
+
+bool lp_heap_charge(lp_heap *h, size_t n) {
+  if (exceeds(h, n)) return false;
+  h->native += n;
+  return true;
+}
+
+void lp_heap_discharge(lp_heap *h, size_t n) {
+  h->native -= n;
+}
+
+void lp_heap_settle(lp_heap *h, size_t from, size_t to) {
+  h->native = h->native - from + to;
+}
+
+size_t lp_heap_room(const lp_heap *h) {
+  if (!h->limit) return SIZE_MAX;
+  size_t all = h->used + h->native;
+  return all < h->limit ? h->limit - all : 0;
 }
 
 void lp_heap_leave(lp_heap *h) {

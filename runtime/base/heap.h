@@ -21,6 +21,7 @@ typedef void *lp_heap_source(void *user, void *p, size_t old_size, size_t new_si
 
 typedef struct lp_heap {
   size_t used, limit;            /* bytes in use, and how many may be; a limit of 0: all */
+  size_t native;                 /* bytes of libraries, which count as well */
   lp_list rooms[LP_HEAP_RANKS];  /* of each size the pages that have a free block */
   lp_list held, cold;            /* empty pages; the system has the memory of cold ones */
   size_t busy_count, held_count; /* pages: in use, held */
@@ -36,6 +37,18 @@ void lp_heap_open(lp_heap *h, lp_heap_source *source, void *user);
 
 /* The allocator for lua_newstate, whose first argument is the lp_heap. */
 lp_heap_source *lp_heap_function(const lp_heap *h);
+
+/* Counts n bytes that a library allocates elsewhere; false when that is above the limit. */
+bool lp_heap_charge(lp_heap *h, size_t n);
+
+/* The library has given them back. */
+void lp_heap_discharge(lp_heap *h, size_t n);
+
+/* A library holds `to` bytes now where it held `from`, whatever the limit. */
+void lp_heap_settle(lp_heap *h, size_t from, size_t to);
+
+/* How many more bytes fit; SIZE_MAX without a limit. Threads may be told it. */
+size_t lp_heap_room(const lp_heap *h);
 
 /* What is given back from now on is kept for lp_heap_close: before lua_close. */
 void lp_heap_leave(lp_heap *h);

@@ -1,14 +1,14 @@
--- Includes point down: base, ipc, loop, wire, pool, luapool.h, api, cli. Sandbox stands beside
--- wire, the worker's side and the bindings beside pool; pool and worker share one header,
+-- Includes point down: base, ipc, loop, counted, wire, pool, luapool.h, api, cli. Sandbox stands
+-- beside wire, the worker's side and the bindings beside pool; pool and worker share one header,
 -- pool/protocol.h.
 package.path = "tests/lint/?.lua;" .. package.path
 local tree = require "tree"
 
 local order = {
-  "runtime/base/", "runtime/ipc/", "runtime/loop/", "runtime/wire/", "runtime/pool/",
-  "runtime/luapool.h", "runtime/api/", "runtime/cli/",
+  "runtime/base/", "runtime/ipc/", "runtime/loop/", "runtime/counted/", "runtime/wire/",
+  "runtime/pool/", "runtime/luapool.h", "runtime/api/", "runtime/cli/",
 }
-local beside_pool = 5
+local beside_pool = 6
 
 local function layer(path)
   if path:find "^runtime/sandbox/" then return beside_pool - 1 end

@@ -1,6 +1,7 @@
 -- internal.http.body: the options that are the body of a request, as fields of its plan. What comes
 -- piece by piece is a *feed*: upload.lua makes a source of it each time the request is sent.
 
+local allow = require("luapool.sandbox.core").allow
 local core = require "luapool.http.core"
 local errors = require "luapool.error"
 local fs = require "luapool.fs"
@@ -39,6 +40,7 @@ local function feed_of_text(bytes)
 end
 
 local function open(path)
+  allow("read", path)
   local file, why = io.open(path, "rb")
   return file or error(errors.new("system", why), 0)
 end
