@@ -55,6 +55,7 @@ int main(void) {
 
   /* They may do there what they may do here. */
   check_error(rt, "lacks 'read'", POOL "p:apply(function() io.open '/etc/passwd' end)");
+  check_error(rt, "lacks 'exec'", POOL "p:apply(function() os.execute 'true' end)");
   check_error(rt, "read-only", POOL "p:apply(function() string.format = print end)");
   check_error(rt, "is internal", POOL "p:apply(function() require 'luapool.core' end)");
   check_error(rt, "no finalizer",

@@ -137,6 +137,12 @@ return {
   { "ending the process", "lacks 'process'", [[os.exit(0)]] },
   { "the process's variables", "lacks 'process'", [[os.getenv "HOME"]] },
   { "the locale of the process", "lacks 'process'", [[os.setlocale "C"]] },
+  { "a program", "lacks 'exec'", [[os.execute "true"]] },
+  { "a program with a pipe", "lacks 'exec'", [[io.popen "true"]] },
+  { "a program of luapool.process", "lacks 'exec'", [[
+    require("luapool.process").exec { "true" }
+  ]] },
+  { "a pool", "lacks 'pools'", [[require("luapool.pool").new { processes = 1 }]] },
   { "reading a file", "lacks 'read'", [[io.open "/etc/passwd"]] },
   { "reading the lines of a file", "lacks 'read'", [[for _ in io.lines "/etc/passwd" do end]] },
   { "running a file", "lacks 'read'", [[dofile "/etc/passwd"]] },
