@@ -1,9 +1,10 @@
-/* tests/bench/sandbox.c: what a sandbox costs: nanoseconds of CPU a call in the free environment
- * and in a sandboxed one, taken in turn.
+/* tests/bench/sandbox.c: what a sandbox costs: nanoseconds of CPU a call in the free
+ * environment and in a sandboxed one, taken in turn.
  *
  *   sandbox        prints "free sandboxed library_free library_sandboxed" */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -53,14 +54,23 @@ static double call(luapool *rt, luapool_env *env, const char *function, int call
   return cpu() - start;
 }
 
-/* The least of many rounds; in each of them both have their turn. */
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Both have their turn in each of many rounds; what they cost side by side is told by the
+ * median of the rounds, whatever else the machine does. */
 static void measure(luapool *rt, luapool_env *env, const char *function, int calls, int steps) {
-  double best[2] = {1e18, 1e18};
-  for (int i = 0; i < 2 * ROUNDS; i++) {
-    double ns = call(rt, i % 2 ? env : NULL, function, calls) / calls / steps;
-    if (ns < best[i % 2]) best[i % 2] = ns;
+  double free = 1e18, ratios[ROUNDS];
+  for (int i = 0; i < ROUNDS; i++) {
+    double a = call(rt, NULL, function, calls), b = call(rt, env, function, calls);
+    if (a < free) free = a;
+    ratios[i] = b / a;
   }
-  printf("%.1f %.1f ", best[0], best[1]);
+  qsort(ratios, ROUNDS, sizeof *ratios, compare);
+  free /= (double)calls * steps;
+  printf("%.1f %.1f ", free, free * ratios[ROUNDS / 2]);
 }
 
 int main(void) {
