@@ -75,6 +75,20 @@ static void have_globals_of_their_own(luapool *rt, luapool_env *a, luapool_env *
   luapool_task_release(task);
 }
 
+static void have_rights(luapool *rt, luapool_env *a, luapool_env *b, asked *seen) {
+  CHECK_INT(LUAPOOL_EDENIED,
+            run(rt, a, "return require('luapool.fs').read('/proc/self/stat')", NULL));
+  CHECK_LIKE("/proc/self/stat", error);
+  CHECK_INT(0, seen->count); /* the bits have refused before */
+  CHECK_INT(1,
+            value_of(rt, b, "return #require('luapool.fs').read('/proc/self/stat') > 0 and 1"));
+  CHECK(seen->count > 0);
+  CHECK_INT(LUAPOOL_ALLOW_READ, seen->what);
+  CHECK_INT(LUAPOOL_EDENIED, run(rt, b, "require('luapool.fs').read('/etc/passwd')", NULL));
+  CHECK_TEXT("/etc/passwd", seen->subject);
+  CHECK_INT(LUAPOOL_ERUN, run(rt, a, "debug.sethook()", NULL));
+}
+
 static void get_modules_of_the_host(luapool *rt, luapool_env *a, luapool_env *b) {
   CHECK_INT(1, value_of(rt, a, "return require('pack.one').count"));
   CHECK_INT(1, value_of(rt, a, "return require('pack.one').count")); /* it is kept */
@@ -119,6 +133,7 @@ int main(void) {
   luapool_env *a = luapool_env_new(rt, 0), *b = luapool_env_new(rt, LUAPOOL_ALLOW_READ);
   if (CHECK(a && b)) {
     have_globals_of_their_own(rt, a, b);
+    have_rights(rt, a, b, &seen);
     get_modules_of_the_host(rt, a, b);
     reload_alone(rt, a, b);
     live_while_they_are_used(rt);
