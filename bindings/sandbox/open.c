@@ -45,6 +45,12 @@ static int sandbox_is_c_function(lua_State *L) {
   return 1;
 }
 
+/* core.is_free() -> boolean: does the current task run in the free environment? */
+static int sandbox_is_free(lua_State *L) {
+  lua_pushboolean(L, lp_environment_current(L) == 0);
+  return 1;
+}
+
 /* core.deny(text): raises it as kind `denied`. */
 static int sandbox_deny(lua_State *L) {
   return lp_raise(L, "denied", "%s", luaL_checkstring(L, 1));
@@ -81,11 +87,15 @@ static int sandbox_leave(lua_State *L) {
 }
 
 int luaopen_luapool_sandbox_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"package", sandbox_package}, {"load", sandbox_load},
-      {"frozen", sandbox_frozen},   {"is_c_function", sandbox_is_c_function},
-      {"deny", sandbox_deny},       {"allow", sandbox_allow},
-      {"leave", sandbox_leave},     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"package", sandbox_package},
+                                       {"load", sandbox_load},
+                                       {"frozen", sandbox_frozen},
+                                       {"is_c_function", sandbox_is_c_function},
+                                       {"deny", sandbox_deny},
+                                       {"allow", sandbox_allow},
+                                       {"leave", sandbox_leave},
+                                       {"is_free", sandbox_is_free},
+                                       {NULL, NULL}};
   luaL_newmetatable(L, PLACE);
   lua_pushcfunction(L, place_close);
   lua_setfield(L, -2, "__close");

@@ -4,6 +4,7 @@
 -- *plan*, a plain table that bindings/http/options.c reads.
 
 local clients = require "luapool.internal.http.client"
+local sandbox = require "luapool.sandbox.core"
 local send = require "luapool.internal.http.send"
 local usage = require "luapool.internal.usage"
 require "luapool.internal.http.response"
@@ -204,7 +205,11 @@ function M.cache(folder, opts) return require("luapool.internal.http.cache").ope
 --- http.get(url .. "/echo")
 --- http.close() -- the next request makes a new connection
 --- ```
+---@raises denied in a sandbox, as others have requests under way
 function M.close()
+  if not sandbox.is_free() then
+    sandbox.deny "http.close ends requests of others too: use an http.client of your own"
+  end
   shared.core:close()
   shared = clients.plain()
 end

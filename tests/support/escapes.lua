@@ -64,6 +64,9 @@ return {
   ]] },
 
   -- ---- metatables ----
+  { "the requests of others", "ends requests of others too", [[
+    require("luapool.http").close()
+  ]] },
   { "the metatable of strings", "cannot set '__index'", [[
     getmetatable("").__index = { upper = print }
   ]] },

@@ -4,6 +4,7 @@
 -- it has left or found, and where. tests/unit/test_sandbox.c runs it.
 
 local mark = ...
+local getupvalue = debug.getupvalue -- in the free environment
 local TRACE = "luapool_trace"
 
 local parts = "csv digest dns error fs html http json log pool process progress retry sqlite sync "
@@ -99,6 +100,13 @@ function walk(value, name)
     walk_fields(value, name)
     if mark then leave_mark(value, name) else find_mark(value, name) end
   end
+  if getupvalue and kind == "function" then
+    for i = 1, math.huge do
+      local key, held = getupvalue(value, i)
+      if not key then break end
+      walk(held, name .. "^" .. key)
+    end
+  end
   local meta = getmetatable(value)
   if type(meta) == "table" then walk(meta, name .. ":meta") end
   for _, key in ipairs { "__index", "__metatable", "__newindex", "__gc", "__name", "class" } do
@@ -107,6 +115,11 @@ function walk(value, name)
   end
 end
 
+if getupvalue then
+  roots[0] = debug.getregistry()
+  collectgarbage() -- objects of those who have left marks
+  collectgarbage()
+end
 for i, root in pairs(roots) do walk(root, tostring(i)) end
 if every then every:close() end
 return ("%d %d %s"):format(reached, marked, table.concat(names, " "))
