@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "runtime/counted/counted.h"
 #include "runtime/loop/allow.h"
 #include "runtime/loop/env.h"
 #include "runtime/loop/environment.h"
@@ -142,7 +143,10 @@ static void make(lua_State *L, const char *library, int row) {
     lua_rawset(L, -6);
   }
   lua_pop(L, 1);
-  if (row < 0 || !reduced[row].only) guard(L, library);
+  if (row < 0 || !reduced[row].only) {
+    lp_counted_replace(L, library);
+    guard(L, library);
+  }
   lp_frozen_wrap(L);
 }
 
