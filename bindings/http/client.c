@@ -139,7 +139,7 @@ static void connect_late(lp_timer *timer) {
 
 /* Starts the clock of connect_timeout, or goes on with it. */
 static void await_connection(lpb_http_transfer *t) {
-  double now = lp_loop_now();
+  double now = lp_loop_now(t->http->st);
   if (t->asked == 0) t->asked = now;
   t->late.fire = connect_late;
   lp_loop_after(t->http->st, &t->late, t->connect_timeout - (now - t->asked));
@@ -219,7 +219,7 @@ static void end_waits(lp_list *list, const lpb_http_host *h, int status) {
   for (lp_list *link; (link = lp_list_shift(&ready));) {
     lpb_http_transfer *t = lp_list_of(link, lpb_http_transfer, link);
     c = t->client;
-    if (t->stage == LPB_HTTP_RESOLVING) t->look_up = lp_loop_now() - t->asked;
+    if (t->stage == LPB_HTTP_RESOLVING) t->look_up = lp_loop_now(t->http->st) - t->asked;
     lp_timer_stop(&t->http->st->timers, &t->late);
     if (status < 0)
       fail_resolving(t, h, status);

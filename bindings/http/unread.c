@@ -26,9 +26,9 @@ static void collect(lp_timer *timer) {
   }
   double took = 0;
   if (lpb_http_unread_count(c) > 0) {
-    double began = lp_loop_now();
-    lua_gc(c->http->st->L, LUA_GCCOLLECT);
-    took = lp_loop_now() - began;
+    double began = lp_loop_now(c->http->st);
+    lp_collect_soon(c->http->st);
+    took = lp_loop_now(c->http->st) - began;
   }
   if (c->closed) return;
   c->collects_after = c->collects_after * 2;

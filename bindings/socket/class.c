@@ -30,7 +30,7 @@ lpb_socket *lpb_socket_class_push(lua_State *L, const char *class, int family, i
   s->type = type;
   s->holders = 1;
   s->block = s->total = -1;
-  s->born = lp_loop_now();
+  s->born = lp_loop_now(s->st);
   for (int d = 0; d < LPB_SOCKET_DIRECTIONS; d++) lp_list_init(&s->waiting[d]);
   return s;
 }

@@ -99,7 +99,7 @@ static void advance(lpb_socket *s, lpb_socket_direction d) {
   if (!o || o->op.finished) return;
   o->want.moved = false;
   int rc = o->want.step(s, &o->want);
-  if (o->want.moved) o->moved = lp_loop_now();
+  if (o->want.moved) o->moved = lp_loop_now(s->st);
   if (rc != UV_EAGAIN) lp_op_finish(&o->op, rc);
 }
 
@@ -137,7 +137,7 @@ void lpb_socket_cancel(lp_op *op, int why) {
   socket_op *o = (socket_op *)op;
   lpb_socket *s = o->socket;
   if (why == LP_ETIMEOUT && s->block >= 0) {
-    double now = lp_loop_now(), rest = o->moved + s->block - now;
+    double now = lp_loop_now(s->st), rest = o->moved + s->block - now;
     if (s->total >= 0 && o->began + s->total - now < rest) rest = o->began + s->total - now;
     if (o->moved > o->began && rest > 0) {
       lp_op_extend(op, rest);
@@ -166,7 +166,7 @@ static int wait_for(lua_State *L, lpb_socket *s, const lpb_socket_want *w, doubl
   socket_op *o = lp_op_new(L, w->class, sizeof *o);
   o->socket = s;
   o->want = *w;
-  o->began = o->moved = lp_loop_now();
+  o->began = o->moved = lp_loop_now(s->st);
   s->holders++;
   lp_list_init(&o->link);
   lp_list_push(&s->waiting[w->direction], &o->link);

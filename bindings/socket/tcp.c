@@ -308,7 +308,7 @@ static int push_accepted(lua_State *L, lpb_socket *s, lpb_socket_want *w, int st
   (void)s;
   if (status < 0) return lpb_socket_fail(L, status);
   lpb_socket *client = *(lpb_socket **)lua_touserdata(L, 2);
-  client->born = lp_loop_now();
+  client->born = lp_loop_now(lp_state_of(L));
   client->fd = w->fd;
   w->fd = -1;
   lua_pushvalue(L, 2);
@@ -341,7 +341,7 @@ static int tcp_getstats(lua_State *L) {
   lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_CLIENT);
   lua_pushinteger(L, (lua_Integer)s->received);
   lua_pushinteger(L, (lua_Integer)s->sent);
-  lua_pushnumber(L, lp_loop_now() - s->born);
+  lua_pushnumber(L, lp_loop_now(lp_state_of(L)) - s->born);
   return 3;
 }
 
@@ -350,7 +350,7 @@ static int tcp_setstats(lua_State *L) {
   lpb_socket *s = lpb_socket_class_check(L, LPB_SOCKET_CLIENT);
   s->received = luaL_optnumber(L, 2, s->received);
   s->sent = luaL_optnumber(L, 3, s->sent);
-  if (!lua_isnoneornil(L, 4)) s->born = lp_loop_now() - luaL_checknumber(L, 4);
+  if (!lua_isnoneornil(L, 4)) s->born = lp_loop_now(lp_state_of(L)) - luaL_checknumber(L, 4);
   return lpb_socket_outcome(L, 0);
 }
 

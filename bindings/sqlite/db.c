@@ -50,7 +50,7 @@ static void retry(lp_timer *pause);
 static bool pauses(db_call *call) {
   static const double PAUSES[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05};
   enum { LAST = sizeof PAUSES / sizeof *PAUSES - 1 };
-  double now = lp_loop_now(), left = call->end - now;
+  double now = lp_loop_now(call->db->st), left = call->end - now;
   bool wanted = !call->op.finished && !call->op.stopping;
   if (!wanted || left <= 0 || !lpb_sqlite_work_is_busy(&call->work)) return false;
   double pause = PAUSES[call->tries < LAST ? call->tries : LAST];
@@ -141,7 +141,7 @@ static void start_call(db *d, db_call *call) {
   }
   call->work.inside = d->depth > 0;
   if (verb == LPB_SQLITE_WORK_BEGIN) d->owner = call->op.task;
-  call->end = lp_loop_now() + d->timeout;
+  call->end = lp_loop_now(d->st) + d->timeout;
   d->current = call;
   start_job(d);
 }

@@ -77,7 +77,7 @@ static int task_current(lua_State *L) {
  * @function task.now
  * @return number seconds */
 static int task_now(lua_State *L) {
-  lua_pushnumber(L, lp_loop_now());
+  lua_pushnumber(L, lp_loop_now(lp_state_of(L)));
   return 1;
 }
 

@@ -4,6 +4,7 @@
 #include "runtime/api/api.h"
 #include "runtime/api/ref.h"
 #include "runtime/loop/dump.h"
+#include "runtime/loop/step.h"
 #include "runtime/loop/task.h"
 #include "runtime/pool/stall.h"
 
@@ -55,7 +56,9 @@ static int outcome(luapool *rt, luapool_task *task) {
 static int run(luapool *rt) {
   uv_run_mode mode = rt->until ? UV_RUN_DEFAULT : UV_RUN_ONCE;
   while (waits(rt)) {
-    if (uv_run(rt->state.loop, mode) || !waits(rt)) continue;
+    bool alive = uv_run(rt->state.loop, mode);
+    if (lp_step_interrupted(&rt->state)) return LUAPOOL_MORE;
+    if (alive || !waits(rt)) continue;
     if (lp_mailbox_run(rt->mailbox)) continue; /* it does not keep the loop alive */
     if (lp_stall_sure(&rt->state)) return deadlocked(rt);
   }
@@ -78,19 +81,29 @@ int luapool_run(luapool *rt, luapool_task *until) {
 int luapool_step(luapool *rt, int64_t budget_us) {
   int rc = lp_api_begin_outside(rt);
   if (rc < 0) return rc;
-  uint64_t end = uv_hrtime() + (uint64_t)(budget_us > 0 ? budget_us : 0) * 1000;
   rt->driving = true;
-  do uv_run(rt->state.loop, UV_RUN_NOWAIT);
-  while (luapool_timeout_us(rt) == 0 && uv_hrtime() < end);
+  rc = lp_step(&rt->state, budget_us);
   rt->driving = false;
-  return luapool_timeout_us(rt) == 0 ? LUAPOOL_MORE : LUAPOOL_OK;
+  return rc == LP_MORE ? LUAPOOL_MORE : lp_api_code(rc);
 }
 
 int luapool_fd(luapool *rt) {
-  return uv_backend_fd(rt->state.loop);
+  return lp_step_fd(&rt->state);
 }
 
 int64_t luapool_timeout_us(luapool *rt) {
-  int ms = uv_backend_timeout(rt->state.loop);
-  return ms < 0 ? -1 : (int64_t)ms * 1000;
+  return lp_step_timeout_us(&rt->state);
+}
+
+void luapool_interrupt(luapool *rt) {
+  lp_step_interrupt(&rt->state);
+}
+
+int luapool_gc(luapool *rt, int64_t budget_us) {
+  int rc = lp_api_begin_outside(rt);
+  if (rc < 0) return rc;
+  rt->driving = true;
+  rc = lp_collect_for(&rt->state, budget_us);
+  rt->driving = false;
+  return rc == LP_MORE ? LUAPOOL_MORE : LUAPOOL_OK;
 }

@@ -47,8 +47,6 @@ static void close_part(lp_part *part) {
   luapool *rt = lp_list_of(part, luapool, part);
   lp_ref_detach_all(rt);
   lp_env_detach_all(rt);
-  lp_mailbox_close(rt->mailbox);
-  rt->mailbox = NULL;
 }
 
 static const lp_part_class class = {.close = close_part};
@@ -58,11 +56,10 @@ static pid_t forked;
 
 static int open_parts(luapool *rt) {
   const luapool_options *o = &rt->options;
-  int rc = lp_mailbox_open(&rt->mailbox, rt->state.loop);
-  if (rc < 0) return rc;
+  rt->mailbox = rt->state.mailbox;
   lp_part_add(&rt->state, &rt->part, &class);
-  rc = lp_fleet_open(&rt->state, o->forkserver, o->forkserver ? forked : 0,
-                     o->program ? o->program : lp_program_find());
+  int rc = lp_fleet_open(&rt->state, o->forkserver, o->forkserver ? forked : 0,
+                         o->program ? o->program : lp_program_find());
   if (rc == 0 && o->slice_us > 0 && o->signal)
     rc = lp_interrupt_open(&rt->state, (double)o->slice_us / 1e6);
   return rc == 0 ? lp_env_share(rt) : rc;
@@ -109,7 +106,7 @@ static int open_on(luapool **out, lua_State *L, uv_loop_t *loop,
   if (rc == 0) {
     rt->state.report = report;
     rt->state.output = output;
-    rt->state.heap.limit = o->memory;
+    lp_heap_set_limit(&rt->state.heap, o->memory);
     rc = open_parts(rt);
   }
   if (rc < 0) {

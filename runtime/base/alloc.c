@@ -6,11 +6,26 @@
 #include <string.h>
 
 #ifdef LP_FAIL_ALLOC
+static struct {
+  bool chosen;         /* by lp_alloc_fail, and not by the environment */
+  long setting, count; /* as LUAPOOL_FAIL_ALLOC; calls so far */
+} failing;
+
 static bool fails(void) {
-  static long setting, count;
-  if (count++ == 0 && getenv("LUAPOOL_FAIL_ALLOC"))
-    setting = atol(getenv("LUAPOOL_FAIL_ALLOC"));
-  return setting > 0 ? count % setting == 0 : setting < 0 && count >= -setting;
+  long n = ++failing.count, setting;
+  if (failing.chosen) return n == failing.setting;
+  if (n == 1 && getenv("LUAPOOL_FAIL_ALLOC"))
+    failing.setting = atol(getenv("LUAPOOL_FAIL_ALLOC"));
+  setting = failing.setting;
+  return setting > 0 ? n % setting == 0 : setting < 0 && n >= -setting;
+}
+
+long lp_alloc_fail(long nth) {
+  long count = failing.count;
+  failing.chosen = true;
+  failing.setting = nth;
+  failing.count = 0;
+  return count;
 }
 #else
 static inline bool fails(void) {

@@ -21,4 +21,10 @@ void lp_alloc_free(void *p);
 /* The same for a block of Lua's: those that do not grow are never made to fail. */
 void *lp_alloc_block(void *p, bool grows, size_t n);
 
+#ifdef LP_FAIL_ALLOC
+/* For tests: of the calls from now on the nth fails, and no other; 0: none. Returns how many
+ * there were since this function was called last. */
+long lp_alloc_fail(long nth);
+#endif
+
 #endif

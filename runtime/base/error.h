@@ -15,7 +15,8 @@
   X(MEMORY, -10003, "memory", "not enough memory")                                             \
   X(CLOSED, -10004, "closed", "closed")                                                        \
   X(CORRUPT, -10005, "corrupt", "the data is damaged")                                         \
-  X(TOO_LARGE, -10006, "too_large", "too large")
+  X(TOO_LARGE, -10006, "too_large", "too large")                                               \
+  X(INSIDE, -10007, "usage", "the runtime is calling just now: return to it first")
 
 #define LP_ERROR_ENUM(name, code, kind, text) LP_E##name = (code),
 enum { LP_ERRORS(LP_ERROR_ENUM) };

@@ -115,6 +115,79 @@ SELDOM static void put_away(lp_heap *h, page *p) {
   }
 }
 
+/* ---- the limit ---- */
+
+static size_t reserve_of(const lp_heap *h) {
+  return h->limit / 16;
+}
+
+/* What may be in use in all until the next look. */
+static void allow(lp_heap *h, size_t bytes) {
+  h->most = bytes > h->native ? bytes - h->native : 0;
+}
+
+void lp_heap_set_limit(lp_heap *h, size_t limit) {
+  h->limit = limit;
+  h->tight = false;
+  if (limit)
+    allow(h, limit - reserve_of(h));
+  else
+    h->most = SIZE_MAX;
+}
+
+/* Looks at an allocation by which h->most would be passed. */
+SELDOM static bool admit(lp_heap *h, size_t more) {
+  size_t all = h->used + h->native + more, reserve = reserve_of(h);
+  bool fits = all <= h->limit;
+  if (all > h->limit - reserve) {
+    h->tight = true;
+    size_t next = fits ? all + reserve / 4 : h->limit;
+    allow(h, next < h->limit ? next : h->limit);
+    if (h->on_tight) h->on_tight(h, !fits);
+  } else {
+    allow(h, h->limit - reserve);
+  }
+  return fits;
+}
+
+static inline bool fits(lp_heap *h, size_t old, size_t size) {
+  return size <= old || h->used + (size - old) <= h->most || admit(h, size - old);
+}
+
+/* Half of the reserve more than that must be free, or it would be begun again at once. */
+bool lp_heap_relax(lp_heap *h) {
+  if (!h->tight) return true;
+  size_t reserve = reserve_of(h), all = h->used + h->native;
+  h->tight = all > h->limit - reserve - reserve / 2;
+  if (!h->tight)
+    allow(h, h->limit - reserve);
+  else if (all + reserve / 4 < h->limit)
+    allow(h, all + reserve / 4);
+  return !h->tight;
+}
+
+void lp_heap_settle(lp_heap *h, size_t from, size_t to) {
+  size_t most = h->most + from;
+  h->native = h->native - from + to;
+  if (h->limit) h->most = most > to ? most - to : 0;
+}
+
+bool lp_heap_charge(lp_heap *h, size_t n) {
+  bool ok = fits(h, 0, n);
+  if (ok) lp_heap_settle(h, 0, n);
+  return ok;
+}
+
+void lp_heap_discharge(lp_heap *h, size_t n) {
+  lp_heap_settle(h, n, 0);
+}
+
+size_t lp_heap_room(const lp_heap *h) {
+  if (!h->limit) return SIZE_MAX;
+  size_t all = h->used + h->native;
+  return all < h->limit ? h->limit - all : 0;
+}
+
 /* ---- blocks ---- */
 
 static void *take(lp_heap *h, size_t size) {
@@ -149,13 +222,8 @@ static bool in_page(const lp_heap *h, const void *block, size_t size) {
   return false;
 }
 
-/* Would so many more bytes be above the limit? */
-static bool exceeds(const lp_heap *h, size_t more) {
-  return h->limit && h->used + h->native + more > h->limit;
-}
-
 static void *add(lp_heap *h, size_t size) {
-  if (exceeds(h, size)) return NULL;
+  if (!fits(h, 0, size)) return NULL;
   void *block = is_small(size) ? take(h, size) : lp_alloc_block(NULL, true, size);
   if (block) h->used += size;
   return block;
@@ -186,7 +254,7 @@ static void *move(lp_heap *h, void *p, size_t old, size_t size) {
 }
 
 static void *resize(lp_heap *h, void *p, size_t old, size_t size) {
-  if (size > old && exceeds(h, size - old)) return NULL;
+  if (!fits(h, old, size)) return NULL;
   bool stays = in_page(h, p, old) && is_small(size) && rank_of(size) == page_of(p)->rank;
   if (!stays && (is_small(size) || is_small(old))) return move(h, p, old, size);
   void *block = stays ? p : lp_alloc_block(p, size > old, size);
@@ -206,7 +274,7 @@ static void *in_pages(void *ud, void *p, size_t old_size, size_t new_size) {
 static void *at_host(void *ud, void *p, size_t old_size, size_t new_size) {
   lp_heap *h = ud;
   size_t old = p ? old_size : 0;
-  if (new_size > old && exceeds(h, new_size - old)) return NULL;
+  if (!fits(h, old, new_size)) return NULL;
   void *block = h->source(h->user, p, old_size, new_size);
   if (!block && new_size > 0 && new_size <= old) block = p;
   if (block || new_size == 0) h->used += new_size - old;
@@ -221,29 +289,10 @@ void lp_heap_open(lp_heap *h, lp_heap_source *source, void *user) {
   memset(h, 0, sizeof *h);
   h->source = source;
   h->user = user;
+  h->most = SIZE_MAX;
   for (int i = 0; i < LP_HEAP_RANKS; i++) lp_list_init(&h->rooms[i]);
   lp_list_init(&h->held);
   lp_list_init(&h->cold);
-}
-
-bool lp_heap_charge(lp_heap *h, size_t n) {
-  if (exceeds(h, n)) return false;
-  h->native += n;
-  return true;
-}
-
-void lp_heap_discharge(lp_heap *h, size_t n) {
-  h->native -= n;
-}
-
-void lp_heap_settle(lp_heap *h, size_t from, size_t to) {
-  h->native = h->native - from + to;
-}
-
-size_t lp_heap_room(const lp_heap *h) {
-  if (!h->limit) return SIZE_MAX;
-  size_t all = h->used + h->native;
-  return all < h->limit ? h->limit - all : 0;
 }
 
 void lp_heap_leave(lp_heap *h) {

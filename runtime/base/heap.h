@@ -19,9 +19,19 @@ typedef struct lp_heap_chunk lp_heap_chunk;
 /* An allocator of the host: it has the type of lua_Alloc. */
 typedef void *lp_heap_source(void *user, void *p, size_t old_size, size_t new_size);
 
-typedef struct lp_heap {
-  size_t used, limit;            /* bytes in use, and how many may be; a limit of 0: all */
-  size_t native;                 /* bytes of libraries, which count as well */
+typedef struct lp_heap lp_heap;
+
+struct lp_heap {
+  size_t used;   /* bytes of Lua in use */
+  size_t native; /* bytes that libraries hold for scripts */
+  size_t most;   /* `used` may grow to so much without a further look */
+  size_t limit;  /* how many bytes both may be together; 0: as many as there are */
+  /* The reserve below the limit has been begun: see lp_heap_set_limit. */
+  bool tight;
+  /* Called when the reserve is begun, again for each further quarter of it, and with `failed`
+   * when the limit has refused an allocation. It runs within an allocation of Lua. May be NULL.
+   */
+  void (*on_tight)(lp_heap *h, bool failed);
   lp_list rooms[LP_HEAP_RANKS];  /* of each size the pages that have a free block */
   lp_list held, cold;            /* empty pages; the system has the memory of cold ones */
   size_t busy_count, held_count; /* pages: in use, held */
@@ -30,10 +40,18 @@ typedef struct lp_heap {
   bool leaving;           /* all goes at once: small blocks are not collected */
   lp_heap_source *source; /* of the host, in place of pages and malloc; or NULL */
   void *user;             /* its first argument */
-} lp_heap;
+};
 
 /* Opens a heap; `source` is the allocator of the host, or NULL. */
 void lp_heap_open(lp_heap *h, lp_heap_source *source, void *user);
+
+/* Sets the limit. When it refuses an allocation, Lua collects all garbage at once, however long
+ * that takes, and tries again. So that this is rare, the last sixteenth is a reserve: who
+ * allocates there gets the memory, and `on_tight` is told, which can do something sooner. */
+void lp_heap_set_limit(lp_heap *h, size_t limit);
+
+/* Garbage was collected. Returns true when memory is not tight, or not any more. */
+bool lp_heap_relax(lp_heap *h);
 
 /* The allocator for lua_newstate, whose first argument is the lp_heap. */
 lp_heap_source *lp_heap_function(const lp_heap *h);

@@ -1,7 +1,10 @@
 /* loop/loop.c: what happens in a turn of the loop, in this order: expired deadlines (the uv
  * timer), ready tasks and then preempted ones, for a slice (the prepare handle), flushes,
- * libuv's poll. Layer: loop. */
+ * libuv's poll. In a step the prepare handle does nothing: step.c calls the parts itself.
+ * Layer: loop. */
 #include "runtime/loop/loop.h"
+
+#include <limits.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
@@ -16,6 +19,10 @@ enum { BATCH = 512 };
  * block in C functions, where the CPU clock of slices stands still. */
 enum { LONGEST = 10 };
 
+/* In a step so many tasks are resumed between two looks at the clock, and so many timers are
+ * called. */
+enum { LOOK = 8, TIMERS = 128 };
+
 /* An active idle handle is what keeps the poll from blocking; it has nothing to do itself. */
 static void on_spin(uv_idle_t *handle) {
   (void)handle;
@@ -25,10 +32,15 @@ void lp_loop_spin(lp_state *st) {
   uv_idle_start(&st->spin, on_spin);
 }
 
-/* Resumes tasks until there are none or it is time to poll. Returns true when more could be run
- * at once. Tasks that are ready again and again do not keep the preempted ones waiting for
- * ever: when they took a whole slice, a preempted task comes first in the next turn. */
-static bool run_ready(lp_state *st) {
+/* libuv polls only while something is active in its loop. */
+void lp_loop_poll(lp_state *st) {
+  lp_loop_spin(st);
+  uv_run(st->loop, UV_RUN_NOWAIT);
+}
+
+/* Tasks that are ready again and again do not keep the preempted ones waiting for ever: when
+ * they took a whole slice, a preempted task comes first in the next turn. */
+bool lp_loop_run_tasks(lp_state *st) {
   lp_list *link = st->owed || st->overdue ? lp_list_shift(&st->preempted) : NULL;
   bool all_ready = !link;
   int64_t end = lp_clock_ms() + LONGEST;
@@ -43,14 +55,15 @@ static bool run_ready(lp_state *st) {
     }
     if (!link) return false;
     lp_task_resume(lp_list_of(link, lp_task, link));
-    if (lp_clock_ms() > end) st->overdue = true;
+    if (st->stepping ? n % LOOK == 0 && uv_hrtime() >= st->step_end : lp_clock_ms() > end)
+      st->overdue = true;
   }
   st->owed = st->overdue && all_ready;
   st->overdue = false;
   return true;
 }
 
-static void run_flushes(lp_state *st) {
+void lp_loop_run_flushes(lp_state *st) {
   lp_list asked;
   lp_list_init(&asked);
   lp_list_join(&asked, &st->flushes);
@@ -62,26 +75,44 @@ static void run_flushes(lp_state *st) {
 
 static void on_prepare(uv_prepare_t *handle) {
   lp_state *st = handle->data;
+  if (st->stepping) return;
+  lp_collect_automatic(st);
   lp_state *outer = lp_interrupt_enter(st);
-  bool more = run_ready(st);
+  st->inside++;
+  bool more = lp_loop_run_tasks(st);
   lp_interrupt_leave(outer);
-  run_flushes(st);
-  if (more || !lp_list_empty(&st->ready) || !lp_list_empty(&st->flushes))
+  lp_loop_run_flushes(st);
+  st->inside--;
+  if (more || lp_loop_has_work(st))
     lp_loop_spin(st);
   else
     uv_idle_stop(&st->spin);
+  if (atomic_load_explicit(&st->interrupted, memory_order_relaxed)) uv_stop(st->loop);
   if (!lp_timer_first(&st->timers))
     uv_timer_stop(&st->clock); /* it would keep the loop alive */
 }
 
-static void on_clock(uv_timer_t *handle) {
-  lp_state *st = handle->data;
-  uint64_t now = uv_hrtime();
-  for (lp_timer *t; lp_timer_due(&st->timers, t = lp_timer_first(&st->timers)) <= now;) {
+bool lp_loop_run_timers(lp_state *st) {
+  int most = st->stepping ? TIMERS : INT_MAX;
+  if (!lp_timer_first(&st->timers)) return false;
+  uint64_t now = lp_loop_clock(st);
+  lp_timer *t = lp_timer_first(&st->timers);
+  if (lp_timer_due(&st->timers, t) > now) return false;
+  for (; lp_timer_due(&st->timers, t) <= now && most > 0; most--) {
     lp_timer_stop(&st->timers, t);
     t->fire(t);
+    t = lp_timer_first(&st->timers);
   }
   lp_loop_rearm(st);
+  return lp_timer_due(&st->timers, t) <= now;
+}
+
+static void on_clock(uv_timer_t *handle) {
+  lp_state *st = handle->data;
+  st->inside++;
+  lp_loop_run_timers(st);
+  lp_loop_rearm(st); /* it came early when the clock of the host is slow */
+  st->inside--;
 }
 
 void lp_loop_rearm(lp_state *st) {
@@ -90,15 +121,19 @@ void lp_loop_rearm(lp_state *st) {
     uv_timer_stop(&st->clock);
     return;
   }
-  uint64_t due = (lp_timer_due(&st->timers, first) + 999999) / 1000000,
-           now = uv_now(st->loop); /* milliseconds */
+  uint64_t due = lp_timer_due(&st->timers, first) + 999999, now; /* milliseconds, rounded up */
+  if (st->host_clock)
+    now = lp_loop_clock(st) / 1000000;
+  else
+    now = uv_now(st->loop);
+  due /= 1000000;
   uv_timer_start(&st->clock, on_clock, due > now ? due - now : 0, 0);
 }
 
 int lp_loop_after(lp_state *st, lp_timer *t, double seconds) {
   lp_timer_stop(&st->timers, t);
   if (!(seconds < 1e9)) return 0; /* thirty years: never */
-  uint64_t due = uv_hrtime() + (uint64_t)(seconds > 0 ? seconds * 1e9 : 0);
+  uint64_t due = lp_loop_clock(st) + (uint64_t)(seconds > 0 ? seconds * 1e9 : 0);
   int rc = lp_timer_start(&st->timers, t, due);
   if (rc == 0 && lp_timer_first(&st->timers) == t) lp_loop_rearm(st);
   return rc;

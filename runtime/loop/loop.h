@@ -15,6 +15,25 @@ int lp_loop_open(lp_state *st);
 /* Closes the scheduler's handles; they are gone once the loop has turned. */
 void lp_loop_close(lp_state *st);
 
+/* Calls the timers that are due, in a step some of them. Returns true when more are due. */
+bool lp_loop_run_timers(lp_state *st);
+
+/* Resumes tasks until there are none or it is time to poll. Returns true when more could be run
+ * at once. */
+bool lp_loop_run_tasks(lp_state *st);
+
+/* Runs what lp_loop_flush was asked for. */
+void lp_loop_run_flushes(lp_state *st);
+
+/* True when tasks could run, or flushes, without anything that comes from outside. */
+static inline bool lp_loop_has_work(const lp_state *st) {
+  return !lp_list_empty(&st->ready) || !lp_list_empty(&st->preempted) ||
+         !lp_list_empty(&st->flushes);
+}
+
+/* Turns the loop once without waiting, also when nothing is active in it. */
+void lp_loop_poll(lp_state *st);
+
 /* Sets or moves the uv timer to the earliest deadline. Called when the heap's head changed. */
 void lp_loop_rearm(lp_state *st);
 
@@ -30,9 +49,15 @@ void lp_loop_flush(lp_state *st, lp_flush *f);
 /* Lets the next poll not block, because there is something to do. */
 void lp_loop_spin(lp_state *st);
 
-/* Seconds of a monotonic clock, read now. */
-static inline double lp_loop_now(void) {
-  return (double)uv_hrtime() / 1e9;
+/* Nanoseconds of the clock on which all deadlines stand, read now: that of the host, or the
+ * monotonic one. */
+static inline uint64_t lp_loop_clock(const lp_state *st) {
+  return st->host_clock ? (uint64_t)st->host_clock(st->user) * 1000 : uv_hrtime();
+}
+
+/* The same in seconds. */
+static inline double lp_loop_now(const lp_state *st) {
+  return (double)lp_loop_clock(st) / 1e9;
 }
 
 #endif

@@ -66,6 +66,7 @@ static int open_libraries(lua_State *L) {
   if (o->seed && !st->attached) lp_seed_random(L, o->seed);
   lp_coroutine_open(L);
   lp_interrupt_hide(L);
+  lp_collect_open(L);
   lp_task_open(L);
   luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
   lua_settop(L, st->attached ? 2 : 1);
@@ -140,12 +141,12 @@ int lp_state_open(lp_state *st, const lp_state_options *options) {
   st->host_clock = o->clock;
   st->user = o->user;
   st->close_us = o->close_us > 0 ? o->close_us : LP_GRACE_CLOSE * 1000;
-  if (!o->loop) {
-    int rc = uv_loop_init(&st->own_loop);
-    if (rc < 0) return rc;
-  }
-  st->loop = o->loop ? o->loop : &st->own_loop;
-  int rc = lp_loop_open(st);
+  int rc = uv_loop_init(&st->own_loop);
+  if (rc < 0) return rc;
+  st->loop = &st->own_loop;
+  rc = lp_loop_open(st);
+  if (rc == 0) rc = lp_mailbox_open(&st->mailbox, st->loop);
+  if (rc == 0 && o->loop) rc = lp_bridge_open(&st->bridge, st, o->loop);
   if (rc == 0) rc = open_lua(st, o);
   if (rc < 0) lp_state_close(st);
   return rc;
@@ -163,49 +164,61 @@ static bool has_coroutines(lp_state *st) {
   return false;
 }
 
-static void end_grace(uv_timer_t *timer) {
-  uv_stop(timer->loop);
-}
-
 static bool has_work(lp_state *st) {
   return has_coroutines(st) || lp_part_any_busy(st);
 }
 
-static void end_tasks(lp_state *st) {
+static void end_grace(uv_timer_t *timer) {
+  uv_stop(timer->loop);
+}
+
+/* Tasks are cancelled again and again, with those that others have spawned on their way out. */
+static void end_tasks(lp_state *st, uint64_t end) {
   uv_timer_t grace;
   uv_timer_init(st->loop, &grace);
-  uv_timer_start(&grace, end_grace, LP_GRACE_CLOSE, 0);
+  uv_timer_start(&grace, end_grace, (uint64_t)st->close_us / 1000, 0);
   lp_part_stop_all(st);
-  while (has_work(st) && uv_is_active((uv_handle_t *)&grace)) {
-    cancel_tasks(st); /* also those that others have spawned on their way out */
+  while (has_work(st) && uv_hrtime() < end) {
+    cancel_tasks(st);
     uv_run(st->loop, UV_RUN_ONCE);
   }
   uv_close((uv_handle_t *)&grace, NULL);
   uv_run(st->loop, UV_RUN_NOWAIT);
 }
 
-void lp_state_close(lp_state *st) {
-  if (!st->loop) return;
-  if (st->L) end_tasks(st);
-  lp_part_close_all(st);
-  if (st->L) drop_tasks(st);
+static void close_lua(lp_state *st) {
+  if (!st->L) return;
+  drop_tasks(st);
   lp_heap_leave(&st->heap);
   lp_interrupt_close(st);
   if (st->attached)
     detach(st);
-  else if (st->L)
+  else
     lua_close(st->L);
   st->L = NULL;
   st->attached = false;
+}
+
+int lp_state_close(lp_state *st) {
+  if (!st->loop) return 0;
+  if (st->inside) return LP_EINSIDE;
+  st->host_clock = NULL; /* it may stand still */
+  uint64_t end = uv_hrtime() + (uint64_t)st->close_us * 1000;
+  if (st->L) end_tasks(st, end);
+  lp_part_close_all(st);
+  lp_mailbox_close(st->mailbox);
+  st->mailbox = NULL;
+  close_lua(st);
+  lp_interrupt_close(st);
   lp_environment_close(st);
   lp_warning_close(st);
   lp_heap_close(&st->heap);
   lp_loop_close(st);
-  if (st->loop == &st->own_loop) {
-    uv_run(st->loop, UV_RUN_DEFAULT);
-    uv_loop_close(st->loop);
-  }
+  lp_bridge_close(st->bridge);
+  uv_run(st->loop, UV_RUN_DEFAULT);
+  uv_loop_close(st->loop);
   lp_part_free_all(st);
   lp_timer_close(&st->timers); /* operations that ended late have taken theirs out */
   st->loop = NULL;
+  return 0;
 }

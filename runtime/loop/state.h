@@ -18,7 +18,10 @@
 #include "runtime/base/heap.h"
 #include "runtime/base/list.h"
 #include "runtime/loop/anchor.h"
+#include "runtime/loop/bridge.h"
+#include "runtime/loop/collect.h"
 #include "runtime/loop/interrupt.h"
+#include "runtime/loop/mailbox.h"
 #include "runtime/loop/timer.h"
 #include "runtime/loop/warning.h"
 
@@ -40,7 +43,7 @@ typedef struct lp_flush {
 
 /* How a runtime is opened. A zeroed struct is right: each field then has its default. */
 typedef struct lp_state_options {
-  /* The loop of the host on which it stands, or NULL: a loop of its own. */
+  /* A loop of the host that is to turn the runtime's own, or NULL. */
   uv_loop_t *loop;
   /* The main thread of a Lua state of the host to which it attaches, or NULL: a state of its
    * own. None of its globals is changed, and it keeps its allocator. */
@@ -72,9 +75,11 @@ struct lp_state {
   /* In an object that tells when the Lua state is closed under the runtime; NULL once the
    * runtime has left a state of the host. */
   lp_state **witness;
-  /* The loop that the runtime stands on: own_loop, or one of the host. */
+  /* The loop that the runtime stands on: own_loop, or NULL when it is closed. */
   uv_loop_t *loop;
   uv_loop_t own_loop;
+  /* It lets the loop of the host turn that one; NULL without one. */
+  lp_bridge *bridge;
   /* The clock of the host, in microseconds, and its argument; NULL: the monotonic one. */
   int64_t (*host_clock)(void *user);
   void *user;
@@ -102,6 +107,16 @@ struct lp_state {
   bool fresh;
   /* Tasks have run for a slice, so the loop has to poll. The signal handler may set it. */
   volatile bool overdue;
+  /* A step goes on, until this time of uv_hrtime. */
+  bool stepping;
+  uint64_t step_end;
+  /* How many calls there are on the C stack that run timers, tasks and the like. */
+  int inside;
+  /* Whoever drives the runtime is to come back soon. */
+  atomic_bool interrupted;
+  /* How other threads reach the runtime. */
+  lp_mailbox *mailbox;
+  lp_collect collect;
   /* Ready tasks have taken a whole slice for themselves, so the next turn begins with one of
    * `preempted`. */
   bool owed;
@@ -197,7 +212,8 @@ static inline lp_state *lp_state_of(lua_State *L) {
 int lp_state_open(lp_state *st, const lp_state_options *options);
 
 /* Cancels all tasks and gives them a moment to unwind, closes Lua, runs the loop until nothing
- * is open in it and gives all memory back. Safe on a zeroed struct, safe twice. */
-void lp_state_close(lp_state *st);
+ * is open in it and gives all memory back. Returns 0, or LP_EINSIDE when this runtime has
+ * called the caller: then nothing has happened. Safe on a zeroed struct, safe twice. */
+int lp_state_close(lp_state *st);
 
 #endif

@@ -1,7 +1,8 @@
 /* loop/timer.h: deadlines, in a heap.
  *
  * One heap holds every deadline of a runtime, with one uv_timer_t behind it. Times are
- * nanoseconds of uv_hrtime. Layer: loop. Owner of a lp_timer: the struct that embeds it. */
+ * nanoseconds of lp_loop_clock. Of those that are due at the same time, the first is the one
+ * that was started first. Layer: loop. Owner of a lp_timer: the struct that embeds it. */
 #ifndef LP_LOOP_TIMER_H
 #define LP_LOOP_TIMER_H
 
@@ -13,6 +14,8 @@ typedef struct lp_timer {
   void (*fire)(struct lp_timer *t);
   /* Its index in the heap, plus 1; 0 when it is not there, as in a zeroed struct. */
   uint32_t place;
+  /* Which of the timers that were started it is. */
+  uint32_t number;
 } lp_timer;
 
 /* The time stands beside the timer, so that looking for the earliest touches no timer. */
@@ -24,6 +27,8 @@ typedef struct lp_deadline {
 typedef struct lp_timers {
   lp_deadline *heap;
   uint32_t len, cap;
+  /* How many were ever started; it may wrap around. */
+  uint32_t started;
 } lp_timers;
 
 /* Adds a timer that is not in the heap. Returns 0 or LP_EMEMORY. */

@@ -135,7 +135,7 @@ void lp_crew_kill(lp_crew *crew) {
 
 /* Where no hook can fire, as in a C function, task_timeout does not reach a task. */
 void lp_crew_kill_stuck(lp_crew *crew, double seconds) {
-  double now = lp_loop_now();
+  double now = (double)uv_hrtime() / 1e9;
   lp_list_each (link, &crew->members) {
     lp_slot *slot = lp_list_of(link, lp_slot, member);
     uint64_t number = slot->shared->on_cpu;

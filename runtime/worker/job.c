@@ -240,7 +240,7 @@ bool lp_job_late(lp_state *st) {
   lp_task *t = st->current;
   const lp_job *job = lp_task_owner(t, on_end);
   if (!job || t->expired) return t->expired;
-  if (lp_timer_due(&st->timers, &job->timer) > uv_hrtime()) return false;
+  if (lp_timer_due(&st->timers, &job->timer) > lp_loop_clock(st)) return false;
   lp_task_expire(t);
   return true;
 }

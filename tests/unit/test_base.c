@@ -196,7 +196,7 @@ static void test_heap_has_a_limit(void **state) {
   (void)state;
   lp_heap h;
   lp_heap_open(&h, NULL, NULL);
-  h.limit = 100;
+  lp_heap_set_limit(&h, 100);
   void *p = alloc(&h, NULL, 0, 60), *q = alloc(&h, NULL, 0, 40);
   assert_non_null(q);
   assert_null(alloc(&h, NULL, 0, 1));
@@ -208,6 +208,66 @@ static void test_heap_has_a_limit(void **state) {
   alloc(&h, p, 50, 0);
   alloc(&h, q, 50, 0);
   assert_int_equal(h.used, 0);
+  lp_heap_close(&h);
+}
+
+static struct { int tight, failed; } told;
+
+static void on_tight(lp_heap *h, bool failed) {
+  assert_true(h->tight);
+  told.tight++;
+  told.failed += failed;
+}
+
+/* A limit of 16,000 bytes has a reserve of 1,000. */
+static void test_heap_tells_when_its_reserve_is_begun(void **state) {
+  (void)state;
+  enum { SIZE = 100, MOST = 160, FREE = 150 };
+  void *blocks[MOST];
+  lp_heap h;
+  lp_heap_open(&h, NULL, NULL);
+  lp_heap_set_limit(&h, MOST * SIZE);
+  h.on_tight = on_tight;
+  memset(&told, 0, sizeof told);
+  for (int i = 0; i < FREE; i++) blocks[i] = alloc(&h, NULL, 0, SIZE);
+  assert_int_equal(told.tight, 0);
+  assert_true(lp_heap_relax(&h));
+  for (int i = FREE; i < MOST; i++) assert_non_null(blocks[i] = alloc(&h, NULL, 0, SIZE));
+  assert_int_equal(told.tight, 4); /* at its begin, and at each quarter */
+  assert_false(lp_heap_relax(&h));
+  assert_null(alloc(&h, NULL, 0, SIZE));
+  assert_null(alloc(&h, blocks[0], SIZE, SIZE + 1));
+  assert_int_equal(told.failed, 2);
+  for (int i = FREE - 6; i < MOST; i++) alloc(&h, blocks[i], SIZE, 0);
+  assert_true(lp_heap_relax(&h));
+  blocks[0] = alloc(&h, blocks[0], SIZE, 5 * SIZE);
+  assert_int_equal(told.tight, 6);
+  for (int i = 1; i < FREE - 6; i++) alloc(&h, blocks[i], SIZE, 0);
+  alloc(&h, blocks[0], 5 * SIZE, 0);
+  assert_int_equal(h.used, 0);
+  lp_heap_close(&h);
+}
+
+static void test_heap_counts_what_libraries_hold(void **state) {
+  (void)state;
+  lp_heap h;
+  lp_heap_open(&h, NULL, NULL);
+  assert_true(lp_heap_charge(&h, 5000));
+  lp_heap_set_limit(&h, 16000);
+  assert_true(lp_heap_charge(&h, 9000));
+  void *p = alloc(&h, NULL, 0, 1900);
+  assert_non_null(p);
+  assert_false(lp_heap_charge(&h, 101));
+  assert_null(alloc(&h, NULL, 0, 101));
+  assert_true(lp_heap_charge(&h, 100));
+  lp_heap_discharge(&h, 9000);
+  assert_true(lp_heap_relax(&h));
+  void *q = alloc(&h, NULL, 0, 8000);
+  assert_non_null(q);
+  alloc(&h, p, 1900, 0);
+  alloc(&h, q, 8000, 0);
+  lp_heap_discharge(&h, 5100);
+  assert_int_equal(h.used + h.native, 0);
   lp_heap_close(&h);
 }
 
@@ -284,6 +344,8 @@ int main(void) {
       cmocka_unit_test(test_alloc_is_zeroed),
       cmocka_unit_test(test_heap_for_lua),
       cmocka_unit_test(test_heap_has_a_limit),
+      cmocka_unit_test(test_heap_tells_when_its_reserve_is_begun),
+      cmocka_unit_test(test_heap_counts_what_libraries_hold),
       cmocka_unit_test(test_heap_keeps_what_is_in_it),
 #ifdef LP_TEST_RESIDENT
       cmocka_unit_test(test_heap_gives_back),

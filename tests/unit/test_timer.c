@@ -70,6 +70,36 @@ static void test_comes_out_sorted(void **state) {
   lp_timer_close(&h);
 }
 
+/* Thousands at a few moments; some are stopped and started again, and are the last then. */
+static void test_those_of_one_moment_come_in_the_order_of_their_start(void **state) {
+  (void)state;
+  enum { MANY = 5000, MOMENTS = 3 };
+  static lp_timer timers[MANY];
+  static uint32_t started[MANY];
+  lp_timers h = {.started = UINT32_MAX - MANY / 2};
+  uint32_t count = 0;
+  for (int i = 0; i < MANY; i++) {
+    lp_timer_start(&h, &timers[i], random_below(MOMENTS));
+    started[i] = ++count;
+    uint32_t again = random_below((uint32_t)i + 1);
+    if (i % 3) continue;
+    uint64_t due = lp_timer_due(&h, &timers[again]);
+    lp_timer_stop(&h, &timers[again]);
+    lp_timer_start(&h, &timers[again], due);
+    started[again] = ++count;
+  }
+  uint64_t moment = 0;
+  uint32_t last = 0;
+  for (lp_timer *t; (t = lp_timer_first(&h)); lp_timer_stop(&h, t)) {
+    if (lp_timer_due(&h, t) > moment) last = 0;
+    moment = lp_timer_due(&h, t);
+    assert_true(started[t - timers] > last);
+    last = started[t - timers];
+  }
+  assert_int_equal(moment, MOMENTS - 1);
+  lp_timer_close(&h);
+}
+
 static void test_stop_of_none(void **state) {
   (void)state;
   lp_timers h = {0};
@@ -102,6 +132,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_against_a_list),
       cmocka_unit_test(test_comes_out_sorted),
+      cmocka_unit_test(test_those_of_one_moment_come_in_the_order_of_their_start),
       cmocka_unit_test(test_stop_of_none),
       cmocka_unit_test(test_extremes),
   };

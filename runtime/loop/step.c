@@ -1,0 +1,73 @@
+/* loop/step.c: the parts of a turn of the loop in the order of a step, within its time. Layer:
+ * loop. */
+#include "runtime/loop/step.h"
+
+#include "runtime/base/error.h"
+#include "runtime/loop/collect.h"
+#include "runtime/loop/loop.h"
+#include "runtime/loop/mailbox.h"
+
+static bool is_over(const lp_state *st) {
+  return atomic_load_explicit(&st->interrupted, memory_order_relaxed) ||
+         uv_hrtime() >= st->step_end;
+}
+
+/* Timers, IO and tasks by turns: the last turn has no task to resume, and its poll has seen all
+ * that tasks wait for. */
+static void run(lp_state *st) {
+  uint64_t resumes;
+  do {
+    resumes = st->resumes;
+    while (lp_loop_run_timers(st) && !is_over(st)) {
+    }
+    lp_loop_poll(st);
+    lp_loop_run_tasks(st);
+    lp_loop_run_flushes(st);
+  } while (st->resumes != resumes && !is_over(st));
+}
+
+int lp_step(lp_state *st, int64_t budget_us) {
+  if (st->inside) return LP_EINSIDE;
+  uint64_t start = uv_hrtime();
+  if (budget_us < 0) budget_us = 0;
+  st->inside++;
+  st->stepping = true;
+  st->step_end = start + (uint64_t)budget_us * 1000;
+  lp_collect_share(st, start, st->step_end);
+  lp_state *outer = lp_interrupt_enter(st);
+  run(st);
+  lp_interrupt_leave(outer);
+  st->stepping = false;
+  st->inside--;
+  lp_step_interrupted(st);
+  if (lp_loop_has_work(st)) return LP_MORE;
+  uv_idle_stop(&st->spin);
+  return 0;
+}
+
+int lp_step_fd(const lp_state *st) {
+  return uv_backend_fd(st->loop);
+}
+
+int64_t lp_step_timeout_us(lp_state *st) {
+  if (lp_loop_has_work(st)) return 0;
+  int64_t us = -1;
+  const lp_timer *first = lp_timer_first(&st->timers);
+  if (first) {
+    uint64_t due = lp_timer_due(&st->timers, first), now = lp_loop_clock(st);
+    us = due > now ? (int64_t)((due - now + 999) / 1000) : 0;
+  }
+  if (!uv_loop_alive(st->loop)) return us;
+  uv_update_time(st->loop);
+  int64_t ms = uv_backend_timeout(st->loop);
+  return ms >= 0 && (us < 0 || ms * 1000 < us) ? ms * 1000 : us;
+}
+
+void lp_step_interrupt(lp_state *st) {
+  atomic_store(&st->interrupted, true);
+  lp_mailbox_wake(st->mailbox);
+}
+
+bool lp_step_interrupted(lp_state *st) {
+  return atomic_exchange(&st->interrupted, false);
+}
