@@ -337,10 +337,52 @@ static int base_assert(lua_State *L) {
   return base_error(L);
 }
 
-/* True for C functions of luapool that a wait passes through: they are never the obstacle. */
-static bool lets_pass(lua_State *L, lua_CFunction f) {
+/* lp_coroutine_pcall puts this many values below the function that it calls: MARK, by which
+ * lets_pass knows the frame, the continuation and its context. */
+enum { MARKED = 3 };
+static const char MARK[] = "a call through which waits pass";
+
+/* `context` is (the index of MARK) * 2 + whether the task was unwinding. */
+static void unmark(lua_State *L, lua_KContext context) {
+  set_unwinding(L, context & 1);
+  lua_rotate(L, (int)(context >> 1), -MARKED);
+  lua_pop(L, MARKED);
+}
+
+static int finish_marked(lua_State *L, int status, lua_KContext context) {
+  int mark = (int)(context >> 1);
+  lua_KFunction k = (lua_KFunction)(uintptr_t)lua_touserdata(L, mark + 1);
+  lua_KContext own = (lua_KContext)lua_touserdata(L, mark + 2);
+  unmark(L, context);
+  return k(L, status, own);
+}
+
+int lp_coroutine_pcall(lua_State *L, int nargs, int nresults, lua_KFunction k,
+                       lua_KContext own) {
+  luaL_checkstack(L, MARKED, "too many arguments");
+  int mark = lua_gettop(L) - nargs;
+  lua_pushlightuserdata(L, k ? (void *)MARK : NULL);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)k);
+  lua_pushlightuserdata(L, (void *)own);
+  lua_rotate(L, mark, MARKED);
+  lua_KContext context = mark * 2 + unwinding(L);
+  int status = lua_pcallk(L, nargs, nresults, 0, context, k ? finish_marked : NULL);
+  unmark(L, context);
+  return status;
+}
+
+static bool has_mark(lua_State *co, const lua_Debug *frame) {
+  bool found = false;
+  if (!lua_checkstack(co, 1)) return false;
+  for (int i = 1; !found && lua_getlocal(co, frame, i); i++, lua_pop(co, 1))
+    found = lua_touserdata(co, -1) == MARK;
+  return found;
+}
+
+/* True for C functions that a wait passes through: they are never the obstacle. */
+static bool lets_pass(lua_State *L, lua_State *co, const lua_Debug *frame, lua_CFunction f) {
   return f == base_pcall || f == base_xpcall || f == coroutine_resume || f == call_wrapped ||
-         f == lp_state_of(L)->shield;
+         f == lp_state_of(L)->shield || has_mark(co, frame);
 }
 
 /* True when the table on top has a field whose value is the one at `index`: then the name is
@@ -393,7 +435,7 @@ static bool push_frame(lua_State *L, lua_State *co, int level) {
       lua_pushstring(L, collector ? "the garbage collector" : "a hook");
       return true;
     }
-    if (*frame.what == 'C' && (wrap || !lets_pass(L, f))) {
+    if (*frame.what == 'C' && (wrap || !lets_pass(L, co, &frame, f))) {
       push_function_name(L, wrap ? "coroutine.wrap" : frame.name);
       lua_pushfstring(L, "the C function '%s'", lua_tostring(L, -1));
       return true;

@@ -16,6 +16,12 @@ void lp_coroutine_open(lua_State *L);
  * that a C library resumes may not: it would be taken for one that has yielded. */
 bool lp_coroutine_suspendable(lua_State *L);
 
+/* Calls as lua_pcallk does, for C functions that a wait or a slice may suspend below the call:
+ * then `k` goes on with `context` and LUA_YIELD. When `k` is NULL nothing is suspended below.
+ * Raises when the stack is full. */
+int lp_coroutine_pcall(lua_State *L, int nargs, int nresults, lua_KFunction k,
+                       lua_KContext context);
+
 /* Pushes the reason why not, for an error message. */
 void lp_coroutine_push_obstacle(lua_State *L);
 

@@ -25,28 +25,48 @@ static bool refuses(const lp_task *t) {
   return t->cancelled && !t->shield && !t->unwinding;
 }
 
+/* True where the current task may begin to wait. */
+static bool may_wait(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  return t && lp_coroutine_suspendable(L) && !refuses(t);
+}
+
+int lp_op_refuse(lua_State *L, const char *what) {
+  lp_task *t = lp_state_of(L)->current;
+  if (t && lp_coroutine_suspendable(L)) return lp_task_raise_cancelled(L);
+  if (t)
+    lp_coroutine_push_obstacle(L);
+  else
+    lua_pushliteral(L, "no task is running");
+  return lp_raise(L, "cannot_wait", "cannot wait here (%s): %s", what, lua_tostring(L, -1));
+}
+
+static void begin(lp_task *t, lp_op *op, const lp_op_class *class, bool kept) {
+  *op = (lp_op){.class = class, .task = t, .holders = 1, .kept = kept};
+  if (op != &t->own) t->other = op;
+  t->has_op = op == &t->own ? LP_TASK_OWN_OP : LP_TASK_OTHER_OP;
+}
+
 void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size) {
-  lp_state *st = lp_state_of(L);
-  lp_task *t = st->current;
-  if (!t || !lp_coroutine_suspendable(L)) {
-    if (!t)
-      lua_pushliteral(L, "no task is running");
-    else
-      lp_coroutine_push_obstacle(L);
-    lp_raise(L, "cannot_wait", "cannot wait here (%s): %s", class->name, lua_tostring(L, -1));
-  }
+  if (!may_wait(L)) lp_op_refuse(L, class->name);
+  lp_task *t = lp_state_of(L)->current;
   drop(t);
-  if (refuses(t)) lp_task_raise_cancelled(L);
 #ifdef LP_GCSTRESS
   lua_gc(L, LUA_GCCOLLECT);
 #endif
   bool kept = size == sizeof(lp_op);
   lp_op *op = kept ? &t->own : lp_alloc_new(size);
   if (!op) lp_raise_code(L, LP_EMEMORY, class->name);
-  *op = (lp_op){.class = class, .task = t, .holders = 1, .kept = kept};
-  if (!kept) t->other = op;
-  t->has_op = kept ? LP_TASK_OWN_OP : LP_TASK_OTHER_OP;
+  begin(t, op, class, kept);
   return op;
+}
+
+bool lp_op_place(lua_State *L, lp_op *op, const lp_op_class *class) {
+  if (!may_wait(L)) return false;
+  lp_task *t = lp_state_of(L)->current;
+  drop(t);
+  begin(t, op, class, true);
+  return true;
 }
 
 uv_loop_t *lp_op_loop(const lp_op *op) {
@@ -117,9 +137,10 @@ void lp_op_hold(lp_op *op) {
 }
 
 void lp_op_release(lp_op *op) {
+  bool kept = op->kept; /* `close` gives a placed one back */
   if (--op->holders > 0) return;
   if (op->class->close) op->class->close(op);
-  if (!op->kept) lp_alloc_free(op);
+  if (!kept) lp_alloc_free(op);
 }
 
 void lp_op_stop(lp_op *op, int why) {

@@ -56,7 +56,7 @@ struct lp_op {
   /* 0 or a negative code, once it is finished. */
   int status;
   uint16_t holders;
-  /* It is kept in the task. */
+  /* Its memory is the task's, or that of whoever placed it. */
   bool kept : 1;
   /* The task is suspended until it is finished. */
   bool waiting : 1;
@@ -69,6 +69,12 @@ struct lp_op {
  * Raises where the task may not be suspended, when it has been cancelled, and for want of
  * memory. L may be any coroutine of the current task. */
 void *lp_op_new(lua_State *L, const lp_op_class *class, size_t size);
+
+/* The same in memory of the caller, which the class's `close` gives back. Returns false, and
+ * has done nothing, where a wait is refused: lp_op_refuse raises why, and names the wait
+ * `what`. */
+bool lp_op_place(lua_State *L, lp_op *op, const lp_op_class *class);
+int lp_op_refuse(lua_State *L, const char *what);
 
 /* Returns the loop to start it on. */
 uv_loop_t *lp_op_loop(const lp_op *op);
