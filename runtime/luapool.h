@@ -362,6 +362,9 @@ LUAPOOL_API int luapool_module(luapool *rt, const char *name, int (*open)(struct
 /* [R] In a C function: the runtime that calls it. */
 LUAPOOL_API luapool *luapool_of(struct lua_State *L);
 
+/* [R] `user` of the runtime's options: how a C function finds what is the host's. */
+LUAPOOL_API void *luapool_user(luapool *rt);
+
 /* [R] In a C function: makes a task of the function and its n arguments on top of the stack,
  * which are popped. May raise. */
 LUAPOOL_API int luapool_start_top(struct lua_State *L, int n, luapool_task **task);
@@ -378,6 +381,16 @@ LUAPOOL_API int luapool_pcall(struct lua_State *L, int n, int results,
 
 /* ---- asynchronous C functions ---- */
 
+/* A C function that a thread of the host's answers:
+ *
+ *     static int lookup(lua_State *L) {
+ *       job *j = new_job(luaL_checkstring(L, 1));
+ *       j->call = luapool_call_new(L, &lookup_class, j);   // from here on it frees j
+ *       luapool_call *call = j->call;
+ *       give_to_a_thread(j);                               // which calls luapool_answer
+ *       return luapool_await(L, call, -1);
+ *     }
+ */
 typedef struct luapool_call_class {
   /* sizeof(luapool_call_class). */
   size_t size;
@@ -385,29 +398,36 @@ typedef struct luapool_call_class {
   /* What the task waits for, in dumps and messages. */
   const char *name;
 
-  /* [R] Called in the task when the call is answered: pushes the results and returns how many.
-   * May raise. NULL: none; a negative status is an error then. */
+  /* [R] Called in the task when the call was answered: pushes the results and returns how many,
+   * or raises, say when luapool_call_status is negative. It may not wait. NULL: there are no
+   * results, and a negative status becomes an error. It is not called for ECANCELLED: that is
+   * the error of the cancellation or of the timeout, if there was one. */
   int (*results)(struct lua_State *L, luapool_call *call, void *arg);
 
-  /* [R] The task was cancelled, or its timeout is over: answer soon. NULL: the task goes on at
-   * once, and an answer that comes later is dropped. */
+  /* [R] The task waits no longer: it was cancelled, its timeout is over, the runtime closes, or
+   * its function failed before it waited. Called once at most; the task goes on when the host
+   * has answered, here or soon. Another thread may have answered a moment ago. NULL: the task
+   * goes on at once, and the answer is dropped when it comes. */
   void (*cancel)(luapool_call *call, void *arg);
 
-  /* [R] Called once, last of all, also when the runtime is closed. May be NULL. */
+  /* Frees `arg`, once, last of all: [R], or in luapool_answer, in the thread that answers, when
+   * the runtime is closed by then. NULL: there is nothing to free. */
   void (*free)(void *arg);
 } luapool_call_class;
 
 /* [R] In a C function of a task: makes a call, which luapool_answer must answer exactly once.
- * `kind` must outlive it. May raise; then `arg` is still the caller's. */
+ * The class must outlive it. `arg` is the call's from now on, even when this raises: `free` was
+ * called then. */
 LUAPOOL_API luapool_call *luapool_call_new(struct lua_State *L, const luapool_call_class *kind,
                                            void *arg);
 
 /* [R] Waits for the answer, `timeout` seconds at most, or for ever when that is negative. Use
- * it as `return luapool_await(L, call, -1)`: nothing of the calling function runs afterwards.
- */
+ * it as `return luapool_await(L, call, -1)`: nothing of the calling function runs afterwards. */
 LUAPOOL_API int luapool_await(struct lua_State *L, luapool_call *call, double timeout);
 
-/* [A] Answers a call, exactly once; also after its runtime was closed. */
+/* [A] Answers a call, exactly once, before or while the task waits, or when it does no longer;
+ * also after the runtime was closed. `status` is 0 or more, or a negative code. The call may be
+ * gone when this returns. */
 LUAPOOL_API void luapool_answer(luapool_call *call, int status);
 
 /* [R] What the call was answered with: for `results`. */

@@ -52,6 +52,9 @@ static inline luapool *lp_api_of(lp_state *st) {
   return lp_list_of(st, luapool, state);
 }
 
+/* The same for any state; NULL in a worker. */
+luapool *lp_life_find(lp_state *st);
+
 /* A call begins: the last error is gone. */
 void lp_api_begin(luapool *rt);
 

@@ -51,6 +51,11 @@ static void close_part(lp_part *part) {
 
 static const lp_part_class class = {.close = close_part};
 
+luapool *lp_life_find(lp_state *st) {
+  lp_part *part = lp_part_find(st, &class);
+  return part ? lp_list_of(part, luapool, part) : NULL;
+}
+
 /* The process that luapool_fork has made. */
 static pid_t forked;
 

@@ -133,11 +133,14 @@ static void on_end(lp_task *t, lua_State *co, int nres) {
   tell(ref);
 }
 
-void lp_ref_spawn(lua_State *L, luapool_task *ref, int n) {
-  lp_task *t = lp_task_spawn(L, n);
-  if (!ref) return;
+void lp_ref_follow(luapool_task *ref, lp_task *t) {
   lp_task_own(t, on_end, ref);
   ref->task = t;
+}
+
+void lp_ref_spawn(lua_State *L, luapool_task *ref, int n) {
+  lp_task *t = lp_task_spawn(L, n);
+  if (ref) lp_ref_follow(ref, t);
 }
 
 bool lp_ref_is_alive(const luapool_task *ref) {

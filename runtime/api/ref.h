@@ -17,6 +17,9 @@ luapool_task *lp_ref_new(luapool *rt);
  * reference follows it; NULL: nobody does. May raise: then the reference is without a task. */
 void lp_ref_spawn(lua_State *L, luapool_task *ref, int n);
 
+/* The reference follows a task that lp_task_spawn has just made. */
+void lp_ref_follow(luapool_task *ref, lp_task *t);
+
 /* Frees a reference that has no task. NULL is fine. */
 void lp_ref_free(luapool_task *ref);
 
