@@ -107,14 +107,21 @@ static void push_memo(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &memo);
 }
 
+/* Tables that lead to one another are frozen together: those that are not done stand at
+ * `begun`, original -> frozen table, and nobody finds a half of one when memory ends. */
+static void freeze(lua_State *L, int index, int begun);
+
 /* Freezes the value on top, in its place, when it is a table without a metatable. */
-static void freeze_value(lua_State *L) {
+static void freeze_value(lua_State *L, int begun) {
   if (!lua_istable(L, -1)) return;
   if (lua_getmetatable(L, -1)) {
     lua_pop(L, 1);
     return;
   }
-  lp_frozen_push(L, -1);
+  if (begun)
+    freeze(L, lua_gettop(L), begun);
+  else
+    lp_frozen_push(L, -1);
   lua_replace(L, -2);
 }
 
@@ -122,7 +129,7 @@ static void freeze_value(lua_State *L) {
  * copy, the name, the value. */
 static int keep_late(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
-  freeze_value(L);
+  freeze_value(L, 0);
   if (lua_isnil(L, -1)) return 1;
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -2);
@@ -154,37 +161,61 @@ static void add_late(lua_State *L, int from, int to) {
   lua_setmetatable(L, to);
 }
 
-static void copy_fields(lua_State *L, int from, int to) {
+static void copy_fields(lua_State *L, int from, int to, int begun) {
   for (lua_pushnil(L); lua_next(L, from);) {
-    freeze_value(L);
+    freeze_value(L, begun);
     lua_pushvalue(L, -2);
     lua_insert(L, -2);
     lua_rawset(L, to);
   }
 }
 
-/* Makes the frozen table of the original. It is in the memo before its fields are copied, as
- * they may lead to it. */
-static void make(lua_State *L, int original, int known) {
+/* Pushes the frozen table of the one at `original`, which is not in the memo. */
+static void make(lua_State *L, int original, int begun) {
   lua_newtable(L);
   int hidden = lua_gettop(L);
   lua_pushvalue(L, hidden);
   lp_frozen_wrap(L);
   lua_pushvalue(L, original);
   lua_pushvalue(L, -2);
-  lua_rawset(L, known);
-  copy_fields(L, original, hidden);
+  lua_rawset(L, begun);
+  copy_fields(L, original, hidden, begun);
   add_late(L, original, hidden);
   lua_remove(L, hidden);
 }
 
-void lp_frozen_push(lua_State *L, int index) {
-  luaL_checkstack(L, 12, "tables nested too deeply");
-  lua_pushvalue(L, index);
-  int original = lua_gettop(L);
-  push_memo(L);
+/* Pushes what the table on top, which is popped, has for the one at `original`; or nothing. */
+static bool find(lua_State *L, int original) {
   lua_pushvalue(L, original);
-  if (lua_rawget(L, original + 1) == LUA_TNIL) make(L, original, original + 1);
+  bool found = lua_rawget(L, -2) != LUA_TNIL;
+  if (found)
+    lua_remove(L, -2);
+  else
+    lua_pop(L, 2);
+  return found;
+}
+
+static void freeze(lua_State *L, int index, int begun) {
+  luaL_checkstack(L, 12, "tables nested too deeply");
+  push_memo(L);
+  if (find(L, index)) return;
+  lua_pushvalue(L, begun);
+  if (!find(L, index)) make(L, index, begun);
+}
+
+void lp_frozen_push(lua_State *L, int index) {
+  luaL_checkstack(L, 12, NULL);
+  lua_pushvalue(L, index);
+  int original = lua_gettop(L), begun = original + 1, result = original + 2;
+  lua_newtable(L);
+  freeze(L, original, begun);
+  push_memo(L);
+  for (lua_pushnil(L); lua_next(L, begun);) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, result + 1);
+  }
+  lua_settop(L, result);
   lua_replace(L, original);
   lua_settop(L, original);
 }

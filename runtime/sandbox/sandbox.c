@@ -5,11 +5,23 @@
 #include <lualib.h>
 #include <stdbool.h>
 
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
 #include "runtime/loop/allow.h"
 #include "runtime/loop/env.h"
 #include "runtime/loop/frozen.h"
+#include "runtime/loop/part.h"
+#include "runtime/loop/raise.h"
 #include "runtime/sandbox/base.h"
 #include "runtime/sandbox/library.h"
+
+static const char methods_key; /* in the registry: where strings found their methods before */
+
+/* It waits for the end of a runtime that stands on a state of the host. */
+typedef struct methods {
+  lp_part part;
+  lp_state *st;
+} methods;
 
 /* Pushes the field of a module of luapool's own scripts. */
 static void push_internal(lua_State *L, const char *module, const char *field) {
@@ -32,20 +44,58 @@ static int find_method(lua_State *L) {
   return 1;
 }
 
-/* All strings of a state have one metatable. In a runtime that has environments, methods come
- * from the hidden table of the frozen `string`, which is at `library`. */
-static void freeze_methods(lua_State *L, int library) {
+/* Pushes the metatable that all strings of a state share. */
+static void push_string_class(lua_State *L) {
   lua_pushliteral(L, "");
   lua_getmetatable(L, -1);
-  lp_frozen_open(L, library);
-  if (!lua_getmetatable(L, -1)) {
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, find_method);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_setmetatable(L, -2);
+  lua_remove(L, -2);
+}
+
+static int thaw_methods(lua_State *L) {
+  push_string_class(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &methods_key);
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
+  return 0;
+}
+
+/* The state is the host's, and goes on without us. */
+static void close_methods(lp_part *part) {
+  lua_State *L = lp_list_of(part, methods, part)->st->L;
+  lua_pushcfunction(L, thaw_methods);
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1);
+}
+
+static void free_methods(lp_part *part) {
+  lp_alloc_free(lp_list_of(part, methods, part));
+}
+
+/* Strings get back what they had when the runtime leaves the state of a host. */
+static void keep_methods(lua_State *L) {
+  static const lp_part_class class = {.close = close_methods, .free = free_methods};
+  lp_state *st = lp_state_of(L);
+  methods *m = lp_alloc_new(sizeof *m);
+  if (!m) lp_raise_code(L, LP_EMEMORY, "cannot make an environment");
+  m->st = st;
+  lp_part_add(st, &m->part, &class);
+}
+
+/* In a runtime that has environments, methods of strings come from the hidden table of the
+ * frozen `string`, which is at `library`. */
+static void freeze_methods(lua_State *L, int library) {
+  bool frozen = lua_rawgetp(L, LUA_REGISTRYINDEX, &methods_key) != LUA_TNIL;
+  lua_pop(L, 1);
+  if (frozen) return;
+  push_string_class(L);
+  lp_frozen_open(L, library);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, find_method);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_getfield(L, -2, "__index");
+  if (lp_state_of(L)->attached) keep_methods(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &methods_key);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
 }
 
 /* Sets each field of the table at `from` in the one at `to`. */

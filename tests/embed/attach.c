@@ -92,6 +92,20 @@ static void has_some(void) {
   lua_close(L);
 }
 
+/* Scripts in a sandbox change nothing of the state, and strings have their methods again. */
+static void has_a_sandbox(void) {
+  lua_State *L = open_all();
+  luapool *rt;
+  luapool_options options = LUAPOOL_OPTIONS;
+  CHECK_INT(LUA_OK, luaL_dostring(L, "function string.twice(s) return s .. s end"));
+  CHECK_INT(LUAPOOL_OK, luapool_attach(&rt, L, NULL, &options));
+  run(rt, "seen = tostring(('a').twice) return seen .. ('a'):upper()", "nilA");
+  CHECK_INT(LUAPOOL_OK, luapool_close(rt));
+  CHECK_INT(LUA_OK, luaL_dostring(L, "assert(seen == nil and ('a'):twice() == 'aa' and "
+                                     "getmetatable('').__index == string)"));
+  lua_close(L);
+}
+
 /* What the host does last, when it forgets the runtime. */
 static void closes_state_first(void) {
   lua_State *L = open_all();
@@ -109,6 +123,7 @@ static void closes_state_first(void) {
 int main(void) {
   has_all();
   has_some();
+  has_a_sandbox();
   closes_state_first();
   return check_done();
 }
