@@ -103,60 +103,64 @@ static void guard(lua_State *L, const char *library) {
 
 /* ---- the libraries ---- */
 
-/* Two libraries have fewer fields in environments that lack a bit. */
+/* What each library has: what the host or a script has added to it is not for environments. An
+ * environment that lacks a bit has `fewer`. */
 static const struct {
-  const char *library;
+  const char *library, *fields;
   unsigned bits;
-  const char *const *fields; /* that are left out, or with `only` alone left */
-  bool only;
-} reduced[] = {
-    {"io", LP_ALLOW_PROCESS, (const char *const[]){"stdin", "stdout", "stderr", NULL}, false},
-    {"debug", LP_ALLOW_DEBUG, (const char *const[]){"traceback", NULL}, true},
+  const char *fewer;
+} libraries[] = {
+    {"coroutine", "close create isyieldable resume running status wrap yield", 0, NULL},
+    {"debug",
+     "debug gethook getinfo getlocal getmetatable getregistry getupvalue getuservalue sethook "
+     "setlocal setmetatable setupvalue setuservalue traceback upvalueid upvaluejoin",
+     LP_ALLOW_DEBUG, "traceback"},
+    {"io",
+     "close flush input lines open output popen read stderr stdin stdout tmpfile type write",
+     LP_ALLOW_PROCESS, "close flush input lines open output popen read tmpfile type write"},
+    {"os", "clock date difftime execute exit getenv remove rename setlocale time tmpname", 0,
+     NULL},
+    {"string",
+     "byte char dump find format gmatch gsub len lower match pack packsize rep reverse sub "
+     "unpack upper",
+     0, NULL},
+    {"table", "concat insert move pack remove sort unpack", 0, NULL},
+    {"utf8", "char charpattern codepoint codes len offset", 0, NULL},
 };
 
-static bool is_one_of(const char *name, const char *const *list) {
-  while (*list && strcmp(*list, name) != 0) list++;
-  return *list != NULL;
-}
+enum { LIBRARIES = sizeof libraries / sizeof *libraries };
 
-/* Does an environment that lacks the bits have the field of the library in `reduced`? */
-static bool has_field(int row, const char *name) {
-  return is_one_of(name, reduced[row].fields) == reduced[row].only;
-}
-
-/* The row of `reduced` that holds for an environment with these bits, or -1. */
-static int find_reduced(const char *library, unsigned allowed) {
-  for (int i = 0; i < (int)(sizeof reduced / sizeof *reduced); i++)
-    if (strcmp(reduced[i].library, library) == 0)
-      return (allowed & reduced[i].bits) == reduced[i].bits ? -1 : i;
-  return -1;
+/* Stack: from, to. Copies a field for each of the names. */
+static void copy_named(lua_State *L, const char *names) {
+  while (*names) {
+    size_t len = strcspn(names, " ");
+    lua_pushlstring(L, names, len);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -4);
+    lua_rawset(L, -3);
+    names += len + (names[len] == ' ');
+  }
 }
 
 /* Pushes a new frozen library. */
-static void make(lua_State *L, const char *library, int row) {
-  lua_newtable(L);
+static void make(lua_State *L, const char *library, const char *names) {
   lp_env_get(L, library);
-  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-    if (row >= 0 && !has_field(row, lua_tostring(L, -2))) continue;
-    lua_pushvalue(L, -2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -6);
-  }
-  lua_pop(L, 1);
-  if (row < 0 || !reduced[row].only) {
-    lp_counted_replace(L, library);
-    guard(L, library);
-  }
+  lua_newtable(L);
+  copy_named(L, names);
+  lua_remove(L, -2);
+  lp_counted_replace(L, library);
+  guard(L, library);
   lp_frozen_wrap(L);
 }
 
 /* Pushes the one that all environments with these bits share. The table of them is on top. */
-static void push_shared(lua_State *L, const char *library, unsigned allowed) {
-  int row = find_reduced(library, allowed);
-  const char *name = lua_pushfstring(L, "%s%s", library, row < 0 ? "" : "-");
+static void push_shared(lua_State *L, int row, unsigned allowed) {
+  bool whole = (allowed & libraries[row].bits) == libraries[row].bits;
+  const char *library = libraries[row].library,
+             *name = lua_pushfstring(L, "%s%s", library, whole ? "" : "-");
   if (lua_getfield(L, -2, name) == LUA_TNIL) {
     lua_pop(L, 1);
-    make(L, library, row);
+    make(L, library, whole ? libraries[row].fields : libraries[row].fewer);
     lua_pushvalue(L, -1);
     lua_setfield(L, -4, name);
   }
@@ -193,14 +197,12 @@ static void push_known(lua_State *L) {
 }
 
 void lp_library_open(lua_State *L, unsigned allowed) {
-  static const char *const shared[] = {"coroutine", "debug", "io",   "os",
-                                       "string",    "table", "utf8", NULL};
   luaL_checkstack(L, 16, NULL);
   int target = lua_gettop(L);
   push_known(L);
-  for (int i = 0; shared[i]; i++) {
-    push_shared(L, shared[i], allowed);
-    lua_setfield(L, target, shared[i]);
+  for (int i = 0; i < LIBRARIES; i++) {
+    push_shared(L, i, allowed);
+    lua_setfield(L, target, libraries[i].library);
   }
   push_math(L);
   lua_setfield(L, target, "math");
