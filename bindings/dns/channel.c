@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/write.h"
 
 /* As resolv.conf(5) has them: each server is asked twice, for 5 s. */
 enum { TIMEOUT_S = 5, TIMEOUT_MOST_S = 30, ATTEMPTS = 2, ATTEMPTS_MOST = 5 };
@@ -58,11 +59,18 @@ static socket_poll *poll_new(lpb_dns_channel *c, ares_socket_t fd) {
   return p;
 }
 
+/* What c-ares writes to a server that has hung up would raise a signal. */
+static void process(ares_channel ares, ares_socket_t in, ares_socket_t out) {
+  lp_write_hold hold = lp_write_begin();
+  ares_process_fd(ares, in, out);
+  lp_write_end(&hold);
+}
+
 static void poll_ready(uv_poll_t *h, int status, int events) {
   socket_poll *p = h->data;
   lpb_dns_channel *c = p->channel;
   bool in = status < 0 || events & UV_READABLE, out = status < 0 || events & UV_WRITABLE;
-  ares_process_fd(c->ares, in ? p->fd : ARES_SOCKET_BAD, out ? p->fd : ARES_SOCKET_BAD);
+  process(c->ares, in ? p->fd : ARES_SOCKET_BAD, out ? p->fd : ARES_SOCKET_BAD);
   c->worked(c);
 }
 
@@ -175,7 +183,7 @@ void lpb_dns_channel_close(lpb_dns_channel *c) {
 }
 
 void lpb_dns_channel_tick(lpb_dns_channel *c) {
-  if (c->ares) ares_process_fd(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+  if (c->ares) process(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 int64_t lpb_dns_channel_due(const lpb_dns_channel *c) {

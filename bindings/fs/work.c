@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/base/error.h"
+#include "runtime/base/write.h"
 
 enum { CHUNK = 64 << 10 }; /* bytes that a read asks for when the file does not say its size */
 
@@ -94,13 +95,13 @@ int lpb_fs_work_part(lpb_fs_work *w) {
 
 static int write_all(lpb_fs_work *w) {
   while (w->done < w->data.len) {
-    ssize_t n = write(w->fd, w->data.data + w->done, w->data.len - w->done);
+    ssize_t n = lp_write_some(w->fd, w->data.data + w->done, w->data.len - w->done);
     if (n >= 0)
       w->done += (size_t)n;
-    else if (errno == EAGAIN)
+    else if (n == -EAGAIN)
       return wait_for(w, POLLOUT);
-    else if (errno != EINTR)
-      return -errno;
+    else if (n != -EINTR)
+      return (int)n;
   }
   return 0;
 }

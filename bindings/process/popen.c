@@ -2,12 +2,14 @@
  * child of runtime/ipc/child.h. Layer: bindings. */
 #include <errno.h>
 #include <lualib.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bindings/process/keeper.h"
 #include "bindings/process/process.h"
+#include "runtime/base/write.h"
 #include "runtime/ipc/child.h"
 #include "runtime/ipc/spawn.h"
 #include "runtime/loop/allow.h"
@@ -18,6 +20,23 @@ typedef struct pipe_file {
   lp_child child;
 } pipe_file;
 
+/* What is written to a shell that has ended raises no signal: the host may not bear it. */
+static ssize_t pipe_file_write(void *fd, const char *bytes, size_t n) {
+  int rc = lp_write_all((int)(intptr_t)fd, bytes, n);
+  errno = -rc;
+  return rc < 0 ? 0 : (ssize_t)n;
+}
+
+static int pipe_file_shut(void *fd) {
+  return close((int)(intptr_t)fd);
+}
+
+/* The stream of our end of the pipe. */
+static FILE *open_stream(int fd, bool reads) {
+  const cookie_io_functions_t writer = {.write = pipe_file_write, .close = pipe_file_shut};
+  return reads ? fdopen(fd, "r") : fopencookie((void *)(intptr_t)fd, "w", writer);
+}
+
 /* Closes the stream and waits for the child, as stock Lua does: blocking. */
 static int pipe_file_close(lua_State *L) {
   pipe_file *p = luaL_checkudata(L, 1, LUA_FILEHANDLE);
@@ -25,6 +44,8 @@ static int pipe_file_close(lua_State *L) {
   bool failed = fclose(p->stream.f) != 0;
   int error = errno;
   lp_child_wait(&p->child, true, &status);
+  if (!failed && status == LP_CHILD_LOST) error = ECHILD;
+  failed = failed || status == LP_CHILD_LOST;
   errno = failed ? error : 0;
   return luaL_execresult(L, failed ? -1 : status);
 }
@@ -51,7 +72,7 @@ int lpb_process_popen(lua_State *L) {
   luaL_setmetatable(L, LUA_FILEHANDLE);
   fflush(NULL);
   int fd = start_pipe(L, &p->child, command, *mode == 'r');
-  p->stream.f = fd < 0 ? NULL : fdopen(fd, mode);
+  p->stream.f = fd < 0 ? NULL : open_stream(fd, *mode == 'r');
   if (p->stream.f) {
     p->stream.closef = pipe_file_close;
     return 1;

@@ -3,7 +3,8 @@
  * The operation holds the child and the pipes to it: it is finished when the child has been
  * reaped and both outputs have ended, and when it is stopped the child is killed first, with
  * all that descends from it. How a child is started, and why it does not outlive us, is in
- * runtime/ipc/child.h. Layer: bindings. */
+ * runtime/ipc/child.h. libuv would take SIGCHLD, and be killed by SIGPIPE: so its end is that
+ * of a descriptor, and its input is written here. Layer: bindings. */
 #include "bindings/process/process.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/error.h"
+#include "runtime/base/write.h"
 #include "runtime/ipc/child.h"
 #include "runtime/loop/allow.h"
 #include "runtime/loop/coroutine.h"
@@ -27,14 +29,22 @@
 
 enum { IN, OUT, ERR, STREAMS };
 
+/* A descriptor that is polled. `poll.data` is NULL in one that was not opened. */
+typedef struct watched {
+  uv_poll_t poll;
+  int fd;
+} watched;
+
 typedef struct exec_op {
   lp_op op;
   lp_child child;
-  uv_signal_t ends;         /* of our children: looks whether it was this one */
-  uv_pipe_t pipes[STREAMS]; /* `data` is NULL in one that was not opened */
-  lp_buf output[STREAMS];   /* of OUT and ERR */
-  uv_write_t input;
-  const char *program; /* on the stack of who waits, like the input's bytes */
+  watched end;              /* readable when the child has ended */
+  watched feed;             /* the child's stdin */
+  uv_pipe_t pipes[STREAMS]; /* of OUT and ERR; `data` is NULL in one that was not opened */
+  lp_buf output[STREAMS];   /* likewise */
+  const char *program;      /* on the stack of who waits, like */
+  const char *input;        /* what is left to be written, of */
+  size_t input_len;         /* so many bytes */
   double timeout;
   size_t most; /* bytes that an output may have */
   int left;    /* the child and the outputs that have not ended */
@@ -56,8 +66,29 @@ static void close_handle(uv_handle_t *handle) {
   if (handle->data && !uv_is_closing(handle)) uv_close(handle, on_closed);
 }
 
+/* It is out of the loop's poll at once, so the descriptor may be closed. */
+static void close_watched(watched *w) {
+  if (!w->poll.data || uv_is_closing((uv_handle_t *)&w->poll)) return;
+  close_handle((uv_handle_t *)&w->poll);
+  close(w->fd);
+}
+
+/* Takes over the descriptor. */
+static int watch(exec_op *e, watched *w, int fd, int events, uv_poll_cb happened) {
+  int rc = uv_poll_init(lp_op_loop(&e->op), &w->poll, fd);
+  if (rc < 0) {
+    close(fd);
+    return rc;
+  }
+  w->fd = fd;
+  w->poll.data = e;
+  lp_op_hold(&e->op);
+  return uv_poll_start(&w->poll, events, happened);
+}
+
 static void close_pipes(exec_op *e) {
-  for (int i = 0; i < STREAMS; i++) close_handle((uv_handle_t *)&e->pipes[i]);
+  close_watched(&e->feed);
+  for (int i = OUT; i < STREAMS; i++) close_handle((uv_handle_t *)&e->pipes[i]);
 }
 
 static void finish(exec_op *e, int status) {
@@ -69,12 +100,12 @@ static void count_end(exec_op *e) {
   if (--e->left == 0) finish(e, e->why);
 }
 
-/* A child has ended. An operation that was stopped waits for nothing else. */
-static void on_child(uv_signal_t *ends, int signum) {
-  exec_op *e = ends->data;
-  (void)signum;
+/* An operation that was stopped waits for nothing else. */
+static void on_end(uv_poll_t *poll, int status, int events) {
+  exec_op *e = poll->data;
+  (void)status, (void)events;
   if (!e->started || !lp_child_wait(&e->child, false, &e->status)) return;
-  close_handle((uv_handle_t *)ends);
+  close_watched(&e->end);
   e->started = false;
   if (e->why)
     finish(e, e->why);
@@ -85,7 +116,7 @@ static void on_child(uv_signal_t *ends, int signum) {
 static void stop(lp_op *op, int why) {
   exec_op *e = (exec_op *)op;
   e->why = why;
-  close_handle((uv_handle_t *)&e->pipes[IN]); /* its bytes may be gone soon */
+  close_watched(&e->feed); /* its bytes may be gone soon */
   if (e->started)
     lp_child_kill(&e->child);
   else
@@ -114,10 +145,17 @@ static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *space) {
   if (!e->why) count_end(e);
 }
 
-static void on_written(uv_write_t *write, int status) {
-  (void)status; /* a child need not read its input */
-  exec_op *e = lp_list_of(write, exec_op, input);
-  close_handle((uv_handle_t *)&e->pipes[IN]);
+/* A child need not read its input. */
+static void on_room(uv_poll_t *poll, int status, int events) {
+  exec_op *e = poll->data;
+  (void)status, (void)events;
+  ssize_t n = lp_write_some(e->feed.fd, e->input, e->input_len);
+  if (n == -EAGAIN || n == -EINTR) return;
+  if (n > 0) {
+    e->input += n;
+    e->input_len -= (size_t)n;
+  }
+  if (n < 0 || e->input_len == 0) close_watched(&e->feed);
 }
 
 static void exec_close(lp_op *op) {
@@ -133,11 +171,14 @@ static int open_pipe(exec_op *e, int stream, int *to) {
   int ours = stream == IN, fds[2];
   int rc = uv_pipe(fds, ours ? 0 : UV_NONBLOCK_PIPE, ours ? UV_NONBLOCK_PIPE : 0);
   if (rc < 0) return rc;
+  *to = fds[!ours];
+  if (ours) return watch(e, &e->feed, fds[1], UV_WRITABLE, on_room);
   uv_pipe_init(lp_op_loop(&e->op), &e->pipes[stream], 0);
   e->pipes[stream].data = e;
   lp_op_hold(&e->op);
-  *to = fds[!ours];
-  return uv_pipe_open(&e->pipes[stream], fds[ours]);
+  rc = uv_pipe_open(&e->pipes[stream], fds[0]);
+  if (rc < 0) close(fds[0]);
+  return rc;
 }
 
 static int open_pipes(exec_op *e, int fds[STREAMS], bool input) {
@@ -154,13 +195,13 @@ static void close_ends(const int fds[STREAMS]) {
 
 /* Starts the child, and reading from those pipes that are open. */
 static int spawn(lua_State *L, exec_op *e, const lp_child_options *options) {
-  uv_signal_init(lp_op_loop(&e->op), &e->ends);
-  e->ends.data = e;
-  lp_op_hold(&e->op);
-  int rc = uv_signal_start(&e->ends, on_child, SIGCHLD);
-  if (rc == 0) rc = lp_child_start(&e->child, lpb_process_keeper(L), options);
+  int rc = lp_child_start(&e->child, lpb_process_keeper(L), options);
+  if (rc < 0) return rc;
+  rc = lp_child_watch(&e->child);
+  if (rc >= 0) rc = watch(e, &e->end, rc, UV_READABLE, on_end);
   if (rc < 0) {
-    close_handle((uv_handle_t *)&e->ends);
+    lp_child_kill(&e->child);
+    lp_child_wait(&e->child, true, &e->status);
     return rc;
   }
   e->started = true;
@@ -169,12 +210,6 @@ static int spawn(lua_State *L, exec_op *e, const lp_child_options *options) {
     if (e->pipes[i].data)
       e->left++, uv_read_start((uv_stream_t *)&e->pipes[i], on_space, on_output);
   return 0;
-}
-
-static void send_input(exec_op *e, const char *bytes, size_t len) {
-  uv_stream_t *pipe = (uv_stream_t *)&e->pipes[IN];
-  uv_buf_t rest = uv_buf_init((char *)bytes, (unsigned)len);
-  if (uv_write(&e->input, pipe, &rest, 1, on_written) < 0) close_handle((uv_handle_t *)pipe);
 }
 
 /* ---- exec ---- */
@@ -203,11 +238,23 @@ static int raise_late(lua_State *L, exec_op *e) {
   return lua_error(L);
 }
 
+/* The host has done what only who starts a child may do. */
+static int raise_lost(lua_State *L, exec_op *e) {
+  lp_raise_push(L, "process",
+                "how '%s' has ended is not known: this process waits for all of its children",
+                e->program);
+  lua_pushliteral(L, "ECHILD");
+  lua_setfield(L, -2, "code");
+  set_outputs(L, e);
+  return lua_error(L);
+}
+
 static int exec_results(lua_State *L, lp_op *op) {
   exec_op *e = (exec_op *)op;
   if (op->status == LP_ETIMEOUT) return raise_late(L, e);
   if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
   if (op->status < 0) return raise_start(L, e);
+  if (e->status == LP_CHILD_LOST) return raise_lost(L, e);
   lua_createtable(L, 0, 4);
   lua_pushinteger(L, WIFSIGNALED(e->status) ? WTERMSIG(e->status) : WEXITSTATUS(e->status));
   lua_setfield(L, -2, WIFSIGNALED(e->status) ? "signal" : "code");
@@ -238,12 +285,13 @@ static int process_exec(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const char *input = luaL_optlstring(L, 2, NULL, &len), *cwd = luaL_optstring(L, 3, NULL);
   double timeout = luaL_checknumber(L, 5);
-  if (len > INT32_MAX) lp_usage_raise(L, "process.exec", "option 'stdin' is above 2 GB");
   lp_child_options options = {.args = push_strings(L, 1), .cwd = cwd, .fds = {-1, -1, -1}};
   lp_allow(L, LP_ALLOW_EXEC, options.args[0]);
   if (!lua_isnil(L, 4)) options.env = push_strings(L, 4);
   exec_op *e = lp_op_new(L, &exec_class, sizeof *e);
   e->program = options.args[0];
+  e->input = input;
+  e->input_len = len;
   e->timeout = timeout;
   e->most = lp_heap_room(&lp_state_of(L)->heap);
   int rc = open_pipes(e, options.fds, input);
@@ -252,7 +300,7 @@ static int process_exec(lua_State *L) {
   if (rc < 0)
     finish(e, rc);
   else if (input)
-    send_input(e, input, len);
+    on_room(&e->feed.poll, 0, UV_WRITABLE);
   return lp_op_await(L, &e->op, timeout);
 }
 
@@ -278,14 +326,14 @@ static int push_status(lua_State *L, int status) {
 static int run_blocking(lua_State *L, const lp_child_options *options) {
   lp_child child;
   int status, rc = lp_child_start(&child, lpb_process_keeper(L), options);
-  if (rc == 0 && lp_child_wait(&child, true, &status)) return status;
-  errno = -rc;
+  if (rc == 0 && lp_child_wait(&child, true, &status) && status != LP_CHILD_LOST) return status;
+  errno = rc < 0 ? -rc : ECHILD;
   return -1;
 }
 
 static int execute_results(lua_State *L, lp_op *op) {
   if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
-  errno = -op->status;
+  errno = op->status < 0 ? -op->status : ECHILD;
   return push_status(L, op->status < 0 ? -1 : ((exec_op *)op)->status);
 }
 

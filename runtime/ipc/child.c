@@ -3,7 +3,7 @@
  * A program tells the keeper its pid before it is executed, and looks then whether we are still
  * there: at no moment is there a program that nobody would kill. The keeper knows that we are
  * gone by its parent-death signal, and by the end of file on its socket. Layer: ipc. Process:
- * main and workers; `keep` and `become` run in a child. */
+ * main and workers; `keep`, `become` and `wait_for` run in a child. */
 #include "runtime/ipc/child.h"
 
 #include <errno.h>
@@ -314,7 +314,7 @@ static void become(const lp_child_options *o, const lp_keeper *k, pid_t parent) 
 
 /* One with an environment of its own is looked for along its own $PATH, so it needs a memory of
  * its own. Returns a pid or a negative errno. */
-static pid_t fork_program(const lp_keeper *k, const lp_child_options *o, const int errors[2]) {
+static int fork_program(const lp_keeper *k, const lp_child_options *o, const int errors[2]) {
   pid_t parent = getpid(), pid = o->env ? fork() : vfork();
   if (pid != 0) return pid < 0 ? -errno : pid;
   become(o, k, parent);
@@ -324,6 +324,54 @@ static pid_t fork_program(const lp_keeper *k, const lp_child_options *o, const i
 }
 
 /* NOLINTEND(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
+
+/* ---- the waiter ---- */
+
+/* The program stays a zombie, so that its pid is no other's, until we are hung up on. */
+_Noreturn static void wait_for(const lp_keeper *k, const lp_child_options *o,
+                               const int errors[2], int line) {
+  const struct sigaction standard = {.sa_handler = SIG_DFL};
+  siginfo_t info;
+  sigaction(SIGCHLD, &standard, NULL);
+  int status, pid = fork_program(k, o, errors);
+  if (line > 0) close_range(0, (unsigned)line - 1, 0);
+  close_range((unsigned)line + 1, ~0U, 0);
+  if (send(line, &pid, sizeof pid, MSG_NOSIGNAL) < 0 || pid < 0) _exit(1);
+  while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  bool exited = info.si_code == CLD_EXITED;
+  status = exited ? info.si_status << 8 : info.si_status;
+  if (info.si_code == CLD_DUMPED) status |= 0x80; /* as waitpid tells it */
+  send(line, &status, sizeof status, MSG_NOSIGNAL);
+  while (read(line, &status, sizeof status) < 0 && errno == EINTR) {
+  }
+  _exit(0);
+}
+
+/* Returns whether the program was started, 0 or a negative errno. A waiter sends us no signal
+ * at its end and is no child that the host waits for. What it does is allowed in the child of a
+ * process with threads, without what fork() would do beside. */
+static int fork_waiter(lp_child *c, const lp_child_options *o, const int errors[2]) {
+  int line[2], told, rc = lp_spawn_pair(SOCK_STREAM, line);
+  if (rc < 0) return rc;
+  pid_t waiter = (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
+  if (waiter == 0) wait_for(c->keeper, o, errors, line[1]);
+  rc = waiter < 0 ? -errno : 0;
+  close(line[1]);
+  if (rc == 0 && recv(line[0], &told, sizeof told, 0) != sizeof told) told = -ESRCH;
+  if (rc == 0 && told < 0) {
+    reap(waiter, NULL, __WALL);
+    rc = told;
+  }
+  if (rc < 0) {
+    close(line[0]);
+    return rc;
+  }
+  c->pid = told;
+  c->waiter = waiter;
+  c->line = line[0];
+  return 0;
+}
 
 /* ---- starting and ending ---- */
 
@@ -336,37 +384,43 @@ static int read_error(int fd) {
   return n == sizeof error ? -error : 0;
 }
 
-static void forget(const lp_child *c) {
-  siginfo_t info;
-  while (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
-  }
-  tell(c->keeper, -c->pid); /* before its pid may be another's */
+/* The program has ended. Tells the keeper, before its pid may be another's, and reaps it. */
+static void forget(const lp_child *c, int *status) {
+  tell(c->keeper, -c->pid);
   c->keeper->programs--;
+  if (c->waiter) {
+    shutdown(c->line, SHUT_RDWR); /* a copy may be watched */
+    close(c->line);
+    reap(c->waiter, NULL, __WALL);
+  } else if (reap(c->pid, status, 0) < 0) {
+    *status = LP_CHILD_LOST;
+  }
+}
+
+/* Nobody else waits for our children, and they stay until we do. */
+static bool has_own_children(void) {
+  struct sigaction now;
+  return sigaction(SIGCHLD, NULL, &now) == 0 && now.sa_handler == SIG_DFL &&
+         !(now.sa_flags & SA_NOCLDWAIT);
 }
 
 static int start(lp_child *c, const lp_child_options *o) {
-  int errors[2], rc = lp_spawn_pipe(errors);
+  int errors[2], status, rc = lp_spawn_pipe(errors);
   if (rc < 0) return rc;
-  rc = fork_program(c->keeper, o, errors);
+  if (has_own_children()) {
+    rc = fork_program(c->keeper, o, errors);
+    if (rc > 0) c->pid = rc;
+  } else {
+    rc = fork_waiter(c, o, errors);
+  }
   close(errors[1]);
-  if (rc > 0) {
-    c->pid = rc;
+  if (c->pid) {
     c->keeper->programs++;
     rc = read_error(errors[0]);
   }
   close(errors[0]);
-  if (rc == 0 || c->pid == 0) return rc;
-  forget(c);
-  reap(c->pid, NULL, 0);
+  if (rc < 0 && c->pid) lp_child_wait(c, true, &status);
   return rc;
-}
-
-/* Who has started us may ignore SIGCHLD, and so may we then: nobody would learn how a child has
- * ended, nor could its pid be kept from others. */
-static void keep_the_dead(void) {
-  struct sigaction now;
-  if (sigaction(SIGCHLD, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
-    signal(SIGCHLD, SIG_DFL);
 }
 
 /* Signals wait: none must reach a child before its dispositions are its own. */
@@ -375,19 +429,38 @@ int lp_child_start(lp_child *c, lp_keeper *keeper, const lp_child_options *optio
   *c = (lp_child){.keeper = keeper};
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  keep_the_dead();
   int rc = keeper ? open_keeper(keeper) : -ENOMEM;
   if (rc == 0) rc = start(c, options);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return rc;
 }
 
-bool lp_child_wait(const lp_child *c, bool block, int *status) {
+int lp_child_watch(const lp_child *c) {
+  int fd = c->waiter ? fcntl(c->line, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                     : (int)syscall(SYS_pidfd_open, c->pid, 0);
+  return fd < 0 ? -errno : fd;
+}
+
+/* A waiter that was killed knows nothing. */
+static bool ask_waiter(const lp_child *c, bool block, int *status) {
+  ssize_t n;
+  do n = recv(c->line, status, sizeof *status, block ? 0 : MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  if (n < 0 && errno == EAGAIN) return false;
+  if (n != sizeof *status) *status = LP_CHILD_LOST;
+  return true;
+}
+
+static bool has_ended(const lp_child *c, bool block) {
   siginfo_t info = {0};
-  if (!block && waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
-      info.si_pid == 0)
-    return false;
-  forget(c);
-  reap(c->pid, status, 0);
+  int rc, flags = WEXITED | WNOWAIT | (block ? 0 : WNOHANG);
+  do rc = waitid(P_PID, (id_t)c->pid, &info, flags);
+  while (rc < 0 && errno == EINTR);
+  return rc < 0 || info.si_pid != 0;
+}
+
+bool lp_child_wait(const lp_child *c, bool block, int *status) {
+  if (!(c->waiter ? ask_waiter(c, block, status) : has_ended(c, block))) return false;
+  forget(c, status);
   return true;
 }

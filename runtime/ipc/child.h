@@ -2,8 +2,10 @@
  *
  * A process that starts programs has a keeper beside it: a process that waits for our end
  * alone, and then kills those programs with all that descends from them. So nobody is left when
- * we are killed by -9, and each program is our own child all the same. Layer: ipc. Process:
- * main and workers. */
+ * we are killed by -9, and each program is our own child all the same. No signal of the host is
+ * touched: where it does something with SIGCHLD (it ignores it, or has a handler, which may
+ * wait for whatever child there is), a program is the child of a waiter, a process that does
+ * nothing but wait for it. Layer: ipc. Process: main and workers. */
 #ifndef LP_IPC_CHILD_H
 #define LP_IPC_CHILD_H
 
@@ -19,7 +21,12 @@ typedef struct lp_keeper {
 typedef struct lp_child {
   lp_keeper *keeper;
   pid_t pid;
+  pid_t waiter; /* A process of ours between us and the program, or 0. */
+  int line;     /* To the waiter. */
 } lp_child;
+
+/* The status of a child that the host has waited for in our place. */
+enum { LP_CHILD_LOST = -1 };
 
 typedef struct lp_child_options {
   char *const *args;   /* The program, which is looked for along $PATH, its arguments, NULL. */
@@ -38,8 +45,13 @@ int lp_child_start(lp_child *c, lp_keeper *keeper, const lp_child_options *optio
 void lp_child_kill(const lp_child *c);
 
 /* Looks whether the program has ended; with `block` waits for that. Returns true when it has:
- * `*status` is then as from waitpid. What it has started and left behind goes on. */
+ * `*status` is then as from waitpid, or LP_CHILD_LOST. What it has started and left behind goes
+ * on. */
 bool lp_child_wait(const lp_child *c, bool block, int *status);
+
+/* A descriptor for the caller to close, which is readable when the program has ended; or a
+ * negative errno. */
+int lp_child_watch(const lp_child *c);
 
 /* Ends the keeper, and the programs that have not ended. Safe on a zeroed one, and twice. */
 void lp_child_close_keeper(lp_keeper *keeper);
