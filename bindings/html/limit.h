@@ -1,9 +1,8 @@
 /* bindings/html/limit.h: how long a query may compute.
  *
  * A query never waits, so nothing else can stop it. Ours count their steps and look at the
- * clock of the thread from time to time. libxml2's XPath only compares a count of operations
- * with a limit: a timer of the thread's clock lowers that limit. Layer: bindings. Owner: the
- * call that runs the query. */
+ * clock of the thread from time to time. libxml2's XPath does the same on its own terms: see
+ * xpath.c. Layer: bindings. Owner: the call that runs the query. */
 #ifndef LPB_HTML_LIMIT_H
 #define LPB_HTML_LIMIT_H
 
@@ -24,13 +23,6 @@ typedef struct lpb_html_limit {
   uint64_t steps;
   lpb_html_limit_state state;
 } lpb_html_limit;
-
-/* For what counts in a library: from now on, `*op_limit` becomes 1 once the thread has computed
- * for l->seconds. Needs the signal SIGPROF. One at a time in a thread. */
-void lpb_html_limit_arm(lpb_html_limit *l, unsigned long *op_limit);
-
-/* Ends that; notes in l->state whether it was late. */
-void lpb_html_limit_disarm(lpb_html_limit *l);
 
 /* Seconds that this thread has computed. */
 double lpb_html_limit_clock(void);

@@ -4,7 +4,6 @@
  * Text comes in as valid UTF-8 (scripts/luapool/html.lua sees to that). Nothing is fetched, no
  * entity is defined by a document, and nothing is printed. Layer: bindings; any process. */
 #include <libxml/parser.h>
-#include <libxml/xmlerror.h>
 #include <libxml/xpathInternals.h>
 #include <stdbool.h>
 
@@ -12,6 +11,7 @@
 #include "bindings/html/css.h"
 #include "bindings/html/fast.h"
 #include "bindings/html/html5.h"
+#include "bindings/html/hush.h"
 #include "bindings/html/node.h"
 #include "bindings/html/xml.h"
 #include "bindings/html/xpath.h"
@@ -72,6 +72,12 @@ static lpb_html_node_doc *new_document(lua_State *L) {
   return doc;
 }
 
+/* What libxml2 would print. */
+static void be_silent(void *data, const char *format, ...) {
+  (void)data;
+  (void)format;
+}
+
 /* core.parse(text [, base_url [, parser]]) -> the document's node. The parser is "html" (the
  * default) or "html5". */
 static int html_parse(lua_State *L) {
@@ -84,8 +90,10 @@ static int html_parse(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 3, 1);
   weigh(L, doc, text, len, "html.parse");
+  lpb_html_hush hush = lpb_html_hush_begin(be_silent, NULL);
   int code = html5 ? lpb_html_html5_parse(text, len, &doc->xml)
                    : lpb_html_fast_parse(text, len, &doc->xml);
+  lpb_html_hush_end(&hush);
   if (code == LP_ETOO_LARGE && html5)
     return lp_raise(L, "too_large",
                     "html.parse: made to keep the parser busy: its length does "
@@ -135,9 +143,11 @@ static int html_parse_xml(lua_State *L) {
   lua_pushvalue(L, 4);
   lua_setiuservalue(L, 5, 1);
   weigh(L, doc, text, len, "xml.parse");
+  lpb_html_hush hush = lpb_html_hush_begin(be_silent, NULL);
   int code = lpb_html_xml_parse(&x, text, len);
   doc->xml = x.doc;
   if (code == 0 && x.doc && !register_prefixes(doc, &x)) code = LP_EMEMORY;
+  lpb_html_hush_end(&hush);
   if (code != 0) return lp_raise_code(L, code, "xml.parse");
   if (x.doc && xmlDocGetRootElement(x.doc)) {
     lpb_html_node_push(L, 5, (xmlNode *)x.doc);
@@ -165,12 +175,6 @@ static int html_check(lua_State *L) {
   return 0;
 }
 
-/* What libxml2 would print. */
-static void be_silent(void *data, const char *format, ...) {
-  (void)data;
-  (void)format;
-}
-
 static void open_document(lua_State *L) {
   luaL_newmetatable(L, DOC);
   lua_pushcfunction(L, doc_gc);
@@ -185,7 +189,6 @@ int luaopen_luapool_html_core(lua_State *L) {
                                        {"check", html_check},
                                        {NULL, NULL}};
   xmlInitParser();
-  xmlSetGenericErrorFunc(NULL, be_silent);
   open_document(L);
   lpb_html_css_open(L);
   lpb_html_xpath_open(L);

@@ -7,15 +7,17 @@
 #include "bindings/html/xpath.h"
 
 #include <libxml/xpathInternals.h>
-#include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bindings/html/cache.h"
+#include "bindings/html/hush.h"
 #include "bindings/html/limit.h"
 #include "bindings/html/node.h"
 #include "bindings/html/regex.h"
+#include "runtime/base/locale.h"
 #include "runtime/loop/raise.h"
 
 static const char CLASS[] = "luapool.html.XPath";
@@ -26,6 +28,7 @@ static const char cache;
 /* The first thing that libxml2 said about a query; it is kept from printing. */
 typedef struct complaint {
   char text[200];
+  bool too_many; /* it is that there were too many operations */
 } complaint;
 
 /* What libxml2's codes mean, from XML_XPATH_EXPRESSION_OK on. */
@@ -64,6 +67,7 @@ static void on_error(void *data, xmlError *error) {
   size_t i = (size_t)(error->code - XML_XPATH_EXPRESSION_OK),
          n = sizeof MEANINGS / sizeof *MEANINGS;
   if (c->text[0]) return;
+  c->too_many = i == XPATH_OP_LIMIT_EXCEEDED;
   snprintf(c->text, sizeof c->text, "%s at column %d", i < n ? MEANINGS[i] : "error",
            error->int1 + 1);
 }
@@ -83,12 +87,16 @@ static void on_print(void *data, const char *format, ...) {
 
 /* Reads a query. It knows no document, and may be used on any. */
 static xmlXPathCompExpr *compile(const char *query, complaint *c) {
+  xmlXPathCompExpr *compiled = NULL;
+  lpb_html_hush hush = lpb_html_hush_begin(on_print, c);
   xmlXPathContext *context = xmlXPathNewContext(NULL);
-  if (!context) return NULL;
-  context->error = on_error;
-  context->userData = c;
-  xmlXPathCompExpr *compiled = xmlXPathCtxtCompile(context, (const xmlChar *)query);
-  xmlXPathFreeContext(context);
+  if (context) {
+    context->error = on_error;
+    context->userData = c;
+    compiled = xmlXPathCtxtCompile(context, (const xmlChar *)query);
+    xmlXPathFreeContext(context);
+  }
+  lpb_html_hush_end(&hush);
   return compiled;
 }
 
@@ -112,22 +120,41 @@ bool lpb_html_xpath_prepare(lpb_html_node_doc *doc) {
   return doc->xpath;
 }
 
+/* libxml2 knows no time, but a limit of operations. So a query is tried with few, which is
+ * enough for nearly all, and again with more of them as long as there is time: an eighth of
+ * what a long one takes is lost. It changes nothing, so it can be tried again. */
+enum { FIRST_LIMIT = 1 << 17, GROWTH = 8 };
+
+/* Returns how many operations to try next, or 0 when the query has ended. */
+static unsigned long attempt(evaluation *e, xmlXPathCompExpr *compiled,
+                             xmlXPathContext *context, unsigned long most) {
+  double began = lpb_html_limit_clock();
+  if (most == FIRST_LIMIT) e->limit.began = began;
+  e->complaint = (complaint){{0}, false};
+  context->opCount = 0;
+  context->opLimit = most;
+  e->result = xmlXPathCompiledEval(compiled, context);
+  if (e->result || !e->complaint.too_many) return 0;
+  double now = lpb_html_limit_clock(), left = e->limit.seconds - (now - e->limit.began);
+  double fit = (double)most * left / fmax(now - began, 1e-9);
+  if (fit > (double)most) return (unsigned long)fmin(fit, (double)most * GROWTH);
+  e->limit.state = LPB_HTML_LIMIT_LATE;
+  return 0;
+}
+
 static void evaluate(evaluation *e, xmlXPathCompExpr *compiled) {
   if (!lpb_html_xpath_prepare(e->node->doc)) return;
   xmlXPathContext *context = e->node->doc->xpath;
-  xmlGenericErrorFunc print = xmlGenericError;
-  void *print_data = xmlGenericErrorContext;
   context->error = on_error;
   context->userData = &e->complaint;
   context->extra = &e->regex;
   context->node = e->node->xml;
-  context->opCount = 0;
-  context->opLimit = ULONG_MAX;
-  xmlSetGenericErrorFunc(&e->complaint, on_print);
-  lpb_html_limit_arm(&e->limit, &context->opLimit);
-  e->result = xmlXPathCompiledEval(compiled, context);
-  lpb_html_limit_disarm(&e->limit);
-  xmlSetGenericErrorFunc(print_data, print);
+  lpb_html_hush hush = lpb_html_hush_begin(on_print, &e->complaint);
+  locale_t before = lp_locale_begin();
+  unsigned long most = FIRST_LIMIT;
+  while (most) most = attempt(e, compiled, context, most);
+  lp_locale_end(before);
+  lpb_html_hush_end(&hush);
 }
 
 static int query_gc(lua_State *L) {
@@ -146,7 +173,7 @@ static xmlXPathCompExpr *query_at(lua_State *L, int text) {
   xmlXPathCompExpr **compiled = lua_newuserdatauv(L, sizeof *compiled, 0);
   *compiled = NULL;
   luaL_setmetatable(L, CLASS);
-  complaint c = {{0}};
+  complaint c = {{0}, false};
   *compiled = compile(query, &c);
   if (!*compiled) {
     const char *why = c.text[0] ? c.text : "not enough memory";
