@@ -14,6 +14,7 @@
 #include "bindings/digest/digest.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/libuv.h"
 #include "runtime/loop/loop.h"
 
 #ifdef LP_TINY
@@ -116,7 +117,7 @@ static int open_own(lpb_http_check *c, int fd) {
 static void start(lpb_http_check *c, int fd, long long size) {
   c->until = size;
   c->rc = open_own(c, fd);
-  if (c->rc == 0) c->rc = uv_queue_work(c->st->loop, &c->job, run, ran);
+  if (c->rc == 0) c->rc = lp_libuv_queue(c->st->loop, &c->job, run, ran);
   c->working = c->rc == 0;
 }
 

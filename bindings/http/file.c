@@ -87,11 +87,30 @@ int lpb_http_file_begin(lpb_http_file *f, const lpb_http_part_answer *a) {
   return saved ? start_over(f, a) : 0;
 }
 
+/* As mkostemps, but with the permissions that the umask leaves: to learn that one would have to
+ * change it, for all threads of the process. */
+static int make_temporary(char *path) {
+  static const char letters[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  enum { TRIES = 100, RANDOM = 6 };
+  char *at = path + strlen(path) - strlen(".part") - RANDOM;
+  unsigned char random[RANDOM];
+  int fd = -1;
+  for (int i = 0; i < TRIES && fd < 0; i++) {
+    if (getentropy(random, RANDOM) < 0) return -errno;
+    for (int k = 0; k < RANDOM; k++) at[k] = letters[random[k] % (sizeof letters - 1)];
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno != EEXIST) break;
+  }
+  return fd < 0 ? -errno : fd;
+}
+
 static int make(lpb_http_file *f) {
   if (f->open) return 0;
   if (f->refused < 0) return f->refused;
-  f->fd = mkostemps(f->temporary, (int)strlen(".part"), O_CLOEXEC);
-  if (f->fd < 0) return -errno;
+  int fd = make_temporary(f->temporary);
+  if (fd < 0) return fd;
+  f->fd = fd;
   f->open = true;
   return 0;
 }
@@ -104,13 +123,6 @@ int lpb_http_file_write(lpb_http_file *f, const char *bytes, size_t n) {
   f->size += (long long)n;
   if (f->check) lpb_http_check_follow(f->check, f->fd, f->size);
   return 0;
-}
-
-/* Gives the file the permissions that the umask leaves, because mkostemps makes it private. */
-static void widen(int fd) {
-  mode_t mask = umask(0);
-  umask(mask);
-  (void)!fchmod(fd, 0666 & ~mask);
 }
 
 static int verify(lpb_http_file *f) {
@@ -126,7 +138,6 @@ int lpb_http_file_finish(lpb_http_file *f) {
   int rc = make(f); /* an empty body */
   if (rc == 0) rc = verify(f);
   if (rc != 0) return rc;
-  if (!f->notes) widen(f->fd);
   if (rename(f->temporary, f->path) < 0) return -errno;
   if (f->notes) unlink(f->notes);
   f->open = false;

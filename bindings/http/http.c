@@ -1,22 +1,31 @@
 /* bindings/http/http.c: what all clients of a runtime share. Layer: bindings. */
 #include "bindings/http/http.h"
 
-#include <string.h>
+#include <pthread.h>
 
 #include "runtime/base/alloc.h"
 
-static void *heap_new(size_t n) {
-  return lp_alloc_resize(NULL, n);
+/* libcurl counts who uses it, hosts too. Ours take turns. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static CURLcode begin_curl(void) {
+  pthread_mutex_lock(&lock);
+  CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
+  pthread_mutex_unlock(&lock);
+  return rc;
 }
 
-static void *heap_zeroed(size_t count, size_t size) {
-  return size && count > SIZE_MAX / size ? NULL : lp_alloc_new(count * size);
+static void end_curl(void) {
+  pthread_mutex_lock(&lock);
+  curl_global_cleanup();
+  pthread_mutex_unlock(&lock);
 }
 
-static char *heap_copy(const char *text) {
-  size_t size = strlen(text) + 1;
-  char *copy = lp_alloc_resize(NULL, size);
-  return copy ? memcpy(copy, text, size) : NULL;
+CURLcode lpb_http_add_line(struct curl_slist **list, const char *line) {
+  struct curl_slist *longer = curl_slist_append(*list, line);
+  if (!longer) return CURLE_OUT_OF_MEMORY;
+  *list = longer;
+  return CURLE_OK;
 }
 
 static void http_close(lp_part *part) {
@@ -29,7 +38,7 @@ static void http_close(lp_part *part) {
   curl_slist_free_all(http->headers);
   lp_part_remove(part);
   lp_alloc_free(http);
-  curl_global_cleanup();
+  end_curl();
 }
 
 static const lp_part_class http_class = {.close = http_close};
@@ -39,17 +48,20 @@ lpb_http *lpb_http_of(lp_state *st) {
   if (part) return lp_list_of(part, lpb_http, part);
   lpb_http *http = lp_alloc_new(sizeof *http);
   if (!http) return NULL;
-  if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_new, lp_alloc_free, lp_alloc_resize,
-                           heap_copy, heap_zeroed) != CURLE_OK) {
-    lp_alloc_free(http);
-    return NULL;
-  }
-  http->headers = curl_slist_append(NULL, "User-Agent: " LPB_HTTP_AGENT);
-  curl_slist_append(http->headers, "Accept-Encoding: " LPB_HTTP_ENCODINGS);
+  if (begin_curl() != CURLE_OK) goto fail;
+  if (lpb_http_add_line(&http->headers, "User-Agent: " LPB_HTTP_AGENT) != CURLE_OK ||
+      lpb_http_add_line(&http->headers, "Accept-Encoding: " LPB_HTTP_ENCODINGS) != CURLE_OK)
+    goto fail_begun;
   http->st = st;
   http->polls.loop = st->loop;
   http->polls.st = st;
   lp_list_init(&http->users);
   lp_part_add(st, &http->part, &http_class);
   return http;
+fail_begun:
+  curl_slist_free_all(http->headers);
+  end_curl();
+fail:
+  lp_alloc_free(http);
+  return NULL;
 }

@@ -29,6 +29,9 @@ typedef struct lpb_http {
   struct curl_slist *headers;
 } lpb_http;
 
+/* Appends a copy of a line to a list, which stays as it is for want of memory. */
+CURLcode lpb_http_add_line(struct curl_slist **list, const char *line);
+
 /* Returns that of the runtime, made when there is none; NULL for want of memory. */
 lpb_http *lpb_http_of(lp_state *st);
 

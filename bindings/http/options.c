@@ -96,8 +96,9 @@ static CURLcode set_proxy(lua_State *L, lpb_http_transfer *t, CURLoption id) {
 
 static CURLcode set_way(lpb_http_transfer *t, CURLoption id, const char *place) {
   curl_slist_free_all(t->way);
-  t->way = curl_slist_append(NULL, place);
-  return t->way ? curl_easy_setopt(t->easy, id, t->way) : CURLE_OUT_OF_MEMORY;
+  t->way = NULL;
+  CURLcode rc = lpb_http_add_line(&t->way, place);
+  return rc == CURLE_OK ? curl_easy_setopt(t->easy, id, t->way) : rc;
 }
 
 /* The address of the option resolve. It holds for this request alone, unlike CURLOPT_RESOLVE.
@@ -120,12 +121,10 @@ static CURLcode add_host(lpb_http_transfer *t) {
   bool usual = strcmp(h->port, "443") == 0;
   snprintf(text, sizeof text, "Host: %s%s%s", h->name, usual ? "" : ":", usual ? "" : h->port);
   const struct curl_slist *defaults = t->headers ? NULL : t->http->headers;
-  struct curl_slist *all = curl_slist_append(t->headers, text);
-  if (!all) return CURLE_OUT_OF_MEMORY;
-  t->headers = all;
-  for (line = defaults; line; line = line->next)
-    if (!curl_slist_append(all, line->data)) return CURLE_OUT_OF_MEMORY;
-  return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, all);
+  CURLcode rc = lpb_http_add_line(&t->headers, text);
+  for (line = defaults; line && rc == CURLE_OK; line = line->next)
+    rc = lpb_http_add_line(&t->headers, line->data);
+  return rc == CURLE_OK ? curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) : rc;
 }
 
 /* curl asks the server for the host of the URL, so the URL that curl gets has the other name,
@@ -219,10 +218,9 @@ static CURLcode set_headers(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, -1, i);
-    struct curl_slist *longer = curl_slist_append(t->headers, lua_tostring(L, -1));
+    CURLcode rc = lpb_http_add_line(&t->headers, lua_tostring(L, -1));
     lua_pop(L, 1);
-    if (!longer) return CURLE_OUT_OF_MEMORY;
-    t->headers = longer;
+    if (rc != CURLE_OK) return rc;
   }
   return curl_easy_setopt(t->easy, id, t->headers);
 }
@@ -242,9 +240,8 @@ static CURLcode set_resume(lua_State *L, lpb_http_transfer *t, CURLoption id) {
   lua_pushfstring(L, "Range: bytes=%I-", (LUAI_UACINT)f->size);
   lua_pushfstring(L, "If-Range: %s", f->part.validator);
   for (int i = -2; i < 0; i++) {
-    struct curl_slist *longer = curl_slist_append(t->headers, lua_tostring(L, i));
-    if (!longer) return CURLE_OUT_OF_MEMORY;
-    t->headers = longer;
+    CURLcode rc = lpb_http_add_line(&t->headers, lua_tostring(L, i));
+    if (rc != CURLE_OK) return rc;
   }
   lua_pop(L, 2);
   return curl_easy_setopt(t->easy, id, t->headers);

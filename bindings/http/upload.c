@@ -92,13 +92,12 @@ static CURLcode part_headers(lua_State *L, lpb_http_transfer *t, curl_mimepart *
   lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, -1, i);
-    struct curl_slist *longer = curl_slist_append(headers, lua_tostring(L, -1));
+    CURLcode rc = lpb_http_add_line(&headers, lua_tostring(L, -1));
     lua_pop(L, 1);
-    if (!longer) {
+    if (rc != CURLE_OK) {
       curl_slist_free_all(headers);
-      return CURLE_OUT_OF_MEMORY;
+      return rc;
     }
-    headers = longer;
   }
   return curl_mime_headers(part, headers, 1);
 }
