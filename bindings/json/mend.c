@@ -4,11 +4,12 @@
 #include "bindings/json/mend.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "runtime/base/locale.h"
 
 /* The shortest number beyond all floats has so many characters, as 2e308; what stands for
  * infinity, as 9e307, has no more. */
@@ -170,11 +171,8 @@ static bool mend_all(char *text, size_t len, bool numbers, double *infinity) {
 /* strtod and snprintf take the point of the host's locale, so another one is set meanwhile. */
 bool lpb_json_mend(char *text, size_t len, bool numbers, double *infinity) {
   *infinity = 0;
-  locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-  if (!plain) return false;
-  locale_t before = uselocale(plain);
+  locale_t before = lp_locale_begin();
   bool changed = mend_all(text, len, numbers, infinity);
-  uselocale(before);
-  freelocale(plain);
+  lp_locale_end(before);
   return changed;
 }

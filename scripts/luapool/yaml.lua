@@ -4,6 +4,7 @@
 local guard = require "luapool.internal.yaml_guard"
 local json = require "luapool.json"
 local lp_error = require "luapool.error"
+local number = require "luapool.internal.number"
 local options = require "luapool.internal.options"
 local usage = require "luapool.internal.usage"
 
@@ -155,7 +156,7 @@ local function float(value)
   if value == math.huge then return ".inf" end
   if value == -math.huge then return "-.inf" end
   for digits = 15, 17 do
-    local text = ("%." .. digits .. "g"):format(value)
+    local text = number.plain(("%." .. digits .. "g"):format(value))
     if tonumber(text) == value then
       return text:find(".", 1, true) and text or (text:gsub("^%-?%d+", "%0.0"))
     end

@@ -4,6 +4,7 @@
 -- radio button, an option). `fields` begins with what the page has chosen; what the user sets there
 -- is sent.
 
+local number = require "luapool.internal.number"
 local options = require "luapool.internal.options"
 local submission = require "luapool.internal.html.submission"
 local usage = require "luapool.internal.usage"
@@ -213,7 +214,7 @@ local function choose(name, atoms, value)
   for _, one in ipairs(wanted) do
     if one ~= false then
       local atom = one == true and only_box(name, atoms)
-        or find_choice(atoms, math.type(one) and tostring(one) or one)
+        or find_choice(atoms, math.type(one) and number.tostring(one) or one)
         or fail(name, "one of %s expected, got %s", known_values(atoms), usage.describe(one))
       local single = atom.choice == "radio" or atom.choice == "option" and not atom.multiple
       if single and count > 0 then fail(name, "only one can be chosen") end

@@ -2,6 +2,7 @@
 -- request.
 
 local core = require "luapool.html.core"
+local number = require "luapool.internal.number"
 local usage = require "luapool.internal.usage"
 
 local M = {}
@@ -81,7 +82,7 @@ local function add_field(entries, name, value, where)
       usage.raise(where, "field '%s': a text or a file expected, got %s", tostring(name),
         usage.describe(one))
     end
-    entries[#entries + 1] = { name, plain and tostring(one) or one }
+    entries[#entries + 1] = { name, plain and number.tostring(one) or one }
   end
 end
 
@@ -107,7 +108,7 @@ local function entries_of(form, button, where)
 end
 
 local function escape(text)
-  return (text:gsub("[^%w*%-._ ]", function(c) return ("%%%02X"):format(c:byte()) end)
+  return (text:gsub("[^0-9A-Za-z*%-._ ]", function(c) return ("%%%02X"):format(c:byte()) end)
     :gsub(" ", "+"))
 end
 

@@ -9,6 +9,7 @@
 local cookies = require "luapool.internal.http.cookie"
 local digest = require "luapool.digest"
 local fs = require "luapool.fs"
+local number = require "luapool.internal.number"
 local options = require "luapool.internal.options"
 local text = require "luapool.internal.http.text"
 local usage = require "luapool.internal.usage"
@@ -237,7 +238,7 @@ function Jar:set(opts)
   end
   local expires = opts.max_age and os.time() + opts.max_age or opts.expires
   put(self, {
-    name = opts.name, value = tostring(opts.value), domain = domain_of(opts),
+    name = opts.name, value = number.tostring(opts.value), domain = domain_of(opts),
     host_only = opts.host_only or opts.url ~= nil, path = opts.path or "/",
     secure = opts.secure or false, http_only = opts.http_only or false,
     expires = expires and math.floor(math.max(0, math.min(expires, LATEST))),

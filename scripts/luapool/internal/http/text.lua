@@ -1,6 +1,7 @@
 -- internal.http.text: what users give as text of a request: checked, so that nothing of it is read
 -- by the server as another header, and escaped for URLs and forms.
 
+local number = require "luapool.internal.number"
 local usage = require "luapool.internal.usage"
 
 local M = {}
@@ -29,7 +30,7 @@ function M.of(where, what, value)
     usage.raise(where, "%s: a string, number or boolean expected, got %s%s", what,
       usage.describe(value), hint)
   end
-  return tostring(value)
+  return number.tostring(value)
 end
 
 --- The fields of a table whose names are strings, in the order of the names.
@@ -65,7 +66,7 @@ local function percent(c)
 end
 
 local function escape(text)
-  return (text:gsub("[^%w%-._~]", percent))
+  return (text:gsub("[^0-9A-Za-z%-._~]", percent))
 end
 
 --- Returns name=value&name=value; a list gives its name several times.
