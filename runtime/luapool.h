@@ -140,12 +140,12 @@ typedef struct luapool_value {
 #define LUAPOOL_ALLOW_ALL      (~0u)
 
 /* What a text is that `text` gets. */
-#define LUAPOOL_TEXT_OUT     1 /* print, io.write, what workers write to stdout: any bytes */
-#define LUAPOOL_TEXT_ERR     2 /* io.stderr, what workers write to stderr: any bytes */
-#define LUAPOOL_TEXT_LOG     3 /* a line of luapool.log, without its end */
-#define LUAPOOL_TEXT_DUMP    4 /* what every task waits for */
+#define LUAPOOL_TEXT_OUT     1 /* print, io.stdout, what workers write there: any bytes */
+#define LUAPOOL_TEXT_ERR     2 /* io.stderr, what workers write there: any bytes */
+#define LUAPOOL_TEXT_LOG     3 /* of luapool.log, jobs and bars, without the end of its line */
+#define LUAPOOL_TEXT_DUMP    4 /* what every task waits for, likewise */
 #define LUAPOOL_TEXT_ERROR   5 /* message and traceback of an error that nobody has awaited */
-#define LUAPOOL_TEXT_WARNING 6 /* of `warn`, of pools */
+#define LUAPOOL_TEXT_WARNING 6 /* of `warn` */
 
 /* Begin with LUAPOOL_OPTIONS. Fields are only ever added at the end; 0 is each one's default.
  * Callbacks run in the thread that holds the runtime, but `alloc`; they may call the functions
@@ -161,7 +161,8 @@ typedef struct luapool_options {
   void *(*alloc)(void *user, void *block, size_t old_size, size_t new_size);
 
   /* It is given all that scripts and workers write, log lines, dumps and errors that nobody has
-   * awaited. NULL: they are dropped. `bytes` is valid during the call. */
+   * awaited. NULL: they are dropped. `bytes` is valid during the call. An OUT or ERR of no
+   * bytes asks that what came before be seen now: io.flush, whole lines of workers. */
   void (*text)(void *user, int kind, const char *bytes, size_t len);
 
   /* `require` asks it before it looks into the file system. It returns 1 and the source text
@@ -196,8 +197,8 @@ typedef struct luapool_options {
   int signal;
 
   /* The program that pools start as `program --forkserver`, and which then calls luapool_serve:
-   * "/proc/self/exe" for the host itself. NULL: the luapool that was installed with the library,
-   * or one in the PATH. */
+   * "/proc/self/exe" for the host itself. NULL: the luapool that was installed with the
+   * library, or one in the PATH. */
   const char *program;
 
   /* From luapool_fork; may be given to several runtimes. 0: none, so pools start `program`. */
@@ -437,8 +438,13 @@ LUAPOOL_API int luapool_call_status(const luapool_call *call);
 
 /* Forks the process from which workers are forked. The first thing in main(), before there are
  * threads. Returns what `forkserver` of the options takes, or ESYSTEM; pools start one in the
- * other way then. */
+ * other way then. One process serves all runtimes. It ends with luapool_unfork, or with the
+ * host. */
 LUAPOOL_API int luapool_fork(void);
+
+/* [A] Ends what luapool_fork has made, now or with the last runtime that uses it, and waits for
+ * its end. What is no such process is ignored. */
+LUAPOOL_API void luapool_unfork(int forkserver);
 
 /* What a program does whose argv[1] is "--forkserver". Returns its exit code. */
 LUAPOOL_API int luapool_serve(void);

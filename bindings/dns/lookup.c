@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/base/alloc.h"
+#include "runtime/loop/libuv.h"
 
 /* For how many seconds an answer is believed: at least, at most, and when it does not say. */
 enum { LEAST_S = 1, MOST_S = 3600, USUAL_S = 60 };
@@ -78,7 +79,9 @@ static void ask_system(lpb_dns_lookup *l) {
   int rc = UV_ENOMEM;
   if (request) {
     request->data = l;
+    lp_libuv_hold hold = lp_libuv_begin();
     rc = uv_getaddrinfo(l->channel->loop, request, system_done, l->name, NULL, &hints);
+    lp_libuv_end(&hold);
   }
   if (rc == 0) {
     l->system = request;

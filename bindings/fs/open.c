@@ -22,6 +22,7 @@
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
+#include "runtime/loop/libuv.h"
 #include "runtime/loop/usage.h"
 
 typedef struct fs_op fs_op;
@@ -65,7 +66,7 @@ static void run(uv_work_t *job) {
 static void ran(uv_work_t *job, int status);
 
 static void go_on(fs_op *f) {
-  int rc = f->given_up ? LP_ECANCELLED : uv_queue_work(f->st->loop, &f->job, run, ran);
+  int rc = f->given_up ? LP_ECANCELLED : lp_libuv_queue(f->st->loop, &f->job, run, ran);
   f->working = rc == 0;
   if (rc < 0) end(f, rc);
 }

@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
+#include "runtime/loop/libuv.h"
 #include "runtime/loop/usage.h"
 
 typedef lpb_sqlite_db db;
@@ -107,7 +108,7 @@ static void start_job(db *d) {
   atomic_store_explicit(&d->work.stop, false, memory_order_relaxed);
   d->work.room = lp_heap_room(&d->st->heap);
   d->weight = d->work.weight;
-  if (uv_queue_work(d->loop, &d->job, run, ran) < 0) abort(); /* it takes any job of ours */
+  if (lp_libuv_queue(d->loop, &d->job, run, ran) < 0) abort(); /* it takes any job of ours */
 }
 
 static void retry(lp_timer *pause) {

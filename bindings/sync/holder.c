@@ -43,8 +43,10 @@ static void holder_ended(lp_watch *watch, lp_task *t) {
   lua_pushlightuserdata(L, t);
   lua_pushboolean(L, t->status == LP_TASK_DONE);
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-    if (st->report) st->report(st, luaL_tolstring(L, -1, NULL));
-    lua_pop(L, st->report ? 2 : 1);
+    size_t len;
+    const char *text = luaL_tolstring(L, -1, &len);
+    lp_text(st, LP_TEXT_ERROR, text, len);
+    lua_pop(L, 2);
   }
 }
 

@@ -1,11 +1,11 @@
 /* bindings/term/screen.c: a block of lines kept at the bottom of the terminal (the bars), with
  * everything else above it.
  *
- * While a block stands, the runtime's `output` and `report` (what workers print, errors nobody
- * awaited) go through here: the block is wiped, the text written, the block drawn again. Each
- * change is one write. The lines of a block do not wrap, and the cursor is left at the start of
- * the first one: so whatever a resize makes of them, they are wiped from the cursor on. Layer:
- * bindings. Owner: the Lua state. Process: main. */
+ * A program that owns the terminal says so; then the texts of the runtime that go there pass
+ * through here: the block is wiped, the text written, the block drawn again when its line is
+ * whole. Each change is one write. The lines of a block do not wrap, and the cursor is left at
+ * the start of the first one: so whatever a resize makes of them, they are wiped from the
+ * cursor on. Layer: bindings. Owner: the Lua state. Process: main. */
 #include "bindings/term/screen.h"
 
 #include <errno.h>
@@ -40,8 +40,8 @@ typedef struct screen {
   lp_buf block;    /* What draws the block in the place of an older one, from its start. */
   bool shown;      /* The block stands on the terminal now. */
   bool held;       /* The block may not be shown: somebody is writing a line. */
-  void (*output)(lp_state *st, int fd, const char *text, size_t len); /* Those of the host. */
-  void (*report)(lp_state *st, const char *text);
+  bool shares;     /* Stdout is the terminal, too. */
+  void (*text)(lp_state *st, int kind, const char *bytes, size_t len); /* That of the host. */
 } screen;
 
 static struct winsize terminal_size(void) {
@@ -76,29 +76,40 @@ static screen *find(lp_state *st) {
   return part ? lp_list_of(part, screen, part) : NULL;
 }
 
-static void on_output(lp_state *st, int fd, const char *text, size_t len) {
+static screen *self(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static void on_text(lp_state *st, int kind, const char *bytes, size_t len) {
   screen *s = find(st);
-  hide(s);
-  if (s->output) s->output(st, fd, text, len);
+  bool ours = kind != LP_TEXT_OUT || s->shares;
+  bool raw = kind == LP_TEXT_OUT || kind == LP_TEXT_ERR;
+  if (ours && len) hide(s);
+  if (s->text) s->text(st, kind, bytes, len);
+  if (!ours || !len) return;
+  if (raw) s->held = bytes[len - 1] != '\n';
   show(s);
 }
 
-static void on_report(lp_state *st, const char *text) {
-  screen *s = find(st);
-  hide(s);
-  if (s->report) s->report(st, text);
-  show(s);
+/* screen.own(): the terminal is the program's, which shows bars there from now on. Returns
+ * whether stderr is a terminal at all. */
+static int screen_own(lua_State *L) {
+  screen *s = self(L);
+  bool terminal = isatty(OUT);
+  lua_pushboolean(L, terminal);
+  if (!terminal || find(s->st)) return 1;
+  s->shares = isatty(STDOUT_FILENO);
+  s->text = s->st->text;
+  s->st->text = on_text;
+  lp_part_add(s->st, &s->part, &screen_class);
+  return 1;
 }
 
-/* Stands between the runtime and its host. */
-static void interpose(screen *s) {
-  lp_state *st = s->st;
-  if (find(st)) return;
-  s->output = st->output;
-  s->report = st->report;
-  st->output = on_output;
-  st->report = on_report;
-  lp_part_add(st, &s->part, &screen_class);
+/* screen.owned() -> whether bars may be drawn. */
+static int screen_owned(lua_State *L) {
+  const screen *s = self(L);
+  lua_pushboolean(L, find(s->st) == s);
+  return 1;
 }
 
 static int screen_close(lua_State *L) {
@@ -108,16 +119,11 @@ static int screen_close(lua_State *L) {
   if (s->locale) freelocale(s->locale);
   s->locale = (locale_t)0;
   if (s->st && find(s->st) == s) {
-    s->st->output = s->output;
-    s->st->report = s->report;
+    s->st->text = s->text;
     lp_part_remove(&s->part);
   }
   s->st = NULL;
   return 0;
-}
-
-static screen *self(lua_State *L) {
-  return lua_touserdata(L, lua_upvalueindex(1));
 }
 
 static int append_line(lp_buf *out, const char *text, size_t len) {
@@ -153,7 +159,6 @@ static int screen_draw(lua_State *L) {
     lp_buf_close(&next);
     return 0;
   }
-  interpose(s);
   if (len == 0) hide(s);
   lp_buf_close(&s->block);
   s->block = next;
@@ -176,13 +181,15 @@ static int screen_release(lua_State *L) {
   return 0;
 }
 
-/* screen.print(text): whole lines to stderr, above the block. */
+/* screen.print(text [, kind]): whole lines for the user: above the block where one stands.
+ * `kind` is "log", or "dump". */
 static int screen_print(lua_State *L) {
+  static const char *const names[] = {"log", "dump", NULL};
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
-  hide(self(L));
-  put(text, len);
-  show(self(L));
+  int kind = luaL_checkoption(L, 2, names[0], names) ? LP_TEXT_DUMP : LP_TEXT_LOG;
+  if (len && text[len - 1] == '\n') len--;
+  lp_text(self(L)->st, kind, text, len);
   return 0;
 }
 
@@ -212,7 +219,8 @@ static int screen_cut(lua_State *L) {
 }
 
 void lpb_term_screen_open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"draw", screen_draw},       {"hold", screen_hold},
+  static const luaL_Reg functions[] = {{"own", screen_own},         {"owned", screen_owned},
+                                       {"draw", screen_draw},       {"hold", screen_hold},
                                        {"release", screen_release}, {"print", screen_print},
                                        {"size", screen_size},       {"width", screen_width},
                                        {"cut", screen_cut},         {NULL, NULL}};

@@ -11,21 +11,17 @@
 #include "runtime/api/ref.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
-#include "runtime/ipc/forkserver.h"
+#include "runtime/ipc/forkproc.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/pool/fleet.h"
 #include "runtime/worker/worker.h"
 
-static void report(lp_state *st, const char *text) {
-  luapool *rt = lp_api_of(st);
-  if (rt->options.text)
-    rt->options.text(rt->options.user, LUAPOOL_TEXT_ERROR, text, strlen(text));
-}
+_Static_assert(LUAPOOL_TEXT_OUT == LP_TEXT_OUT && LUAPOOL_TEXT_WARNING == LP_TEXT_WARNING,
+               "kinds of texts are passed on");
 
-static void output(lp_state *st, int fd, const char *text, size_t len) {
-  luapool *rt = lp_api_of(st);
-  int kind = fd == 1 ? LUAPOOL_TEXT_OUT : LUAPOOL_TEXT_ERR;
-  if (rt->options.text) rt->options.text(rt->options.user, kind, text, len);
+static void hand_text(lp_state *st, int kind, const char *bytes, size_t len) {
+  const luapool_options *o = &lp_api_of(st)->options;
+  o->text(o->user, kind, bytes, len);
 }
 
 /* A host that was compiled with an older header has fewer fields, one with a newer header more:
@@ -56,14 +52,11 @@ luapool *lp_life_find(lp_state *st) {
   return part ? lp_list_of(part, luapool, part) : NULL;
 }
 
-/* The process that luapool_fork has made. */
-static pid_t forked;
-
 static int open_parts(luapool *rt) {
   const luapool_options *o = &rt->options;
   rt->mailbox = rt->state.mailbox;
   lp_part_add(&rt->state, &rt->part, &class);
-  int rc = lp_fleet_open(&rt->state, o->forkserver, o->forkserver ? forked : 0,
+  int rc = lp_fleet_open(&rt->state, o->forkserver,
                          o->program ? o->program : lp_program_find());
   if (rc == 0 && o->slice_us > 0 && o->signal)
     rc = lp_interrupt_open(&rt->state, (double)o->slice_us / 1e6);
@@ -109,8 +102,7 @@ static int open_on(luapool **out, lua_State *L, uv_loop_t *loop,
                            .close_us = o->close_us > 0 ? o->close_us : CLOSE_US};
   rc = lp_state_open(&rt->state, &core);
   if (rc == 0) {
-    rt->state.report = report;
-    rt->state.output = output;
+    if (o->text) rt->state.text = hand_text;
     lp_heap_set_limit(&rt->state.heap, o->memory);
     rc = open_parts(rt);
   }
@@ -152,10 +144,14 @@ static int worker_main(const lp_spawn *spawn) {
 }
 
 int luapool_fork(void) {
-  int fd = lp_forkserver_fork(worker_main, &forked);
-  return fd < 0 ? LUAPOOL_ESYSTEM : fd;
+  int handle = lp_forkproc_fork(worker_main);
+  return handle < 0 ? LUAPOOL_ESYSTEM : handle;
+}
+
+void luapool_unfork(int forkserver) {
+  lp_forkproc_end(forkserver);
 }
 
 int luapool_serve(void) {
-  return lp_forkserver_serve(3, worker_main);
+  return lp_forkproc_serve(3, worker_main);
 }

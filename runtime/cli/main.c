@@ -9,24 +9,41 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "runtime/luapool.h"
 
 static const char START[] = "return require('cli.main').main({...})";
 
-/* What scripts and workers print, and what luapool has to say. Our own stdout may hold earlier
- * text. The run ends with the reader; `user` keeps why nothing more could be written. */
-static void write_text(void *user, int kind, const char *bytes, size_t len) {
-  FILE *stream = kind == LUAPOOL_TEXT_OUT ? stdout : stderr;
-  bool is_ours = kind == LUAPOOL_TEXT_ERROR || kind == LUAPOOL_TEXT_WARNING;
-  int *refused = user;
-  if (is_ours) fputs("luapool: ", stream);
-  fwrite(bytes, 1, len, stream);
-  if (is_ours) fputc('\n', stream);
-  if (fflush(stream) == 0 || stream == stderr) return;
+/* What the callback for texts has to know. */
+typedef struct output {
+  bool terminal; /* stdout is one: all is seen at once */
+  int refused;   /* why nothing more could be written to stdout */
+} output;
+
+/* Our own stdout may hold earlier text. The run ends with the reader. */
+static void write_out(output *o, const char *bytes, size_t len) {
+  errno = 0;
+  bool ok = fwrite(bytes, 1, len, stdout) == len;
+  if (ok && (len == 0 || o->terminal)) ok = fflush(stdout) == 0;
+  if (ok) return;
   if (errno == EPIPE) _exit(0);
-  *refused = errno;
+  o->refused = errno;
+}
+
+/* What scripts and workers print, and what luapool has to say, which is one write. */
+static void write_text(void *user, int kind, const char *bytes, size_t len) {
+  const char *title = kind == LUAPOOL_TEXT_ERROR     ? "luapool: "
+                      : kind == LUAPOOL_TEXT_WARNING ? "luapool: warning: "
+                                                     : "";
+  struct iovec parts[] = {{(char *)title, strlen(title)},
+                          {(char *)bytes, len},
+                          {(char *)"\n", kind > LUAPOOL_TEXT_ERR}};
+  if (kind == LUAPOOL_TEXT_OUT)
+    write_out(user, bytes, len);
+  else if (writev(STDERR_FILENO, parts, 3) < 0)
+    return; /* there is nobody to tell */
 }
 
 /* By default glibc gives the top of the heap back to the system at every chance and faults it
@@ -57,13 +74,13 @@ static int cannot_start(void) {
 /* What stands in stdio's buffer is written when the run is over, and once more at the very end:
  * whatever ends the process while the runtime is closed, the results are out. A reader that has
  * gone is no failure. */
-static int flush(int status, int *refused) {
+static int flush(int status, output *o) {
   errno = 0;
   bool failed = fflush(stdout) != 0 || ferror(stdout);
   if (!failed || errno == EPIPE) return status;
-  int why = errno ? errno : *refused;
+  int why = errno ? errno : o->refused;
   clearerr(stdout);
-  *refused = 0;
+  o->refused = 0;
   fprintf(stderr, "luapool: cannot write to stdout%s%s\n", why ? ": " : "",
           why ? strerror(why) : "");
   return status ? status : 1;
@@ -120,19 +137,22 @@ int main(int argc, char **argv) {
   keep_heap();
   if (argc > 1 && strcmp(argv[1], "--forkserver") == 0) serve();
   if (!raise_limit()) return cannot_start();
-  int refused = 0, forkserver = luapool_fork();
+  int forkserver = luapool_fork();
+  output out = {.terminal = isatty(STDOUT_FILENO)};
   luapool_options options = LUAPOOL_OPTIONS;
-  options.user = &refused;
+  options.user = &out;
   options.text = write_text;
   options.allowed = LUAPOOL_ALLOW_ALL;
   options.forkserver = forkserver > 0 ? forkserver : 0;
   options.program = "/proc/self/exe";
   options.close_us = 5000000; /* a script may clean up */
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGCHLD, SIG_DFL); /* who has started us may ignore it */
   signal(SIGXFSZ, SIG_IGN); /* a write beyond `ulimit -f` fails, and says so */
   luapool *rt;
   if (luapool_open(&rt, &options) < 0) return cannot_start();
-  int status = flush(run(rt, argc, argv), &refused);
+  int status = flush(run(rt, argc, argv), &out);
   luapool_close(rt);
-  return flush(status, &refused);
+  luapool_unfork(forkserver);
+  return flush(status, &out);
 }

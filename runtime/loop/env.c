@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/loop/frozen.h"
@@ -85,12 +86,47 @@ static void copy(lua_State *L, bool deep) {
   }
 }
 
+/* What luapool's own scripts ask the environment for. */
+static const char *const VARIABLES[] = {
+    "ALL_PROXY",  "HTTPS_PROXY", "LANG",     "LC_ALL", "LC_CTYPE",
+    "NO_COLOR",   "NO_PROXY",    "TERM",     "TMPDIR", "all_proxy",
+    "http_proxy", "https_proxy", "no_proxy",
+};
+
+/* os.getenv(name), of luapool's own scripts: as it was when the runtime was opened. The host
+ * may change its environment while another thread runs them, and getenv bears no change. */
+static int env_getenv(lua_State *L) {
+  luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  lua_rawget(L, lua_upvalueindex(1));
+  return 1;
+}
+
+/* Stack: the copy of the globals. A state of the host need not have `os`. */
+static void keep_variables(lua_State *L) {
+  if (lua_getfield(L, -1, LUA_OSLIBNAME) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_createtable(L, 0, sizeof VARIABLES / sizeof *VARIABLES);
+  for (size_t i = 0; i < sizeof VARIABLES / sizeof *VARIABLES; i++) {
+    const char *value = getenv(VARIABLES[i]);
+    if (!value) continue;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, VARIABLES[i]);
+  }
+  lua_pushcclosure(L, env_getenv, 1);
+  lua_setfield(L, -2, "getenv");
+  lua_pop(L, 1);
+}
+
 void lp_env_open(lua_State *L) {
   static const luaL_Reg own[] = {
       {"setmetatable", own_setmetatable}, {"rawset", own_rawset}, {NULL, NULL}};
   lua_pushglobaltable(L);
   copy(L, true);
   luaL_setfuncs(L, own, 0);
+  keep_variables(L);
   lua_setfield(L, LUA_REGISTRYINDEX, KEY);
   lua_pop(L, 1);
 }

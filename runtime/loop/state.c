@@ -12,6 +12,7 @@
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/environment.h"
 #include "runtime/loop/library.h"
+#include "runtime/loop/libuv.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/raise.h"
@@ -65,6 +66,7 @@ static int open_libraries(lua_State *L) {
   luaL_openlibs(L);
   if (o->seed && !st->attached) lp_seed_random(L, o->seed);
   lp_coroutine_open(L);
+  lp_text_open(L);
   lp_interrupt_hide(L);
   lp_collect_open(L);
   lp_task_open(L);
@@ -141,7 +143,7 @@ int lp_state_open(lp_state *st, const lp_state_options *options) {
   st->host_clock = o->clock;
   st->user = o->user;
   st->close_us = o->close_us > 0 ? o->close_us : LP_GRACE_CLOSE * 1000;
-  int rc = uv_loop_init(&st->own_loop);
+  int rc = lp_libuv_init(&st->own_loop);
   if (rc < 0) return rc;
   st->loop = &st->own_loop;
   rc = lp_loop_open(st);

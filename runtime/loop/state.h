@@ -22,6 +22,7 @@
 #include "runtime/loop/collect.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/mailbox.h"
+#include "runtime/loop/text.h"
 #include "runtime/loop/timer.h"
 #include "runtime/loop/warning.h"
 
@@ -155,6 +156,7 @@ struct lp_state {
   /* Where the number of the running task is written for other processes to see, or NULL. */
   volatile uint64_t *on_cpu;
   lp_warning warning;
+  lp_text_files files;
 
   /* ---- environments: environment.c ---- */
 
@@ -178,11 +180,9 @@ struct lp_state {
 
   /* What stands above the loop and is called back when the runtime closes: see part.h. */
   lp_list parts;
-  /* The owner's callbacks follow; each may be NULL. `report` gets the text of an error that
-   * nobody sees. */
-  void (*report)(struct lp_state *st, const char *text);
-  /* `output` gets whole lines that other processes wrote to their stdout (1) or stderr (2). */
-  void (*output)(struct lp_state *st, int fd, const char *text, size_t len);
+  /* The owner's callbacks follow; each may be NULL. `text` gets what the runtime has to say:
+   * see text.h. */
+  void (*text)(struct lp_state *st, int kind, const char *bytes, size_t len);
   /* `more` is called when no task is ready: it makes a further one and returns true, or returns
    * false. */
   bool (*more)(struct lp_state *st);

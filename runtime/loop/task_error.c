@@ -102,11 +102,13 @@ static int witness_gc(lua_State *L) {
   lp_task *t = lua_touserdata(L, 2);
   if (!t) return 0;
   lp_environment_release(t->st, t->environment);
-  if (t->awaited || !t->st->report) return 0;
+  if (t->awaited || !t->st->text) return 0;
   t->awaited = true;
   lp_task_field(L, 2, LP_TASK_VALUE);
   lp_task_error_describe(L, 2);
-  t->st->report(t->st, lua_tostring(L, -1));
+  size_t len;
+  const char *text = lua_tolstring(L, -1, &len);
+  lp_text(t->st, LP_TEXT_ERROR, text, len);
   return 0;
 }
 

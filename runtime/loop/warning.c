@@ -29,11 +29,13 @@ static const char *push_object(lua_State *L) {
   return NULL;
 }
 
-static void report(lp_state *st, const char *what, const char *text) {
+static void report_error(lp_state *st, const char *text) {
+  static const char WHERE[] = "in a finalizer: ";
   lp_buf line = {0};
-  int rc = lp_buf_append(&line, what, strlen(what));
-  if (rc == 0) rc = lp_buf_append(&line, text, strlen(text) + 1);
-  st->report(st, rc == 0 ? line.data : text);
+  size_t len = strlen(text);
+  int rc = lp_buf_append(&line, WHERE, sizeof WHERE - 1);
+  if (rc == 0) rc = lp_buf_append(&line, text, len);
+  lp_text(st, LP_TEXT_ERROR, rc == 0 ? line.data : text, rc == 0 ? line.len : len);
   lp_buf_close(&line);
 }
 
@@ -41,18 +43,18 @@ static void report_finalizer(lp_state *st, char *text, size_t len) {
   lua_State *L = st->current ? st->running : st->L;
   const char *object = push_object(L);
   text[len - 1] = 0; /* the closing bracket */
-  report(st, "in a finalizer: ", object ? object : text + strlen(FAILED));
+  report_error(st, object ? object : text + strlen(FAILED));
   if (object) lua_pop(L, 1);
 }
 
 static void finish(lp_state *st) {
   lp_buf *text = &st->warning.text;
   size_t len = text->len;
-  if (!st->report || lp_buf_append(text, "", 1) < 0) return;
+  if (!st->text || lp_buf_append(text, "", 1) < 0) return;
   if (strncmp(text->data, FAILED, strlen(FAILED)) == 0)
     report_finalizer(st, text->data, len);
   else if (st->warning.on)
-    report(st, "warning: ", text->data);
+    lp_text(st, LP_TEXT_WARNING, text->data, len);
 }
 
 static void on_warning(void *of, const char *piece, int more) {

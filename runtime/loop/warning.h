@@ -1,5 +1,5 @@
 /* loop/warning.h: what Lua warns of: `warn`, which a script switches on with "@on", and the
- * errors of finalizers, which nobody can catch. Both go to the runtime's `report`. Layer: loop.
+ * errors of finalizers, which nobody can catch. Both go to the runtime's `text`. Layer: loop.
  * Owner: lp_state, which embeds it. */
 #ifndef LP_LOOP_WARNING_H
 #define LP_LOOP_WARNING_H

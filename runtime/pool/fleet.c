@@ -60,21 +60,13 @@ static void on_gone(lp_forkserver *fs) {
 static const lp_forkserver_events events = {
     .started = on_started, .ended = on_ended, .stopped = on_stopped, .gone = on_gone};
 
-static int start_forkserver(lp_fleet *f) {
+static int open_forkserver(lp_fleet *f) {
   lp_oom_open(&f->oom);
-  if (!f->given_pid) {
-    int fd = lp_forkserver_exec(f->program ? f->program : "luapool", &f->given_pid);
-    if (fd < 0) return fd;
-    f->given_socket = fd;
-  }
-  int rc = lp_forkserver_open(&f->forkserver, f->st->loop, f->given_socket, f->given_pid,
-                              &events, f);
-  if (rc == 0) f->given_pid = 0; /* taken over */
-  return rc;
+  return lp_forkserver_open(&f->forkserver, f->st->loop, f->handle, f->program, &events, f);
 }
 
 int lp_fleet_spawn(lp_fleet *f, lp_fleet_worker *w, lp_spawn *spawn) {
-  int rc = f->forkserver ? 0 : start_forkserver(f);
+  int rc = f->forkserver ? 0 : open_forkserver(f);
   spawn->id = w->id = ++f->spawns;
   if (rc == 0) rc = lp_forkserver_spawn(f->forkserver, spawn);
   if (rc == 0) lp_list_push(&f->workers, &w->link);
@@ -139,10 +131,8 @@ static void close_fleet(lp_part *part) {
   }
 }
 
-/* A forkserver that no pool has needed ends when main hangs up. */
 static void free_fleet(lp_part *part) {
   lp_fleet *f = of(part);
-  if (f->given_pid) lp_forkserver_hang_up(f->given_socket, f->given_pid);
   for (uint32_t i = 0; i < f->nprotos; i++) lp_buf_close(&f->protos[i]);
   lp_alloc_free(f->protos);
   lp_buf_close(&f->bytes);
@@ -154,13 +144,13 @@ static void free_fleet(lp_part *part) {
 static const lp_part_class class = {
     .stop = stop_fleet, .busy = is_busy, .close = close_fleet, .free = free_fleet};
 
-int lp_fleet_open(lp_state *st, int socket, pid_t pid, const char *program) {
-  lp_fleet *f = lp_alloc_new(sizeof *f);
+int lp_fleet_open(lp_state *st, int handle, const char *program) {
+  if (!program) program = "luapool";
+  lp_fleet *f = lp_alloc_new(sizeof *f + strlen(program) + 1);
   if (!f) return LP_EMEMORY;
+  strcpy(f->program, program);
   f->st = st;
-  f->given_socket = socket;
-  f->given_pid = pid;
-  f->program = program;
+  f->handle = handle;
   f->doubted = UINT64_MAX;
   lp_list_init(&f->pools);
   lp_list_init(&f->workers);

@@ -42,9 +42,7 @@ typedef struct lp_fleet {
   lp_part part;
   lp_state *st;
   lp_forkserver *forkserver; /* NULL before the first spawn, and after it has gone */
-  int given_socket;          /* of a forkserver that the program has forked, */
-  pid_t given_pid;           /* until the first spawn takes it over; or 0 */
-  const char *program;       /* what to start another one with */
+  int handle;                /* of a forkserver that the host has forked, or of none */
   lp_list pools;             /* of lp_fleet_pool */
   lp_list workers;           /* of lp_fleet_worker: those that are not gone */
   uint32_t spawns;           /* the id of the latest worker */
@@ -54,12 +52,13 @@ typedef struct lp_fleet {
   lp_buf *protos; /* bytecode by number, copied out of Lua */
   uint32_t nprotos;
   lp_buf bytes, numbers, objects; /* for encoding, valid until the next time */
+  char program[];                 /* what another forkserver is started from */
 } lp_fleet;
 
-/* Gives main's runtime a fleet. `pid` is a forkserver that was forked by the program, with its
- * control socket, or 0; `program` is what another one is started with, NULL: "luapool" in the
- * PATH. Both are taken over. Returns 0 or LP_EMEMORY. */
-int lp_fleet_open(lp_state *st, int socket, pid_t pid, const char *program);
+/* Gives main's runtime a fleet. `handle` is one of lp_forkproc_fork, which stays the host's, or
+ * none; `program` is what a forkserver is started from otherwise, NULL: "luapool" in the PATH.
+ * Returns 0 or LP_EMEMORY. */
+int lp_fleet_open(lp_state *st, int handle, const char *program);
 
 /* The fleet of a runtime, or NULL: a worker has none. */
 lp_fleet *lp_fleet_find(const lp_state *st);

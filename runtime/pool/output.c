@@ -10,8 +10,11 @@
 
 enum { CHUNK = 16384, LONGEST = 1 << 20 };
 
+/* Whole lines are to be seen at once. */
 static void emit(lp_output *o, const char *text, size_t len) {
-  if (len && o->st->output) o->st->output(o->st, o->fd, text, len);
+  if (!len) return;
+  lp_text(o->st, o->kind, text, len);
+  lp_text(o->st, o->kind, "", 0);
 }
 
 static void remember(lp_output *o, const char *text, size_t len) {
@@ -52,9 +55,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room) {
   take(o, (size_t)n);
 }
 
-int lp_output_open(lp_output *o, lp_state *st, int from, int fd) {
+int lp_output_open(lp_output *o, lp_state *st, int from, int kind) {
   o->st = st;
-  o->fd = fd;
+  o->kind = kind;
   o->open = true;
   uv_pipe_init(st->loop, &o->pipe, 0);
   o->pipe.data = o;

@@ -15,7 +15,7 @@ enum { LP_OUTPUT_TAIL = 2048 };
 typedef struct lp_output {
   uv_pipe_t pipe;
   lp_state *st;
-  int fd; /* of main: 1 or 2 */
+  int kind; /* LP_TEXT_OUT or LP_TEXT_ERR */
   lp_buf partial;
   char tail[LP_OUTPUT_TAIL]; /* the last that came through, for a death's report */
   size_t tail_len;
@@ -25,7 +25,7 @@ typedef struct lp_output {
 
 /* Begins to read the pipe's end `from`, which it takes over. Returns 0 or a libuv error; then
  * `from` stays the caller's, but lp_output_close is needed. */
-int lp_output_open(lp_output *o, lp_state *st, int from, int fd);
+int lp_output_open(lp_output *o, lp_state *st, int from, int kind);
 
 /* Passes on what has come, reading what is there now. For a worker that is dead. */
 void lp_output_finish(lp_output *o);

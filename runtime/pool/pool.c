@@ -91,8 +91,8 @@ static void tell(lp_list *watches) {
 static void check_balance(lp_pool *pool) {
   lp_state *st = pool->fleet->st;
   bool right = !lp_calls_any(&pool->calls) && lp_calls_balanced(&pool->calls);
-  if (right || !st->report) return;
-  st->report(st, "internal error: the counts of a pool's tasks do not match");
+  static const char WRONG[] = "internal error: the counts of a pool's tasks do not match";
+  if (!right) lp_text(st, LP_TEXT_ERROR, WRONG, sizeof WRONG - 1);
 }
 
 static void end_if_empty(lp_pool *pool) {

@@ -376,9 +376,9 @@ static int open_handles(lp_slot *slot, ends *e) {
   if (rc < 0) return rc;
   e->channel[0] = -1;
   lp_channel_ref(&slot->channel, false);
-  if ((rc = lp_output_open(&slot->out, st, e->out[0], 1)) < 0) return rc;
+  if ((rc = lp_output_open(&slot->out, st, e->out[0], LP_TEXT_OUT)) < 0) return rc;
   e->out[0] = -1;
-  if ((rc = lp_output_open(&slot->err, st, e->err[0], 2)) < 0) return rc;
+  if ((rc = lp_output_open(&slot->err, st, e->err[0], LP_TEXT_ERR)) < 0) return rc;
   e->err[0] = -1;
   return 0;
 }

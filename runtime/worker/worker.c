@@ -394,9 +394,15 @@ static bool start_more(lp_state *st) {
 
 /* ---- the process ---- */
 
-static void report(lp_state *st, const char *text) {
-  worker *w = of(st);
-  fprintf(stderr, "luapool: %s: %s\n", w->name, text);
+/* Main reads our stdout and stderr. */
+static void write_text(lp_state *st, int kind, const char *bytes, size_t len) {
+  FILE *stream = kind == LP_TEXT_OUT ? stdout : stderr;
+  bool is_ours = kind == LP_TEXT_ERROR || kind == LP_TEXT_WARNING;
+  const char *title = kind == LP_TEXT_WARNING ? "warning: " : "";
+  if (is_ours) fprintf(stderr, "luapool: %s: %s", of(st)->name, title);
+  fwrite(bytes, 1, len, stream);
+  if (kind > LP_TEXT_ERR) putc('\n', stream);
+  if (len == 0) fflush(stream);
 }
 
 static int open_page(worker *w) {
@@ -417,7 +423,7 @@ static int open_worker(worker *w, lua_CFunction modules) {
   lp_ask_open(&w->asker, &w->state);
   w->asker.post = on_post;
   w->asker.owner = w;
-  w->state.report = report;
+  w->state.text = write_text;
   w->state.more = start_more;
   w->state.late = lp_job_late;
   lp_list_init(&w->flush.link);

@@ -1,7 +1,7 @@
--- cli.stdout: what main writes to stdout. A closed pipe (luapool run … | head -1) ends the
--- program at once and quietly, status 0: the program ignores SIGPIPE, so that a dead worker is
--- no death of main, hence every writer asks here. On a terminal, lines go above the bars.
--- Requiring it puts `print` and `io.write` under these rules.
+-- cli.stdout: the results that main writes to stdout. A closed pipe (luapool run … | head -1) ends
+-- the program at once and quietly, status 0: the program ignores SIGPIPE, so that a dead worker is
+-- no death of main. On a terminal, lines go above the bars: requiring this file makes it the
+-- program's.
 
 local core = require "luapool.core"
 local screen = require "luapool.term.core"
@@ -10,9 +10,7 @@ local M = {}
 
 local EPIPE = 32
 local stdout = io.stdout
-local on_terminal = core.isatty(1) and core.isatty(2)
-
-screen.take(on_terminal and screen or nil)
+local on_terminal = screen.own() and core.isatty(1)
 
 local function write_lines(text)
   local ok, message, code = stdout:flush()

@@ -17,7 +17,7 @@ M.signals = {
 
 --- What SIGUSR2 asks for.
 function M.show_waits()
-  screen.print(("luapool: main (process %d):\n%s"):format(core.pid(), core.dump()))
+  screen.print(("luapool: main (process %d):\n%s"):format(core.pid(), core.dump()), "dump")
 end
 
 -- Hands each signal to `on_stop`, until it is cancelled.

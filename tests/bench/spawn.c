@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "runtime/ipc/forkproc.h"
 #include "runtime/ipc/forkserver.h"
 
 enum { WORKERS = 6, ROUNDS = 50 };
@@ -73,20 +74,20 @@ static void on_tick(uv_timer_t *timer) {
 } /* keeps the loop alive */
 
 int main(void) {
-  pid_t pid;
-  int fd = lp_forkserver_fork(worker_main, &pid), ended, page = lp_spawn_page(4096);
+  int handle = lp_forkproc_fork(worker_main), ended, page = lp_spawn_page(4096);
   uv_loop_t loop;
   uv_timer_t tick;
   lp_forkserver *fs;
-  if (fd < 0 || page < 0 || uv_loop_init(&loop) || uv_timer_init(&loop, &tick)) return 1;
+  if (handle < 0 || page < 0 || uv_loop_init(&loop) || uv_timer_init(&loop, &tick)) return 1;
   uv_timer_start(&tick, on_tick, 1000, 1000);
-  if (lp_forkserver_open(&fs, &loop, fd, pid, &events, &ended)) return 1;
+  if (lp_forkserver_open(&fs, &loop, handle, "luapool", &events, &ended)) return 1;
   uint64_t took[ROUNDS];
   for (int i = 0; i < ROUNDS; i++) took[i] = round_of(fs, &loop, page, &ended);
   qsort(took, ROUNDS, sizeof *took, compare);
   printf("spawn: %d workers asked for and running after %.2f ms (median of %d; best %.2f)\n",
          WORKERS, (double)took[ROUNDS / 2] / 1000, ROUNDS, (double)took[0] / 1000);
   lp_forkserver_close(fs);
+  lp_forkproc_end(handle);
   uv_close((uv_handle_t *)&tick, NULL);
   uv_run(&loop, UV_RUN_DEFAULT);
   return uv_loop_close(&loop) ? 1 : 0;

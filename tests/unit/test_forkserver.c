@@ -2,7 +2,7 @@
  * signals.
  *
  * What a worker does is chosen by its slot (the table `parts`). This program is also the one
- * that lp_forkserver_exec starts, as `test_forkserver --forkserver`. */
+ * that lp_forkproc_open starts, as `test_forkserver --forkserver`. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -24,6 +25,7 @@
 #include <cmocka.h>
 
 #include "runtime/base/error.h"
+#include "runtime/ipc/forkproc.h"
 #include "runtime/ipc/forkserver.h"
 #include "tests/support/clean.h"
 
@@ -110,6 +112,7 @@ typedef struct worker {
 typedef struct server {
   lp_forkserver *fs;
   uv_loop_t *loop;
+  int handle; /* of a forkserver that was forked, or 0 */
   pid_t pid;
   int gone, started, ended;
   bool close_when_ended;
@@ -151,19 +154,19 @@ static void on_gone(lp_forkserver *fs) {
 
 static const lp_forkserver_events events = {on_started, on_ended, on_stopped, on_gone};
 
-static server *open_at(uv_loop_t *loop, int fd, pid_t pid) {
+static server *open_at(uv_loop_t *loop, int handle, const char *program) {
   server *s = calloc(1, sizeof *s);
   s->loop = loop;
-  s->pid = pid;
-  assert_true(fd > 2);
-  assert_int_equal(lp_forkserver_open(&s->fs, loop, fd, pid, &events, s), 0);
+  s->handle = handle;
+  assert_int_equal(lp_forkserver_open(&s->fs, loop, handle, program, &events, s), 0);
+  s->pid = lp_forkserver_pid(s->fs);
   return s;
 }
 
 static server *open_server(uv_loop_t *loop) {
-  pid_t pid;
-  int fd = lp_forkserver_fork(worker_main, &pid);
-  return open_at(loop, fd, pid);
+  int handle = lp_forkproc_fork(worker_main);
+  assert_true(handle > 2);
+  return open_at(loop, handle, "/no/such/program");
 }
 
 /* Spawns into pipes whose read ends go to out[2], or, when NULL, into this program's stderr. */
@@ -203,8 +206,8 @@ static void on_guard(uv_timer_t *timer) {
   *(bool *)timer->data = true;
 }
 
-/* Turns the loop until *what is `n`. Fails the test after GUARD_S. */
-static void until(server *s, const int *what, int n) {
+/* Turns the loop until *what is `n`, for GUARD_S at most. */
+static bool reaches(server *s, const int *what, int n) {
   bool late = false;
   uv_timer_t guard = {.data = &late};
   uv_timer_init(s->loop, &guard);
@@ -212,7 +215,11 @@ static void until(server *s, const int *what, int n) {
   while (*what != n && !late) uv_run(s->loop, UV_RUN_ONCE);
   uv_close((uv_handle_t *)&guard, NULL);
   uv_run(s->loop, UV_RUN_NOWAIT);
-  assert_int_equal(*what, n);
+  return *what == n;
+}
+
+static void until(server *s, const int *what, int n) {
+  assert_true(reaches(s, what, n));
 }
 
 static bool echoes(int fd) {
@@ -222,6 +229,7 @@ static bool echoes(int fd) {
 
 static void close_server(server *s) {
   lp_forkserver_close(s->fs);
+  lp_forkproc_end(s->handle);
   uv_run(s->loop, UV_RUN_DEFAULT);
   for (int i = 0; i < MOST; i++)
     if (s->workers[i].channel) close(s->workers[i].channel);
@@ -283,15 +291,12 @@ static void test_exec(void **state) {
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
-  pid_t pid;
-  char program[4096] = "";
-  assert_true(readlink("/proc/self/exe", program, sizeof program - 1) > 0);
-  int fd = lp_forkserver_exec(program, &pid);
+  server *s = open_at(&t->loop, 0, "/proc/self/exe");
   sigprocmask(SIG_SETMASK, &before, NULL);
-  server *s = open_at(&t->loop, fd, pid);
   check_worker(s, ".");
   close_server(s);
-  assert_int_equal(lp_forkserver_exec("/no/such/program", &pid), -ENOENT);
+  lp_forkproc *none;
+  assert_int_equal(lp_forkproc_open(&none, 0, "/no/such/program"), -ENOENT);
 }
 
 static void test_exit_status(void **state) {
@@ -468,23 +473,165 @@ static void test_no_descriptors(void **state) {
   close_server(s);
 }
 
+/* ---- several runtimes ---- */
+
+/* A second connection goes on when the first one is closed, with its workers. */
+static void share(clean *t, int handle, const char *program) {
+  server *a = open_at(&t->loop, handle, program), *b = open_at(&t->loop, handle, program);
+  assert_int_equal(a->pid, b->pid);
+  spawn(a, 1, SPINS);
+  spawn(b, 1, ECHOES); /* the same number */
+  until(a, &a->started, 1);
+  until(b, &b->started, 1);
+  lp_forkserver_kill(a->fs, 1, SIGSTOP);
+  until(a, &a->workers[1].stops, 1);
+  assert_int_equal(b->workers[1].stops, 0);
+  pid_t pid = a->workers[1].pid;
+  a->handle = 0;
+  close_server(a);
+  assert_true(kill(pid, 0) < 0 && errno == ESRCH);
+  assert_true(echoes(b->workers[1].channel));
+  spawn(b, 2, LEAVES);
+  until(b, &b->ended, 1);
+  assert_int_equal(WEXITSTATUS(b->workers[2].status), 2);
+  pid = b->pid;
+  b->handle = 0;
+  close_server(b);
+  assert_true((kill(pid, 0) == 0) == (handle > 0)); /* a forked one waits for others */
+}
+
+static void test_shared_forked(void **state) {
+  int handle = lp_forkproc_fork(worker_main);
+  share(*state, handle, "/no/such/program");
+  share(*state, handle, "/no/such/program");
+  lp_forkproc_end(handle);
+  lp_forkproc_end(handle);
+}
+
+static void test_shared_started(void **state) {
+  share(*state, 0, "/proc/self/exe");
+}
+
+/* When it is killed all runtimes are told, and the first that wants another one starts it for
+ * all. */
+static void test_shared_gone(void **state) {
+  clean *t = *state;
+  int handle = lp_forkproc_fork(worker_main);
+  server *a = open_at(&t->loop, handle, "/proc/self/exe");
+  server *b = open_at(&t->loop, handle, "/proc/self/exe");
+  spawn(b, 1, ECHOES);
+  until(b, &b->started, 1);
+  kill(a->pid, SIGKILL);
+  until(a, &a->gone, 1);
+  until(b, &b->gone, 1);
+  assert_int_equal(lp_forkserver_pid(a->fs), 0);
+  server *c = open_at(&t->loop, handle, "/proc/self/exe");
+  server *d = open_at(&t->loop, handle, "/proc/self/exe");
+  assert_int_not_equal(c->pid, a->pid);
+  assert_int_equal(c->pid, d->pid);
+  spawn(d, 1, LEAVES);
+  until(d, &d->ended, 1);
+  server *all[] = {a, b, c, d};
+  for (int i = 0; i < 4; i++) close_server(all[i]);
+}
+
+/* It is killed, and a runtime connects before any other has noticed. */
+static void test_connect_to_dead(void **state) {
+  clean *t = *state;
+  int handle = lp_forkproc_fork(worker_main);
+  server *a = open_at(&t->loop, handle, "/proc/self/exe");
+  kill(a->pid, SIGKILL);
+  siginfo_t info;
+  assert_int_equal(waitid(P_PID, (id_t)a->pid, &info, WEXITED | WNOWAIT), 0);
+  server *b = open_at(&t->loop, handle, "/proc/self/exe");
+  spawn(b, 1, LEAVES);
+  until(b, &b->ended, 1);
+  close_server(b);
+  close_server(a);
+}
+
+/* One runtime reads nothing, whatever it is told; the other does not feel it. */
+static void test_one_does_not_read(void **state) {
+  clean *t = *state;
+  uv_loop_t other;
+  assert_int_equal(uv_loop_init(&other), 0);
+  server *a = open_server(&other), *b = open_at(&t->loop, a->handle, "none");
+  enum { MANY = 400 }; /* 800 reports */
+  for (uint32_t id = 0; id < MANY; id++) {
+    spawn(a, id, LEAVES);
+    spawn(b, id, LEAVES);
+    if (id % 50 == 49) until(b, &b->ended, (int)id + 1);
+  }
+  until(a, &a->ended, MANY);
+  b->handle = 0;
+  close_server(b);
+  close_server(a);
+  assert_int_equal(uv_loop_close(&other), 0);
+}
+
+enum { THREADS = 8, ROUNDS = 25 };
+
+typedef struct thread {
+  pthread_t thread;
+  int handle;
+  pid_t pid;
+  int wrong;
+} thread;
+
+/* What a thread does may not stop the test: it counts. */
+static void *use_in_thread(void *arg) {
+  thread *t = arg;
+  uv_loop_t loop;
+  t->wrong += uv_loop_init(&loop) != 0;
+  for (int i = 0; i < ROUNDS; i++) {
+    server *s = calloc(1, sizeof *s);
+    s->loop = &loop; /* and its `handle` stays 0: it is not ended */
+    t->wrong += lp_forkserver_open(&s->fs, &loop, t->handle, "none", &events, s) != 0;
+    t->wrong += lp_forkserver_pid(s->fs) != t->pid;
+    int page = lp_spawn_page(PAGE);
+    t->wrong += spawn_into(s, 1, LEAVES, NULL, page) != 0;
+    close(page);
+    t->wrong += !reaches(s, &s->ended, 1);
+    t->wrong += WEXITSTATUS(s->workers[1].status) != 1;
+    close_server(s);
+  }
+  t->wrong += uv_loop_close(&loop) != 0;
+  return NULL;
+}
+
+static void test_threads(void **state) {
+  clean *c = *state;
+  server *s = open_server(&c->loop);
+  thread threads[THREADS] = {0};
+  for (int i = 0; i < THREADS; i++) {
+    threads[i].handle = s->handle;
+    threads[i].pid = s->pid;
+    assert_int_equal(pthread_create(&threads[i].thread, NULL, use_in_thread, &threads[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++) {
+    pthread_join(threads[i].thread, NULL);
+    assert_int_equal(threads[i].wrong, 0);
+  }
+  close_server(s);
+}
+
 /* A program that is started without 0, 1 and 2. In a process of its own; returns what went
  * wrong. */
 static int run_closed_stdio(void) {
   int pair[2], pipes[2], page = lp_spawn_page(PAGE);
   if (lp_spawn_pair(SOCK_STREAM, pair) || lp_spawn_pipe(pipes)) return 1;
   if (page < 3 || pair[0] < 3 || pair[1] < 3 || pipes[0] < 3 || pipes[1] < 3) return 2;
-  pid_t pid;
-  int fd = lp_forkserver_fork(worker_main, &pid);
+  int handle = lp_forkproc_fork(worker_main);
   uv_loop_t loop;
   if (fcntl(2, F_GETFD) < 0 || uv_loop_init(&loop)) return 3;
   server *s = calloc(1, sizeof *s);
-  if (fd < 3 || lp_forkserver_open(&s->fs, &loop, fd, pid, &events, s)) return 4;
+  if (handle < 3 || lp_forkserver_open(&s->fs, &loop, handle, "none", &events, s)) return 4;
   lp_spawn spawn = {1, ECHOES, pair[1], pipes[1], pipes[1], page};
   if (lp_forkserver_spawn(s->fs, &spawn)) return 5;
   close(pair[1]);
   if (!echoes(pair[0])) return 6;
   lp_forkserver_close(s->fs);
+  lp_forkproc_end(handle);
   uv_run(&loop, UV_RUN_DEFAULT);
   free(s);
   return uv_loop_close(&loop) ? 7 : 0;
@@ -569,7 +716,7 @@ static void test_main_killed_socket_copied(void **state) {
 
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "--forkserver") == 0)
-    return lp_forkserver_serve(3, worker_main);
+    return lp_forkproc_serve(3, worker_main);
   const struct CMUnitTest tests[] = {
       clean_test(test_open_and_close),
       clean_test(test_worker_is_clean),
@@ -584,6 +731,12 @@ int main(int argc, char **argv) {
       clean_test(test_full_socket),
       clean_test(test_close_with_queue),
       clean_test(test_no_descriptors),
+      clean_test(test_shared_forked),
+      clean_test(test_shared_started),
+      clean_test(test_shared_gone),
+      clean_test(test_connect_to_dead),
+      clean_test(test_one_does_not_read),
+      clean_test(test_threads),
       clean_test(test_closed_stdio),
       clean_test(test_main_killed),
       clean_test(test_main_killed_forkserver_stopped),

@@ -12,7 +12,7 @@
 
 #include "runtime/luapool.h"
 #include "tests/support/clean.h"
-#include "tests/support/host.h"
+#include "tests/support/guest.h"
 
 static char folder[] = "/tmp/luapool-locale-XXXXXX";
 
@@ -61,7 +61,7 @@ static const char numbers[] =
 static void test_numbers(void **state) {
   (void)state;
   luapool_options options = LUAPOOL_OPTIONS;
-  host_expect(&options, numbers);
+  guest_expect(&options, numbers);
   assert_string_equal(setlocale(LC_NUMERIC, NULL), "de_DE.UTF-8");
 }
 

@@ -93,10 +93,11 @@ typedef struct fixture {
   lp_state st;
 } fixture;
 
-static void on_report(lp_state *st, const char *text) {
+static void on_text(lp_state *st, int kind, const char *bytes, size_t len) {
   (void)st;
+  if (kind != LP_TEXT_ERROR) return;
   seen.reports++;
-  snprintf(seen.reported, sizeof seen.reported, "%s", text);
+  snprintf(seen.reported, sizeof seen.reported, "%.*s", (int)len, bytes);
 }
 
 static int open_test(lua_State *L) {
@@ -118,7 +119,7 @@ static int setup(void **state) {
   if (rc == 0)
     rc = lp_state_open(&f->st,
                        &(lp_state_options){.loop = &f->clean.loop, .modules = open_test});
-  f->st.report = on_report;
+  f->st.text = on_text;
   return rc;
 }
 

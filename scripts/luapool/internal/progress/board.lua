@@ -32,7 +32,7 @@ local posted = 0
 local function mode()
   if settings.progress == "off" then return "off" end
   if core.worker then return "post" end
-  if not core.isatty(2) or os.getenv "TERM" == "dumb" then return "plain" end
+  if not screen.owned() or os.getenv "TERM" == "dumb" then return "plain" end
   local plain = (os.getenv "NO_COLOR" or "") ~= "" and settings.progress ~= "on"
   return plain and "plain" or "bar"
 end
