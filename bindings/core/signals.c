@@ -11,6 +11,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
@@ -86,7 +87,7 @@ static bool is_ignored(int signum) {
  * watch:wait(), until watch:close(). Those that the process was started to ignore stay ignored.
  */
 static int core_signals(lua_State *L) {
-  watch **box = lua_newuserdatauv(L, sizeof *box, 0);
+  watch **box = lp_object_new(L, sizeof *box, 0);
   *box = NULL;
   luaL_setmetatable(L, CLASS);
   watch *w = *box = lp_alloc_new(sizeof *w);

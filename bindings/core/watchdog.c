@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "bindings/class.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 typedef struct watchdog {
@@ -56,7 +57,7 @@ static int core_watchdog(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
   int status = (int)luaL_checkinteger(L, 2);
   const char *text = luaL_checkstring(L, 3);
-  watchdog *w = lua_newuserdatauv(L, sizeof *w, 0);
+  watchdog *w = lp_object_new(L, sizeof *w, 0);
   memset(w, 0, sizeof *w);
   luaL_setmetatable(L, CLASS);
   if (!(seconds < 1e9)) return 1; /* thirty years: never */

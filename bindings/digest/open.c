@@ -12,6 +12,7 @@
 #include "bindings/digest/digest.h"
 #include "bindings/digest/encoding.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 
@@ -117,7 +118,7 @@ static lpb_digest *check_self(lua_State *L, const char *method) {
 /* core.new(name) -> hash. The name is known. */
 static int digest_new(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
-  lpb_digest *d = lua_newuserdatauv(L, sizeof *d, 0);
+  lpb_digest *d = lp_object_new(L, sizeof *d, 0);
   d->context = NULL;
   luaL_setmetatable(L, HASH);
   check(L, lpb_digest_open(d, name), name);

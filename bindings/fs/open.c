@@ -19,6 +19,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/allow.h"
 #include "runtime/loop/loop.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
@@ -248,7 +249,7 @@ static int fs_open(lua_State *L) {
   const char *path = check_path(L, 1, opens.function);
   lp_allow_path(L, opens.allow, path);
   lua_settop(L, 1);
-  int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
+  int *fd = lp_object_new(L, sizeof *fd, 0);
   *fd = -1;
   luaL_setmetatable(L, READER);
   fs_op *f = make(L, &opens);

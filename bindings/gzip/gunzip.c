@@ -6,6 +6,7 @@
 
 #include "bindings/http/decode.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 /* The decoder lives in a userdata, so that an error on the way loses nothing. */
@@ -17,7 +18,7 @@ static int decoder_gc(lua_State *L) {
 }
 
 static lpb_http_decode *new_decoder(lua_State *L) {
-  lpb_http_decode **d = lua_newuserdatauv(L, sizeof *d, 0);
+  lpb_http_decode **d = lp_object_new(L, sizeof *d, 0);
   *d = NULL;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, decoder_gc);

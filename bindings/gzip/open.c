@@ -6,6 +6,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/gzip/gunzip.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 static const char DEFLATER[] = "luapool.gzip.Deflater";
@@ -18,7 +19,7 @@ typedef struct deflater {
 /* core.deflater() -> deflater. */
 static int gzip_deflater(lua_State *L) {
   enum { GZIP = 16 + MAX_WBITS, MEMORY = 8 };
-  deflater *d = lua_newuserdatauv(L, sizeof *d, 0);
+  deflater *d = lp_object_new(L, sizeof *d, 0);
   *d = (deflater){0};
   luaL_setmetatable(L, DEFLATER);
   int rc = deflateInit2(&d->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP, MEMORY,

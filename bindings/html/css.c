@@ -12,6 +12,7 @@
 #include "bindings/html/node.h"
 #include "bindings/html/tree.h"
 #include "runtime/base/alloc.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 enum { NONE = LPB_HTML_SELECTOR_NONE };
@@ -172,7 +173,7 @@ static const lpb_html_selector *selector_at(lua_State *L, int text) {
   size_t length;
   const char *bytes = lua_tolstring(L, text, &length);
   lpb_html_scan_fault fault;
-  lpb_html_selector *s = lua_newuserdatauv(L, sizeof *s, 0);
+  lpb_html_selector *s = lp_object_new(L, sizeof *s, 0);
   *s = (lpb_html_selector){0};
   luaL_setmetatable(L, SELECTOR);
   if (!lpb_html_selector_open(s, bytes, length, &fault)) raise_fault(L, text, &fault);

@@ -16,6 +16,7 @@
 #include "bindings/html/xml.h"
 #include "bindings/html/xpath.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/weight.h"
 
@@ -66,7 +67,7 @@ static void charge_collector(lua_State *L, size_t len) {
 
 /* Pushes a document without a tree. */
 static lpb_html_node_doc *new_document(lua_State *L) {
-  lpb_html_node_doc *doc = lua_newuserdatauv(L, sizeof *doc, 1);
+  lpb_html_node_doc *doc = lp_object_new(L, sizeof *doc, 1);
   *doc = (lpb_html_node_doc){0};
   luaL_setmetatable(L, DOC);
   return doc;

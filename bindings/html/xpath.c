@@ -18,6 +18,7 @@
 #include "bindings/html/node.h"
 #include "bindings/html/regex.h"
 #include "runtime/base/locale.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 static const char CLASS[] = "luapool.html.XPath";
@@ -170,7 +171,7 @@ static xmlXPathCompExpr *query_at(lua_State *L, int text) {
   size_t len;
   const char *query = lua_tolstring(L, text, &len);
   if (strlen(query) != len) lp_raise(L, "query", "XPath '%s': it contains a NUL", query);
-  xmlXPathCompExpr **compiled = lua_newuserdatauv(L, sizeof *compiled, 0);
+  xmlXPathCompExpr **compiled = lp_object_new(L, sizeof *compiled, 0);
   *compiled = NULL;
   luaL_setmetatable(L, CLASS);
   complaint c = {{0}, false};

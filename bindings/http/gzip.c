@@ -8,6 +8,7 @@
 #include "bindings/class.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 static const char GZIP[] = "luapool.http.core.gzip";
@@ -57,7 +58,7 @@ static int gzip_gc(lua_State *L) {
 }
 
 int lpb_http_gzip_new(lua_State *L) {
-  gzip *g = lua_newuserdatauv(L, sizeof *g, 0);
+  gzip *g = lp_object_new(L, sizeof *g, 0);
   *g = (gzip){.z = {.zalloc = zlib_alloc, .zfree = zlib_free}};
   luaL_setmetatable(L, GZIP);
   g->open = deflateInit2(&g->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WITH_HEADER, MEMORY,

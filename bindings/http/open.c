@@ -12,12 +12,13 @@
 #include "bindings/http/source.h"
 #include "bindings/http/stream.h"
 #include "bindings/http/suffix.h"
+#include "runtime/loop/object.h"
 #include "runtime/wire/wire.h"
 
 /* client(limit, limit_per_host) -> client; limit_per_host 0: as many as limit. */
 static int http_client(lua_State *L) {
   int limit = (int)luaL_checkinteger(L, 1), per_host = (int)luaL_checkinteger(L, 2);
-  lpb_http_client *c = lua_newuserdatauv(L, sizeof *c, 1);
+  lpb_http_client *c = lp_object_new(L, sizeof *c, 1);
   lpb_http_client_open(c, limit, per_host);
   luaL_setmetatable(L, LPB_HTTP_CLIENT);
   return 1;

@@ -8,6 +8,7 @@
 #include "bindings/class.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 /* HIGH: how many bytes may wait until the task that makes them waits, too. KEPT: how many bytes
@@ -160,7 +161,7 @@ lpb_http_source *lpb_http_source_at(lua_State *L, int index) {
 }
 
 int lpb_http_source_new(lua_State *L) {
-  lpb_http_source **s = lua_newuserdatauv(L, sizeof *s, 0);
+  lpb_http_source **s = lp_object_new(L, sizeof *s, 0);
   *s = NULL;
   luaL_setmetatable(L, SOURCE);
   *s = lp_alloc_new(sizeof **s);

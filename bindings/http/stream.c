@@ -8,6 +8,7 @@
 #include "bindings/http/client.h"
 #include "bindings/http/result.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 
@@ -17,7 +18,7 @@ typedef lpb_http_transfer *stream; /* NULL once it is at its end or closed */
 
 void lpb_http_stream_push(lua_State *L, lpb_http_transfer *t, int client) {
   client = lua_absindex(L, client);
-  stream *s = lua_newuserdatauv(L, sizeof *s, 1);
+  stream *s = lp_object_new(L, sizeof *s, 1);
   *s = NULL;
   luaL_setmetatable(L, STREAM);
   lua_pushvalue(L, client);

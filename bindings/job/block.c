@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/base/buf.h"
+#include "runtime/loop/object.h"
 #include "runtime/wire/wire.h"
 
 /* What is encoded, and the objects of luapool.sync in it. */
@@ -52,10 +53,10 @@ static int close_file(lua_State *L) {
  * left when the process ends, however that happens. */
 static int new_file(lua_State *L) {
   const char *path = lua_pushfstring(L, "%s/luapool-XXXXXX", luaL_checkstring(L, 1));
-  luaL_Stream *s = lua_newuserdatauv(L, sizeof *s, 0);
+  luaL_Stream *s = lp_object_new(L, sizeof *s, 0);
   *s = (luaL_Stream){.closef = NULL};
   luaL_setmetatable(L, LUA_FILEHANDLE);
-  char *name = lua_newuserdatauv(L, strlen(path) + 1, 0);
+  char *name = lp_object_new(L, strlen(path) + 1, 0);
   int fd = mkostemp(strcpy(name, path), O_CLOEXEC);
   if (fd < 0) return luaL_fileresult(L, 0, path);
   unlink(name);
@@ -72,7 +73,7 @@ static int new_file(lua_State *L) {
 void lpb_job_block_open(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"pack", pack}, {"unpack", unpack}, {"file", new_file}, {NULL, NULL}};
-  bufs *b = lua_newuserdatauv(L, sizeof *b, 0);
+  bufs *b = lp_object_new(L, sizeof *b, 0);
   *b = (bufs){0};
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, bufs_gc);

@@ -15,6 +15,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 static const char CLASS[] = "luapool.job.seen";
@@ -201,7 +202,7 @@ static int seen_gc(lua_State *L) {
 /* job.seen(fragments) -> an empty set. `fragments` tells whether URLs that differ in their
  * fragments are different. */
 static int new_seen(lua_State *L) {
-  seen *s = lua_newuserdatauv(L, sizeof *s, 0);
+  seen *s = lp_object_new(L, sizeof *s, 0);
   *s = (seen){.fragments = lua_toboolean(L, 1)};
   luaL_setmetatable(L, CLASS);
   if (getrandom(s->key, sizeof s->key, GRND_NONBLOCK) < 0) {

@@ -11,6 +11,7 @@
 #include "bindings/pool/outcome.h"
 #include "bindings/pool/pool.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -273,7 +274,7 @@ static int map_counts(lua_State *L) {
 /* Pushes a new map. It counts as closed until nothing can fail any more. */
 static map *make(lua_State *L, bool ordered) {
   static const lpb_line_class class = {has_ended, is_worth_waking};
-  map *m = lua_newuserdatauv(L, sizeof *m, 2);
+  map *m = lp_object_new(L, sizeof *m, 2);
   *m = (map){.closed = true};
   lpb_line_init(&m->line, &class, ordered, true);
   luaL_setmetatable(L, CLASS);

@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/allow.h"
 #include "runtime/loop/environment.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -95,7 +96,7 @@ static int pool_new(lua_State *L) {
   if (lp_buf_append(&f->bytes, &allowed, sizeof allowed) < 0)
     return lp_raise_code(L, LP_EMEMORY, "cannot make a pool");
   lp_wire_encode(L, &wire, 2, lua_gettop(L) - 1, &f->bytes);
-  lp_pool **box = lua_newuserdatauv(L, sizeof *box, 0);
+  lp_pool **box = lp_object_new(L, sizeof *box, 0);
   int error;
   *box = lp_pool_open(f, &options, &f->bytes, &error);
   if (!*box) return lp_raise_code(L, error, "cannot make a pool");

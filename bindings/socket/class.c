@@ -9,6 +9,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/allow.h"
 #include "runtime/loop/loop.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 
 #define PREFIX "luapool."
@@ -17,7 +18,7 @@ static const char *const classes[] = {
     PREFIX LPB_SOCKET_CONNECTED, PREFIX LPB_SOCKET_UNCONNECTED, NULL};
 
 lpb_socket *lpb_socket_class_push(lua_State *L, const char *class, int family, int type) {
-  lpb_socket **box = lua_newuserdatauv(L, sizeof *box, 0);
+  lpb_socket **box = lp_object_new(L, sizeof *box, 0);
   *box = NULL;
   lua_pushfstring(L, PREFIX "%s", class);
   lua_rawget(L, LUA_REGISTRYINDEX);

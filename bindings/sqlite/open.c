@@ -9,6 +9,7 @@
 #include "bindings/sqlite/rows.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/allow.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 #include "runtime/wire/wire.h"
@@ -44,7 +45,7 @@ static int sqlite_open(lua_State *L) {
   bool file = *path && strcmp(path, ":memory:") != 0;
   if (file) lp_allow_path(L, LP_ALLOW_READ, path);
   if (file && !lua_toboolean(L, 2)) lp_allow_path(L, LP_ALLOW_WRITE, path);
-  lpb_sqlite_db **db = lua_newuserdatauv(L, sizeof *db, 0);
+  lpb_sqlite_db **db = lp_object_new(L, sizeof *db, 0);
   *db = NULL;
   luaL_setmetatable(L, DB);
   *db = lpb_sqlite_db_new(lp_state_of(L), lua_toboolean(L, 2), lua_tonumber(L, 3));
@@ -203,7 +204,7 @@ static int push_transaction(lua_State *L, lpb_sqlite_db_call *call) {
 static int sqlite_begin(lua_State *L) {
   lpb_sqlite_db *db = check_db(L, "Db:transaction");
   lua_settop(L, 1);
-  lpb_sqlite_db_transaction *t = lua_newuserdatauv(L, sizeof *t, 0);
+  lpb_sqlite_db_transaction *t = lp_object_new(L, sizeof *t, 0);
   *t = (lpb_sqlite_db_transaction){.db = db};
   lpb_sqlite_db_hold(db);
   luaL_setmetatable(L, TRANSACTION);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 
@@ -37,7 +38,7 @@ static rows *check_self(lua_State *L, const char *method) {
 }
 
 void lpb_sqlite_rows_push(lua_State *L, lpb_sqlite_db *db) {
-  rows *r = lua_newuserdatauv(L, sizeof *r, 3);
+  rows *r = lp_object_new(L, sizeof *r, 3);
   memset(r, 0, sizeof *r);
   lpb_sqlite_db_hold(r->db = db);
   luaL_setmetatable(L, ROWS);

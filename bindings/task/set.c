@@ -8,6 +8,7 @@
 #include "bindings/line.h"
 #include "bindings/task/task.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -53,7 +54,7 @@ static int set_add(lua_State *L) {
   set *s = check(L);
   lp_task *t = lp_task_check(L, 2);
   lua_getiuservalue(L, 1, 1);
-  member *m = lua_newuserdatauv(L, sizeof *m, 1);
+  member *m = lp_object_new(L, sizeof *m, 1);
   *m = (member){.set = s, .task = t, .watch.ended = on_ended};
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, 1);
@@ -147,7 +148,7 @@ static int set_gc(lua_State *L) {
 static int task_set(lua_State *L) {
   static const lpb_line_class class = {has_ended, has_room};
   bool ordered = lua_toboolean(L, 1);
-  set *s = lua_newuserdatauv(L, sizeof *s, 1);
+  set *s = lp_object_new(L, sizeof *s, 1);
   lpb_line_init(&s->line, &class, ordered, false);
   luaL_setmetatable(L, CLASS);
   lua_newtable(L);

@@ -18,6 +18,7 @@
 #include "bindings/term/width.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/write.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/state.h"
 
@@ -224,7 +225,7 @@ void lpb_term_screen_open(lua_State *L) {
                                        {"release", screen_release}, {"print", screen_print},
                                        {"size", screen_size},       {"width", screen_width},
                                        {"cut", screen_cut},         {NULL, NULL}};
-  screen *s = lua_newuserdatauv(L, sizeof *s, 0);
+  screen *s = lp_object_new(L, sizeof *s, 0);
   *s = (screen){.st = lp_state_of(L)};
   if (luaL_newmetatable(L, SCREEN)) {
     lua_pushcfunction(L, screen_close);

@@ -20,6 +20,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/coroutine.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
@@ -229,7 +230,7 @@ static int read_stdin(lua_State *L, int first, int standard, bool iterator) {
     lua_callk(L, 0, 0, standard, read_other);
     return read_other(L, LUA_OK, standard);
   }
-  gather *g = lua_newuserdatauv(L, sizeof *g, 0);
+  gather *g = lp_object_new(L, sizeof *g, 0);
   *g = (gather){.format = format, .most = most};
   luaL_setmetatable(L, GATHER);
   return gather_on(L, LUA_OK, iterator);

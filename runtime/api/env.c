@@ -57,6 +57,7 @@ void lp_env_detach_all(luapool *rt) {
 
 /* A searcher: the module as the host has it. */
 static int search(lua_State *L) {
+  if (!lp_state_is_open(L)) return 0;
   luapool *rt = lp_api_of(lp_state_of(L));
   const char *name = luaL_checkstring(L, 1), *bytes = NULL, *chunk = NULL;
   size_t len = 0;

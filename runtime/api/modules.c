@@ -9,6 +9,7 @@
 #include "bindings/process/process.h"
 #include "runtime/loop/env.h"
 #include "runtime/loop/scripts.h"
+#include "runtime/loop/state.h"
 #include "runtime/wire/wire.h"
 
 static const luaL_Reg modules[] = {
@@ -43,6 +44,7 @@ static const lp_script *find_script(const char *name) {
 /* A searcher of package.searchers for the Lua half. */
 static int search_scripts(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
+  if (!lp_state_is_open(L)) return 0;
   const lp_script *script = find_script(name);
   if (!script) {
     if (strncmp(name, "luapool.", 8) != 0) return 0;

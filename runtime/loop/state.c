@@ -14,6 +14,7 @@
 #include "runtime/loop/library.h"
 #include "runtime/loop/libuv.h"
 #include "runtime/loop/loop.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/part.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/seed.h"
@@ -21,13 +22,23 @@
 
 atomic_int lp_state_attached;
 
-static const char key; /* its address is the key of an attached runtime in the registry */
+static const char key; /* its address is the key of the runtime in the registry */
 
-lp_state *lp_state_find(lua_State *L) {
+static lp_state *find(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
   lp_state *st = lua_touserdata(L, -1);
   lua_pop(L, 1);
-  return st ? st : (lp_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)7);
+  return st;
+}
+
+lp_state *lp_state_find(lua_State *L) {
+  lp_state *st = find(L);
+  if (!st) luaL_error(L, "the runtime of this Lua state was closed");
+  return st;
+}
+
+bool lp_state_is_open(lua_State *L) {
+  return find(L) != NULL;
 }
 
 static void drop_tasks(lp_state *st) {
@@ -56,6 +67,15 @@ static void watch_close(lua_State *L) {
   luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+/* Called protected. Argument: the runtime (light). Returns whether there was none before. */
+static int register_state(lua_State *L) {
+  bool is_first = lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL;
+  lua_pushvalue(L, 1);
+  if (is_first) lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  lua_pushboolean(L, is_first);
+  return 1;
+}
+
 /* Called protected. Argument: the options. A state of the host has its libraries already, which
  * are as they were when this is done. */
 static int open_libraries(lua_State *L) {
@@ -80,27 +100,24 @@ static int open_libraries(lua_State *L) {
   return 0;
 }
 
-static int open_own(lp_state *st, const lp_state_options *o) {
-  lua_Alloc alloc = lp_heap_function(&st->heap);
-  int rc = lp_seed_state(&st->L, alloc, &st->heap, o->seed);
-  if (rc == 0) *(lp_state **)lua_getextraspace(st->L) = st;
-  return rc;
-}
-
-/* Called protected. Argument: the runtime (light). Returns whether there was none before. */
-static int register_state(lua_State *L) {
-  bool is_first = lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL;
-  lua_pushvalue(L, 1);
-  if (is_first) lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
-  lua_pushboolean(L, is_first);
-  return 1;
-}
-
-static int attach(lp_state *st, lua_State *L) {
+static int claim(lp_state *st, lua_State *L) {
   lua_pushcfunction(L, register_state);
   lua_pushlightuserdata(L, st);
   int rc = lua_pcall(L, 1, 1, 0) != LUA_OK ? LP_EMEMORY : lua_toboolean(L, -1) ? 0 : -EEXIST;
   lua_pop(L, 1);
+  return rc;
+}
+
+static int open_own(lp_state *st, const lp_state_options *o) {
+  lua_Alloc alloc = lp_heap_function(&st->heap);
+  int rc = lp_seed_state(&st->L, alloc, &st->heap, o->seed);
+  if (rc < 0) return rc;
+  *(lp_state **)lua_getextraspace(st->L) = st;
+  return claim(st, st->L);
+}
+
+static int attach(lp_state *st, lua_State *L) {
+  int rc = claim(st, L);
   if (rc < 0) return rc;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   st->L = L = lua_tothread(L, -1);
@@ -112,12 +129,31 @@ static int attach(lp_state *st, lua_State *L) {
   return 0;
 }
 
+/* What luapool has loaded is no module any more. Raises nothing. */
+static void forget_modules(lua_State *L, const char *table) {
+  lua_getfield(L, LUA_REGISTRYINDEX, table);
+  for (lua_pushnil(L); lua_istable(L, -2) && lua_next(L, -2);) {
+    lua_pop(L, 1);
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    if (strcmp(name, "luapool") != 0 && strncmp(name, "luapool.", 8) != 0) continue;
+    lua_pushvalue(L, -1);
+    lua_pushnil(L);
+    lua_rawset(L, -4);
+  }
+}
+
+/* From here on each function of luapool that the host still has raises an error. */
 static void detach(lp_state *st) {
+  int top = lua_gettop(st->L);
+  lua_pushcfunction(st->L, lp_object_finalize_all);
+  lua_pcall(st->L, 0, 0, 0);
+  forget_modules(st->L, LUA_LOADED_TABLE);
+  forget_modules(st->L, LUA_PRELOAD_TABLE);
+  lua_settop(st->L, top);
   if (st->witness) *st->witness = NULL;
   *(uintptr_t *)lua_getextraspace(st->L) = st->extra;
   lua_pushnil(st->L);
   lua_rawsetp(st->L, LUA_REGISTRYINDEX, &key); /* it is there, so this needs no memory */
-  lp_state_attached--;
 }
 
 static int open_lua(lp_state *st, const lp_state_options *o) {

@@ -73,6 +73,8 @@ struct lp_state {
   bool attached;
   /* What the host had in the extra space of that main thread. */
   uintptr_t extra;
+  /* How many objects it has made there: see object.h. */
+  uint64_t objects;
   /* In an object that tells when the Lua state is closed under the runtime; NULL once the
    * runtime has left a state of the host. */
   lp_state **witness;
@@ -191,11 +193,15 @@ struct lp_state {
   bool (*late)(struct lp_state *st);
 };
 
-/* How many runtimes of this process are attached to states of hosts. */
+/* How many runtimes of this process have been attached to states of hosts. */
 extern atomic_int lp_state_attached;
 
-/* The same as lp_state_of, when some runtime is attached. */
+/* The same as lp_state_of, when some runtime has been attached. Raises when this state's
+ * runtime was closed. */
 lp_state *lp_state_find(lua_State *L);
+
+/* False in a state of the host whose runtime was closed. */
+bool lp_state_is_open(lua_State *L);
 
 /* The runtime that a coroutine, or the main thread, belongs to. In a state of the host there
  * may be coroutines that are older than the runtime and have anything in their extra space, so

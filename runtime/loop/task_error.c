@@ -100,7 +100,7 @@ static int witness_gc(lua_State *L) {
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, 1);
   lp_task *t = lua_touserdata(L, 2);
-  if (!t) return 0;
+  if (!t || !lp_state_is_open(L)) return 0;
   lp_environment_release(t->st, t->environment);
   if (t->awaited || !t->st->text) return 0;
   t->awaited = true;

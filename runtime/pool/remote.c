@@ -8,6 +8,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/environment.h"
 #include "runtime/loop/loop.h"
+#include "runtime/loop/object.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 #include "runtime/pool/fleet.h"
@@ -48,7 +49,7 @@ void lp_remote_give_up(lp_remote *r) {
 
 static void push_object(lua_State *L, lp_remote *r) {
   if (r->object == LUA_NOREF) {
-    lp_remote **box = lua_newuserdatauv(L, sizeof *box, 0);
+    lp_remote **box = lp_object_new(L, sizeof *box, 0);
     *box = r;
     r->holders++;
     luaL_setmetatable(L, "luapool.sync.worker");

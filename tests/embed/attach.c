@@ -106,13 +106,32 @@ static void has_a_sandbox(void) {
   lua_close(L);
 }
 
-/* What the host does last, when it forgets the runtime. */
-static void closes_state_first(void) {
+/* The state goes on without the runtime, and with what its scripts have kept. */
+static void outlives(void) {
   lua_State *L = open_all();
   luapool *rt;
-  CHECK_INT(LUAPOOL_OK, luapool_attach(&rt, L, NULL, NULL));
+  luapool_options options = LUAPOOL_OPTIONS;
+  options.allowed = LUAPOOL_ALLOW_ALL;
+  CHECK_INT(LUAPOOL_OK, luapool_attach(&rt, L, NULL, &options));
+  run(rt,
+      "local task = require 'luapool.task' "
+      "local queue = require('luapool.sync').queue() "
+      "sleep = task.sleep "
+      "kept = { require('luapool.http').client(), queue, "
+      "task.spawn(function() queue:get() end), task.spawn(function() error 'nobody' end), "
+      "require('luapool.html').parse('<p>x'), require('luapool.pool').new { processes = 1 }, "
+      "require('luapool.digest').new and require('luapool.digest').new 'md5' } "
+      "task.sleep(0.001) "
+      "return 'kept'",
+      "kept");
   CHECK_INT(LUAPOOL_OK, luapool_close(rt));
-  CHECK_INT(LUA_OK, luaL_dostring(L, "return pcall(require, 'luapool.task')"));
+  CHECK_INT(LUA_OK, luaL_dostring(L, "return select(2, pcall(require, 'luapool.task'))"));
+  CHECK_LIKE("module 'luapool.task' not found", lua_tostring(L, -1));
+  CHECK_INT(LUA_OK, luaL_dostring(L, "return select(2, pcall(sleep, 1))"));
+  CHECK_LIKE("the runtime of this Lua state was closed", lua_tostring(L, -1));
+  CHECK_INT(LUA_OK,
+            luaL_dostring(L, "return select(2, pcall(function() kept[1]:get('x') end))"));
+  CHECK_LIKE("got closed object", lua_tostring(L, -1));
   CHECK_INT(LUA_OK,
             luaL_dostring(
                 L, "local co = coroutine.wrap(function() coroutine.yield(1) end) return co()"));
@@ -124,6 +143,6 @@ int main(void) {
   has_all();
   has_some();
   has_a_sandbox();
-  closes_state_first();
+  outlives();
   return check_done();
 }
