@@ -5,6 +5,7 @@
  * (`held`) or main knows of it (`asked`). Layer: bindings. */
 #include "bindings/sync/holder.h"
 
+#include "runtime/loop/environment.h"
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
 
@@ -42,7 +43,10 @@ static void holder_ended(lp_watch *watch, lp_task *t) {
   lua_pushcfunction(L, end_holder);
   lua_pushlightuserdata(L, t);
   lua_pushboolean(L, t->status == LP_TASK_DONE);
-  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+  unsigned outer = lp_environment_enter(st, t->environment); /* its objects may have __index */
+  int status = lua_pcall(L, 2, 0, 0);
+  lp_environment_enter(st, outer);
+  if (status != LUA_OK) {
     size_t len;
     const char *text = luaL_tolstring(L, -1, &len);
     lp_text(st, LP_TEXT_ERROR, text, len);

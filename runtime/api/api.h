@@ -44,7 +44,7 @@ struct luapool_env {
 
 /* The number of an environment of the host's; of the shared one when it is NULL. */
 static inline unsigned lp_api_environment(const luapool *rt, const luapool_env *env) {
-  return env ? env->number : rt->state.environment;
+  return env ? env->number : rt->state.shared;
 }
 
 /* The runtime of a state that this API has opened. */

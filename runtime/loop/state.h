@@ -165,9 +165,10 @@ struct lp_state {
   /* Those with the numbers from 1 on, and how many have room there. */
   lp_environment *environments;
   unsigned environment_count;
-  /* The number of the one in which scripts run now: of the current task, else the shared one.
-   */
+  /* The number of the one in which scripts run now: that of the current task, else `shared`. */
   uint16_t environment;
+  /* The number of the one in which scripts run that the host gives no other. */
+  uint16_t shared;
 
   /* ---- what scripts may do to the outside: allow.c ---- */
 

@@ -84,15 +84,29 @@ static void push_trace(lua_State *L, int index) {
   }
 }
 
-void lp_task_error_describe(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  luaL_checkstack(L, 8, NULL);
-  push_trace(L, index);
-  const char *message = lp_usage_error_text(L, -2);
-  const char *trace = lua_isstring(L, -2) ? lua_tostring(L, -2) : NULL;
+/* Stack: the task, its error. Returns the text. */
+static int describe(lua_State *L) {
+  push_trace(L, 1);
+  const char *message = lp_usage_error_text(L, 2);
+  const char *trace = lua_isstring(L, 3) ? lua_tostring(L, 3) : NULL;
   lua_pushfstring(L, "%s%s%s", message, trace ? "\n" : "", trace ? trace : "");
-  lua_replace(L, -4);
-  lua_pop(L, 2);
+  return 1;
+}
+
+/* The error of a script may have a __tostring, which has the rights of that script. */
+void lp_task_error_describe(lua_State *L, int index) {
+  lp_state *st = lp_state_of(L);
+  const lp_task *t = lua_touserdata(L, index);
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 4, NULL);
+  lua_pushcfunction(L, describe);
+  lua_pushvalue(L, index);
+  lua_pushvalue(L, -3);
+  unsigned outer = lp_environment_enter(st, t->environment);
+  int status = lua_pcall(L, 2, 1, 0);
+  lp_environment_enter(st, outer);
+  if (status != LUA_OK) lua_error(L);
+  lua_replace(L, -2);
 }
 
 /* Reports the error of a task that is collected. */

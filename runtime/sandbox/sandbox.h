@@ -22,7 +22,7 @@ unsigned lp_sandbox_new(lua_State *L, unsigned allowed);
 /* From now on scripts of the runtime run in this environment unless another one is given: the
  * free one is left to the host's own C code. Once, before anything is loaded. */
 static inline void lp_sandbox_share(lp_state *st, unsigned number) {
-  lp_environment_enter(st, number);
+  st->environment = st->shared = (uint16_t)number;
 }
 
 /* Pops a searcher, a function as in package.searchers. The free environment and all that are

@@ -87,6 +87,12 @@ static void have_rights(luapool *rt, luapool_env *a, luapool_env *b, asked *seen
   CHECK_INT(LUAPOOL_EDENIED, run(rt, b, "require('luapool.fs').read('/etc/passwd')", NULL));
   CHECK_TEXT("/etc/passwd", seen->subject);
   CHECK_INT(LUAPOOL_ERUN, run(rt, a, "debug.sethook()", NULL));
+  CHECK_INT(LUAPOOL_ERUN,
+            run(rt, a,
+                "error(setmetatable({}, {__tostring = function() return 'it could read: ' .. "
+                "tostring(pcall(io.open, '/proc/self/stat')) end}))",
+                NULL));
+  CHECK_LIKE("it could read: false", error); /* also where no task runs */
 }
 
 static void get_modules_of_the_host(luapool *rt, luapool_env *a, luapool_env *b) {

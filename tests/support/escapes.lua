@@ -179,6 +179,18 @@ return {
   { "the coroutine of another task", "attempt to yield from outside a coroutine", [[
     coroutine.yield(coroutine.running())
   ]] },
+  { "what is called at the end of a task", "opened: false", [[
+    local lock, task = require("luapool.sync").lock(), require "luapool.task"
+    local opened
+    task.spawn(function()
+      lock:acquire()
+      lock.waiters = setmetatable({}, { __index = function()
+        opened = pcall(io.open, "/etc/passwd")
+      end })
+    end):await()
+    task.sleep(0)
+    error("opened: " .. tostring(opened))
+  ]] },
   { "a rogue error object", "no luck", [[
     error(setmetatable({}, { __tostring = function()
       return pcall(io.open, "/etc/passwd") and "read" or "no luck"

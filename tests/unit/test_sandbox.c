@@ -61,22 +61,29 @@ static struct {
   int status;         /* how it ended; -1: it has not */
 } seen;
 
+/* Protected. Arguments: the task (light), a result or its error. */
 static int describe(lua_State *L) {
-  luaL_tolstring(L, 1, NULL);
+  lp_task *t = lua_touserdata(L, 1);
+  lp_task_push(L, t);
+  lua_insert(L, 2);
+  if (t->status == LP_TASK_DONE)
+    luaL_tolstring(L, 3, NULL);
+  else
+    lp_task_error_describe(L, 2);
   return 1;
 }
 
+/* No task runs now, as when a host asks for the error of one. */
 static void on_end(lp_task *t, lua_State *co, int nres) {
   lua_State *L = t->st->L;
   seen.status = (int)t->status;
   *seen.text = 0;
   if (nres == 0) return;
   lua_pushcfunction(L, describe);
+  lua_pushlightuserdata(L, t);
   lua_pushvalue(co, -nres);
   lua_xmove(co, L, 1);
-  unsigned outer = lp_environment_enter(t->st, t->environment);
-  lua_pcall(L, 1, 1, 0);
-  lp_environment_enter(t->st, outer);
+  lua_pcall(L, 2, 1, 0);
   snprintf(seen.text, sizeof seen.text, "%s", lua_tostring(L, -1));
   lua_pop(L, 1);
 }
