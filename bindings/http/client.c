@@ -104,10 +104,9 @@ static int run(lpb_http_transfer *t) {
 /* Adds what has become of a request to the counts of its client. */
 static void count(lpb_http_transfer *t) {
   lpb_http_client_counts *n = &t->client->counts;
-  long status = 0, connections = 0;
+  long connections = 0;
   curl_off_t sent = 0;
   if (t->stage == LPB_HTTP_RUNNING) { /* else curl counts an earlier request */
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
   }
@@ -115,8 +114,8 @@ static void count(lpb_http_transfer *t) {
   n->connections += (uint64_t)connections;
   n->sent += (uint64_t)sent;
   n->received += t->body.came;
-  if (t->answered && status > 0 && status < LPB_HTTP_STATUSES)
-    n->statuses[status]++;
+  if (t->status > 0 && t->status < LPB_HTTP_STATUSES)
+    n->statuses[t->status]++;
   else
     n->failed++;
 }

@@ -49,8 +49,9 @@ lpb_http *lpb_http_of(lp_state *st) {
   lpb_http *http = lp_alloc_new(sizeof *http);
   if (!http) return NULL;
   if (begin_curl() != CURLE_OK) goto fail;
-  if (lpb_http_add_line(&http->headers, "User-Agent: " LPB_HTTP_AGENT) != CURLE_OK ||
-      lpb_http_add_line(&http->headers, "Accept-Encoding: " LPB_HTTP_ENCODINGS) != CURLE_OK)
+  /* One entry: curl goes through all of them for each header that it might send itself. */
+  if (lpb_http_add_line(&http->headers, "User-Agent: " LPB_HTTP_AGENT
+                                        "\r\nAccept-Encoding: " LPB_HTTP_ENCODINGS) != CURLE_OK)
     goto fail_begun;
   http->st = st;
   http->polls.loop = st->loop;
@@ -59,7 +60,6 @@ lpb_http *lpb_http_of(lp_state *st) {
   lp_part_add(st, &http->part, &http_class);
   return http;
 fail_begun:
-  curl_slist_free_all(http->headers);
   end_curl();
 fail:
   lp_alloc_free(http);

@@ -74,11 +74,9 @@ static void set_connection(lua_State *L, const lpb_http_transfer *t, double elap
 }
 
 void lpb_http_result_push(lua_State *L, lpb_http_transfer *t, int url) {
-  long status = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
   double elapsed = t->stage == LPB_HTTP_ENDED ? t->elapsed : lpb_http_transfer_age(t);
   lua_createtable(L, 0, 8);
-  lua_pushinteger(L, status);
+  lua_pushinteger(L, t->status);
   lua_setfield(L, -2, "status");
   push_url(L, t, url);
   lua_setfield(L, -2, "url");

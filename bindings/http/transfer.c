@@ -55,11 +55,10 @@ static void redirection_late(lp_timer *timer) {
 /* The blank line has come. The header was the last one unless the status says that another one
  * follows, or may follow; then the body or the end of the transfer shows it. */
 static void head_ended(lpb_http_transfer *t) {
-  long status = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-  if (status < 200 || (t->challenged && status == 401)) return;
+  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
+  if (t->status < 200 || (t->challenged && t->status == 401)) return;
   t->headed = true;
-  t->redirected = is_redirection(t, status);
+  t->redirected = is_redirection(t, t->status);
   if (t->redirected) {
     t->late.fire = redirection_late;
     lp_loop_after(t->http->st, &t->late, REDIRECT_S);
@@ -161,9 +160,9 @@ static const char *header_text(const lpb_http_transfer *t, const char *name) {
 }
 
 /* Tells a file that may be resumed which response its bytes come from. */
-static int file_begins(lpb_http_transfer *t, long status, curl_off_t length) {
+static int file_begins(lpb_http_transfer *t, curl_off_t length) {
   if (!t->body.file.notes) return 0;
-  lpb_http_part_answer a = {.status = status,
+  lpb_http_part_answer a = {.status = t->status,
                             .length = length,
                             .etag = header_text(t, "ETag"),
                             .modified = header_text(t, "Last-Modified"),
@@ -175,19 +174,17 @@ static int file_begins(lpb_http_transfer *t, long status, curl_off_t length) {
 /* Called for the first piece of the body, or at the end when none has come, as to a HEAD. */
 static int body_begins(lpb_http_transfer *t, bool empty) {
   curl_off_t length = -1;
-  long status = 0;
   lp_buf codings = {0};
   if (!empty) curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
   t->headed = true;
   if (!empty && (length < 0 || t->lengths > 1) && !lengths_agree(t, length))
     return LPB_HTTP_BODY_LENGTH;
   int rc = t->encoded ? find_codings(t, &codings) : 0;
   if (rc == 0)
     rc = lpb_http_body_begin(&t->body, codings.data, codings.len, length,
-                             status >= 200 && status < 300);
+                             t->status >= 200 && t->status < 300);
   lp_buf_close(&codings);
-  return rc < 0 ? rc : file_begins(t, status, length);
+  return rc < 0 ? rc : file_begins(t, length);
 }
 
 /* What has been added may be there for the reader, or needs more turns of the loop. */
@@ -281,6 +278,7 @@ static int on_send(void *of, char *ip, char *local_ip, int port, int local_port)
   t->asked = 0;
   t->sent = true;
   t->answered = false;
+  t->status = 0;
   return CURL_PREREQFUNC_OK;
 }
 
@@ -459,6 +457,7 @@ void lpb_http_transfer_clear(lpb_http_transfer *t) {
   t->owner = NULL;
   t->sent = t->answered = t->headed = t->redirected = t->encoded = t->user.paused = false;
   t->stalled = false;
+  t->status = 0;
   t->user.opened = false;
   t->lengths = 0;
   t->sent_bytes = 0;

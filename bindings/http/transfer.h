@@ -136,6 +136,8 @@ typedef struct lpb_http_transfer {
   bool joined;
   /* Some of the response has come. */
   bool answered;
+  /* That of the last header that is complete, or 0. */
+  long status;
   /* The final header is complete. */
   bool headed;
   /* The response is a redirection that will be followed, so its body is thrown away. */

@@ -46,7 +46,8 @@ void *lp_alloc_new(size_t n) {
 }
 
 void *lp_alloc_resize(void *p, size_t n) {
-  return fails() ? NULL : realloc(p, n);
+  if (fails()) return NULL;
+  return p ? realloc(p, n) : plain(n); /* realloc would call malloc, too */
 }
 
 void lp_alloc_free(void *p) {

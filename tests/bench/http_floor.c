@@ -1,9 +1,10 @@
 /* bench/http_floor.c: the floor of the HTTP benchmark: libcurl on libuv and nothing else.
  *
  * Sends N requests over C connections the cheapest way that was found (polls that stay armed,
- * easy handles and the parsed URL used again), keeps the header and the body of each answer as
- * any client must, and prints the CPU of this process per request in
- * microseconds. http.sh runs it beside luapool, whose http_client.lua takes the same words.
+ * easy handles and the parsed URL used again), sends the headers that luapool sends, keeps the
+ * header and the body of each answer as any client must, and prints the CPU of this process per
+ * request in microseconds. http.sh runs it beside luapool, whose http_client.lua takes the same
+ * words.
  *
  *     http_floor URL N C [ca=FILE] [fresh] [h2] [hosts=N] [insecure]
  *
@@ -41,6 +42,7 @@ static struct {
   CURLM *multi;
   CURLU **urls;
   sock *socks[65536];
+  struct curl_slist *headers;
   long total, started, done, failed;
   bool fresh, h2, insecure;
   long hosts;
@@ -160,6 +162,7 @@ static void prepare(slot *s) {
   curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, body_came);
   curl_easy_setopt(e, CURLOPT_WRITEDATA, s);
   curl_easy_setopt(e, CURLOPT_PRIVATE, s);
+  curl_easy_setopt(e, CURLOPT_HTTPHEADER, floor_.headers);
   curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, closed);
   curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
@@ -186,6 +189,8 @@ static void open_floor(const char *url, long connections) {
   curl_global_init(CURL_GLOBAL_DEFAULT);
   floor_.loop = uv_default_loop();
   uv_timer_init(floor_.loop, &floor_.timer);
+  floor_.headers =
+      curl_slist_append(NULL, "User-Agent: luapool/0.1.0\r\nAccept-Encoding: gzip, br");
   floor_.multi = curl_multi_init();
   curl_multi_setopt(floor_.multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
   curl_multi_setopt(floor_.multi, CURLMOPT_TIMERFUNCTION, timer_changed);
