@@ -16,10 +16,10 @@
 #include "runtime/loop/task.h"
 #include "tests/support/clean.h"
 
-/* Runs source text outside any task; its string result stays on the stack. */
+/* Runs source text outside any task; its string result, if any, stays on the stack. */
 static const char *eval(lua_State *L, const char *source) {
   if (luaL_dostring(L, source) != LUA_OK) fail_msg("%s", lua_tostring(L, -1));
-  return lua_tostring(L, -1);
+  return lua_gettop(L) ? lua_tostring(L, -1) : NULL;
 }
 
 /* ---- the seed ---- */
