@@ -12,10 +12,15 @@
 #include "runtime/counted/meter.h"
 
 /* Stack while it sorts: 1 the list, 2 the function or nil, then what the lines below say. */
+typedef struct sorter {
+  lp_meter meter;
+  bool asks; /* there is a function */
+} sorter;
 
 /* Is the value at `a` less than that at `b`? */
-static bool less(lua_State *L, int a, int b) {
-  if (lua_isnil(L, 2)) return lua_compare(L, a, b, LUA_OPLT);
+static bool less(const sorter *s, int a, int b) {
+  lua_State *L = s->meter.L;
+  if (!s->asks) return lua_compare(L, a, b, LUA_OPLT);
   lua_pushvalue(L, 2);
   lua_pushvalue(L, a < 0 ? a - 1 : a);
   lua_pushvalue(L, b < 0 ? b - 2 : b);
@@ -32,10 +37,11 @@ static void swap(lua_State *L, lua_Integer i, lua_Integer j) {
 }
 
 /* Brings the elements at i < j in order. True when they were not. */
-static bool order(lua_State *L, lua_Integer i, lua_Integer j) {
+static bool order(const sorter *s, lua_Integer i, lua_Integer j) {
+  lua_State *L = s->meter.L;
   lua_geti(L, 1, i);
   lua_geti(L, 1, j);
-  bool swaps = less(L, -1, -2);
+  bool swaps = less(s, -1, -2);
   if (swaps)
     swap(L, i, j);
   else
@@ -49,19 +55,19 @@ static int wrong_order(lua_State *L) {
 
 /* Stack: the pivot, which also stands at hi - 1. Between lo and hi - 1 puts what is less before
  * what is not, and the pivot between. Returns its place. */
-static lua_Integer part(lp_meter *m, lua_Integer lo, lua_Integer hi) {
-  lua_State *L = m->L;
+static lua_Integer part(sorter *s, lua_Integer lo, lua_Integer hi) {
+  lua_State *L = s->meter.L;
   lua_Integer i = lo, j = hi - 1;
   for (;;) {
-    while (lua_geti(L, 1, ++i), less(L, -1, -2)) {
+    while (lua_geti(L, 1, ++i), less(s, -1, -2)) {
       if (i == hi - 1) wrong_order(L);
       lua_pop(L, 1);
-      lp_meter_spend(m, 4);
+      lp_meter_spend(&s->meter, 4);
     }
-    while (lua_geti(L, 1, --j), less(L, -3, -1)) {
+    while (lua_geti(L, 1, --j), less(s, -3, -1)) {
       if (j < i) wrong_order(L);
       lua_pop(L, 1);
-      lp_meter_spend(m, 4);
+      lp_meter_spend(&s->meter, 4);
     }
     if (j < i) {
       lua_pop(L, 1); /* stack: the pivot, the element at i */
@@ -71,7 +77,7 @@ static lua_Integer part(lp_meter *m, lua_Integer lo, lua_Integer hi) {
       return i;
     }
     swap(L, i, j);
-    lp_meter_spend(m, 4);
+    lp_meter_spend(&s->meter, 4);
   }
 }
 
@@ -84,40 +90,41 @@ static lua_Integer middle_of(lua_Integer lo, lua_Integer hi, unsigned uneven) {
 }
 
 /* Sorts from lo to hi: the smaller part by a call, so that these nest no more than 31 times. */
-static void sort(lp_meter *m, lua_Integer lo, lua_Integer hi, unsigned uneven) {
-  lua_State *L = m->L;
+static void sort(sorter *s, lua_Integer lo, lua_Integer hi, unsigned uneven) {
+  lua_State *L = s->meter.L;
   while (lo < hi) {
     lua_Integer size = hi - lo, middle = middle_of(lo, hi, uneven);
-    order(L, lo, hi);
+    order(s, lo, hi);
     if (size == 1) return;
-    if (!order(L, lo, middle)) order(L, middle, hi);
+    if (!order(s, lo, middle)) order(s, middle, hi);
     if (size == 2) return;
     lua_geti(L, 1, middle);
     lua_pushvalue(L, -1);
     lua_geti(L, 1, hi - 1);
     swap(L, middle, hi - 1);
-    lua_Integer at = part(m, lo, hi), before = at - lo, behind = hi - at;
+    lua_Integer at = part(s, lo, hi), before = at - lo, behind = hi - at;
     lua_pop(L, 1);
     if ((before < behind ? before : behind) < size / 128) uneven++;
     if (before < behind) {
-      sort(m, lo, at - 1, uneven);
+      sort(s, lo, at - 1, uneven);
       lo = at + 1;
     } else {
-      sort(m, at + 1, hi, uneven);
+      sort(s, at + 1, hi, uneven);
       hi = at - 1;
     }
   }
 }
 
 int lp_sort(lua_State *L) {
-  lp_meter meter = lp_meter_start(L);
+  sorter s = {.meter = lp_meter_start(L)};
   lua_Integer n = lp_access_length(L, 1, LP_ACCESS_READ | LP_ACCESS_WRITE);
   if (n < 2) return 0;
   luaL_argcheck(L, n < INT_MAX, 1, "array too big");
   if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TFUNCTION);
   if (lp_stack_low()) luaL_error(L, "C stack overflow");
   lua_settop(L, 2);
+  s.asks = !lua_isnil(L, 2);
   luaL_checkstack(L, 16, NULL);
-  sort(&meter, 1, n, 0);
+  sort(&s, 1, n, 0);
   return 0;
 }

@@ -269,7 +269,7 @@ static int string_rep(lua_State *L) {
   return 1;
 }
 
-static int map_bytes(lua_State *L, int (*f)(int)) {
+static inline __attribute__((always_inline)) int map_bytes(lua_State *L, bool up) {
   size_t len;
   const char *s = luaL_checklstring(L, 1, &len);
   lp_meter meter = lp_meter_start(L);
@@ -277,19 +277,22 @@ static int map_bytes(lua_State *L, int (*f)(int)) {
   char *to = luaL_buffinitsize(L, &b, len);
   for (size_t i = 0; i < len;) {
     size_t end = len - i < PIECE ? len : i + PIECE;
-    for (; i < end; i++) to[i] = (char)f((unsigned char)s[i]);
-    lp_meter_spend(&meter, PIECE);
+    spend_bytes(&meter, end - i);
+    for (; i < end; i++) {
+      unsigned char c = (unsigned char)s[i];
+      to[i] = (char)(up ? toupper(c) : tolower(c));
+    }
   }
   luaL_pushresultsize(&b, len);
   return 1;
 }
 
 static int string_lower(lua_State *L) {
-  return map_bytes(L, tolower);
+  return map_bytes(L, false);
 }
 
 static int string_upper(lua_State *L) {
-  return map_bytes(L, toupper);
+  return map_bytes(L, true);
 }
 
 static int string_reverse(lua_State *L) {
@@ -300,8 +303,8 @@ static int string_reverse(lua_State *L) {
   char *to = luaL_buffinitsize(L, &b, len);
   for (size_t i = 0; i < len;) {
     size_t end = len - i < PIECE ? len : i + PIECE;
+    spend_bytes(&meter, end - i);
     for (; i < end; i++) to[i] = s[len - 1 - i];
-    lp_meter_spend(&meter, PIECE);
   }
   luaL_pushresultsize(&b, len);
   return 1;
@@ -332,8 +335,8 @@ static int skip(const char **at, const char *end, int most) {
 static int string_format(lua_State *L) {
   size_t len;
   const char *at = luaL_checklstring(L, 1, &len), *end = at + len, *rest = at;
-  skip(&rest, end, DIRECTIVES);
-  if (rest == end) return lp_access_standard(L);
+  if (len > 2 * DIRECTIVES) skip(&rest, end, DIRECTIVES);
+  if (len <= 2 * DIRECTIVES || rest == end) return lp_access_standard(L);
   int arg = 2, top = lua_gettop(L);
   lp_meter meter = lp_meter_start(L);
   luaL_Buffer b;

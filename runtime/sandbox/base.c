@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "runtime/counted/feed.h"
 #include "runtime/loop/allow.h"
 #include "runtime/loop/env.h"
 #include "runtime/loop/environment.h"
@@ -41,6 +42,7 @@ static int compile(lua_State *L, int mode) {
 }
 
 static int base_load(lua_State *L) {
+  lp_feed(L);
   return compile(L, 3);
 }
 
