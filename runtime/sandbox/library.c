@@ -15,6 +15,7 @@
 #include "runtime/loop/environment.h"
 #include "runtime/loop/frozen.h"
 #include "runtime/loop/raise.h"
+#include "runtime/sandbox/stream.h"
 
 static const char key; /* in the registry: the frozen libraries by name */
 
@@ -117,7 +118,7 @@ static const struct {
      LP_ALLOW_DEBUG, "traceback"},
     {"io",
      "close flush input lines open output popen read stderr stdin stdout tmpfile type write",
-     LP_ALLOW_PROCESS, "close flush input lines open output popen read tmpfile type write"},
+     LP_ALLOW_PROCESS, "close input lines open output popen read tmpfile type"},
     {"os", "clock date difftime execute exit getenv remove rename setlocale time tmpname", 0,
      NULL},
     {"string",
@@ -143,13 +144,14 @@ static void copy_named(lua_State *L, const char *names) {
 }
 
 /* Pushes a new frozen library. */
-static void make(lua_State *L, const char *library, const char *names) {
+static void make(lua_State *L, const char *library, const char *names, bool whole) {
   lp_env_get(L, library);
   lua_newtable(L);
   copy_named(L, names);
   lua_remove(L, -2);
   lp_counted_replace(L, library);
   guard(L, library);
+  if (!whole && strcmp(library, LUA_IOLIBNAME) == 0) lp_stream_open(L);
   lp_frozen_wrap(L);
 }
 
@@ -160,7 +162,7 @@ static void push_shared(lua_State *L, int row, unsigned allowed) {
              *name = lua_pushfstring(L, "%s%s", library, whole ? "" : "-");
   if (lua_getfield(L, -2, name) == LUA_TNIL) {
     lua_pop(L, 1);
-    make(L, library, whole ? libraries[row].fields : libraries[row].fewer);
+    make(L, library, whole ? libraries[row].fields : libraries[row].fewer, whole);
     lua_pushvalue(L, -1);
     lua_setfield(L, -4, name);
   }

@@ -161,6 +161,12 @@ static bool is_replacement(lua_State *L, const char *module) {
   return lp_script_flags(&ar) & LP_SCRIPT_OURS;
 }
 
+static bool is_frozen(lua_State *L) {
+  bool frozen = lp_frozen_open(L, -1);
+  if (frozen) lua_pop(L, 1);
+  return frozen;
+}
+
 /* True when this field of a module, on top, travels by name. Lua functions travel as bytecode,
  * except those of luapool. */
 static bool is_named_field(lua_State *L, const char *module) {
@@ -169,6 +175,7 @@ static bool is_named_field(lua_State *L, const char *module) {
     return lua_iscfunction(L, -1) || is_luapool(module) || is_replacement(L, module);
   case LUA_TUSERDATA: return strcmp(module, "io") == 0;
   case LUA_TLIGHTUSERDATA: return true;
+  case LUA_TTABLE: return is_frozen(L);
   default: return false;
   }
 }

@@ -53,6 +53,13 @@ int main(void) {
               "local text = '' for _, n in p:map(function(i) return 2 * i end, {1, 2, 3}) do "
               "text = text .. n .. ' ' end return text");
 
+  check_value(rt, "YQ==",
+              "local base64 = require('luapool.digest').base64 " POOL
+              "return p:apply(function() return base64.encode 'a' end)");
+  check_value(rt, "true",
+              "local out = io.stderr " POOL
+              "return tostring(p:apply(function() return out == io.stderr end))");
+
   /* They may do there what they may do here. */
   check_error(rt, "lacks 'read'", POOL "p:apply(function() io.open '/etc/passwd' end)");
   check_error(rt, "lacks 'exec'", POOL "p:apply(function() os.execute 'true' end)");

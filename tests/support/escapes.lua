@@ -160,8 +160,10 @@ return {
   { "another default output", "lacks 'process'", [[io.output "/tmp/luapool-escape"]] },
   { "the standard input", "lacks 'process'", [[io.read "l"]] },
   { "closing the standard output", "lacks 'process'", [[io.close()]] },
-  { "the object of the standard output", "attempt to index a nil value (field 'stdout')", [[
-    io.stdout:close()
+  { "the file of the standard output", "lacks 'process'", [[io.stdout:close()]] },
+  { "the file that io.write returns", "lacks 'process'", [[io.write(""):close()]] },
+  { "a method for the file of the process", "FILE* expected", [[
+    io.stdout.write(io.stderr, "x")
   ]] },
 
   -- ---- the state ----
