@@ -36,6 +36,7 @@ add_custom_target(luapool_types ALL DEPENDS ${lp_types})
 
 install(TARGETS luapool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS luapool_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS luapool_module LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/${lp_module_dir})
 install(FILES ${lp_archive} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES runtime/luapool.h runtime/luapool.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${lp_out}/luapool.pc DESTINATION ${lp_pc_dir})

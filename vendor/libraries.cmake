@@ -1,4 +1,4 @@
-# The libraries that hosts link. Nothing but
+# The libraries that hosts link, and the module that makes luapool a library of a plain lua5.4. Nothing but
 # the names luapool_* of luapool.h can be seen in either library: a host may have a function of any other name.
 pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4)
 
@@ -24,3 +24,14 @@ add_custom_command(OUTPUT ${lp_archive}
   WORKING_DIRECTORY ${PROJECT_BINARY_DIR}
   COMMENT "Linking the static library" COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(luapool_static ALL DEPENDS ${lp_archive})
+
+# `require "luapool"` in a plain lua5.4: a host of libluapool.so, which it finds from its own place.
+set(lp_module_dir lua/5.4)
+file(RELATIVE_PATH lp_module_to_lib /${lp_module_dir} /)
+string(REGEX REPLACE "/$" "" lp_module_to_lib "${lp_module_to_lib}")
+file(GLOB lp_module CONFIGURE_DEPENDS runtime/module/*.c)
+add_library(luapool_module MODULE ${lp_module})
+target_link_libraries(luapool_module PRIVATE lp_flags Lua::headers luapool_shared)
+set_target_properties(luapool_module PROPERTIES PREFIX "" OUTPUT_NAME luapool
+  LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${lp_module_dir}
+  INSTALL_RPATH "$ORIGIN/${lp_module_to_lib}")

@@ -2,6 +2,10 @@
 -- luapool.http …
 
 local core = require "luapool.core"
+local current = require("luapool.task.core").current
+
+-- The function of the module of a plain lua5.4 (runtime/module/open.c); nil in the program.
+local run = package.loaded["luapool.internal.run"]
 
 --- The root module. Every part is `require "luapool.<part>"` and is also a field of this module,
 --- loaded on first use. Nothing is global.
@@ -63,6 +67,25 @@ end
 --- ```
 ---@return integer
 function M.cpus() return core.cpus() end
+
+--- Runs `main(...)` as a task, until it ends, and returns what it returns or raises its error: for
+--- scripts that a plain `lua5.4` runs, where no task runs otherwise. Meanwhile the functions of
+--- the standard library that have to let tasks wait (`coroutine.*`, `pcall`, `require`,
+--- `os.execute` and others) are luapool's; afterwards they are those of before. Tasks that
+--- `main` has left go on when `run` is called again. In a task, as everywhere in the program
+--- `luapool`, it just calls `main`.
+---
+--- ```lua
+--- local luapool, task = require "luapool", require "luapool.task"
+--- print(luapool.run(function(a, b) task.sleep(0.01) return a + b end, 1, 2)) --> 3
+--- ```
+---@param main fun(...): ...
+---@param ... any
+---@return any ...
+function M.run(main, ...)
+  if current() or not run then return main(...) end
+  return run(main, ...)
+end
 
 return setmetatable(M, {
   __index = function(self, name)

@@ -24,6 +24,10 @@ it "shows in libluapool.a what the header declares, and nothing else"
 defined -g "$libdir/libluapool.a" | grep -v '^__odr_asan' >"$work/names"
 expect test -z "$(LC_ALL=C comm -13 "$functions" "$work/names")"
 
+it "exports luaopen_luapool alone from the module of a plain lua5.4"
+defined -D "$libdir/lua/5.4/luapool.so" >"$work/names"
+echo luaopen_luapool | expect diff - "$work/names"
+
 # By versions other Luas whose names have others, or none, are told from ours: see runtime/api/lua.h.
 it "wants the functions of liblua5.4 by their version"
 nm -D --undefined-only "$libdir/libluapool.so.0" | awk '$2 ~ /^lua/ { print $2 }' >"$work/names"

@@ -7,6 +7,7 @@ local tree = require "tree"
 local order = {
   "runtime/base/", "runtime/ipc/", "runtime/loop/", "runtime/counted/", "runtime/wire/",
   "runtime/pool/", "runtime/luapool.h", "runtime/api/", "runtime/cli/",
+  "runtime/module/",
 }
 local beside_pool = 6
 

@@ -1,0 +1,3 @@
+-- Runs the specs of the arguments by a plain lua5.4, which has the module luapool: as spec.lua
+-- does in the program.   tests/support/installed BUILD lua5.4 tests/support/spec_plain.lua FILE...
+require("luapool").run(assert(loadfile "tests/support/spec.lua"), ...)
