@@ -1,4 +1,5 @@
-/* tests/support/guest.h: scripts from their opened to their closed runtime. Include after cmocka.h.
+/* tests/support/guest.h: scripts from their opened to their closed runtime. Include after
+ * cmocka.h.
  */
 #ifndef TESTS_SUPPORT_GUEST_H
 #define TESTS_SUPPORT_GUEST_H
