@@ -4,10 +4,11 @@
  *
  * Exceptions and the errors of Lua must not cross each other's frames:
  * - No exception may leave a function that C calls: a callback of the options, a watcher, a
- *   function for Lua. luapoolxx::function<f> is f for Lua, which makes exceptions errors of Lua;
- *   runtime::protect hands them on to its caller.
+ *   function for Lua. luapoolxx::function<f> is f for Lua, which makes exceptions errors of
+ * Lua; runtime::protect hands them on to its caller.
  * - A function of lua.h that raises leaves by longjmp, which runs no destructors: where one is
- *   called no object with a destructor may be alive. Check the arguments first, then compute. */
+ *   called no object with a destructor may be alive. Check the arguments first, then compute.
+ */
 #ifndef LUAPOOL_HPP
 #define LUAPOOL_HPP
 
@@ -66,7 +67,8 @@ struct value : luapool_value {
 
   bool is_nil() const noexcept { return type == LUAPOOL_NIL; }
 
-  /* What it is as a bool, a number type or std::string_view; nothing when it is no such value. */
+  /* What it is as a bool, a number type or std::string_view; nothing when it is no such value.
+   */
   template <class T> std::optional<T> get() const noexcept {
     if constexpr (std::is_same_v<T, std::string_view>) {
       if (type == LUAPOOL_STRING) return T(as.string.bytes, as.string.len);
@@ -81,7 +83,7 @@ struct value : luapool_value {
 
 private:
   template <class T>
-  static constexpr int32_t type_of = std::is_same_v<T, bool>         ? LUAPOOL_BOOLEAN
+  static constexpr int32_t type_of = std::is_same_v<T, bool>       ? LUAPOOL_BOOLEAN
                                      : std::is_floating_point_v<T> ? LUAPOOL_NUMBER
                                                                    : LUAPOOL_INTEGER;
 };
@@ -143,9 +145,7 @@ class runtime {
 public:
   using values = std::initializer_list<value>;
 
-  explicit runtime(const luapool_options &options = defaults()) {
-    take(luapool_open, options);
-  }
+  explicit runtime(const luapool_options &options = defaults()) { take(luapool_open, options); }
   runtime(lua_State *L, uv_loop_s *loop, const luapool_options &options = defaults()) {
     take([=](luapool **rt, auto *o) { return luapool_attach(rt, L, loop, o); }, options);
   }
@@ -276,8 +276,8 @@ private:
   std::unique_ptr<luapool_call, give_up> call_;
 };
 
-/* A call is a T: `static constexpr const char *name`, `int results(lua_State *, int status)`, and
- * if it can be cancelled `void cancel(luapool_call *) noexcept`. In a function for Lua:
+/* A call is a T: `static constexpr const char *name`, `int results(lua_State *, int status)`,
+ * and if it can be cancelled `void cancel(luapool_call *) noexcept`. In a function for Lua:
  *
  *     auto job = std::make_unique<lookup>(luaL_checkstring(L, 1));
  *     lookup *work = job.get();

@@ -1,5 +1,5 @@
-/* luapool.hpp: objects that close what they hold, exceptions, values, calls that threads answer.
- * pkg-config: lua5.4 */
+/* luapool.hpp: objects that close what they hold, exceptions, values, calls that threads
+ * answer. pkg-config: lua5.4 */
 #include <atomic>
 #include <memory>
 #include <string>

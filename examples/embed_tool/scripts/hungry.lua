@@ -1,0 +1,5 @@
+-- Wants more memory than there is for scripts.
+local all = {}
+for i = 1, 1e9 do
+  all[i] = ("x"):rep(1000) .. i
+end
