@@ -225,7 +225,8 @@ typedef struct luapool_options {
   /* Microseconds that luapool_close waits for tasks to unwind; 0: 100,000. */
   int64_t close_us;
 
-  /* Bytes of the C stack that scripts may use; 0: 256 KiB. */
+  /* Bytes of the C stack that scripts may use; 0: what the thread has left. With less than some
+   * 700 KiB, calls of Lua by C functions can be nested less than 200 times. */
   size_t stack;
 
   /* Threads for files and look-ups, which all runtimes of the process share: libuv's, whose
@@ -423,7 +424,8 @@ LUAPOOL_API luapool_call *luapool_call_new(struct lua_State *L, const luapool_ca
                                            void *arg);
 
 /* [R] Waits for the answer, `timeout` seconds at most, or for ever when that is negative. Use
- * it as `return luapool_await(L, call, -1)`: nothing of the calling function runs afterwards. */
+ * it as `return luapool_await(L, call, -1)`: nothing of the calling function runs afterwards.
+ */
 LUAPOOL_API int luapool_await(struct lua_State *L, luapool_call *call, double timeout);
 
 /* [A] Answers a call, exactly once, before or while the task waits, or when it does no longer;

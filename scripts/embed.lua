@@ -22,13 +22,18 @@ local OURS, WHOLE = 1, 2
 -- A script says of itself, in a line of its own, that no time slice ends in its functions.
 local function flags_of(source) return source:find("\n%-%-@whole\n") and OURS | WHOLE or OURS end
 
--- Puts the flags behind the name of the chunk, after a zero byte. The name stands in the
--- bytecode once, its length plus one before it, in a byte whose highest bit is set.
+-- Lua has one copy of a string of so many bytes, and many of a longer one.
+local SHORT = 40
+
+-- Puts the flags behind the name of the chunk, after zero bytes that make it so long that each
+-- chunk that is loaded has a copy of its own. The name stands in the bytecode once, its length
+-- plus one before it, in a byte whose highest bit is set.
 local function mark(code, name, flags)
   local function sized(text) return string.char(0x80 | #text + 1) .. text end
   local from, to = code:find(sized(name), 1, true)
+  local zeros = ("\0"):rep(math.max(1, SHORT - #name))
   assert(from and #name < 120, name)
-  return code:sub(1, from - 1) .. sized(name .. "\0" .. string.char(flags)) .. code:sub(to + 1)
+  return code:sub(1, from - 1) .. sized(name .. zeros .. string.char(flags)) .. code:sub(to + 1)
 end
 
 local function bytecode(path)

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <limits.h>
+#include <math.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -42,15 +44,14 @@ static int core_slice(lua_State *L) {
   lp_state *st = lp_state_of(L);
   if (!lua_isnoneornil(L, 1)) {
     double seconds = luaL_checknumber(L, 1);
-    lp_interrupt_close(st);
-    int rc = seconds > 0 ? lp_interrupt_open(st, seconds) : 0;
+    st->limits.slice_us = seconds > 0 ? (int64_t)ceil(seconds * 1e6) : 0;
+    int rc = lp_interrupt_open(st, SIGVTALRM);
+    if (rc < 0) st->limits.slice_us = 0;
     if (rc == -EAGAIN)
       return luaL_error(L, "time slices need a signal that may wait, and none may (ulimit -i)");
     if (rc < 0) return lp_raise_code(L, rc, "time slices");
   }
-  const lp_interrupt *in = &st->interrupt;
-  const struct timespec *slice = &in->slice.it_value;
-  lua_pushnumber(L, in->open ? (double)slice->tv_sec + (double)slice->tv_nsec / 1e9 : 0);
+  lua_pushnumber(L, (double)st->limits.slice_us / 1e6);
   return 1;
 }
 

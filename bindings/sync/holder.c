@@ -6,6 +6,7 @@
 #include "bindings/sync/holder.h"
 
 #include "runtime/loop/environment.h"
+#include "runtime/loop/guard.h"
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
 
@@ -48,7 +49,8 @@ static void holder_ended(lp_watch *watch, lp_task *t) {
   lp_environment_enter(st, outer);
   if (status != LUA_OK) {
     size_t len;
-    const char *text = luaL_tolstring(L, -1, &len);
+    lp_guard_tostring(L, -1);
+    const char *text = lua_tolstring(L, -1, &len);
     lp_text(st, LP_TEXT_ERROR, text, len);
     lua_pop(L, 2);
   }

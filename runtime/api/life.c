@@ -24,6 +24,12 @@ static void hand_text(lp_state *st, int kind, const char *bytes, size_t len) {
   o->text(o->user, kind, bytes, len);
 }
 
+static void limit(lp_state *st, int code, lp_task *t, const char *traceback) {
+  luapool *rt = lp_api_of(st);
+  luapool_task *ref = t ? lp_ref_of(t) : NULL;
+  if (rt->options.limit) rt->options.limit(rt->options.user, lp_api_code(code), ref, traceback);
+}
+
 /* A host that was compiled with an older header has fewer fields, one with a newer header more:
  * those must be 0. */
 static int take_options(luapool_options *to, const luapool_options *from) {
@@ -58,9 +64,17 @@ static int open_parts(luapool *rt) {
   lp_part_add(&rt->state, &rt->part, &class);
   int rc = lp_fleet_open(&rt->state, o->forkserver,
                          o->program ? o->program : lp_program_find());
-  if (rc == 0 && o->slice_us > 0 && o->signal)
-    rc = lp_interrupt_open(&rt->state, (double)o->slice_us / 1e6);
+  if (rc == 0) rc = lp_interrupt_open(&rt->state, o->signal);
   return rc == 0 ? lp_env_share(rt) : rc;
+}
+
+static lp_limits limits_of(const luapool_options *o) {
+  return (lp_limits){.memory = o->memory,
+                     .tasks = o->tasks,
+                     .task_us = o->task_us,
+                     .block_us = o->block_us,
+                     .slice_us = o->slice_us,
+                     .stack = o->stack};
 }
 
 enum { CLOSE_US = 100000 };
@@ -103,6 +117,8 @@ static int open_on(luapool **out, lua_State *L, uv_loop_t *loop,
   rc = lp_state_open(&rt->state, &core);
   if (rc == 0) {
     if (o->text) rt->state.text = hand_text;
+    rt->state.limit = limit;
+    rt->state.limits = limits_of(o);
     lp_heap_set_limit(&rt->state.heap, o->memory);
     rc = open_parts(rt);
   }

@@ -10,6 +10,7 @@
 #include "runtime/loop/env.h"
 #include "runtime/loop/scripts.h"
 #include "runtime/loop/state.h"
+#include "runtime/loop/trust.h"
 #include "runtime/wire/wire.h"
 
 static const luaL_Reg modules[] = {
@@ -53,6 +54,7 @@ static int search_scripts(lua_State *L) {
   }
   if (luaL_loadbufferx(L, (const char *)script->bytes, script->len, script->chunk, "b"))
     return lua_error(L);
+  lp_trust_enter(L);
   lp_env_push(L);
   lua_setupvalue(L, -2, 1);
   lua_pushstring(L, script->chunk + 1);

@@ -16,7 +16,9 @@
   X(CLOSED, -10004, "closed", "closed")                                                        \
   X(CORRUPT, -10005, "corrupt", "the data is damaged")                                         \
   X(TOO_LARGE, -10006, "too_large", "too large")                                               \
-  X(INSIDE, -10007, "usage", "the runtime is calling just now: return to it first")
+  X(INSIDE, -10007, "usage", "the runtime is calling just now: return to it first")            \
+  X(BUDGET, -10008, "budget", "a budget of CPU is used up")                                    \
+  X(TASKS, -10009, "budget", "too many tasks")
 
 #define LP_ERROR_ENUM(name, code, kind, text) LP_E##name = (code),
 enum { LP_ERRORS(LP_ERROR_ENUM) };

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "runtime/loop/guard.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
@@ -41,11 +42,12 @@ bool lp_coroutine_suspendable(lua_State *L) {
   return L == st->running && !st->blocked && lua_isyieldable(L);
 }
 
-/* True for the root coroutine of the current task and for the main thread of the state: neither
- * has a resumer that a script has made, to which it could yield. */
+/* True for the root coroutine of the current task, for one that runs under a guard and for the
+ * main thread of the state: none has a resumer that a script has made, to which it could yield.
+ */
 static bool is_root(lua_State *L, lua_State *co) {
   lp_state *st = lp_state_of(L);
-  return co == st->L || (st->current && st->current->co == co);
+  return co == st->L || co == st->guard_co || (st->current && st->current->co == co);
 }
 
 /* While the error of a cancellation is on its way up, the task is `unwinding`. Whoever catches
@@ -167,11 +169,15 @@ static int coroutine_resume(lua_State *L) {
 /* Closes a coroutine; its <close> handlers run below this C call, so they cannot wait. */
 static int reset(lua_State *L, lua_State *co) {
   lp_state *st = lp_state_of(L);
-  lua_State *blocked = st->blocked;
+  lua_State *blocked = st->blocked, *running = st->running;
   int shield = st->current ? st->current->shield : 0;
   st->blocked = L;
+  st->running = co;
+  lp_interrupt_pass(st, L, co);
   int status = lua_resetthread(co);
+  st->running = running;
   st->blocked = blocked;
+  lp_interrupt_pass(st, co, L);
   if (st->current) st->current->shield = shield;
   return status;
 }
@@ -299,9 +305,39 @@ static int base_pcall(lua_State *L) {
   return finish_pcall(L, status, context);
 }
 
+/* True in a C function that Lua calls in the middle of a hook, where no hook acts. */
+static bool is_in_hook(lua_State *L) {
+  lua_Debug frame;
+  lua_getstack(L, 0, &frame);
+  lua_getinfo(L, "n", &frame);
+  return strcmp(frame.namewhat, "hook") == 0;
+}
+
+/* Calls the message handler of a script, the upvalue. For an error that a hook has raised it
+ * runs in a coroutine of its own, else an endless one would never come back; and it does not
+ * see that a budget broke. */
+static int handle(lua_State *L) {
+  lua_settop(L, 1);
+  bool in_hook = is_in_hook(L);
+  const char *kind = in_hook ? lp_raise_kind(L, 1) : NULL;
+  if (kind && strcmp(kind, "budget") == 0) return 1;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  if (in_hook)
+    lp_guard_call(L, 1);
+  else
+    lua_call(L, 1, 1);
+  return 1;
+}
+
 static int base_xpcall(lua_State *L) {
   int nargs = lua_gettop(L) - 2;
   luaL_checktype(L, 2, LUA_TFUNCTION);
+  if (!lua_iscfunction(L, 2)) {
+    lua_pushvalue(L, 2);
+    lua_pushcclosure(L, handle, 1);
+    lua_replace(L, 2);
+  }
   lua_pushboolean(L, 1);
   lua_pushvalue(L, 1);
   lua_rotate(L, 3, 2); /* f, handler, true, f, arguments */

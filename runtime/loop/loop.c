@@ -41,6 +41,7 @@ void lp_loop_poll(lp_state *st) {
 /* Tasks that are ready again and again do not keep the preempted ones waiting for ever: when
  * they took a whole slice, a preempted task comes first in the next turn. */
 bool lp_loop_run_tasks(lp_state *st) {
+  lp_depth_fit(st);
   lp_list *link = st->owed || st->overdue ? lp_list_shift(&st->preempted) : NULL;
   bool all_ready = !link;
   int64_t end = lp_clock_ms() + LONGEST;
@@ -77,10 +78,10 @@ static void on_prepare(uv_prepare_t *handle) {
   lp_state *st = handle->data;
   if (st->stepping) return;
   lp_collect_automatic(st);
-  lp_state *outer = lp_interrupt_enter(st);
+  lp_ticks *outer = lp_interrupt_enter(st);
   st->inside++;
   bool more = lp_loop_run_tasks(st);
-  lp_interrupt_leave(outer);
+  lp_interrupt_leave(st, outer);
   lp_loop_run_flushes(st);
   st->inside--;
   if (more || lp_loop_has_work(st))

@@ -76,7 +76,9 @@ const char *lp_raise_kind(lua_State *L, int index) {
   bool ours = lua_rawequal(L, -1, -2);
   lua_pop(L, 2);
   if (!ours) return NULL;
-  if (lua_getfield(L, index, "kind") == LUA_TSTRING) kind = lua_tostring(L, -1);
+  index = lua_absindex(L, index);
+  lua_pushliteral(L, "kind");
+  if (lua_rawget(L, index) == LUA_TSTRING) kind = lua_tostring(L, -1);
   lua_pop(L, 1); /* the table keeps the string alive */
   return kind;
 }

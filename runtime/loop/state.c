@@ -11,6 +11,7 @@
 #include "runtime/loop/allow.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/environment.h"
+#include "runtime/loop/guard.h"
 #include "runtime/loop/library.h"
 #include "runtime/loop/libuv.h"
 #include "runtime/loop/loop.h"
@@ -88,6 +89,7 @@ static int open_libraries(lua_State *L) {
   lp_coroutine_open(L);
   lp_text_open(L);
   lp_interrupt_hide(L);
+  lp_guard_open(L);
   lp_collect_open(L);
   lp_task_open(L);
   luaL_requiref(L, "luapool.error.core", luaopen_luapool_error_core, 0);
@@ -213,6 +215,7 @@ static void end_grace(uv_timer_t *timer) {
 /* Tasks are cancelled again and again, with those that others have spawned on their way out. */
 static void end_tasks(lp_state *st, uint64_t end) {
   uv_timer_t grace;
+  lp_interrupt_end(st, end);
   uv_timer_init(st->loop, &grace);
   uv_timer_start(&grace, end_grace, (uint64_t)st->close_us / 1000, 0);
   lp_part_stop_all(st);
@@ -228,11 +231,12 @@ static void close_lua(lp_state *st) {
   if (!st->L) return;
   drop_tasks(st);
   lp_heap_leave(&st->heap);
-  lp_interrupt_close(st);
-  if (st->attached)
+  if (st->attached) {
+    lp_interrupt_close(st);
     detach(st);
-  else
+  } else {
     lua_close(st->L);
+  }
   st->L = NULL;
   st->attached = false;
 }
@@ -248,6 +252,7 @@ int lp_state_close(lp_state *st) {
   st->mailbox = NULL;
   close_lua(st);
   lp_interrupt_close(st);
+  lp_trust_close(&st->trust);
   lp_environment_close(st);
   lp_warning_close(st);
   lp_heap_close(&st->heap);

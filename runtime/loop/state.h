@@ -20,10 +20,13 @@
 #include "runtime/loop/anchor.h"
 #include "runtime/loop/bridge.h"
 #include "runtime/loop/collect.h"
+#include "runtime/loop/depth.h"
 #include "runtime/loop/interrupt.h"
+#include "runtime/loop/limits.h"
 #include "runtime/loop/mailbox.h"
 #include "runtime/loop/text.h"
 #include "runtime/loop/timer.h"
+#include "runtime/loop/trust.h"
 #include "runtime/loop/warning.h"
 
 typedef struct lp_task lp_task;
@@ -139,7 +142,13 @@ struct lp_state {
   lua_State *blocked;
   /* The C function of task.shield, through which waits pass. */
   lua_CFunction shield;
+  /* The coroutine that runs user code under a guard, or NULL: guard.h. */
+  lua_State *guard_co;
+  /* What scripts may use. */
+  lp_limits limits;
   lp_interrupt interrupt;
+  lp_trust trust;
+  lp_depth depth;
 
   /* ---- all tasks: task.c, task_spawn.c ---- */
 
@@ -149,6 +158,10 @@ struct lp_state {
   const void *task_class;
   /* The Task objects of live and of idle tasks. */
   lp_anchors anchors;
+  /* How many those are. */
+  size_t anchored;
+  /* A task more than limits.tasks was wanted, and none has been made since. */
+  bool crowded;
   /* Ended tasks that are kept, with their coroutines, to be used again. */
   lp_list idle;
   int idle_count;
@@ -192,6 +205,10 @@ struct lp_state {
   /* `late` tells, at the end of a slice in which the current task could not be suspended,
    * whether that task has had its time. */
   bool (*late)(struct lp_state *st);
+  /* `limit` is told, once for each break, that a task has broken one of `limits`: LP_EBUDGET or
+   * LP_ETASKS, and the traceback. `task` is NULL outside of tasks. It may run in the middle of
+   * Lua code, and calls none. */
+  void (*limit)(struct lp_state *st, int code, lp_task *task, const char *traceback);
 };
 
 /* How many runtimes of this process have been attached to states of hosts. */

@@ -21,6 +21,7 @@ static void run(lp_state *st) {
     while (lp_loop_run_timers(st) && !is_over(st)) {
     }
     lp_loop_poll(st);
+    if (lp_loop_has_work(st)) lp_interrupt_until(st, st->step_end);
     lp_loop_run_tasks(st);
     lp_loop_run_flushes(st);
   } while (st->resumes != resumes && !is_over(st));
@@ -34,9 +35,10 @@ int lp_step(lp_state *st, int64_t budget_us) {
   st->stepping = true;
   st->step_end = start + (uint64_t)budget_us * 1000;
   lp_collect_share(st, start, st->step_end);
-  lp_state *outer = lp_interrupt_enter(st);
+  lp_ticks *outer = lp_interrupt_enter(st);
   run(st);
-  lp_interrupt_leave(outer);
+  lp_interrupt_until(st, 0);
+  lp_interrupt_leave(st, outer);
   st->stepping = false;
   st->inside--;
   lp_step_interrupted(st);

@@ -8,6 +8,7 @@
 #include "runtime/base/error.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/environment.h"
+#include "runtime/loop/guard.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/raise.h"
@@ -101,6 +102,7 @@ lp_task *lp_task_check(lua_State *L, int arg) {
 /* ---- the tasks that live ---- */
 
 void lp_task_unanchor(lp_task *t) {
+  t->st->anchored--;
   lp_anchor_remove(t->st->L, &t->st->anchors, t->anchor);
 }
 
@@ -252,16 +254,24 @@ static lua_State *innermost(lua_State *co) {
 /* Closes the coroutine of a task that has not run to its end. It is not used again: its <close>
  * handlers may have handed it to somebody, and Lua leaves its message handler set. */
 static void reset(lp_task *t) {
+  lp_guard g;
   t->entered = true;
+  t->st->current = t;
+  lp_guard_begin(t->st, &g, t->co, t->co);
   lua_resetthread(t->co);
+  lp_guard_end(t->st, &g, t->co);
+  t->st->current = NULL;
 }
 
 /* Closes what the coroutine has resumed, then itself. */
-static void close_levels(lua_State *co) {
+static void close_levels(lp_state *st, lua_State *co) {
+  lp_guard g;
   lua_State *inner = lp_coroutine_resumed(co);
-  if (inner) close_levels(inner);
+  if (inner) close_levels(st, inner);
   lp_coroutine_mark(co, false);
+  lp_guard_begin(st, &g, co, co);
   lua_resetthread(co);
+  lp_guard_end(st, &g, co);
   lua_settop(co, 0); /* what its handlers raised */
 }
 
@@ -276,14 +286,13 @@ static void close_preempted(lp_task *t) {
   lua_pcall(L, 2, 1, 0); /* the error, whichever */
   st->current = t;
   unsigned outer = lp_environment_enter(st, t->environment);
-  close_levels(t->co);
+  close_levels(st, t->co);
   t->entered = true; /* as in reset */
   lp_environment_enter(st, outer);
   st->current = NULL;
-  lp_interrupt_settle(st); /* of a signal while handlers resumed coroutines */
   lua_xmove(L, t->co, 1);
   lp_list_remove(&t->link);
-  t->status = t->expired ? LP_TASK_FAILED : LP_TASK_CANCELLED;
+  t->status = t->expired || t->broke ? LP_TASK_FAILED : LP_TASK_CANCELLED;
   end(t, 1);
 }
 
@@ -327,7 +336,8 @@ static void preempt(lp_task *t) {
   defer_unstarted(st);
   t->preempted = true;
   lp_list_push(&st->preempted, &t->link);
-  if (t->expired || t->overruns == MOST_OVERRUNS) close_preempted(t);
+  bool ended = st->interrupt.ending && lp_interrupt_over(st);
+  if (ended || t->expired || t->broke || t->overruns == MOST_OVERRUNS) close_preempted(t);
 }
 
 static void suspended(lp_task *t, int nres) {
@@ -356,9 +366,14 @@ void lp_task_resume(lp_task *t) {
   st->blocked = NULL;
   st->yielding = LP_YIELD_PLAIN;
   st->running = t->co;
+  if (t->preempted)
+    lp_interrupt_again(st);
+  else
+    t->used = 0;
+  if (st->interrupt.counting) lp_interrupt_count(st, t->co);
   t->preempted = false;
   unsigned outer = lp_environment_enter(st, t->environment);
-  int status = lua_resume(t->co, NULL, nargs, &nres);
+  int status = lua_resume(t->co, st->depth.from, nargs, &nres);
   lp_environment_enter(st, outer);
   st->running = NULL;
   st->current = NULL;

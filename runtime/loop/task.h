@@ -51,6 +51,8 @@ struct lp_task {
   union {
     /* While it waits: when the wait began, in milliseconds of the loop's clock. */
     uint32_t since;
+    /* While it does not: microseconds of CPU since its last wait, as ticks have found. */
+    uint32_t used;
     /* Once it is done: how many values LP_TASK_VALUE has. */
     int nresults;
   };
@@ -85,6 +87,8 @@ struct lp_task {
   bool locals : 1;
   /* No other task has the same table there. */
   bool owns_locals : 1;
+  /* It has used up limits.task_us. */
+  bool broke : 1;
   /* The slices that it has used up since it has caught that error. */
   unsigned overruns : 7;
 };
@@ -109,7 +113,7 @@ enum { LP_TASK_MOST_IDLE = 256 };
 enum {
   LP_TASK_VALUE = 1, /* its coroutine; once ended its error, its result, or a list of results */
   LP_TASK_TRACE,     /* {error, traceback}: the latest error that this task raised or caught */
-  LP_TASK_REASON,    /* of its cancellation */
+  LP_TASK_REASON,    /* of its cancellation; the error of one that has used up task_us */
   LP_TASK_NAME,
   LP_TASK_ARGS,    /* of a future */
   LP_TASK_LOCALS,  /* the table behind task.locals: see bindings/task/locals.c */

@@ -75,7 +75,8 @@ void lp_task_error_push_cancelled(lua_State *L, lp_task *t) {
 /* Pushes the traceback of the error on top, which the task at `index` has raised; or nil. */
 static void push_trace(lua_State *L, int index) {
   if (lp_raise_kind(L, -1)) {
-    lua_getfield(L, -1, "traceback");
+    lua_pushliteral(L, "traceback");
+    lua_rawget(L, -2);
     return;
   }
   if (lp_task_field(L, index, LP_TASK_TRACE) == LUA_TTABLE) {
@@ -154,7 +155,13 @@ void lp_task_error_caught(lua_State *L, int index) {
 }
 
 int lp_task_error_closed(lua_State *L) {
-  lp_task_error_push_cancelled(L, lua_touserdata(L, 1));
+  lp_task *t = lua_touserdata(L, 1);
+  if (t->broke) {
+    lp_task_object(L, t);
+    lp_task_field(L, -1, LP_TASK_REASON);
+    return 1;
+  }
+  lp_task_error_push_cancelled(L, t);
   luaL_traceback(L, lua_touserdata(L, 2), NULL, 0);
   lua_setfield(L, -2, "traceback");
   return 1;

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "runtime/loop/budget.h"
 #include "runtime/loop/environment.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -18,6 +19,7 @@ static lp_task *make(lua_State *L, size_t size) {
   lp_list_init(&t->link);
   lp_task_give_class(L);
   t->anchor = lp_anchor_add(L, &t->st->anchors);
+  t->st->anchored++;
   return t;
 }
 
@@ -50,7 +52,7 @@ static lp_task *make_with_coroutine(lua_State *L, size_t size) {
 static lp_task *reuse(lp_state *st, lp_task *t) {
   st->idle_count--;
   t->status = LP_TASK_PENDING;
-  t->cancelled = t->told = t->expired = t->unwinding = t->awaited = false;
+  t->cancelled = t->told = t->expired = t->unwinding = t->awaited = t->broke = false;
   t->shield = t->attempt = 0;
   t->overruns = 0;
   lp_task_own(t, NULL, NULL);
@@ -143,6 +145,7 @@ static void start(lua_State *L, lp_task *t, int nargs) {
 }
 
 lp_task *lp_task_spawn(lua_State *L, int nargs) {
+  lp_budget_check_tasks(L);
   bool inherits = push_inherited(L, lp_state_of(L)->current);
   lp_task *t = make_owned(L);
   if (inherits) inherit(L, t);
@@ -151,6 +154,7 @@ lp_task *lp_task_spawn(lua_State *L, int nargs) {
 }
 
 lp_task *lp_task_spawn_exposed(lua_State *L, int nargs) {
+  lp_budget_check_tasks(L);
   bool inherits = push_inherited(L, lp_state_of(L)->current);
   int fn = lua_gettop(L) - nargs - inherits;
   luaL_checkstack(L, nargs + LUA_MINSTACK, "too many arguments");
@@ -166,6 +170,7 @@ lp_task *lp_task_spawn_exposed(lua_State *L, int nargs) {
 }
 
 lp_task *lp_task_spawn_promise(lua_State *L) {
+  lp_budget_check_tasks(L);
   lp_task *t = make(L, sizeof *t);
   t->exposed = true;
   t->status = LP_TASK_RUNNING;

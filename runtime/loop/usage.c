@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "runtime/loop/guard.h"
 #include "runtime/loop/raise.h"
 
 static const char USAGE[] = "usage";
@@ -108,7 +109,7 @@ const char *lp_usage_error_text(lua_State *L, int index) {
     push_fields(L, index);
   else {
     if (lua_istable(L, index)) lua_pop(L, 1);
-    luaL_tolstring(L, index, NULL);
+    lp_guard_tostring(L, index);
   }
   return lua_tostring(L, -1);
 }

@@ -14,7 +14,8 @@ static const char FAILED[] = "error in __gc (";
 
 /* Protected. Argument: an error object. */
 static int push_message(lua_State *L) {
-  lua_getfield(L, 1, "message");
+  lua_pushliteral(L, "message");
+  lua_rawget(L, 1);
   return 1;
 }
 

@@ -10,6 +10,7 @@
 
 #include "runtime/base/stack.h"
 #include "runtime/loop/environment.h"
+#include "runtime/loop/guard.h"
 #include "runtime/loop/raise.h"
 #include "runtime/wire/decode.h"
 #include "runtime/wire/format.h"
@@ -197,7 +198,7 @@ static void set_metatable(decoder *d, int table) {
       lp_raise(L, "denied", "a metatable has a finalizer (__gc)");
     lua_pop(L, 1);
   }
-  lua_setmetatable(L, table);
+  lp_guard_set_metatable(L, table);
 }
 
 static void check_key(decoder *d, int tag) {

@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/stack.h"
 #include "runtime/loop/environment.h"
+#include "runtime/loop/guard.h"
 #include "runtime/loop/raise.h"
 #include "runtime/wire/name.h"
 
@@ -157,10 +158,14 @@ static void put_named(lp_encoder *e, int index) {
 }
 
 static void put_function(lp_encoder *e, int index) {
-  if (lua_iscfunction(e->L, index))
+  if (lp_guard_push_finalizer(e->L, index)) {
+    lp_encode_value(e, lua_gettop(e->L));
+    lua_pop(e->L, 1);
+  } else if (lua_iscfunction(e->L, index)) {
     put_named(e, index);
-  else if (!put_reference(e, index))
+  } else if (!put_reference(e, index)) {
     lp_function_encode(e, index);
+  }
 }
 
 /* Writes the metatable on top and pops it; a table by value is entered into the known graph. */

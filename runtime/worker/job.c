@@ -10,6 +10,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/base/grace.h"
+#include "runtime/loop/guard.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
@@ -161,7 +162,7 @@ static int encode_pair(lua_State *L) {
 
 /* Protected, with the same stack: an error that cannot travel goes as its text. */
 static int encode_text(lua_State *L) {
-  luaL_tolstring(L, 2, NULL);
+  lp_guard_tostring(L, 2);
   lua_replace(L, 2);
   return encode_pair(L);
 }
@@ -176,7 +177,8 @@ static bool try_encode(lua_State *L, lua_CFunction encode) {
 
 static void push_trace(lua_State *L, lp_task *t) {
   if (lp_raise_kind(L, -1)) {
-    lua_getfield(L, -1, "traceback");
+    lua_pushliteral(L, "traceback");
+    lua_rawget(L, -2);
     return;
   }
   lp_task_push(L, t);

@@ -38,6 +38,9 @@ local usage = require "luapool.internal.usage"
 --- where `task.timeout` raises it
 ---@kind cancelled the task was cancelled (field `reason`): by `Task:cancel`, by what it
 --- belonged to, or at the end of the script
+---@kind budget the host allows no more CPU or tasks: field `limit` (`task_us`, `block_us`,
+--- `tasks`); also a finalizer, a `<close>` handler of a closed task or a `__tostring` of an error
+--- that nobody caught took more than 100 ms of CPU
 ---@kind cannot_wait the task cannot wait here: inside a C function that cannot be suspended,
 --- such as `string.gsub` with a callback
 ---@class luapool.task

@@ -134,8 +134,8 @@ local function examples_of(book, module)
   return table.concat(parts, "\n")
 end
 
--- Those that nobody can bring about.
-local FAULTS = { internal = true, corrupt = true }
+-- Those that no script can bring about in the program.
+local FAULTS = { internal = true, corrupt = true, budget = true }
 
 local function check_kinds(book, kinds)
   for _, item in ipairs(book.items) do
