@@ -222,14 +222,17 @@ static void enter_given(lua_State *L, int map) {
 }
 
 /* Names the modules in package.loaded of an environment, which is pushed. Functions of
- * luapool's own scripts hold modules that those of environments do not have. */
+ * luapool's own scripts hold modules of the free one, which those of other environments do not
+ * have. What a script has put under such a name is not called that: the receiver would give it
+ * the module. */
 static void enter_loaded(lua_State *L, int map, unsigned environment) {
   lp_environment_push(L, environment, LP_ENVIRONMENT_LOADED);
   int loaded = lua_gettop(L);
-  bool other = lp_environment_current(L) != environment;
+  bool all = environment == lp_environment_current(L);
   for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
-    bool ours = lua_type(L, -2) == LUA_TSTRING && is_luapool(lua_tostring(L, -2));
-    if (!other || ours) enter_module(L, map);
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    bool forged = environment && is_internal(name);
+    if (!forged && (all || is_luapool(name))) enter_module(L, map);
   }
 }
 

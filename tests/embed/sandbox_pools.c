@@ -60,6 +60,15 @@ int main(void) {
               "local out = io.stderr " POOL
               "return tostring(p:apply(function() return out == io.stderr end))");
 
+  /* A name that a script makes up is no key to what is behind it. */
+  check_value(rt, "nil",
+              "local own = {} package.loaded['luapool.core'] = own " POOL
+              "return tostring(p:apply(function() return own.pid end))");
+  check_error(rt, "cannot send",
+              "package.loaded['luapool.core'] = { pid = coroutine.wrap(print) } "
+              "local pid = package.loaded['luapool.core'].pid " POOL
+              "p:apply(function() return pid() end)");
+
   /* They may do there what they may do here. */
   check_error(rt, "lacks 'read'", POOL "p:apply(function() io.open '/etc/passwd' end)");
   check_error(rt, "lacks 'exec'", POOL "p:apply(function() os.execute 'true' end)");
