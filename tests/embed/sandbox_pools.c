@@ -32,13 +32,8 @@ static void check_error(luapool *rt, const char *want, const char *source) {
   CHECK_LIKE(want, text);
 }
 
-int main(void) {
-  luapool_options options = LUAPOOL_OPTIONS;
-  options.allowed = LUAPOOL_ALLOW_POOLS;
-  luapool *rt;
-  if (!CHECK_INT(LUAPOOL_OK, luapool_open(&rt, &options))) return check_done();
-
-  /* Functions find the globals of the worker's environment, and its modules. */
+/* Functions find the globals of the worker's environment, and its modules. */
+static void functions_find_what_is_there(luapool *rt) {
   check_value(rt, "of init", POOL "return p:apply(function() return x end)");
   check_value(rt, "of init", POOL "return p:apply(function() return load 'return x' () end)");
   check_value(rt, "true",
@@ -59,8 +54,10 @@ int main(void) {
   check_value(rt, "true",
               "local out = io.stderr " POOL
               "return tostring(p:apply(function() return out == io.stderr end))");
+}
 
-  /* A name that a script makes up is no key to what is behind it. */
+/* A name that a script makes up is no key to what is behind it. */
+static void names_are_no_keys(luapool *rt) {
   check_value(rt, "nil",
               "local own = {} package.loaded['luapool.core'] = own " POOL
               "return tostring(p:apply(function() return own.pid end))");
@@ -68,8 +65,26 @@ int main(void) {
               "package.loaded['luapool.core'] = { pid = coroutine.wrap(print) } "
               "local pid = package.loaded['luapool.core'].pid " POOL
               "p:apply(function() return pid() end)");
+}
 
-  /* They may do there what they may do here. */
+/* The number of an object is no key to those of others. */
+static void numbers_are_no_keys(luapool *rt) {
+  static const char secret[] =
+      "queue = require('luapool.sync').queue() queue:put 'secret' " POOL
+      "p:apply(function(q) return q:try_put(2) end, queue)";
+  luapool_env *env = luapool_env_new(rt, LUAPOOL_ALLOW_POOLS);
+  luapool_load(rt, env, secret, sizeof secret - 1, "=other", NULL, 0, NULL);
+  CHECK_INT(LUAPOOL_OK, luapool_run(rt, NULL));
+  check_value(rt, "nothing",
+              "local q = require('luapool.sync').queue() q:put 'own' " POOL
+              "return tostring(p:apply(function() local last = q.number for n = 1, last - 1 do "
+              "q.number = n local ok, got = pcall(q.try_get, q) if ok then return got end "
+              "end return 'nothing' end))");
+  luapool_env_release(env);
+}
+
+/* They may do there what they may do here. */
+static void rights_are_the_same(luapool *rt) {
   check_error(rt, "lacks 'read'", POOL "p:apply(function() io.open '/etc/passwd' end)");
   check_error(rt, "lacks 'exec'", POOL "p:apply(function() os.execute 'true' end)");
   check_error(rt, "read-only", POOL "p:apply(function() string.format = print end)");
@@ -79,8 +94,10 @@ int main(void) {
   check_error(rt, "finalizer",
               POOL "local meta = {} local t = setmetatable({}, meta) meta.__gc = print "
                    "p:apply(function(v) return 1 end, t)");
+}
 
-  /* Nothing that runs comes back. */
+/* Nothing that runs comes back. */
+static void nothing_that_runs_comes_back(luapool *rt) {
   check_error(rt, "functions are not accepted",
               POOL "p:apply(function() return function() end end)");
   check_error(rt, "not accepted", POOL "p:apply(function() return print end)");
@@ -91,7 +108,18 @@ int main(void) {
   check_value(rt, "of a queue",
               "local q = require('luapool.sync').queue() " POOL
               "p:apply(function() q:put 'of a queue' end) return q:get()");
+}
 
+int main(void) {
+  luapool_options options = LUAPOOL_OPTIONS;
+  options.allowed = LUAPOOL_ALLOW_POOLS;
+  luapool *rt;
+  if (!CHECK_INT(LUAPOOL_OK, luapool_open(&rt, &options))) return check_done();
+  functions_find_what_is_there(rt);
+  names_are_no_keys(rt);
+  numbers_are_no_keys(rt);
+  rights_are_the_same(rt);
+  nothing_that_runs_comes_back(rt);
   CHECK_INT(LUAPOOL_OK, luapool_close(rt));
   return check_done();
 }

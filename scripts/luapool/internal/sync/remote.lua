@@ -9,6 +9,7 @@ local core = require "luapool.sync.core"
 local errors = require "luapool.error"
 local prefetch = require "luapool.internal.sync.prefetch"
 local queue = require "luapool.internal.sync.queue"
+local sandbox = require "luapool.sandbox.core"
 local task = require "luapool.task.core"
 local usage = require "luapool.internal.usage"
 
@@ -19,9 +20,19 @@ local OK, ERROR, WITHDRAWN = 0, 1, 2
 local objects = core.objects() -- number -> object, weak; of a worker: proxy
 local numbers = setmetatable({}, { __mode = "k" }) -- object -> number
 local latest = 0
+-- What environments have sent to their workers: package.loaded of one -> object -> true. A worker
+-- of theirs may ask for nothing else, as its scripts can make up numbers.
+local sent = setmetatable({}, { __mode = "k" })
 local in_worker = core.in_worker()
 
 -- ---- travelling ----
+
+local function sent_by_current()
+  local _, loaded = sandbox.package()
+  local own = sent[loaded] or setmetatable({}, { __mode = "k" })
+  sent[loaded] = own
+  return own
+end
 
 -- What an object travels as: see runtime/wire/wire.h.
 local function refer(object)
@@ -35,6 +46,7 @@ local function refer(object)
     number = latest + 1
     latest, numbers[object], objects[number] = number, number, object
   end
+  if not sandbox.is_free() then sent_by_current()[object] = true end
   return "luapool.internal.sync.remote", about.name .. " " .. number, number
 end
 
@@ -242,7 +254,8 @@ local heard = {}
 -- Number 0 is nobody's reference: every worker may name the board of progress bars by it.
 local function find(number)
   if number == 0 then return require("luapool.internal.progress.board").shared end
-  return objects[number]
+  local object = objects[number]
+  if not object or sandbox.is_free() or sent_by_current()[object] then return object end
 end
 
 function heard.ask(worker, request, number, holder, place, length)
