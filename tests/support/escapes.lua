@@ -114,6 +114,10 @@ return {
     end
   ]] },
   { "the command line's scripts", "module 'cli.main' not found", [[require "cli.main"]] },
+  { "a part of luapool that stands in a file", "no part 'luapool.escape' of luapool", [[
+    local _, e = pcall(require, "luapool.escape")
+    error(tostring(e):find "no file" and "it looked for files, with all rights" or e)
+  ]] },
   { "a module of a file", "lacks 'read'", [[
     package.path = "tests/support/?.lua"
     require "escapes"

@@ -17,11 +17,17 @@ local function search_preload(name)
   return ("no field package.preload['%s']"):format(name)
 end
 
+-- Is it a part of luapool, and not a file of that name?
+local function is_part(name)
+  return is_c(free.preload[name]) or type((requires.search_scripts(name))) == "function"
+end
+
 -- Parts of luapool are the same for all, and frozen. What stands in for LuaSocket is made anew in
 -- each environment, as its Lua half changes it.
 local function search_luapool(name)
   if name == "luapool" or name:sub(1, 8) == "luapool." then
     requires.check(name)
+    if not is_part(name) then return ("no part '%s' of luapool"):format(name) end
     return function() return sandbox.frozen(requires.system(name)) end, ":luapool:"
   end
   if name:sub(1, 7) == "socket." then return requires.search_scripts(name) end
