@@ -12,7 +12,7 @@ if grep -q '^LP_SANITIZE:.*=.' "$build/CMakeCache.txt"; then
   exit 0
 fi
 
-for host in tests/embed/*.c; do
+for host in tests/embed/*.c tests/embed/*.cpp; do
   why=$(sed -n 's/^.*valgrind: no, \([^*]*[^* ]\).*/\1/p' "$host")
   it "runs $(basename "$host")"
   if [ -n "$why" ]; then
