@@ -3,9 +3,9 @@
 
 #include <lauxlib.h>
 #include <string.h>
-#include <time.h>
 #include <uv.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/step.h"
 
@@ -38,13 +38,6 @@ void lp_collect_automatic(lp_state *st) {
 }
 
 /* ---- cycles ---- */
-
-/* Other processes may run meanwhile, and are not to be paid for. */
-static int64_t cpu_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static size_t bytes_of(const lp_state *st) {
   if (!st->attached) return st->heap.used;
@@ -129,9 +122,10 @@ void lp_collect_share(lp_state *st, uint64_t start, uint64_t end) {
     return;
   }
   share -= c->owed;
-  int64_t took = -cpu_ns();
+  int64_t took = -lp_clock_cpu_ns(); /* other processes, which may run meanwhile, are free */
   go_on_until(st, start + (uint64_t)share);
-  took += cpu_ns();
+  took += lp_clock_cpu_ns();
+  st->share_ns = took;
   c->owed = took > share ? took - share : 0;
 }
 

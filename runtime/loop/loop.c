@@ -19,9 +19,8 @@ enum { BATCH = 512 };
  * block in C functions, where the CPU clock of slices stands still. */
 enum { LONGEST = 10 };
 
-/* In a step so many tasks are resumed between two looks at the clock, and so many timers are
- * called. */
-enum { LOOK = 8, TIMERS = 128 };
+/* In a step so many timers are called between two looks at the clock. */
+enum { TIMERS = 128 };
 
 /* An active idle handle is what keeps the poll from blocking; it has nothing to do itself. */
 static void on_spin(uv_idle_t *handle) {
@@ -38,6 +37,15 @@ void lp_loop_poll(lp_state *st) {
   uv_run(st->loop, UV_RUN_NOWAIT);
 }
 
+/* A task has been resumed in a step, at the time `*began`, which moves on. Returns whether the
+ * step is over. */
+static bool look_at_step(lp_state *st, uint64_t *began) {
+  uint64_t now = uv_hrtime();
+  if ((int64_t)(now - *began) > st->longest_ns) st->longest_ns = (int64_t)(now - *began);
+  *began = now;
+  return now >= st->step_end;
+}
+
 /* Tasks that are ready again and again do not keep the preempted ones waiting for ever: when
  * they took a whole slice, a preempted task comes first in the next turn. */
 bool lp_loop_run_tasks(lp_state *st) {
@@ -45,6 +53,7 @@ bool lp_loop_run_tasks(lp_state *st) {
   lp_list *link = st->owed || st->overdue ? lp_list_shift(&st->preempted) : NULL;
   bool all_ready = !link;
   int64_t end = lp_clock_ms() + LONGEST;
+  uint64_t began = st->stepping ? uv_hrtime() : 0;
   st->owed = st->overdue = false;
   for (int n = 0; n < BATCH && !st->overdue; n++, link = NULL) {
     if (!link) link = lp_list_shift(&st->ready);
@@ -56,8 +65,7 @@ bool lp_loop_run_tasks(lp_state *st) {
     }
     if (!link) return false;
     lp_task_resume(lp_list_of(link, lp_task, link));
-    if (st->stepping ? n % LOOK == 0 && uv_hrtime() >= st->step_end : lp_clock_ms() > end)
-      st->overdue = true;
+    if (st->stepping ? look_at_step(st, &began) : lp_clock_ms() > end) st->overdue = true;
   }
   st->owed = st->overdue && all_ready;
   st->overdue = false;

@@ -94,6 +94,10 @@ void lp_mailbox_done(lp_mailbox *box) {
   if (--box->expected == 0) uv_unref((uv_handle_t *)&box->wake);
 }
 
+unsigned lp_mailbox_expected(const lp_mailbox *box) {
+  return box->expected;
+}
+
 void lp_mailbox_hold(lp_mailbox *box) {
   atomic_fetch_add(&box->holders, 1);
 }

@@ -46,6 +46,9 @@ void lp_mailbox_wake(lp_mailbox *box);
 void lp_mailbox_expect(lp_mailbox *box);
 void lp_mailbox_done(lp_mailbox *box);
 
+/* How many wait for a mail. */
+unsigned lp_mailbox_expected(const lp_mailbox *box);
+
 /* Adds a holder; takes one away, and frees the mailbox with the last. From any thread. */
 void lp_mailbox_hold(lp_mailbox *box);
 void lp_mailbox_release(lp_mailbox *box);

@@ -116,6 +116,9 @@ struct lp_state {
   /* A step goes on, until this time of uv_hrtime. */
   bool stepping;
   uint64_t step_end;
+  /* Nanoseconds of the last step: CPU of all of it, CPU of the collector's share, and the
+   * longest time that one task had. */
+  int64_t step_ns, share_ns, longest_ns;
   /* How many calls there are on the C stack that run timers, tasks and the like. */
   int inside;
   /* Whoever drives the runtime is to come back soon. */

@@ -2,6 +2,7 @@
  * loop. */
 #include "runtime/loop/step.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/collect.h"
 #include "runtime/loop/loop.h"
@@ -34,6 +35,8 @@ int lp_step(lp_state *st, int64_t budget_us) {
   st->inside++;
   st->stepping = true;
   st->step_end = start + (uint64_t)budget_us * 1000;
+  st->step_ns = -lp_clock_cpu_ns();
+  st->share_ns = st->longest_ns = 0;
   lp_collect_share(st, start, st->step_end);
   lp_ticks *outer = lp_interrupt_enter(st);
   run(st);
@@ -41,6 +44,7 @@ int lp_step(lp_state *st, int64_t budget_us) {
   lp_interrupt_leave(st, outer);
   st->stepping = false;
   st->inside--;
+  st->step_ns += lp_clock_cpu_ns();
   lp_step_interrupted(st);
   if (lp_loop_has_work(st)) return LP_MORE;
   uv_idle_stop(&st->spin);

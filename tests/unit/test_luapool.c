@@ -379,6 +379,28 @@ static void test_unawaited_error_is_reported(void **state) {
   assert_non_null(strstr(heard, "lost"));
 }
 
+static void test_stats(void **state) {
+  (void)state;
+  luapool *rt = open_free(NULL);
+  luapool_stats s = {.size = sizeof s};
+  luapool_task *task = load(rt, "local t = require 'luapool.task' kept = ('x'):rep(1 << 20) "
+                                "for i = 1, 9 do t.spawn(t.sleep, 1000) end t.sleep(1000)");
+  assert_int_equal(luapool_get_stats(rt, &s), LUAPOOL_OK);
+  assert_true(s.tasks == 1 && s.ready == 1 && s.lua_bytes < 1 << 20);
+  luapool_step(rt, 1000000);
+  assert_int_equal(luapool_get_stats(rt, &s), LUAPOOL_OK);
+  assert_true(s.tasks == 10 && s.ready == 0 && s.lua_bytes > 1 << 20);
+  assert_true(s.calls == 0 && s.workers == 0);
+  assert_true(s.cpu_us > 0 && s.longest_us > 0 && s.gc_us <= s.cpu_us);
+  s = (luapool_stats){.size = offsetof(luapool_stats, tasks), .tasks = 77};
+  assert_int_equal(luapool_get_stats(rt, &s), LUAPOOL_OK);
+  assert_int_equal(s.tasks, 77); /* a field that an older host does not know */
+  s.size = 0;
+  assert_int_equal(luapool_get_stats(rt, &s), LUAPOOL_EARGUMENT);
+  luapool_task_release(task);
+  luapool_close(rt);
+}
+
 static void test_two_runtimes(void **state) {
   (void)state;
   luapool *a = open_free(NULL), *b = open_free(NULL);
@@ -502,6 +524,7 @@ int main(void) {
       clean_test(test_other_threads),
       clean_test(test_inside),
       clean_test(test_unawaited_error_is_reported),
+      clean_test(test_stats),
       clean_test(test_two_runtimes),
       clean_test(test_two_sliced_runtimes),
       clean_test(test_sliced_in_another_thread),
