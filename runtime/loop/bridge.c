@@ -4,6 +4,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
+#include "runtime/loop/mailbox.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/step.h"
 
@@ -53,8 +54,17 @@ static void turn(lp_bridge *b) {
     uv_unref((uv_handle_t *)&b->poll);
 }
 
+/* What tasks and mails have done, as a number that grows. */
+static uint64_t progress(const lp_state *st) {
+  return st->resumes + lp_mailbox_ran(st->mailbox);
+}
+
+/* A host that turns its loop once is not to wait for what has happened already. */
 static void on_prepare(uv_prepare_t *handle) {
-  turn(handle->data);
+  lp_bridge *b = handle->data;
+  uint64_t before = progress(b->st);
+  turn(b);
+  if (progress(b->st) != before) uv_idle_start(&b->spin, on_spin);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events) {

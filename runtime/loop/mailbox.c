@@ -17,6 +17,8 @@ struct lp_mailbox {
   bool closed;
   /* How many wait for a mail. */
   unsigned expected;
+  /* How many have been run. */
+  uint64_t ran;
   atomic_uint holders;
 };
 
@@ -30,6 +32,7 @@ bool lp_mailbox_run(lp_mailbox *box) {
   bool any = !lp_list_empty(&posted);
   for (lp_list *link; (link = lp_list_shift(&posted));) {
     lp_mail *m = lp_list_of(link, lp_mail, link);
+    box->ran++;
     m->run(m);
   }
   return any;
@@ -80,6 +83,10 @@ bool lp_mailbox_post(lp_mailbox *box, lp_mail *m) {
   }
   pthread_mutex_unlock(&box->lock);
   return open;
+}
+
+uint64_t lp_mailbox_ran(const lp_mailbox *box) {
+  return box->ran;
 }
 
 void lp_mailbox_wake(lp_mailbox *box) {

@@ -8,6 +8,7 @@
 #define LP_LOOP_MAILBOX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "runtime/base/list.h"
@@ -37,6 +38,9 @@ bool lp_mailbox_post(lp_mailbox *box, lp_mail *m);
 /* Runs what has been posted, in the thread that holds the runtime, as the loop would. Returns
  * whether there was anything. */
 bool lp_mailbox_run(lp_mailbox *box);
+
+/* How many mails have been run. */
+uint64_t lp_mailbox_ran(const lp_mailbox *box);
 
 /* Makes the loop turn once. Also from a signal handler; only while the mailbox is open. */
 void lp_mailbox_wake(lp_mailbox *box);
