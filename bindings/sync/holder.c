@@ -45,15 +45,14 @@ static void holder_ended(lp_watch *watch, lp_task *t) {
   lua_pushlightuserdata(L, t);
   lua_pushboolean(L, t->status == LP_TASK_DONE);
   unsigned outer = lp_environment_enter(st, t->environment); /* its objects may have __index */
-  int status = lua_pcall(L, 2, 0, 0);
-  lp_environment_enter(st, outer);
-  if (status != LUA_OK) {
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
     size_t len;
     lp_guard_tostring(L, -1);
     const char *text = lua_tolstring(L, -1, &len);
     lp_text(st, LP_TEXT_ERROR, text, len);
     lua_pop(L, 2);
   }
+  lp_environment_enter(st, outer);
 }
 
 /* The stack holds the table of holders and the new holder, which keeps the watch alive. The

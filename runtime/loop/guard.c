@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "runtime/loop/environment.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
@@ -128,8 +129,14 @@ static int finish_call(lua_State *L, int status, lua_KContext context) {
   return lua_gettop(L);
 }
 
+/* Arguments: a finalizer and what it gets. */
+static int call_finalizer(lua_State *L) {
+  return lp_guard_call(L, lua_gettop(L) - 1) == LUA_OK ? 0 : lua_error(L);
+}
+
 /* Stands in the place of a __gc metamethod, its upvalue. A script that calls it by hand may
- * wait in it. When a runtime that closes has used up its time nothing is finalized. */
+ * wait in it. When a runtime that closes has used up its time nothing is finalized. Scripts of
+ * environments have no finalizers, so whatever task runs it has the rights of the free one. */
 static int finalize(lua_State *L) {
   lp_state *st = lp_state_of(L);
   lua_pushvalue(L, lua_upvalueindex(1));
@@ -140,7 +147,12 @@ static int finalize(lua_State *L) {
     return finish_call(L, LUA_OK, 0);
   }
   if (st->interrupt.ending && lp_interrupt_over(st)) return 0;
-  return lp_guard_call(L, nargs) == LUA_OK ? 0 : lua_error(L);
+  lua_pushcfunction(L, call_finalizer);
+  lua_insert(L, 1);
+  unsigned outer = lp_environment_enter(st, 0);
+  int status = lua_pcall(L, nargs + 1, 0, 0);
+  lp_environment_enter(st, outer);
+  return status == LUA_OK ? 0 : lua_error(L);
 }
 
 /* C functions are those of libraries, which come back. A state of the host outlives the

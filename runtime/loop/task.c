@@ -257,9 +257,11 @@ static void reset(lp_task *t) {
   lp_guard g;
   t->entered = true;
   t->st->current = t;
+  unsigned outer = lp_environment_enter(t->st, t->environment);
   lp_guard_begin(t->st, &g, t->co, t->co);
   lua_resetthread(t->co);
   lp_guard_end(t->st, &g, t->co);
+  lp_environment_enter(t->st, outer);
   t->st->current = NULL;
 }
 

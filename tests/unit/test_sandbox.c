@@ -295,6 +295,16 @@ static void test_free_environment_is_as_before(void **state) {
          "true");
 }
 
+/* Whatever task runs when it is collected. */
+static void test_finalizers_have_the_rights_of_the_free_one(void **state) {
+  fixture *f = *state;
+  unsigned a = new_environment(f, 0);
+  expect(f, 0, "setmetatable({}, {__gc = function() done = pcall(os.execute) end})", "");
+  for (int i = 0; i < 50 && strcmp(run(f, 0, "return done"), "nil") == 0; i++)
+    expect(f, a, "for i = 1, 100000 do local t = {i} end", "");
+  expect(f, 0, "return done", "true");
+}
+
 /* ---- tasks ---- */
 
 static void test_what_it_spawns_is_in_it(void **state) {
@@ -353,6 +363,7 @@ int main(void) {
       own_test(test_nothing_that_can_be_written_is_shared),
       own_test(test_random_numbers_are_its_own),
       own_test(test_free_environment_is_as_before),
+      own_test(test_finalizers_have_the_rights_of_the_free_one),
       own_test(test_what_it_spawns_is_in_it),
       own_test(test_collected_when_nobody_uses_it),
       own_test(test_costs_at_most_20_kb),
