@@ -193,7 +193,7 @@ describe("an interrupted main", function()
   for _, name in ipairs(states.names) do
     it("while " .. name, function()
       local path = os.tmpname()
-      local exe = ("/proc/%d/exe"):format(core.pid())
+      local exe = os.getenv "LUAPOOL"
       local result = process.exec { "sh", "-c", script, exe, name, path }
       local file <close> = assert(io.open(path))
       local lines = file:read "a"

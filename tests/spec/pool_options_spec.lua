@@ -725,7 +725,7 @@ describe("the processes' number", function()
     local file = io.open(name, "w")
     file:write "print(require('luapool').cpus())"
     file:close()
-    local exe = ("/proc/%d/exe"):format(internal("luapool.core").pid())
+    local exe = os.getenv "LUAPOOL"
     local r = process.exec { "taskset", "-c", one:match "%d+", exe, "run", name }
     os.remove(name)
     assert.are.equal("1\n", r.stdout)
