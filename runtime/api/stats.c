@@ -3,18 +3,11 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
-#include "runtime/loop/task.h"
 #include "runtime/pool/fleet.h"
 
 static size_t count(const lp_list *list) {
   size_t n = 0;
   lp_list_each (link, list) n++;
-  return n;
-}
-
-static size_t count_tasks(lp_state *st) {
-  size_t n = 0;
-  for (int place = 0; lp_task_next(st, &place);) n++;
   return n;
 }
 
@@ -27,7 +20,7 @@ int luapool_get_stats(luapool *rt, luapool_stats *stats) {
   const lp_fleet *fleet = lp_fleet_find(st);
   luapool_stats all = {.lua_bytes = st->heap.used,
                        .native_bytes = st->heap.native,
-                       .tasks = count_tasks(&rt->state),
+                       .tasks = st->anchored - (size_t)st->idle_count,
                        .ready = count(&st->ready) + count(&st->preempted),
                        .calls = lp_mailbox_expected(st->mailbox),
                        .workers = fleet ? count(&fleet->workers) : 0,
