@@ -50,11 +50,14 @@ static bool look_at_step(lp_state *st, uint64_t *began) {
  * they took a whole slice, a preempted task comes first in the next turn. */
 bool lp_loop_run_tasks(lp_state *st) {
   lp_depth_fit(st);
-  lp_list *link = st->owed || st->overdue ? lp_list_shift(&st->preempted) : NULL;
+  bool owed = st->owed || st->overdue;
+  st->overdue = false;
+  if (st->stepping && uv_hrtime() >= st->step_end) return true; /* no tick tells it any more */
+  lp_list *link = owed ? lp_list_shift(&st->preempted) : NULL;
   bool all_ready = !link;
   int64_t end = lp_clock_ms() + LONGEST;
   uint64_t began = st->stepping ? uv_hrtime() : 0;
-  st->owed = st->overdue = false;
+  st->owed = false;
   for (int n = 0; n < BATCH && !st->overdue; n++, link = NULL) {
     if (!link) link = lp_list_shift(&st->ready);
     if (!link) {

@@ -13,19 +13,33 @@ static bool is_over(const lp_state *st) {
          uv_hrtime() >= st->step_end;
 }
 
-/* Timers, IO and tasks by turns: the last turn has no task to resume, and its poll has seen all
- * that tasks wait for. */
+/* Tasks have so many nanoseconds of each step at least: they go on when the collector, timers
+ * or IO have used it up, too. */
+enum { LEAST = 50000 };
+
+static void run_tasks(lp_state *st, bool first) {
+  if (!lp_loop_has_work(st)) return;
+  uint64_t least = uv_hrtime() + LEAST;
+  if (first && least > st->step_end) st->step_end = least;
+  lp_interrupt_until(st, st->step_end);
+  lp_loop_run_tasks(st);
+}
+
+/* Timers, flushes, IO and tasks by turns: the last turn has no task to resume, and its poll has
+ * seen all that tasks wait for. What tasks have asked to be flushed when the time was over is
+ * flushed by the next step: it may take as long as they. */
 static void run(lp_state *st) {
   uint64_t resumes;
+  bool first = true;
   do {
     resumes = st->resumes;
     while (lp_loop_run_timers(st) && !is_over(st)) {
     }
-    lp_loop_poll(st);
-    if (lp_loop_has_work(st)) lp_interrupt_until(st, st->step_end);
-    lp_loop_run_tasks(st);
     lp_loop_run_flushes(st);
-  } while (st->resumes != resumes && !is_over(st));
+    lp_loop_poll(st);
+    run_tasks(st, first);
+    first = false;
+  } while ((st->resumes != resumes || !lp_list_empty(&st->flushes)) && !is_over(st));
 }
 
 int lp_step(lp_state *st, int64_t budget_us) {
