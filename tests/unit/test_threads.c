@@ -194,10 +194,38 @@ static void test_two_alternate(void **state) {
   }
 }
 
+typedef struct handed {
+  luapool *rt;
+  luapool_task *task;
+  int rc;
+} handed;
+
+static void *step_in_thread(void *arg) {
+  handed *h = arg;
+  for (int i = 0; i < 5 && h->rc >= 0; i++) h->rc = luapool_step(h->rt, 1000);
+  return NULL;
+}
+
+static void test_handed_on(void **state) {
+  (void)state;
+  handed h = {.rt = open_sliced()};
+  h.task = load(h.rt, counts);
+  while (luapool_task_status(h.task) == LUAPOOL_MORE && h.rc >= 0) {
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, step_in_thread, &h), 0);
+    pthread_join(thread, NULL);
+  }
+  assert_true(h.rc >= 0);
+  assert_int_equal(luapool_task_status(h.task), LUAPOOL_OK);
+  luapool_task_release(h.task);
+  assert_int_equal(luapool_close(h.rt), LUAPOOL_OK);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       clean_test(test_many_threads),
       clean_test(test_two_alternate),
+      clean_test(test_handed_on),
   };
   return cmocka_run_group_tests(tests, clean_group, NULL);
 }
