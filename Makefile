@@ -58,6 +58,10 @@ hostile: build
 tiny gcstress: %: build-%
 	@tests/run build/$@ $(ONLY)
 
+# The specs run by a plain lua5.4 that has the module luapool.
+plain: build
+	@PLAIN=1 tests/run build/$(PRESET) $(or $(ONLY),tests/spec/*_spec.lua)
+
 # The unit tests and the hosts under the thread sanitizer, which keeps signals back: no script is sliced
 # there.
 tsan: build-tsan
@@ -76,4 +80,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build docs install uninstall test check lint bench storm alarms hostile tiny gcstress tsan fuzz demo format clean
+.PHONY: build docs install uninstall test check lint bench storm alarms hostile tiny gcstress plain tsan fuzz demo format clean

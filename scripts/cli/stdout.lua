@@ -1,7 +1,7 @@
--- cli.stdout: the results that main writes to stdout. A closed pipe (luapool run … | head -1) ends
--- the program at once and quietly, status 0: the program ignores SIGPIPE, so that a dead worker is
--- no death of main. On a terminal, lines go above the bars: requiring this file makes it the
--- program's.
+-- cli.stdout: the results that main writes to stdout. A closed pipe (luapool run … | head -1)
+-- ends the program at once and quietly, status 0: the program ignores SIGPIPE, so that a dead
+-- worker is no death of main. On a terminal, lines go above the bars: requiring this file makes
+-- it the program's.
 
 local core = require "luapool.core"
 local screen = require "luapool.term.core"
