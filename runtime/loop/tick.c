@@ -86,11 +86,19 @@ static void on_signal(int signum, siginfo_t *info, void *context) {
   errno = saved_errno;
 }
 
+/* Where threads have an alternate stack the handler uses it: those of Go have too little of
+ * another. Where they have none, the flag alone makes valgrind end the process. */
+static int flag_of_stack(void) {
+  stack_t alternate;
+  return sigaltstack(NULL, &alternate) == 0 && !(alternate.ss_flags & SS_DISABLE) ? SA_ONSTACK
+                                                                                  : 0;
+}
+
 /* Puts the handler in place for the first runtime that uses the signal. */
 static int take_signal(int signum) {
   if (signum < 1 || signum >= NSIG) return -EINVAL;
   struct sigaction action = {.sa_sigaction = on_signal,
-                             .sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK};
+                             .sa_flags = SA_RESTART | SA_SIGINFO | flag_of_stack()};
   int rc = 0;
   pthread_mutex_lock(&mutex);
   if (signals[signum].users == 0) {
