@@ -21,6 +21,11 @@ static int call_standard(lua_State *L) {
   return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
+void lp_base_check_plain(lua_State *L) {
+  bool plain = lua_iscfunction(L, -1) && !lua_getupvalue(L, -1, 1);
+  if (!plain) luaL_error(L, "a standard function is not the one of Lua");
+}
+
 /* ---- code ---- */
 
 /* A mode of `load` without bytecode. */
@@ -135,8 +140,9 @@ static int base_next(lua_State *L) {
 /* When memory is collected is not for one environment to decide. */
 static int base_collectgarbage(lua_State *L) {
   const char *what = luaL_optstring(L, 1, "collect");
-  if (strcmp(what, "count") == 0) return call_standard(L);
-  if (strcmp(what, "collect") == 0) {
+  if (strcmp(what, "count") == 0) {
+    lua_pushnumber(L, lua_gc(L, LUA_GCCOUNT) + lua_gc(L, LUA_GCCOUNTB) / 1024.0);
+  } else if (strcmp(what, "collect") == 0) {
     lua_pushinteger(L, 0);
   } else if (strcmp(what, "step") == 0 || strcmp(what, "isrunning") == 0) {
     lua_pushboolean(L, true);
@@ -159,15 +165,15 @@ static const char *const standard[] = {"assert", "error",    "ipairs",   "pairs"
                                        "print",  "rawequal", "rawget",   "rawlen", "select",
                                        "type",   "tonumber", "tostring", "xpcall", "_VERSION"};
 
-static const luaL_Reg own[] = {
-    {"load", base_load},
-    {"loadfile", base_loadfile},
-    {"dofile", base_dofile},
-    {"setmetatable", base_setmetatable},
-    {"rawset", base_rawset},
-    {"next", base_next},
-    {"collectgarbage", base_collectgarbage},
-    {"warn", base_warn},
+static const luaL_Reg instead[] = {{"dofile", base_dofile},
+                                   {"setmetatable", base_setmetatable},
+                                   {"collectgarbage", base_collectgarbage},
+                                   {NULL, NULL}};
+
+/* These call the standard one. */
+static const luaL_Reg over[] = {
+    {"load", base_load}, {"loadfile", base_loadfile}, {"rawset", base_rawset},
+    {"next", base_next}, {"warn", base_warn},
 };
 
 /* getmetatable gives strings a frozen metatable of their own: { __index = string }. */
@@ -185,11 +191,13 @@ static void make(lua_State *L, int strings) {
     lp_env_get(L, standard[i]);
     lua_setfield(L, -2, standard[i]);
   }
-  for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-    lp_env_get(L, own[i].name);
-    lua_pushcclosure(L, own[i].func, 1);
-    lua_setfield(L, -2, own[i].name);
+  for (size_t i = 0; i < sizeof over / sizeof *over; i++) {
+    lp_env_get(L, over[i].name);
+    lp_base_check_plain(L);
+    lua_pushcclosure(L, over[i].func, 1);
+    lua_setfield(L, -2, over[i].name);
   }
+  luaL_setfuncs(L, instead, 0);
   push_getmetatable(L, strings);
   lua_setfield(L, -2, "getmetatable");
 }

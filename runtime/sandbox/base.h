@@ -9,4 +9,8 @@
  */
 void lp_base_push(lua_State *L, int strings);
 
+/* Raises unless the function on top can be called in the frame of one that holds it: it is in C
+ * and has no upvalues of its own. */
+void lp_base_check_plain(lua_State *L);
+
 #endif

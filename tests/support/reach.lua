@@ -53,6 +53,18 @@ try(require("luapool.csv").rows, { "a,b" })
 try(task.map, { 1 }, print)
 try(task.as_completed, { task.spawn(task.yield) })
 try(error) -- and what pcall gives
+local bar = try(require("luapool.progress").bar, { total = 1 })
+try(require("luapool.xml").parse, "<a><b/></a>")
+try(require("luapool.yaml").load, "- a: 1")
+try(json.decode, "[{}]")
+try(require("luapool.sqlite").open, ":memory:")
+try(require("luapool.csv").writer, "/dev/null")
+try(require("luapool.process").new, print)
+try(doc.links, doc)
+try(doc.tables, doc)
+try(retry.chain, { retry.fixed(1), retry.fixed(2) })
+try(pcall, http.get, "http://127.0.0.1:1/")
+try(task.timeout, 0, task.sleep, 1)
 try(coroutine.create, print)
 try(coroutine.running)
 
@@ -122,4 +134,5 @@ if getupvalue then
 end
 for i, root in pairs(roots) do walk(root, tostring(i)) end
 if every then every:close() end
+if bar then bar:close() end -- the board holds those that are open
 return ("%d %d %s"):format(reached, marked, table.concat(names, " "))

@@ -223,6 +223,22 @@ static void test_modules_are_its_own(void **state) {
   expect(f, a, "local l = require 'luapool'; return l.json == require 'luapool.json'", "true");
 }
 
+static void test_what_rights_open(void **state) {
+  fixture *f = *state;
+  unsigned native = new_environment(f, LP_ALLOW_NATIVE);
+  expect(f, native, "return type(require 'lfs')", "table");
+  expect(f, native, "return require 'lfs' == package.loaded.lfs", "true");
+  unsigned read = new_environment(f, LP_ALLOW_READ);
+  expect(f, read, "package.path = 'tests/support/?.lua' x = 5 return #require 'escapes' > 40",
+         "true");
+  expect(f, read, "return io.open('tests/support/escapes.lua'):read(2)", "--");
+  unsigned debug = new_environment(f, LP_ALLOW_DEBUG | LP_ALLOW_BYTECODE);
+  expect(f, debug, "return debug.getinfo(1, 'S').short_src", "script");
+  expect(f, debug, "x = 3 return load(string.dump(load 'return x'))()", "3");
+  unsigned process = new_environment(f, LP_ALLOW_PROCESS);
+  expect(f, process, "return os.getenv 'PATH' ~= nil and io.type(io.stdout)", "file");
+}
+
 static void test_libraries_can_be_read(void **state) {
   fixture *f = *state;
   unsigned a = new_environment(f, 0);
@@ -359,6 +375,7 @@ int main(void) {
       own_test(test_escapes_fail),
       own_test(test_globals_are_its_own),
       own_test(test_modules_are_its_own),
+      own_test(test_what_rights_open),
       own_test(test_libraries_can_be_read),
       own_test(test_nothing_that_can_be_written_is_shared),
       own_test(test_random_numbers_are_its_own),

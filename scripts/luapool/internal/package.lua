@@ -39,12 +39,13 @@ local function search_host(name)
   if is_c(open) then return open, ":host:" end
 end
 
--- Returns the first file of the templates that is there and may be read, or nil and what was tried.
-local function find_file(name, templates)
+-- Returns the first file of the templates that is there and for which the right `what` is given, or
+-- nil and what was tried.
+local function find_file(name, templates, what)
   local tried = {}
   for template in templates:gmatch "[^;]+" do
     local path = template:gsub("%?", (name:gsub("%%", "%%%%")))
-    local allowed, why = pcall(sandbox.allow, "read", path)
+    local allowed, why = pcall(sandbox.allow, what, path)
     local file = allowed and io.open(path, "rb")
     if file then
       file:close()
@@ -58,7 +59,7 @@ end
 local function in_folders(name) return (name:gsub("%.", "/")) end
 
 local function search_files(name)
-  local path, why = find_file(in_folders(name), sandbox.package().path)
+  local path, why = find_file(in_folders(name), sandbox.package().path, "read")
   if not path then return why end
   local file <close> = assert(io.open(path, "rb"))
   local chunk, message = sandbox.load(file:read("a"):gsub("^#[^\n]*", ""), "@" .. path)
@@ -68,9 +69,8 @@ end
 
 -- Returns the opening function of the module `name` in the library that is found for `place`.
 local function open_library(name, place)
-  local path, why = find_file(in_folders(place), sandbox.package().cpath)
+  local path, why = find_file(in_folders(place), sandbox.package().cpath, "native")
   if not path then return why end
-  sandbox.allow("native", path)
   local open, message = free.loadlib(path, "luaopen_" .. name:match("^[^-]*"):gsub("%.", "_"))
   if open then return open, path end
   error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, message), 0)
@@ -86,7 +86,7 @@ end
 local function searchpath(name, path, sep, rep)
   sep, rep = sep or ".", rep or "/"
   if sep ~= "" then name = name:gsub(sep:gsub("%p", "%%%0"), (rep:gsub("%%", "%%%%"))) end
-  return find_file(name, path)
+  return find_file(name, path, "read")
 end
 
 local function loadlib(path, name)
