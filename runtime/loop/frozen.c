@@ -20,14 +20,8 @@ bool lp_frozen_open(lua_State *L, int index) {
   return frozen;
 }
 
-static int refuse(lua_State *L, int key) {
-  const char *name = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : NULL;
-  if (name) lp_raise(L, "denied", "cannot set '%s': the table is read-only here", name);
-  return lp_raise(L, "denied", "the table is read-only here");
-}
-
 void lp_frozen_check(lua_State *L, int index) {
-  if (lp_frozen_open(L, index)) refuse(L, 0);
+  if (lp_frozen_open(L, index)) lp_raise(L, "denied", "the table is read-only here");
 }
 
 bool lp_frozen_class(lua_State *L, int index) {
@@ -47,7 +41,9 @@ void lp_frozen_check_own(lua_State *L, int index) {
 /* ---- metamethods ---- */
 
 static int frozen_newindex(lua_State *L) {
-  return refuse(L, 2);
+  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
+  if (name) lp_raise(L, "denied", "cannot set '%s': the table is read-only here", name);
+  return lp_raise(L, "denied", "the table is read-only here");
 }
 
 static int frozen_len(lua_State *L) {
