@@ -22,9 +22,13 @@ typedef struct pipe_file {
 
 /* What is written to a shell that has ended raises no signal: the host may not bear it. */
 static ssize_t pipe_file_write(void *fd, const char *bytes, size_t n) {
-  int rc = lp_write_all((int)(intptr_t)fd, bytes, n);
-  errno = -rc;
-  return rc < 0 ? 0 : (ssize_t)n;
+  ssize_t done;
+  for (size_t at = 0; at<n; at += done> 0 ? (size_t)done : 0) {
+    done = lp_write_some((int)(intptr_t)fd, bytes + at, n - at);
+    errno = done < 0 ? (int)-done : errno;
+    if (done < 0 && done != -EINTR) return 0;
+  }
+  return (ssize_t)n;
 }
 
 static int pipe_file_shut(void *fd) {

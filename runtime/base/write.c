@@ -37,9 +37,9 @@ ssize_t lp_write_some(int fd, const char *bytes, size_t n) {
 
 int lp_write_all(int fd, const char *bytes, size_t n) {
   while (n > 0) {
-    ssize_t done = lp_write_some(fd, bytes, n);
-    if (done == -EINTR) continue;
-    if (done < 0) return (int)done;
+    ssize_t done = write(fd, bytes, n);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return -errno;
     bytes += done;
     n -= (size_t)done;
   }

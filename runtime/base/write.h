@@ -21,8 +21,8 @@ void lp_write_end(const lp_write_hold *hold);
 /* Writes as write() does, without a SIGPIPE. Returns how many bytes, or a negative errno. */
 ssize_t lp_write_some(int fd, const char *bytes, size_t n);
 
-/* Writes all bytes, and blocks until that is done. Returns 0 or a negative errno; some bytes
- * may have been written then. */
+/* Writes all bytes to a file, or to a stream of the program, and blocks until that is done.
+ * Returns 0 or a negative errno; some bytes may have been written then. */
 int lp_write_all(int fd, const char *bytes, size_t n);
 
 #endif

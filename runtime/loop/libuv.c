@@ -2,8 +2,8 @@
 #include "runtime/loop/libuv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* A loop was made, so the pipe is there. A job was given: the threads are. */
@@ -13,7 +13,7 @@ static atomic_bool has_pipe, has_threads;
 static int reserve(int n) {
   int fds[16], got = 0, rc = 0;
   for (; got < n && rc == 0; got++) {
-    fds[got] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    fds[got] = eventfd(0, EFD_CLOEXEC);
     if (fds[got] < 0) rc = -errno;
   }
   while (got--)
@@ -22,8 +22,8 @@ static int reserve(int n) {
 }
 
 int lp_libuv_init(uv_loop_t *loop) {
-  enum { FIRST = 8 }; /* more than a first loop opens */
-  int rc = has_pipe ? 0 : reserve(FIRST);
+  enum { FIRST = 8, NEXT = 5 }; /* more than a loop opens */
+  int rc = reserve(has_pipe ? NEXT : FIRST);
   if (rc == 0) rc = uv_loop_init(loop);
   if (rc == 0) has_pipe = true;
   return rc;

@@ -9,7 +9,7 @@
 #include <uv.h>
 
 /* As uv_loop_init, which aborts the process when it is the first one and finds no descriptors
- * for that pipe: this returns -EMFILE then. */
+ * for that pipe, and loses one when it finds too few later: this returns -EMFILE then. */
 int lp_libuv_init(uv_loop_t *loop);
 
 typedef struct lp_libuv_hold {

@@ -315,12 +315,46 @@ static void test_few_descriptors(void **state) {
   }
 }
 
+/* ---- a forkserver that the host has made ---- */
+
+/* Whatever fails, it is there for the next runtime. */
+static void test_forkserver_outlives_failures(void **state) {
+  (void)state;
+  luapool_options options = LUAPOOL_OPTIONS;
+  luapool *rt;
+  struct rlimit before, few;
+  options.forkserver = luapool_fork();
+  options.program = "/no/such/program";
+  options.size = 3;
+  assert_int_equal(luapool_open(&rt, &options), LUAPOOL_EARGUMENT);
+  options.size = sizeof options;
+  int fds = clean_count_fds();
+  getrlimit(RLIMIT_NOFILE, &before);
+  for (int limit = 3; limit < 60; limit++) {
+    few = (struct rlimit){(rlim_t)limit, before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+    if (limit == 3) assert_int_equal(luapool_fork(), LUAPOOL_ESYSTEM);
+    int rc = luapool_open(&rt, &options);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_true(rc == LUAPOOL_ESYSTEM || (rc == LUAPOOL_OK && limit > 3));
+    assert_int_equal(luapool_close(rt), LUAPOOL_OK);
+    assert_int_equal(clean_count_fds(), fds);
+  }
+  guest_expect(&options, "local p <close> = require('luapool.pool').new { processes = 1 }"
+                         "assert(p:apply(function() return 7 end) == 7)");
+  luapool_unfork(options.forkserver);
+}
+
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "--forkserver") == 0) return luapool_serve();
   if (argc == 3 && strcmp(argv[1], "--few") == 0) return open_with_few(atoi(argv[2]));
+  /* The first one has libuv make no threads: who has some may not fork. */
   const struct CMUnitTest tests[] = {
-      clean_test(test_everything),      clean_test(test_started_forkserver),
-      clean_test(test_signals_blocked), clean_test(test_sigchld),
+      clean_test(test_forkserver_outlives_failures),
+      clean_test(test_everything),
+      clean_test(test_started_forkserver),
+      clean_test(test_signals_blocked),
+      clean_test(test_sigchld),
       clean_test(test_few_descriptors),
   };
   return cmocka_run_group_tests(tests, clean_group, NULL);

@@ -81,7 +81,7 @@ static const char script[] =
     "local found = p:apply(function()\n"
     "  return io.open('/proc/self/stat'):read('a'):match('%%) %%a (%%d+)')\n"
     "end)\n"
-    "assert(found == parent, found)\n"
+    "assert(parent == '0' or found == parent, found)\n"
     "local busy = task.spawn(function() for _ = 1, 3e5 do end end)\n" /* some slices */
     "for _ = 1, 3 do task.yield() end busy:await()\n";
 
@@ -111,13 +111,13 @@ static void *use(void *arg) {
   return NULL;
 }
 
-static void use_in_threads(int forkserver, int rounds) {
+static void use_in_threads(int forkserver, const char *program, int rounds) {
   static user users[THREADS];
   for (int i = 0; i < THREADS; i++) {
     users[i] = (user){.options = LUAPOOL_OPTIONS, .rounds = rounds};
     users[i].options.allowed = LUAPOOL_ALLOW_ALL;
     users[i].options.forkserver = forkserver;
-    users[i].options.program = "/no/such/program";
+    users[i].options.program = program;
     users[i].options.signal = SIGVTALRM;
     users[i].options.slice_us = 1000;
     assert_int_equal(pthread_create(&users[i].thread, NULL, use, &users[i]), 0);
@@ -142,11 +142,12 @@ static void test_many_threads(void **state) {
   assert_int_equal(start_server(&server), 0);
   int pid = find_forkserver();
   snprintf(code, sizeof code, script, url, pid);
-  use_in_threads(forkserver, ROUNDS / 4); /* what libraries keep is there then */
+  use_in_threads(forkserver, "/no/such/program",
+                 ROUNDS / 4); /* what libraries keep is there then */
   malloc_trim(0);
   size_t bytes = mallinfo2().uordblks;
   int threads = count_threads(), fds = clean_count_fds();
-  use_in_threads(forkserver, ROUNDS);
+  use_in_threads(forkserver, "/no/such/program", ROUNDS);
   malloc_trim(0);
   assert_int_equal(clean_count_fds(), fds);
   assert_int_equal(count_threads(), threads);
@@ -154,6 +155,17 @@ static void test_many_threads(void **state) {
   assert_true(mallinfo2().uordblks < bytes + (256 << 10));
   stop_server(server);
   luapool_unfork(forkserver);
+}
+
+/* The first that needs a forkserver starts it, the last that has used it ends it, and others
+ * come meanwhile. */
+static void test_started_by_threads(void **state) {
+  (void)state;
+  pthread_t server;
+  assert_int_equal(start_server(&server), 0);
+  snprintf(code, sizeof code, script, url, 0);
+  use_in_threads(0, "/proc/self/exe", ROUNDS / 8);
+  stop_server(server);
 }
 
 /* ---- two in one thread, and one in many ---- */
@@ -221,9 +233,11 @@ static void test_handed_on(void **state) {
   assert_int_equal(luapool_close(h.rt), LUAPOOL_OK);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "--forkserver") == 0) return luapool_serve();
   const struct CMUnitTest tests[] = {
       clean_test(test_many_threads),
+      clean_test(test_started_by_threads),
       clean_test(test_two_alternate),
       clean_test(test_handed_on),
   };
