@@ -29,7 +29,7 @@ static void open_memory(lua_State *L) {
   lua_createtable(L, LP_MEMORY_LEARNED, 0);
   lua_pushboolean(L, false);
   lua_rawseti(L, -2, LP_MEMORY_NAMES);
-  new_weak(L);
+  lua_pushboolean(L, false);
   lua_rawseti(L, -2, LP_MEMORY_OTHERS);
   lua_newtable(L);
   lua_rawseti(L, -2, LP_MEMORY_NAMED);
@@ -60,7 +60,7 @@ static void drop_maps(lua_State *L) {
   push_memory(L);
   lua_pushboolean(L, false);
   lua_rawseti(L, -2, LP_MEMORY_NAMES);
-  new_weak(L);
+  lua_pushboolean(L, false);
   lua_rawseti(L, -2, LP_MEMORY_OTHERS);
   lua_pop(L, 1);
 }
@@ -236,11 +236,20 @@ static void enter_loaded(lua_State *L, int map, unsigned environment) {
   }
 }
 
+/* Stack: the memory. Pushes the table of the maps of environments. */
+static void push_others(lua_State *L) {
+  if (lua_rawgeti(L, -1, LP_MEMORY_OTHERS) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  new_weak(L);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, LP_MEMORY_OTHERS);
+}
+
 /* Keeps a map of names. Stack: package.loaded of its environment. */
 static void keep_map(lua_State *L, int map, unsigned environment) {
   push_memory(L);
   if (environment) {
-    lua_rawgeti(L, -1, LP_MEMORY_OTHERS);
+    push_others(L);
     lua_pushvalue(L, -3);
     lua_pushvalue(L, map);
     lua_rawset(L, -3);
@@ -267,7 +276,7 @@ static void collect(lua_State *L) {
 static void push_map(lua_State *L) {
   unsigned environment = lp_environment_current(L);
   lp_name_memory(L, environment ? LP_MEMORY_OTHERS : LP_MEMORY_NAMES);
-  if (!environment) return;
+  if (!environment || !lua_istable(L, -1)) return;
   lp_environment_push(L, environment, LP_ENVIRONMENT_LOADED);
   lua_rawget(L, -2);
   lua_remove(L, -2);

@@ -14,7 +14,7 @@
 /* The tables that one Lua state keeps for the wire. */
 typedef enum {
   LP_MEMORY_NAMES = 1, /* value -> name, weak; false when it is to be made anew */
-  LP_MEMORY_OTHERS,    /* the same of environments: package.loaded -> value -> name, weak */
+  LP_MEMORY_OTHERS,    /* the same of environments, weak: package.loaded -> value -> name */
   LP_MEMORY_NAMED,     /* name -> value, of lp_wire_name */
   LP_MEMORY_CLOSURES,  /* closure -> number of its prototype, weak */
   LP_MEMORY_PROTOS,    /* bytecode -> number and number -> bytecode */
