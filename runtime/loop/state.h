@@ -67,7 +67,7 @@ typedef struct lp_state_options {
   int64_t close_us;
 } lp_state_options;
 
-struct lp_state {
+struct lp_state { /* NOLINT(clang-analyzer-optin.performance.Padding): ordered by use */
   /* The allocator of the Lua state. */
   lp_heap heap;
   /* The main thread of the Lua state. It is never suspended: C code sets things up with it. */
