@@ -5,6 +5,7 @@
 #include "runtime/api/ref.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/coroutine.h"
+#include "runtime/loop/guard.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
@@ -18,7 +19,7 @@ int luapool_protect(luapool *rt, lua_CFunction f, void *arg) {
   if (!lua_checkstack(L, 2)) return lp_api_fail_core(rt, LP_EMEMORY);
   lua_pushcfunction(L, f);
   lua_pushlightuserdata(L, arg);
-  int status = lua_pcall(L, 1, 0, 0);
+  int status = lp_guard_pcall(&rt->state, 1, 0);
   return status == LUA_OK ? LUAPOOL_OK : lp_api_fail_lua(rt, L, status);
 }
 

@@ -11,7 +11,7 @@
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
 
-void lp_guard_begin(lp_state *st, lp_guard *g, lua_State *co, lua_State *by) {
+static void enter(lp_state *st, lp_guard *g) {
   lp_interrupt *in = &st->interrupt;
   *g = (lp_guard){.outer = lp_interrupt_enter(st),
                   .running = st->running,
@@ -19,7 +19,17 @@ void lp_guard_begin(lp_state *st, lp_guard *g, lua_State *co, lua_State *by) {
                   .stuck = in->stuck,
                   .told = in->told};
   if (in->guards == 0) in->stuck = 0, in->told = false;
-  lp_interrupt_guard(st, 1);
+}
+
+static void leave(lp_state *st, const lp_guard *g) {
+  lp_interrupt *in = &st->interrupt;
+  if (in->guards == 0) in->stuck = g->stuck, in->told = g->told;
+  lp_interrupt_leave(st, g->outer);
+}
+
+/* The coroutine `co` runs from now on. */
+static void run(lp_state *st, const lp_guard *g, lua_State *co, lua_State *by) {
+  const lp_interrupt *in = &st->interrupt;
   if (g->running)
     lp_interrupt_pass(st, g->running, co);
   else if (in->counting)
@@ -28,17 +38,26 @@ void lp_guard_begin(lp_state *st, lp_guard *g, lua_State *co, lua_State *by) {
   st->blocked = by;
 }
 
-void lp_guard_end(lp_state *st, lp_guard *g, lua_State *co) {
-  lp_interrupt *in = &st->interrupt;
+/* What ran before `co` runs again, or nothing. */
+static void come_back(lp_state *st, const lp_guard *g, lua_State *co) {
   st->running = g->running;
   st->blocked = g->blocked;
   if (g->running)
     lp_interrupt_pass(st, co, g->running);
   else
     lp_interrupt_settle(st);
+}
+
+void lp_guard_begin(lp_state *st, lp_guard *g, lua_State *co, lua_State *by) {
+  enter(st, g);
+  lp_interrupt_guard(st, 1);
+  run(st, g, co, by);
+}
+
+void lp_guard_end(lp_state *st, lp_guard *g, lua_State *co) {
+  come_back(st, g, co);
   lp_interrupt_guard(st, -1);
-  if (in->guards == 0) in->stuck = g->stuck, in->told = g->told;
-  lp_interrupt_leave(st, g->outer);
+  leave(st, g);
 }
 
 /* ---- calls ---- */
@@ -91,6 +110,19 @@ int lp_guard_call(lua_State *L, int nargs) {
     if (status == LUA_OK) keep(L, lua_gettop(L) - 1);
   }
   lua_remove(L, -2);
+  return status;
+}
+
+int lp_guard_pcall(lp_state *st, int nargs, int nresults) {
+  lua_State *L = st->L;
+  lp_guard g;
+  if (st->limits.block_us <= 0) return lua_pcall(L, nargs, nresults, 0);
+  enter(st, &g);
+  lp_interrupt_again(st);
+  run(st, &g, L, g.running);
+  int status = lua_pcall(L, nargs, nresults, 0);
+  come_back(st, &g, L);
+  leave(st, &g);
   return status;
 }
 

@@ -38,6 +38,10 @@ int lp_guard_call(lua_State *L, int nargs);
  * no further than a text that tells so. */
 const char *lp_guard_tostring(lua_State *L, int index);
 
+/* Calls on the main thread of the state, which is not suspended, as lua_pcall does without a
+ * message handler. What a host calls there has no budget but block_us. */
+int lp_guard_pcall(lp_state *st, int nargs, int nresults);
+
 /* Puts functions in place of setmetatable and debug.setmetatable which see to it that __gc
  * metamethods stand under a budget. */
 void lp_guard_open(lua_State *L);

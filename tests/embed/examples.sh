@@ -75,9 +75,10 @@ line 3: mended
 expect_err ""
 
 it "embed_tool: scripts are refused with a reason, and others run"
-run inside "$at/embed_tool" "$at/text.txt" "$at/scripts/hungry.lua" \
+run inside "$at/embed_tool" "$at/text.txt" "$at/scripts/endless.lua" "$at/scripts/hungry.lua" \
   "$at/scripts/spy.lua" "$at/scripts/number.lua"
 expect_status 1
+expect_err_like 'endless\.lua was stopped, it took too long:$'
 expect_err_like 'hungry\.lua was stopped, it wanted too much memory:$'
 expect_err_like 'spy\.lua was stopped, it wanted what scripts may not do:$'
 expect_out_like '^  3  and it it does not\.$'
