@@ -4,8 +4,8 @@
 #include "runtime/api/api.h"
 #include "runtime/api/ref.h"
 #include "runtime/base/error.h"
-#include "runtime/loop/coroutine.h"
 #include "runtime/loop/guard.h"
+#include "runtime/loop/pcall.h"
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 #include "runtime/loop/usage.h"
@@ -68,5 +68,5 @@ int luapool_start_top(lua_State *L, int n, luapool_task **task) {
 }
 
 int luapool_pcall(lua_State *L, int n, int results, lua_KFunction k, intptr_t context) {
-  return lp_coroutine_pcall(L, n, results, k, context);
+  return lp_pcall(L, n, results, k, context);
 }

@@ -1,8 +1,8 @@
 /* loop/coroutine.h: coroutines of scripts that may wait.
  *
- * coroutine.*, pcall and xpcall are luapool's own. A wait or a time slice inside a coroutine
- * that the script made suspends each level up to the task; when the task is resumed, each level
- * resumes the one below. Only coroutine.yield is seen by the script. Layer: loop. */
+ * coroutine.*, pcall and xpcall (pcall.h) are luapool's own. A wait or a time slice inside a
+ * coroutine that the script made suspends each level up to the task; when the task is resumed,
+ * each level resumes the one below. Only coroutine.yield is seen by the script. Layer: loop. */
 #ifndef LP_LOOP_COROUTINE_H
 #define LP_LOOP_COROUTINE_H
 
@@ -15,12 +15,6 @@ void lp_coroutine_open(lua_State *L);
 /* True when L, the running coroutine, and every level that resumed it may be suspended. One
  * that a C library resumes may not: it would be taken for one that has yielded. */
 bool lp_coroutine_suspendable(lua_State *L);
-
-/* Calls as lua_pcallk does, for C functions that a wait or a slice may suspend below the call:
- * then `k` goes on with `context` and LUA_YIELD. When `k` is NULL nothing is suspended below.
- * Raises when the stack is full. */
-int lp_coroutine_pcall(lua_State *L, int nargs, int nresults, lua_KFunction k,
-                       lua_KContext context);
 
 /* Pushes the reason why not, for an error message. */
 void lp_coroutine_push_obstacle(lua_State *L);
