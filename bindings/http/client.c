@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bindings/http/unread.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/loop.h"
@@ -337,7 +336,7 @@ void lpb_http_client_start(lpb_http_transfer *t) {
   pump(c);
   if (t->stage != LPB_HTTP_QUEUED) return;
   t->queued = uv_hrtime();
-  lpb_http_unread_collect(c);
+  lpb_http_unread_collect(&c->unread, c->http->st);
 }
 
 void lpb_http_client_stop(lpb_http_transfer *t) {
@@ -422,6 +421,8 @@ void lpb_http_client_open(lpb_http_client *c, int limit, int limit_per_host) {
   lp_list_init(&c->user.link);
   c->user.close = close_user;
   lp_list_init(&c->transfers);
+  c->unread.transfers = &c->transfers;
+  c->unread.queued = &c->queued;
   lp_list_init(&c->idle);
   lp_list_init(&c->waiting);
   lp_list_init(&c->joined);
@@ -445,7 +446,7 @@ void lpb_http_client_close(lpb_http_client *c) {
   if (c->closed) return;
   c->closed = true;
   c->limit = 0; /* nothing queued may start */
-  if (c->http) lp_timer_stop(&c->http->st->timers, &c->collector);
+  lpb_http_unread_close(&c->unread);
   lp_list_each (link, &c->transfers) abandon(lp_list_of(link, lpb_http_transfer, all));
   for (int i = 0; i < c->multi_count; i++) lpb_http_multi_close(c->multis[i]);
   lp_alloc_free(c->multis);

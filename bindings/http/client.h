@@ -11,6 +11,7 @@
 #include "bindings/http/http.h"
 #include "bindings/http/multi.h"
 #include "bindings/http/transfer.h"
+#include "bindings/http/unread.h"
 
 /* The name of the class of the Lua object. */
 #define LPB_HTTP_CLIENT "luapool.http.core.client"
@@ -56,9 +57,7 @@ typedef struct lpb_http_client {
   /* When one of them ended, as uv_hrtime counts; 0 before that. */
   uint64_t moved;
   /* Collects streams that nobody holds any more, while transfers are in a queue. */
-  lp_timer collector;
-  /* Seconds until the next collection. */
-  double collects_after;
+  lpb_http_unread unread;
   /* How many may run at once. */
   int limit;
   /* How many may run at once to one host; 0 when only `limit` counts. */

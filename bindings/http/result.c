@@ -244,7 +244,7 @@ static void push_timeout(lua_State *L, const lpb_http_transfer *t, const char *w
   } else {
     const lpb_http_client *c = t->client;
     bool all = c->running >= c->limit;
-    int unread = lpb_http_unread_count(c);
+    int unread = lpb_http_unread_count(&c->transfers);
     lua_pushfstring(L,
                     unread ? "; %d by streams that nobody reads: read them to the end or "
                              "close them"

@@ -113,6 +113,11 @@ void lp_interrupt_pass(lp_state *st, lua_State *from, lua_State *to);
 /* Drops a pending hook when a task was suspended or has ended, and begins the next slice. */
 void lp_interrupt_settle(lp_state *st);
 
+/* Is there anything for lp_interrupt_settle to do? */
+static inline bool lp_interrupt_pending(const lp_interrupt *in) {
+  return in->hooked || in->aside || in->stuck;
+}
+
 /* So many `more` calls of user code stand under a budget of their own: see guard.h. */
 void lp_interrupt_guard(lp_state *st, int more);
 

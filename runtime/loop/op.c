@@ -12,21 +12,24 @@
 #include "runtime/loop/raise.h"
 #include "runtime/loop/task.h"
 
+/* What runs for each wait. */
+#define OFTEN inline __attribute__((always_inline))
+
 /* Lets the task go of its operation, whose results have been pushed or whose error is raised.
  */
-static void drop(lp_task *t) {
+static OFTEN void drop(lp_task *t) {
   lp_op *op = lp_task_op(t);
   t->has_op = LP_TASK_NO_OP;
   if (op) lp_op_release(op);
 }
 
 /* A cancelled task may not wait any more, except in a shield or while the error unwinds it. */
-static bool refuses(const lp_task *t) {
+static OFTEN bool refuses(const lp_task *t) {
   return t->cancelled && !t->shield && !t->unwinding;
 }
 
 /* True where the current task may begin to wait. */
-static bool may_wait(lua_State *L) {
+static OFTEN bool may_wait(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   return t && lp_coroutine_suspendable(L) && !refuses(t);
 }
@@ -41,7 +44,7 @@ int lp_op_refuse(lua_State *L, const char *what) {
   return lp_raise(L, "cannot_wait", "cannot wait here (%s): %s", what, lua_tostring(L, -1));
 }
 
-static void begin(lp_task *t, lp_op *op, const lp_op_class *class, bool kept) {
+static OFTEN void begin(lp_task *t, lp_op *op, const lp_op_class *class, bool kept) {
   *op = (lp_op){.class = class, .task = t, .holders = 1, .kept = kept};
   if (op != &t->own) t->other = op;
   t->has_op = op == &t->own ? LP_TASK_OWN_OP : LP_TASK_OTHER_OP;

@@ -379,7 +379,7 @@ void lp_task_resume(lp_task *t) {
   lp_environment_enter(st, outer);
   st->running = NULL;
   st->current = NULL;
-  lp_interrupt_settle(st);
+  if (lp_interrupt_pending(&st->interrupt)) lp_interrupt_settle(st);
   if (status == LUA_YIELD) {
     suspended(t, nres);
   } else {
