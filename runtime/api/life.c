@@ -62,8 +62,8 @@ static int open_parts(luapool *rt) {
   const luapool_options *o = &rt->options;
   rt->mailbox = rt->state.mailbox;
   lp_part_add(&rt->state, &rt->part, &class);
-  int rc = lp_fleet_open(&rt->state, o->forkserver,
-                         o->program ? o->program : lp_program_find());
+  int rc =
+      lp_fleet_open(&rt->state, o->forkserver, o->program ? o->program : lp_program_find());
   if (rc == 0) rc = lp_interrupt_open(&rt->state, o->signal);
   return rc == 0 ? lp_env_share(rt) : rc;
 }

@@ -5,9 +5,11 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <string.h>
 
 #include "runtime/loop/environment.h"
 #include "runtime/loop/interrupt.h"
+#include "runtime/loop/raise.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
 

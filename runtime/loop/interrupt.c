@@ -229,6 +229,10 @@ static void act(lp_state *st, lua_State *L) {
  * first instruction of a function does not count either when the script has a hook for calls:
  * resumed there, the VM would report the call to it again. */
 static void on_hook(lua_State *L, lua_Debug *ar) {
+  if (!lp_state_is_open(L)) { /* a coroutine of the host's has outlived the runtime */
+    lua_sethook(L, NULL, 0, 0);
+    return;
+  }
   lp_state *st = lp_state_of(L);
   lp_interrupt *in = &st->interrupt;
   if (in->counting && in->hooked != L && ar->event == LUA_HOOKCOUNT) {

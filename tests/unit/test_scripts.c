@@ -11,7 +11,9 @@
 #include <lua.h>
 #include <lualib.h>
 
+#include "runtime/api/modules.h"
 #include "runtime/loop/scripts.h"
+#include "runtime/loop/state.h"
 
 static void test_ends(void **state) {
   (void)state;
@@ -75,6 +77,32 @@ static void test_flags(void **state) {
   lua_close(L);
 }
 
+/* A whole script is known by identity: no chunk that has its name, flags and all, is taken for
+ * one, be it text or bytecode, nor a copy of its own bytecode. */
+static void test_trust(void **state) {
+  (void)state;
+  static const char code[] =
+      "local ours = require('luapool.task').gather\n"
+      "local name = debug.getinfo(ours, 'S').source\n"
+      "local mine = '=' .. ('x'):rep(#name - 1)\n"
+      "local bytes = string.dump(load('while true do end', mine))\n"
+      "local at = bytes:find(mine, 1, true)\n"
+      "local forged = load(bytes:sub(1, at - 1) .. name .. bytes:sub(at + #mine))\n"
+      "assert(debug.getinfo(forged, 'S').source == name)\n"
+      "return ours, load('', name), forged, load(string.dump(ours))\n";
+  lp_state st;
+  assert_int_equal(lp_state_open(&st, &(lp_state_options){.modules = lp_modules_open}), 0);
+  lua_State *L = st.L;
+  assert_int_equal(luaL_loadstring(L, code), LUA_OK);
+  assert_int_equal(lua_pcall(L, 0, 4, 0), LUA_OK);
+  for (int i = 4; i >= 1; i--) {
+    lua_Debug ar;
+    lua_getinfo(L, ">S", &ar);
+    assert_int_equal(lp_trust_is_whole(&st, &ar), i == 1);
+  }
+  lp_state_close(&st);
+}
+
 static void test_module_names(void **state) {
   (void)state;
   int found = 0;
@@ -89,7 +117,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_ends),         cmocka_unit_test(test_names),
       cmocka_unit_test(test_loads),        cmocka_unit_test(test_flags),
-      cmocka_unit_test(test_module_names),
+      cmocka_unit_test(test_module_names), cmocka_unit_test(test_trust),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
