@@ -87,7 +87,8 @@ static void keep(lua_State *L, int index) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &spare);
 }
 
-int lp_guard_call(lua_State *L, int nargs) {
+/* The same as lp_guard_call, with the rights of an environment. */
+static int call(lua_State *L, int nargs, unsigned environment) {
   lp_state *st = lp_state_of(L);
   lp_guard g;
   int count;
@@ -98,9 +99,11 @@ int lp_guard_call(lua_State *L, int nargs) {
   lua_xmove(L, co, nargs + 1);
   lp_guard_begin(st, &g, co, L);
   st->guard_co = co;
+  unsigned rights = lp_environment_enter(st, environment);
   int status = lua_resume(co, L, nargs, &count);
   bool yielded = status == LUA_YIELD;
   if (status != LUA_OK) status = lua_resetthread(co);
+  lp_environment_enter(st, rights);
   st->guard_co = outer;
   lp_guard_end(st, &g, co);
   if (yielded) { /* a C library yields out of any coroutine */
@@ -113,6 +116,10 @@ int lp_guard_call(lua_State *L, int nargs) {
   }
   lua_remove(L, -2);
   return status;
+}
+
+int lp_guard_call(lua_State *L, int nargs) {
+  return call(L, nargs, lp_environment_current(L));
 }
 
 int lp_guard_pcall(lp_state *st, int nargs, int nresults) {
@@ -163,11 +170,6 @@ static int finish_call(lua_State *L, int status, lua_KContext context) {
   return lua_gettop(L);
 }
 
-/* Arguments: a finalizer and what it gets. */
-static int call_finalizer(lua_State *L) {
-  return lp_guard_call(L, lua_gettop(L) - 1) == LUA_OK ? 0 : lua_error(L);
-}
-
 /* Stands in the place of a __gc metamethod, its upvalue. A script that calls it by hand may
  * wait in it. When a runtime that closes has used up its time nothing is finalized. Scripts of
  * environments have no finalizers, so whatever task runs it has the rights of the free one. */
@@ -181,12 +183,7 @@ static int finalize(lua_State *L) {
     return finish_call(L, LUA_OK, 0);
   }
   if (st->interrupt.ending && lp_interrupt_over(st)) return 0;
-  lua_pushcfunction(L, call_finalizer);
-  lua_insert(L, 1);
-  unsigned outer = lp_environment_enter(st, 0);
-  int status = lua_pcall(L, nargs + 1, 0, 0);
-  lp_environment_enter(st, outer);
-  return status == LUA_OK ? 0 : lua_error(L);
+  return call(L, nargs, 0) == LUA_OK ? 0 : lua_error(L);
 }
 
 /* C functions are those of libraries, which come back. A state of the host outlives the
