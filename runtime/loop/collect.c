@@ -116,17 +116,20 @@ void lp_collect_share(lp_state *st, uint64_t start, uint64_t end) {
   if (!c->by_hand) take_over(st);
   size_t bytes = bytes_of(st);
   if (!c->cycling && !is_due(st, bytes)) return;
-  int64_t share = (int64_t)((end - start) * share_of(c, bytes) / 100);
-  if (c->owed >= share) {
+  bool all = st->ceiling.collecting;
+  int64_t share =
+      all ? (int64_t)(end - start) : (int64_t)((end - start) * share_of(c, bytes) / 100);
+  if (!all && c->owed >= share) {
     c->owed -= share;
     return;
   }
-  share -= c->owed;
+  if (!all) share -= c->owed;
   int64_t took = -lp_clock_cpu_ns(); /* other processes, which may run meanwhile, are free */
   go_on_until(st, start + (uint64_t)share);
   took += lp_clock_cpu_ns();
   st->share_ns = took;
   c->owed = took > share ? took - share : 0;
+  if (all && !c->cycling && !c->wanted) lp_ceiling_collected(st);
 }
 
 int lp_collect_for(lp_state *st, int64_t budget_us) {

@@ -10,6 +10,7 @@
 
 #include "runtime/base/list.h"
 #include "runtime/loop/budget.h"
+#include "runtime/loop/ceiling.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/task.h"
@@ -120,6 +121,13 @@ static void tick(lp_state *st, bool slice) {
   }
 }
 
+void lp_interrupt_now(lp_state *st) {
+  lp_interrupt *in = &st->interrupt;
+  st->overdue = true;
+  if (in->closed || in->aside || in->hooked || !st->running || in->guards) return;
+  hook(in, st->running, false);
+}
+
 static void on_tick(lp_ticks *ticks, bool slice) {
   tick(lp_list_of(ticks, lp_state, interrupt.ticks), slice);
 }
@@ -205,7 +213,8 @@ static void act(lp_state *st, lua_State *L) {
   charge(st, suspendable);
   lp_budget_break broke = lp_budget_check(st, suspendable);
   bool ends = is_to_end(st, !suspendable);
-  bool suspends = suspendable && !ends && (over || broke || lp_budget_ends_slice(st));
+  bool tight = st->ceiling.reached && st->current;
+  bool suspends = suspendable && !ends && (over || broke || tight || lp_budget_ends_slice(st));
   bool stays = broke && !suspendable && lp_budget_is_hopeless(st);
   if (!in->watched && !in->saved && lp_budget_is_half(st)) in->watched = L;
   if (suspends && !in->saved)
@@ -218,6 +227,7 @@ static void act(lp_state *st, lua_State *L) {
   if (broke && !suspendable) lp_budget_raise(L, broke);
   if (!suspends) return;
   if (broke) lp_budget_break_task(L);
+  if (tight) lp_ceiling_suspends(st);
   st->yielding = LP_YIELD_SLICE;
   lua_yield(L, 0);
 }

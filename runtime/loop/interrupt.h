@@ -82,6 +82,9 @@ void lp_interrupt_until(lp_state *st, uint64_t ns);
  * script is called any more. */
 void lp_interrupt_end(lp_state *st, uint64_t ns);
 
+/* Suspends the running task soon. Also from within an allocation of Lua. */
+void lp_interrupt_now(lp_state *st);
+
 /* True when a step has come to its end. */
 bool lp_interrupt_over(const lp_state *st);
 

@@ -8,6 +8,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/ceiling.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/task.h"
 
@@ -68,6 +69,7 @@ bool lp_loop_run_tasks(lp_state *st) {
     }
     if (!link) return false;
     lp_task_resume(lp_list_of(link, lp_task, link));
+    if (st->ceiling.reached) lp_ceiling_relieve(st);
     if (st->stepping ? look_at_step(st, &began) : lp_clock_ms() > end) st->overdue = true;
   }
   st->owed = st->overdue && all_ready;

@@ -175,6 +175,7 @@ int lp_state_open(lp_state *st, const lp_state_options *options) {
   const lp_state_options *o = options ? options : &defaults;
   memset(st, 0, sizeof *st);
   lp_heap_open(&st->heap, o->alloc, o->user);
+  lp_ceiling_open(st);
   lp_allow_open(st, LP_ALLOW_ALL, NULL);
   lp_list_init(&st->idle);
   lp_list_init(&st->parts);

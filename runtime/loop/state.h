@@ -19,6 +19,7 @@
 #include "runtime/base/list.h"
 #include "runtime/loop/anchor.h"
 #include "runtime/loop/bridge.h"
+#include "runtime/loop/ceiling.h"
 #include "runtime/loop/collect.h"
 #include "runtime/loop/depth.h"
 #include "runtime/loop/interrupt.h"
@@ -126,6 +127,7 @@ struct lp_state { /* NOLINT(clang-analyzer-optin.performance.Padding): ordered b
   /* How other threads reach the runtime. */
   lp_mailbox *mailbox;
   lp_collect collect;
+  lp_ceiling ceiling;
   /* Ready tasks have taken a whole slice for themselves, so the next turn begins with one of
    * `preempted`. */
   bool owed;

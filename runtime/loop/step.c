@@ -18,11 +18,18 @@ static bool is_over(const lp_state *st) {
 enum { LEAST = 50000 };
 
 static void run_tasks(lp_state *st, bool first) {
-  if (!lp_loop_has_work(st)) return;
+  if (!lp_loop_has_work(st) || st->ceiling.collecting) return;
   uint64_t least = uv_hrtime() + LEAST;
   if (first && least > st->step_end) st->step_end = least;
   lp_interrupt_until(st, st->step_end);
   lp_loop_run_tasks(st);
+}
+
+/* Very many timers may be due at once; tasks have half of the time that is left. */
+static void run_timers(lp_state *st) {
+  uint64_t now = uv_hrtime(), end = now + (st->step_end > now ? st->step_end - now : 0) / 2;
+  while (lp_loop_run_timers(st) && uv_hrtime() < end) {
+  }
 }
 
 /* Timers, flushes, IO and tasks by turns: the last turn has no task to resume, and its poll has
@@ -33,8 +40,7 @@ static void run(lp_state *st) {
   bool first = true;
   do {
     resumes = st->resumes;
-    while (lp_loop_run_timers(st) && !is_over(st)) {
-    }
+    run_timers(st);
     lp_loop_run_flushes(st);
     lp_loop_poll(st);
     run_tasks(st, first);

@@ -305,6 +305,28 @@ void lp_task_expire(lp_task *t) {
   if (t->preempted) close_preempted(t);
 }
 
+/* Protected. Arguments: a task (light), its innermost coroutine. The error is its reason. */
+static int set_starved(lua_State *L) {
+  lp_task *t = lua_touserdata(L, 1);
+  lp_task_object(L, t);
+  lp_raise_push(L, "memory", "not enough memory");
+  luaL_traceback(L, lua_touserdata(L, 2), NULL, 0);
+  if (t->st->limit) t->st->limit(t->st, LP_EMEMORY, t, lua_tostring(L, -1));
+  lua_setfield(L, -2, "traceback");
+  lp_task_set_field(L, -2, LP_TASK_REASON);
+  t->broke = true;
+  return 0;
+}
+
+void lp_task_starve(lp_task *t) {
+  lua_State *L = t->st->L;
+  lua_pushcfunction(L, set_starved);
+  lua_pushlightuserdata(L, t);
+  lua_pushlightuserdata(L, innermost(t->co));
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
+  close_preempted(t);
+}
+
 /* Moves tasks that have not started behind those that are woken: a script has spawned them
  * while it used up a slice, and they may be as greedy as it. */
 static void defer_unstarted(lp_state *st) {

@@ -198,6 +198,9 @@ void lp_task_expire(lp_task *t);
  * slice. */
 int lp_task_raise_cancelled(lua_State *L);
 
+/* A preempted task is closed with an error of kind `memory`. */
+void lp_task_starve(lp_task *t);
+
 /* The current task has used up a slice. True when it has been cancelled and is to be told so
  * now: at its first slice since, whatever it does. `stuck`: it cannot be suspended. */
 bool lp_task_overruns(lp_task *t, bool stuck);

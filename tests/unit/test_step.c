@@ -361,6 +361,115 @@ static void test_a_collection_for_a_loading_screen(void **state) {
   assert_int_equal(lp_collect_for(&f->st, 10 * LONG), 0);
 }
 
+/* ---- the ceiling of memory ---- */
+
+static struct { int code, calls; } broken;
+
+static void on_limit(lp_state *st, int code, lp_task *task, const char *traceback) {
+  (void)st;
+  assert_non_null(task);
+  assert_non_null(strstr(traceback, "stack traceback"));
+  broken.code = code;
+  broken.calls++;
+}
+
+/* Each of very many tasks wants more, catches what it gets, and goes on. */
+static const char HUNGRY[] = "first = 1 for i = 1, 1e7 do task.spawn(function()"
+                             " while true do pcall(task.sleep, 1000) end end) end";
+
+static void starve(fixture *f) {
+  memset(&broken, 0, sizeof broken);
+  reopen(f, (lp_state_options){.close_us = 300000});
+  f->st.limit = on_limit;
+  lp_heap_set_limit(&f->st.heap, 32 << 20);
+}
+
+/* Lua would collect all garbage in each allocation that is refused: that took 13 seconds. */
+static void test_at_the_ceiling_a_task_is_ended_soon(void **state) {
+  fixture *f = *state;
+  starve(f);
+  lp_interrupt_open(&f->st, SIGVTALRM);
+  spawn(f, HUNGRY);
+  double before = cpu_ms();
+  while (broken.calls == 0) uv_run(f->st.loop, UV_RUN_ONCE);
+  assert_int_equal(broken.code, LP_EMEMORY);
+  assert_true(lp_task_next(&f->st, &(int){0}) != NULL); /* the others live */
+  assert_int_equal(lp_state_close(&f->st), 0);
+  assert_true(cpu_ms() - before < 3000);
+}
+
+/* The same in steps, each of which ends in its time all the same. */
+static void test_at_the_ceiling_steps_end_in_time(void **state) {
+  fixture *f = *state;
+  starve(f);
+  lp_interrupt_open(&f->st, SIGVTALRM);
+  spawn(f, HUNGRY);
+  int late = 0, steps = 0;
+  for (; broken.calls == 0; steps++) {
+    assert_true(steps < 20000);
+    double before = cpu_ms();
+    lp_step(&f->st, 2000);
+    late += cpu_ms() - before > 8;
+  }
+  assert_int_equal(broken.code, LP_EMEMORY);
+  assert_in_range(late, 0, steps / 20 + 2);
+}
+
+/* Garbage is no reason to end anything. */
+static void test_garbage_does_not_come_to_the_ceiling(void **state) {
+  fixture *f = *state;
+  starve(f);
+  lp_interrupt_open(&f->st, SIGVTALRM);
+  spawn(
+      f,
+      "collectgarbage('stop') for i = 1, 300000 do local t = {i, {}, {}, 'x' .. i} end n = 1");
+  uv_run(f->st.loop, UV_RUN_DEFAULT);
+  assert_int_equal(global(f, "n"), 1);
+  spawn(
+      f,
+      "collectgarbage('stop') for i = 1, 300000 do local t = {i, {}, {}, 'x' .. i} end n = 2");
+  while (lp_step(&f->st, 2000) == LP_MORE) {
+  }
+  assert_int_equal(global(f, "n"), 2);
+  assert_int_equal(broken.calls, 0);
+}
+
+/* ---- closing ---- */
+
+/* Returns how many milliseconds of CPU it took. */
+static double close_with(fixture *f, int signum, const char *source) {
+  reopen(f, (lp_state_options){.close_us = 50000});
+  f->st.limits.block_us = 10000; /* else a callback of table.sort never ends */
+  assert_int_equal(lp_interrupt_open(&f->st, signum), 0);
+  spawn(f, source);
+  lp_step(&f->st, 3000);
+  double before = cpu_ms();
+  assert_int_equal(lp_state_close(&f->st), 0);
+  return cpu_ms() - before;
+}
+
+/* Whatever scripts do, with a signal and without one, and at slice 0. */
+static void test_close_ends_in_time(void **state) {
+  fixture *f = *state;
+  static const char *const scripts[] = {
+      "while true do pcall(task.sleep, 1) end",
+      "while true do end",
+      "task.spawn(function() while true do pcall(error) end end) task.sleep(1000)",
+      "local c <close> = setmetatable({}, {__close = function() while true do end end})"
+      " task.sleep(1000)",
+      "g = setmetatable({}, {__gc = function() while true do end end})",
+      "for i = 1, 100 do setmetatable({}, {__gc = function() while true do end end}) end"
+      " while true do task.yield() end",
+      "table.sort({1, 2, 3}, function() while true do end end)",
+      "local function again() task.spawn(again) end again() task.sleep(1000)",
+  };
+  for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+    double with = close_with(f, SIGVTALRM, scripts[i]), without = close_with(f, 0, scripts[i]);
+    if (with > 500 || without > 500)
+      fail_msg("%s: %.0f and %.0f ms", scripts[i], with, without);
+  }
+}
+
 /* ---- a loop of the host ---- */
 
 static void count(uv_timer_t *timer) {
@@ -433,6 +542,10 @@ int main(int argc, char **argv) {
       test(test_steps_collect_what_tasks_drop),
       test(test_collectgarbage_within_steps),
       test(test_a_collection_for_a_loading_screen),
+      test(test_at_the_ceiling_a_task_is_ended_soon),
+      test(test_at_the_ceiling_steps_end_in_time),
+      test(test_garbage_does_not_come_to_the_ceiling),
+      test(test_close_ends_in_time),
       test(test_a_loop_of_the_host_turns_that_of_the_runtime),
       test(test_mail_wakes_the_loop_of_the_host),
       test(test_steps_and_close_run_nothing_of_the_host),
