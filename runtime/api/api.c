@@ -41,7 +41,7 @@ void lp_api_begin(luapool *rt) {
 }
 
 int lp_api_begin_outside(luapool *rt) {
-  if (rt->driving || rt->state.current)
+  if (rt->state.inside || rt->state.current)
     return lp_api_fail(rt, LUAPOOL_EINSIDE,
                        "the runtime calls its host just now: return to it first");
   lp_api_begin(rt);
@@ -74,7 +74,9 @@ int lp_api_fail_lua(luapool *rt, lua_State *L, int status) {
   if (!text) { /* an error of any other type */
     lua_pushcfunction(L, describe);
     lua_insert(L, -2);
+    rt->state.inside++;
     text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tostring(L, -1) : "an error without a text";
+    rt->state.inside--;
   }
   lp_api_fail(rt, code, text ? text : "an error without a text");
   lua_pop(L, 1);

@@ -25,8 +25,6 @@ struct luapool {
   lp_list tasks, environments;
   /* What luapool_run waits for, or NULL. */
   luapool_task *until;
-  /* A call of the host's drives it now. */
-  bool driving;
   /* The text of the last call that failed, NULL when there was no memory for it. */
   char *error;
   /* The code of the last call. */
@@ -59,7 +57,8 @@ luapool *lp_life_find(lp_state *st);
 void lp_api_begin(luapool *rt);
 
 /* The same for a call that drives or closes the runtime. Returns OK, or EINSIDE when the
- * runtime calls the host just now. */
+ * runtime calls the host just now. Each call in which scripts or callbacks of the host may run
+ * counts in `state.inside` meanwhile. */
 int lp_api_begin_outside(luapool *rt);
 
 /* A call fails with a code of luapool.h and a text. Returns the code. */

@@ -70,20 +70,18 @@ int luapool_run(luapool *rt, luapool_task *until) {
   if (rc < 0) return rc;
   if (until && lp_ref_is_alive(until) && lp_ref_runtime(until) != rt)
     return lp_api_fail(rt, LUAPOOL_EARGUMENT, "the task is one of another runtime");
-  rt->driving = true;
   rt->until = until;
+  rt->state.inside++;
   rc = run(rt);
+  rt->state.inside--;
   rt->until = NULL;
-  rt->driving = false;
   return rc;
 }
 
 int luapool_step(luapool *rt, int64_t budget_us) {
   int rc = lp_api_begin_outside(rt);
   if (rc < 0) return rc;
-  rt->driving = true;
   rc = lp_step(&rt->state, budget_us);
-  rt->driving = false;
   return rc == LP_MORE ? LUAPOOL_MORE : lp_api_code(rc);
 }
 
@@ -102,8 +100,8 @@ void luapool_interrupt(luapool *rt) {
 int luapool_gc(luapool *rt, int64_t budget_us) {
   int rc = lp_api_begin_outside(rt);
   if (rc < 0) return rc;
-  rt->driving = true;
+  rt->state.inside++;
   rc = lp_collect_for(&rt->state, budget_us);
-  rt->driving = false;
+  rt->state.inside--;
   return rc == LP_MORE ? LUAPOOL_MORE : LUAPOOL_OK;
 }

@@ -147,7 +147,6 @@ int luapool_close(luapool *rt) {
   if (!rt) return LUAPOOL_OK;
   int rc = lp_api_begin_outside(rt);
   if (rc < 0) return rc;
-  rt->driving = true;
   lp_state_close(&rt->state);
   lp_alloc_free(rt->error);
   lp_alloc_free(rt);

@@ -19,7 +19,9 @@ int luapool_protect(luapool *rt, lua_CFunction f, void *arg) {
   if (!lua_checkstack(L, 2)) return lp_api_fail_core(rt, LP_EMEMORY);
   lua_pushcfunction(L, f);
   lua_pushlightuserdata(L, arg);
+  rt->state.inside++;
   int status = lp_guard_pcall(&rt->state, 1, 0);
+  rt->state.inside--;
   return status == LUA_OK ? LUAPOOL_OK : lp_api_fail_lua(rt, L, status);
 }
 

@@ -103,7 +103,9 @@ static int call_in(luapool *rt, unsigned environment, lua_CFunction f, void *s) 
   lua_pushcfunction(L, f);
   lua_pushlightuserdata(L, s);
   unsigned outer = lp_environment_enter(&rt->state, environment);
+  rt->state.inside++;
   int status = lua_pcall(L, 1, 0, 0);
+  rt->state.inside--;
   lp_environment_enter(&rt->state, outer);
   return status;
 }

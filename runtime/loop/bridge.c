@@ -26,6 +26,10 @@ static void on_spin(uv_idle_t *handle) {
   (void)handle;
 }
 
+void lp_bridge_spin(lp_bridge *b) {
+  uv_idle_start(&b->spin, on_spin);
+}
+
 static void on_timer(uv_timer_t *handle) {
   (void)handle;
 }
@@ -46,7 +50,9 @@ static void set_timer(lp_bridge *b) {
 static void turn(lp_bridge *b) {
   lp_state *st = b->st;
   if (st->inside) return;
+  st->inside++;
   lp_loop_poll(st);
+  st->inside--;
   set_timer(b);
   if (uv_loop_alive(st->loop))
     uv_ref((uv_handle_t *)&b->poll);

@@ -16,6 +16,9 @@ typedef struct lp_bridge lp_bridge;
 /* Returns 0, LP_EMEMORY or a libuv error. */
 int lp_bridge_open(lp_bridge **out, lp_state *st, uv_loop_t *host);
 
+/* There is work now: the host's loop is alive, and turns at once. */
+void lp_bridge_spin(lp_bridge *b);
+
 /* Begins to close the handles. Nothing of the runtime is touched any more; what is left goes
  * when the host turns its loop once more. NULL is fine. */
 void lp_bridge_close(lp_bridge *b);

@@ -8,6 +8,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
+#include "runtime/loop/bridge.h"
 #include "runtime/loop/ceiling.h"
 #include "runtime/loop/op.h"
 #include "runtime/loop/task.h"
@@ -30,11 +31,12 @@ static void on_spin(uv_idle_t *handle) {
 
 void lp_loop_spin(lp_state *st) {
   uv_idle_start(&st->spin, on_spin);
+  if (st->bridge) lp_bridge_spin(st->bridge);
 }
 
 /* libuv polls only while something is active in its loop. */
 void lp_loop_poll(lp_state *st) {
-  lp_loop_spin(st);
+  uv_idle_start(&st->spin, on_spin);
   uv_run(st->loop, UV_RUN_NOWAIT);
 }
 
@@ -98,7 +100,7 @@ static void on_prepare(uv_prepare_t *handle) {
   lp_loop_run_flushes(st);
   st->inside--;
   if (more || lp_loop_has_work(st))
-    lp_loop_spin(st);
+    uv_idle_start(&st->spin, on_spin);
   else
     uv_idle_stop(&st->spin);
   if (atomic_load_explicit(&st->interrupted, memory_order_relaxed)) uv_stop(st->loop);

@@ -245,6 +245,7 @@ static void close_lua(lp_state *st) {
 int lp_state_close(lp_state *st) {
   if (!st->loop) return 0;
   if (st->inside) return LP_EINSIDE;
+  st->inside++;          /* for ever */
   st->host_clock = NULL; /* it may stand still */
   uint64_t end = uv_hrtime() + (uint64_t)st->close_us * 1000;
   if (st->L) end_tasks(st, end);
