@@ -216,7 +216,8 @@ typedef struct luapool_options {
   int64_t task_us;
 
   /* Microseconds of CPU that a function may use which cannot be suspended (the callback of
-   * table.sort, a finalizer). Then the error is raised in it, again and again. */
+   * table.sort, a finalizer, the text of luapool_reload). Then the error is raised in it, again
+   * and again. */
   int64_t block_us;
 
   /* Microseconds of CPU after which other tasks have their turn. */

@@ -10,6 +10,7 @@
 #include "runtime/api/value.h"
 #include "runtime/base/alloc.h"
 #include "runtime/loop/environment.h"
+#include "runtime/loop/guard.h"
 #include "runtime/loop/usage.h"
 
 /* What is to become a task: a text, or the name of a function. */
@@ -96,15 +97,15 @@ static int check(luapool *rt, const luapool_env *env, const script *s) {
   return LUAPOOL_OK;
 }
 
-/* Calls f(s) protected, in the environment. Returns LUA_OK, or a status with the error on the
- * stack. */
+/* Calls f(s) protected, in the environment, for as long as block_us allows. Returns LUA_OK, or
+ * a status with the error on the stack. */
 static int call_in(luapool *rt, unsigned environment, lua_CFunction f, void *s) {
   lua_State *L = rt->state.L;
   lua_pushcfunction(L, f);
   lua_pushlightuserdata(L, s);
   unsigned outer = lp_environment_enter(&rt->state, environment);
   rt->state.inside++;
-  int status = lua_pcall(L, 1, 0, 0);
+  int status = lp_guard_pcall(&rt->state, 1, 0);
   rt->state.inside--;
   lp_environment_enter(&rt->state, outer);
   return status;
