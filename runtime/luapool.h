@@ -110,7 +110,7 @@ enum {
 
 /* A plain Lua value, for hosts that do not include lua.h. A string may hold any byte. Those
  * that the host passes must live during the call; those of a result live until the task is
- * released, and end with a zero byte that `len` does not count. */
+ * released or the runtime is closed, and end with a zero byte that `len` does not count. */
 typedef struct luapool_value {
   int32_t type;
   int32_t reserved; /* 0 */
@@ -269,7 +269,7 @@ LUAPOOL_API const char *luapool_error(luapool *rt);
 /* [R] Does what there is to do, for at most so many microseconds and half a millisecond,
  * whatever scripts do: the share of the garbage collector (at most 15 %), timers, IO, tasks.
  * For a game, once a frame. Returns MORE when tasks are left that could run now, OK when all
- * wait, or EDEADLOCK, EINSIDE, ESYSTEM. */
+ * wait, for ever too, or EINSIDE. */
 LUAPOOL_API int luapool_step(luapool *rt, int64_t budget_us);
 
 /* [R] Runs until a task has ended, and returns what luapool_task_status tells then; `until`
