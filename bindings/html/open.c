@@ -24,9 +24,9 @@ static const char DOC[] = "luapool.html.Document";
 
 static int doc_gc(lua_State *L) {
   lpb_html_node_doc *doc = lua_touserdata(L, 1);
+  size_t weight = doc->weight;
   lpb_html_node_close(doc);
-  lp_weight_drop(lp_state_of(L), doc->weight);
-  doc->weight = 0;
+  lp_weight_drop(lp_state_of(L), weight);
   return 0;
 }
 

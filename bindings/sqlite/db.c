@@ -107,6 +107,7 @@ static void start_job(db *d) {
   lpb_sqlite_db_hold(d);
   atomic_store_explicit(&d->work.stop, false, memory_order_relaxed);
   d->work.room = lp_heap_room(&d->st->heap);
+  d->work.budget = d->st->limits.task_us;
   d->weight = d->work.weight;
   if (lp_libuv_queue(d->loop, &d->job, run, ran) < 0) abort(); /* it takes any job of ours */
 }

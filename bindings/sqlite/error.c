@@ -58,6 +58,7 @@ static const char *name_of(int code) {
 }
 
 static const char *kind_of(int code) {
+  if (code == LPB_SQLITE_WORK_LATE) return "budget";
   switch (code & 0xFF) {
   case SQLITE_BUSY:
   case SQLITE_LOCKED: return "busy";

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -15,6 +16,7 @@
 enum {
   IDLE = 32,            /* statements that are kept */
   LOOK = 1000,          /* instructions of SQLite's machine between two looks at `stop` */
+  LARGEST = 1000000000, /* bytes of a value, which SQLite has as its own limit */
   BATCH_ROWS = 256,     /* rows that a fetch takes at most, */
   BATCH_BYTES = 1 << 16 /* unless they are so large */
 };
@@ -29,7 +31,9 @@ static int fail(lpb_sqlite_work_call *call, int code, const char *message) {
 
 /* Notes why SQLite has failed. */
 static int failed(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
-  if (w->full) return fail(call, SQLITE_NOMEM, "not enough memory");
+  bool large = sqlite3_errcode(w->handle) == SQLITE_TOOBIG && w->room < LARGEST;
+  if (w->full || large) return fail(call, SQLITE_NOMEM, "not enough memory");
+  if (w->late) return fail(call, LPB_SQLITE_WORK_LATE, "task_us is used up");
   int code = w->denied ? SQLITE_AUTH : sqlite3_extended_errcode(w->handle);
   return fail(call, code ? code : SQLITE_ERROR, sqlite3_errmsg(w->handle));
 }
@@ -138,18 +142,26 @@ static size_t weigh(const lpb_sqlite_work *w) {
   return (size_t)now;
 }
 
+static int64_t cpu_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* A call begins: under a ceiling of memory no value may be larger than what is left. */
 static void begin(lpb_sqlite_work *w) {
-  w->full = w->denied = false;
+  w->full = w->denied = w->late = false;
+  w->begun = w->budget ? cpu_us() : 0;
   if (w->room == SIZE_MAX || !w->handle) return;
-  int most = w->room < INT_MAX ? (int)w->room : INT_MAX;
+  int most = w->room < LARGEST ? (int)w->room : LARGEST;
   sqlite3_limit(w->handle, SQLITE_LIMIT_LENGTH, most > 1000 ? most : 1000);
 }
 
 static int look(void *work) {
   lpb_sqlite_work *w = work;
   if (w->room != SIZE_MAX && weigh(w) > w->weight + w->room) w->full = true;
-  return w->full || atomic_load_explicit(&w->stop, memory_order_relaxed);
+  if (w->budget && cpu_us() - w->begun > w->budget) w->late = true;
+  return w->full || w->late || atomic_load_explicit(&w->stop, memory_order_relaxed);
 }
 
 /* What SQL can reach beside its database: files (ATTACH, and VACUUM INTO, which attaches),
@@ -211,7 +223,10 @@ static int step(lpb_sqlite_work *w, lpb_sqlite_work_call *call, statement *s) {
   }
   if (rc == SQLITE_DONE) return 0;
   if (rc != SQLITE_ROW) return failed(w, call);
-  if (look(w)) return w->full ? failed(w, call) : fail(call, SQLITE_INTERRUPT, "interrupted");
+  if (look(w)) {
+    bool why = w->full || w->late;
+    return why ? failed(w, call) : fail(call, SQLITE_INTERRUPT, "interrupted");
+  }
   if (lpb_sqlite_value_add_names(s->stmt, &call->names) < 0 ||
       lpb_sqlite_value_add_row(s->stmt, &call->rows) < 0)
     return fail(call, SQLITE_NOMEM, "not enough memory");
@@ -279,7 +294,7 @@ static void fetch(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
     call->count++;
   }
   if (rc == SQLITE_ROW) {
-    if (w->full && call->count == 0) failed(w, call);
+    if ((w->full || w->late) && call->count == 0) failed(w, call);
     return;
   }
   if (rc != SQLITE_DONE && call->code == 0) failed(w, call);

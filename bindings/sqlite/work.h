@@ -39,9 +39,17 @@ typedef struct lpb_sqlite_work {
    * more during one; and whether it wanted more. */
   size_t weight, room;
   bool full;
+  /* Microseconds of CPU that a call may take, 0 for any; the thread's time at its begin; and
+   * whether it took more. */
+  int64_t budget, begun;
+  bool late;
   /* Nobody waits for the call that runs any more: SQLite gives up at the next look. */
   atomic_bool stop;
 } lpb_sqlite_work;
+
+/* The code of a call that has used up its budget of CPU: an extended one of SQLITE_INTERRUPT.
+ */
+enum { LPB_SQLITE_WORK_LATE = SQLITE_INTERRUPT | 200 << 8 };
 
 /* What a call does: begin, commit and exec run the SQL to its end; first stops at a row; fetch
  * takes rows until a batch is full and goes on where the last one stopped. */

@@ -11,6 +11,7 @@
 #include "runtime/api/ref.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
+#include "runtime/counted/counted.h"
 #include "runtime/ipc/forkproc.h"
 #include "runtime/loop/interrupt.h"
 #include "runtime/pool/fleet.h"
@@ -77,6 +78,24 @@ static lp_limits limits_of(const luapool_options *o) {
                      .stack = o->stack};
 }
 
+/* Protected. */
+static int open_counted(lua_State *L) {
+  lp_counted_open(L);
+  return 0;
+}
+
+/* No function of the standard library runs beyond a budget. A state of the host keeps its own.
+ */
+static int count_steps(luapool *rt) {
+  const lp_limits *limits = &rt->state.limits;
+  lua_State *L = rt->state.L;
+  if (rt->state.attached || !(limits->task_us || limits->block_us)) return 0;
+  lua_pushcfunction(L, open_counted);
+  if (lua_pcall(L, 0, 0, 0) == LUA_OK) return 0;
+  lua_pop(L, 1);
+  return LP_EMEMORY;
+}
+
 enum { CLOSE_US = 100000 };
 
 static int fail_core(int code) {
@@ -121,6 +140,7 @@ static int open_on(luapool **out, lua_State *L, uv_loop_t *loop,
     rt->state.limits = limits_of(o);
     lp_heap_set_limit(&rt->state.heap, o->memory);
     rc = open_parts(rt);
+    if (rc == 0) rc = count_steps(rt);
   }
   if (rc < 0) {
     rc = fail_core(rc);

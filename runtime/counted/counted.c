@@ -42,3 +42,10 @@ void lp_counted_replace(lua_State *L, const char *library) {
   for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
     if (strcmp(libraries[i].name, library) == 0) replace(L, libraries[i].functions);
 }
+
+void lp_counted_open(lua_State *L) {
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+    if (lua_getglobal(L, libraries[i].name) == LUA_TTABLE) replace(L, libraries[i].functions);
+    lua_pop(L, 1);
+  }
+}

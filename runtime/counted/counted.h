@@ -14,4 +14,7 @@
  * place of those that we have. */
 void lp_counted_replace(lua_State *L, const char *library);
 
+/* The same for the libraries of the globals. */
+void lp_counted_open(lua_State *L);
+
 #endif

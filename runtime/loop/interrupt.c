@@ -232,6 +232,25 @@ static void act(lp_state *st, lua_State *L) {
   lua_yield(L, 0);
 }
 
+/* Budgets are looked at once a tick, and no more often than that where there is only a step. */
+void lp_interrupt_check(lua_State *L) {
+  enum { SELDOM_US = 1000 };
+  lp_state *st = lp_state_of(L);
+  lp_interrupt *in = &st->interrupt;
+  if (in->counting && !in->hooked) poll(st);
+  if (!in->hooked || in->aside) return;
+  int64_t interval = lp_budget_interval(st), used = cpu_us() - in->from.cpu_us;
+  bool known = in->from.resumes == st->resumes;
+  if (known && used < (interval ? interval : SELDOM_US)) return;
+  charge(st, false);
+  lp_budget_break broke = lp_budget_check(st, false);
+  bool ends = is_to_end(st, true);
+  if (ends || (broke && !lp_budget_is_hopeless(st))) release(in, in->hooked);
+  arm(st, false);
+  if (ends) lp_task_raise_cancelled(L);
+  if (broke) lp_budget_raise(L, broke);
+}
+
 /* Lua calls it for events of a coroutine that has our hook. A slice ends where a line begins or
  * a loop turns, so that `sum = sum + x` on a line of its own is never cut in two. The first
  * event does not count: Lua reports a new line whenever it differs from the last one that it

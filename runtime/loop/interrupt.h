@@ -113,6 +113,10 @@ void lp_interrupt_inherit(lua_State *L, lua_State *co);
  * will act; else the end of the slice would be lost. */
 void lp_interrupt_pass(lp_state *st, lua_State *from, lua_State *to);
 
+/* A function in C that takes long calls it now and then: where a budget broke, its error is
+ * raised. Where none did, a tick that has come acts when the function has returned. */
+void lp_interrupt_check(lua_State *L);
+
 /* Drops a pending hook when a task was suspended or has ended, and begins the next slice. */
 void lp_interrupt_settle(lp_state *st);
 
