@@ -64,6 +64,9 @@ static int write_arguments(lua_State *L, int kind, int first) {
   char number[64];
   for (int i = first; i <= last; i++) {
     if (lua_type(L, i) != LUA_TNUMBER || lua_isinteger(L, i)) {
+      bool wrong = !lua_isstring(L, i);
+      if (wrong && i > first)
+        hand_over(L, kind, first, i - 1, 0, 0); /* what stands before it */
       luaL_checkstring(L, i);
     } else {
       int len = lua_number2str(number, sizeof number, lua_tonumber(L, i));
