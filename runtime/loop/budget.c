@@ -13,15 +13,20 @@
 
 static const char KIND[] = "budget";
 
-/* What stands under a guard may use so much, or block_us when that is less. */
-enum { GUARD_US = 100000 };
-
 /* What catches the error of a broken budget may clean up for so long. */
 enum { GRACE_US = 50000 };
 
 /* A budget is divided into so many ticks, which are no shorter than SHORTEST, and no longer
  * than those of a guard. */
 enum { TICKS = 4, SHORTEST = 1000 };
+
+/* What stands under a guard may use as much as closing may take, this at most, or block_us when
+ * that is less. */
+enum { GUARD_US = 1000000 };
+
+static int64_t guard_us(const lp_state *st) {
+  return st->close_us < GUARD_US ? st->close_us : GUARD_US;
+}
 
 static void take_shorter(int64_t *interval, int64_t part) {
   if (part > 0 && (*interval == 0 || part < *interval)) *interval = part;
@@ -36,7 +41,7 @@ int64_t lp_budget_interval(const lp_state *st) {
   int64_t interval = st->limits.slice_us;
   take_shorter(&interval, part_of(st->limits.task_us));
   take_shorter(&interval, part_of(st->limits.block_us));
-  if (interval > 0 || st->interrupt.guards) take_shorter(&interval, part_of(GUARD_US));
+  if (interval > 0 || st->interrupt.guards) take_shorter(&interval, part_of(guard_us(st)));
   return interval;
 }
 
@@ -54,7 +59,7 @@ void lp_budget_charge(lp_task *t, int64_t us) {
 /* Microseconds that may be used where nothing can be suspended; INT64_MAX: any. */
 static int64_t block_limit(const lp_state *st) {
   int64_t block = st->limits.block_us > 0 ? st->limits.block_us : INT64_MAX;
-  return st->interrupt.guards && block > GUARD_US ? GUARD_US : block;
+  return st->interrupt.guards && block > guard_us(st) ? guard_us(st) : block;
 }
 
 /* By how many microseconds the current task has exceeded its budget; under a guard that of the
