@@ -3,3 +3,4 @@ local all = {}
 for i = 1, 1e9 do
   all[i] = ("x"):rep(1000) .. i
 end
+return #all
