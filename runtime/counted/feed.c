@@ -13,7 +13,7 @@ static int next_piece(lua_State *L) {
   lp_meter meter = lp_meter_start(L);
   lp_meter_look(&meter);
   if (n > PIECE) n = PIECE;
-  lua_pushinteger(L, (lua_Integer)(at + n));
+  lua_pushinteger(L, (lua_Integer)at + (lua_Integer)n);
   lua_replace(L, lua_upvalueindex(2));
   lua_pushlstring(L, text + at, n);
   return 1;
