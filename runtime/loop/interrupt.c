@@ -196,8 +196,10 @@ static void charge(lp_state *st, bool suspendable) {
   int64_t used = known ? cpu_us() - in->from.cpu_us : 0;
   in->sliced += known ? used : lp_budget_interval(st);
   if (st->current) lp_budget_charge(st->current, used);
+  int64_t interval = lp_budget_interval(st);
+  bool first = in->stuck == 0; /* what came before, the collector say, is not this call's */
   if (!suspendable)
-    in->stuck += used;
+    in->stuck += first && used > interval ? interval : used;
   else if (in->stuck)
     forget_stuck(st);
 }
