@@ -82,9 +82,11 @@ static void open_travelling(lua_State *L, const char *field, const char *name) {
 }
 
 /* The collector begins anew when what lives has doubled, which bodies make it do very often
- * where little lives. This lives, too; as nobody touches it, it takes no memory. */
+ * where little lives. This lives, too; as nobody touches it, it takes no memory. Where there is
+ * a ceiling of memory it would count. */
 static void add_ballast(lua_State *L) {
   enum { BALLAST = 2 << 20 };
+  if (lp_state_of(L)->heap.limit) return;
   lua_newuserdatauv(L, BALLAST, 0);
   lua_setfield(L, LUA_REGISTRYINDEX, "luapool.http.core.ballast");
 }
