@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/loop/raise.h"
+#include "runtime/loop/weak.h"
 
 static const char mark; /* its address is that key */
 static const char memo; /* in the registry: original -> frozen table, weak */
@@ -92,15 +93,7 @@ void lp_frozen_wrap(lua_State *L) {
 }
 
 static void push_memo(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &memo) == LUA_TTABLE) return;
-  lua_pop(L, 1);
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &memo);
+  lp_weak_push(L, &memo);
 }
 
 /* Tables that lead to one another are frozen together: those that are not done stand at

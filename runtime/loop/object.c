@@ -5,19 +5,12 @@
 #include <lauxlib.h>
 
 #include "runtime/loop/state.h"
+#include "runtime/loop/weak.h"
 
 static const char key; /* its address is the key of the table in the registry */
 
 static void push_objects(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE) return;
-  lua_pop(L, 1);
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  lp_weak_push(L, &key);
 }
 
 void *lp_object_new(lua_State *L, size_t size, int values) {
