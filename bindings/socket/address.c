@@ -98,7 +98,7 @@ typedef int name_of(int fd, struct sockaddr *address, socklen_t *size);
 static int push_name(lua_State *L, name_of *get, bool number) {
   lpb_socket *s = lpb_socket_class_any(L, 1);
   luaL_argexpected(L, s, 1, "socket");
-  struct sockaddr_in6 address;
+  struct sockaddr_storage address; /* also of a Unix socket */
   socklen_t size = sizeof address;
   char host[NI_MAXHOST], port[NI_MAXSERV];
   if (get(s->fd, (struct sockaddr *)&address, &size) < 0) return lpb_socket_fail(L, -errno);
@@ -107,10 +107,11 @@ static int push_name(lua_State *L, name_of *get, bool number) {
   if (rc != 0) return lpb_socket_fail(L, code_of(rc));
   lua_pushstring(L, host);
   if (number)
-    lua_pushinteger(L, ntohs(address.sin6_port));
+    lua_pushinteger(L,
+                    ntohs(((struct sockaddr_in *)&address)->sin_port)); /* as in sockaddr_in6 */
   else
     lua_pushstring(L, port);
-  lua_pushstring(L, address.sin6_family == AF_INET6 ? "inet6" : "inet");
+  lua_pushstring(L, address.ss_family == AF_INET6 ? "inet6" : "inet");
   return 3;
 }
 

@@ -1,5 +1,5 @@
-/* bindings/socket/open.c: luapool.socket.core: which tables of functions make up the module and
- * the classes of sockets. Layer: bindings. */
+/* bindings/socket/open.c: luapool.socket.core and luapool.socket.stream: which tables of
+ * functions make up the modules and the classes of sockets. Layer: bindings. */
 #include <time.h>
 
 #include "bindings/bindings.h"
@@ -8,6 +8,7 @@
 #include "bindings/socket/dns.h"
 #include "bindings/socket/option.h"
 #include "bindings/socket/select.h"
+#include "bindings/socket/stream.h"
 #include "bindings/socket/tcp.h"
 #include "bindings/socket/udp.h"
 
@@ -50,5 +51,11 @@ int luaopen_luapool_socket_core(lua_State *L) {
   lua_newtable(L);
   luaL_setfuncs(L, lpb_socket_dns_functions, 0);
   lua_setfield(L, -2, "dns");
+  return 1;
+}
+
+int luaopen_luapool_socket_stream(lua_State *L) {
+  lua_newtable(L);
+  luaL_setfuncs(L, lpb_socket_stream_functions, 0);
   return 1;
 }

@@ -35,8 +35,7 @@ static lpb_socket *check_tcp(lua_State *L) {
 
 enum { LINE, ALL, COUNT };
 
-/* Reads what there is, and at most so much. 0 or a code. */
-static int fill(lpb_socket *s, size_t most) {
+int lpb_socket_tcp_fill(lpb_socket *s, size_t most) {
   if (s->at > 0) {
     lp_buf_consume(&s->in, s->at);
     s->at = 0;
@@ -72,7 +71,7 @@ static int step_receive(lpb_socket *s, lpb_socket_want *w) {
     if (complete(s, w)) return 0;
     if (ready > begun + MOST) return UV_EAGAIN;
     if (w->pattern == COUNT && w->len > ready + CHUNK) most = w->len - ready;
-    int rc = fill(s, most < MOST ? most : MOST);
+    int rc = lpb_socket_tcp_fill(s, most < MOST ? most : MOST);
     if (rc == LP_ECLOSED && w->pattern == ALL && ready > 0) return 0;
     if (rc < 0) return rc;
     w->moved = true;
@@ -88,6 +87,14 @@ static size_t strip(char *bytes, size_t len) {
   return (size_t)(to - bytes);
 }
 
+void lpb_socket_tcp_take(lpb_socket *s, size_t n) {
+  if (n == 0) return;
+  s->at += n;
+  if (s->at < s->in.len) return;
+  s->at = s->in.len = 0;
+  if (s->in.cap > KEPT) lp_buf_close(&s->in);
+}
+
 /* Pushes the prefix (index 3) and the first n bytes, which are taken; `skip` more are dropped.
  */
 static void push_bytes(lua_State *L, lpb_socket *s, lpb_socket_want *w, size_t n, size_t skip) {
@@ -97,11 +104,7 @@ static void push_bytes(lua_State *L, lpb_socket *s, lpb_socket_want *w, size_t n
   if (prefix) lua_pushvalue(L, 3);
   lua_pushlstring(L, bytes, len);
   if (prefix) lua_concat(L, 2);
-  if (n + skip == 0) return;
-  s->at += n + skip;
-  if (s->at < s->in.len) return;
-  s->at = s->in.len = 0;
-  if (s->in.cap > KEPT) lp_buf_close(&s->in);
+  lpb_socket_tcp_take(s, n + skip);
 }
 
 /* A failure gives the part that has come as third value. */
@@ -155,7 +158,7 @@ static int tcp_receive(lua_State *L) {
 
 /* ---- send ---- */
 
-static int step_send(lpb_socket *s, lpb_socket_want *w) {
+int lpb_socket_tcp_send(lpb_socket *s, lpb_socket_want *w) {
   size_t begun = w->done;
   while (w->done < w->len) {
     if (w->done > begun + MOST) return UV_EAGAIN;
@@ -189,8 +192,10 @@ static int tcp_send(lua_State *L) {
   if (j < 0) j += (lua_Integer)len + 1;
   if (i < 1) i = 1;
   if (j > (lua_Integer)len) j = (lua_Integer)len;
-  lpb_socket_want w = {
-      .class = &class, .direction = LPB_SOCKET_WRITE, .step = step_send, .push = push_sent};
+  lpb_socket_want w = {.class = &class,
+                       .direction = LPB_SOCKET_WRITE,
+                       .step = lpb_socket_tcp_send,
+                       .push = push_sent};
   w.first = (size_t)i;
   if (i > j) return push_sent(L, s, &w, 0);
   w.data = data + i - 1;

@@ -21,7 +21,7 @@ local M = {}
 --- The public modules, in the order of the book; "job" and "cli" are pages without a module.
 M.modules = {
   "luapool", "task", "sync", "pool", "process", "http", "retry", "html", "xml", "json", "yaml",
-  "fs", "csv", "sqlite", "digest", "dns", "log", "progress", "error", "job", "cli",
+  "fs", "csv", "sqlite", "redis", "digest", "dns", "log", "progress", "error", "job", "cli",
 }
 
 ---@class docs.Value: a parameter, a result or a field

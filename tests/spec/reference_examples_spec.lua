@@ -1,7 +1,7 @@
 -- The examples of the reference run. Each is a block of Lua in a comment of a source file; it may
--- use the modules by their names (`task` is require "luapool.task") and `url`, the address of a
--- test server. What it prints is what its `-->` comments say, in their order, whatever the
--- spaces. One that returns a table is a job file, which the program runs.
+-- use the modules by their names (`task` is require "luapool.task"), `url`, the address of a test
+-- server, and `redis_url`, that of a Redis. What it prints is what its `-->` comments say, in
+-- their order, whatever the spaces. One that returns a table is a job file, which the program runs.
 
 package.path = "docs/generator/?.lua;" .. package.path
 local books = require "book"
@@ -9,12 +9,15 @@ local fs = require "luapool.fs"
 local http = require "luapool.http"
 local nginx = require "tests.support.nginx"
 local process = require "luapool.process"
+local redis = require "luapool.redis"
+local redis_server = require "tests.support.redis_server"
 
 local PROGRAM = assert(os.getenv "LUAPOOL")
 
 -- The line before an example: a local for each module that it names.
-local function prelude(code, url)
-  local parts = { ("local url = %q "):format(url) }
+local function prelude(code, servers)
+  local text = "local url, redis_url = %q, %q "
+  local parts = { text:format(servers.nginx.url, servers.redis.url) }
   for _, name in ipairs(books.modules) do
     local used = code:find("%f[%w_]" .. name .. "%f[^%w_]")
     if used and name ~= "error" and name ~= "job" and name ~= "cli" then
@@ -34,8 +37,8 @@ local function expected(code)
 end
 
 -- Runs a script; its lines of output. Its errors name the lines of the source file.
-local function run_script(item, example, url)
-  local code = ("\n"):rep(example.line - 1) .. prelude(example.code, url) .. example.code
+local function run_script(item, example, servers)
+  local code = ("\n"):rep(example.line - 1) .. prelude(example.code, servers) .. example.code
   local chunk = assert(load(code, "@" .. item.path, "t"))
   local plain, lines = print, {}
   function _G.print(...)
@@ -51,9 +54,9 @@ local function run_script(item, example, url)
 end
 
 -- Runs a job; its lines of output.
-local function run_job(_, example, url)
+local function run_job(_, example, servers)
   local folder <close> = fs.tempdir()
-  fs.write(folder .. "/job.lua", prelude(example.code, url) .. example.code)
+  fs.write(folder .. "/job.lua", prelude(example.code, servers) .. example.code)
   local done = process.exec { PROGRAM, "run", "job.lua", cwd = folder.path, timeout = 60 }
   if done.code ~= 0 and done.code ~= 3 then error(done.stderr, 0) end
   local lines = {}
@@ -62,20 +65,25 @@ local function run_job(_, example, url)
 end
 
 describe("an example of the reference", function()
-  local server
+  local servers
 
-  setup(function() server = nginx.start() end)
+  setup(function() servers = { nginx = nginx.start(), redis = redis_server.start() } end)
 
   teardown(function()
-    server:stop()
-    server = nil
+    servers.nginx:stop()
+    servers.redis:stop()
+    servers = nil
   end)
 
   for _, item in ipairs(books.read(books.sources()):everything()) do
     for _, example in ipairs(item.examples) do
       it(("runs: %s, %s:%d"):format(item.name, item.path, example.line), function()
+        if example.code:find("redis_url", 1, true) then
+          local client <close> = redis.connect(servers.redis.url)
+          client:flushall()
+        end
         local run = example.code:find("^return {") and run_job or run_script
-        assert.are.same(expected(example.code), run(item, example, server.url))
+        assert.are.same(expected(example.code), run(item, example, servers))
       end)
     end
   end

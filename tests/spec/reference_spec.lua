@@ -13,6 +13,7 @@ local options = internal "luapool.internal.options"
 local fs, html, http, json = luapool.fs, luapool.html, luapool.http, luapool.json
 local pool, process, progress = luapool.pool, luapool.process, luapool.progress
 local retry, sync, task, yaml = luapool.retry, luapool.sync, luapool.task, luapool.yaml
+local redis_server = require "tests.support.redis_server"
 local samples = require "tests.support.samples"
 local job_spec = internal "luapool.internal.job.spec"
 
@@ -126,6 +127,16 @@ local checked = {
   ["luapool.csv.RowsOptions"] = { function(opts) luapool.csv.rows({}, opts) end },
   ["luapool.csv.WriterOptions"] = { function(opts) luapool.csv.writer("/dev/null", opts) end },
   ["luapool.sqlite.Options"] = { function(opts) luapool.sqlite.open(":memory:", opts) end },
+  ["luapool.redis.Options"] = { function(opts) luapool.redis.connect("redis://h", opts) end },
+  ["luapool.redis.PipelineOptions"] = { function(opts)
+    samples["luapool.redis.Client"]():pipeline(print, opts)
+  end, 2 },
+  ["luapool.redis.TransactionOptions"] = { function(opts)
+    samples["luapool.redis.Client"]():transaction(print, opts)
+  end, 2 },
+  ["luapool.redis.SubscribeOptions"] = { function(opts)
+    samples["luapool.redis.Client"]():subscribe("a", opts)
+  end, 2 },
   ["luapool.retry.Options"] = { function(opts) retry.wrap(print, opts) end },
   ["luapool.retry.GrowingOptions"] = { retry.exponential },
   ["luapool.retry.IncrementingOptions"] = { retry.incrementing },
@@ -231,6 +242,12 @@ local function with_db(sql)
   db:exec(sql)
 end
 
+local function with_redis(fn)
+  local server <close> = redis_server.start()
+  local client <close> = luapool.redis.connect(server.url)
+  fn(client)
+end
+
 -- Calls that fail: module, kind, function and its arguments.
 local failures = {
   { "pool", "worker_died", in_pool, { crash_retries = 0 }, function()
@@ -278,6 +295,20 @@ local failures = {
     local db = luapool.sqlite.open ":memory:"
     db:close()
     db:exec "SELECT 1"
+  end },
+  { "redis", "connect", luapool.redis.connect, "redis://127.0.0.1:1" },
+  { "redis", "dns", luapool.redis.connect, "redis://no-such-host.invalid" },
+  { "redis", "redis", with_redis, function(client) client:set "a" end },
+  { "redis", "redis", with_redis, function(client) client:transaction(function(t) t:no() end) end },
+  { "redis", "closed", with_redis, function(client)
+    client:close()
+    client:get "a"
+  end },
+  { "redis", "conflict", with_redis, function(client)
+    client:transaction(function(t)
+      client:incr "n"
+      t:incr "n"
+    end, { watch = "n", attempts = 1 })
   end },
   { "digest", "digest", luapool.digest.hex.decode, "x" },
   { "dns", "dns", luapool.dns.lookup, "no-such-host.invalid" },

@@ -205,6 +205,22 @@ local callers = {
     local db <close> = luapool.sqlite.open(folder .. "/new.db", opts)
     return (db:exec "CREATE TABLE t (n)")
   end,
+  ["redis.connect"] = function(opts)
+    opts.lazy = opts.lazy == nil and true or opts.lazy
+    return (luapool.redis.connect("redis://127.0.0.1:1", opts):ping())
+  end,
+  ["Client:pipeline"] = function(opts)
+    local client <close> = samples["luapool.redis.Client"]()
+    return (client:pipeline(function(p) p:ping() end, opts))
+  end,
+  ["Client:transaction"] = function(opts)
+    local client <close> = samples["luapool.redis.Client"]()
+    return (client:transaction(function(t) t:ping() end, opts))
+  end,
+  ["Client:subscribe"] = function(opts)
+    local client <close> = samples["luapool.redis.Client"]()
+    return (client:subscribe("a", opts))
+  end,
   ["yaml.load"] = function(opts) return (luapool.yaml.load("a: 1", opts)) end,
   ["fs.mkdir"] = function(opts)
     local folder <close> = fs.tempdir()

@@ -12,6 +12,7 @@ local fs = require "luapool.fs"
 local http = require "luapool.http"
 local pool = require "luapool.pool"
 local process = require "luapool.process"
+local redis = require "luapool.redis"
 local socket = require "socket.core"
 local sqlite = require "luapool.sqlite"
 
@@ -93,6 +94,12 @@ local rows = {
   { "sqlite.open", "read", function() sqlite.open "/no/such" end, "/no/such" },
   { "sqlite.open", "read", function() sqlite.open("/no", { readonly = true }) end, "/no" },
 
+  { "redis.connect", "net", function() redis.connect "redis://127.0.0.1:9" end,
+    "tcp://127.0.0.1:9" },
+  { "redis.connect", "net", function() redis.connect "redis://no-such-host.invalid" end,
+    "dns://no-such-host.invalid" },
+  { "redis.connect", "net", function() redis.connect "unix:///no/socket" end, "/no/socket" },
+
   { "socket.tcp", "net", function() socket.tcp():connect(LOOPBACK, 9) end, "tcp://127.0.0.1:9" },
   { "socket.tcp4", "net", function() socket.tcp4():bind("*", 0) end, "bind://0.0.0.0:0" },
   { "socket.tcp6", "net", function() socket.tcp6():bind("::1", 0) end, "bind://[::1]:0" },
@@ -130,7 +137,8 @@ local function check_complete()
   local known = {}
   for _, row in ipairs(rows) do known[row[1]] = true end
   local modules = { csv = csv, dns = dns, fs = fs, http = http, io = io, os = os, pool = pool,
-    process = process, socket = socket, ["socket.dns"] = socket.dns, sqlite = sqlite }
+    process = process, redis = redis, socket = socket, ["socket.dns"] = socket.dns,
+    sqlite = sqlite }
   for name, module in pairs(modules) do
     for field, value in pairs(module) do
       local full = name .. "." .. field

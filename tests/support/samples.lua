@@ -8,6 +8,11 @@ local fs, html, http = luapool.fs, luapool.html, luapool.http
 local pool, process, progress = luapool.pool, luapool.process, luapool.progress
 local retry, sync, task = luapool.retry, luapool.sync, luapool.task
 
+-- One that connects to nobody.
+local function idle_client()
+  return luapool.redis.connect("redis://127.0.0.1:1", { lazy = true, timeout = 0.01 })
+end
+
 return {
   ["luapool.Task"] = function() return task.spawn(function() end) end,
   ["luapool.Group"] = task.group,
@@ -44,6 +49,18 @@ return {
   ["luapool.sqlite.Rows"] = function()
     local db <close> = luapool.sqlite.open ":memory:"
     return (db:rows "SELECT 1")
+  end,
+  ["luapool.redis.Client"] = idle_client,
+  ["luapool.redis.Pipeline"] = function()
+    local kept
+    idle_client():pipeline(function(p) kept = p end)
+    return kept
+  end,
+  ["luapool.redis.Script"] = function() return idle_client():script "return 1" end,
+  ["luapool.redis.Subscription"] = function()
+    local engine = idle_client()[1]
+    return setmetatable({ engine = engine, bytes = "", count = 0, confirmed = 0, messages = {},
+      at = 1, heard = 0 }, internal("luapool.internal.redis.subscription").class)
   end,
   ["luapool.html.Form"] = function() return html.parse("<form>"):form() end,
   ["luapool.html.Node"] = function() return html.parse "" end,

@@ -1,0 +1,279 @@
+-- luapool.redis: connections: how they are made, how they end, and what becomes of the commands
+-- then.
+
+local cut_proxy = require "tests.support.cut_proxy"
+local fails = require "tests.support.fails"
+local redis = require "luapool.redis"
+local redis_server = require "tests.support.redis_server"
+local socket = require "socket"
+local task = require "luapool.task"
+
+local function refused(kind, words, fn, ...)
+  local e = fails(kind, fn, ...)
+  assert.is_truthy(e.message:find(words, 1, true), e.message)
+  return e
+end
+
+-- Until fn returns something; the limit of the test is the deadline.
+local function eventually(fn)
+  local value
+  repeat
+    value = fn()
+    if not value then task.sleep(0.01) end
+  until value
+  return value
+end
+
+describe("a connection of luapool.redis", function()
+  local server, proxy
+
+  setup(function() server = redis_server.start() end)
+  teardown(function() server:stop() end)
+  before_each(function() proxy = cut_proxy.start(server.port) end)
+  after_each(function() proxy:stop() end)
+
+  it("is made over TCP, by name, and over a Unix socket", function()
+    for url, db in pairs { [server.url] = "0", [server.unix_url] = "0",
+      ["redis://localhost:" .. server.port] = "0", [server.url .. "/3"] = "3",
+      [server.unix_url:gsub("^unix", "redis+unix") .. "?db=4"] = "4" } do
+      local client <close> = redis.connect(url, { name = "spec" })
+      local info = client:client_info()
+      assert.is_truthy(info:find("name=spec", 1, true))
+      assert.are.equal(db, info:match " db=(%d+)")
+    end
+    local client <close> = redis.connect(server.url .. "/3", { db = 5 })
+    assert.are.equal("5", client:client_info():match " db=(%d+)")
+  end)
+
+  it("is refused with the reason", function()
+    refused("connect", "127.0.0.1:1: connection refused", redis.connect, "redis://127.0.0.1:1")
+    refused("dns", "no-such-host.invalid:6379", redis.connect, "redis://no-such-host.invalid")
+    refused("connect", "/no/such/socket: ", redis.connect, "unix:///no/such/socket")
+    refused("connect", "File name too long", redis.connect, "unix:///" .. ("x"):rep(200))
+    local e = refused("redis", "DB index is out of range", redis.connect, server.url .. "/99")
+    assert.are.equal("SELECT", e.command)
+    proxy:stall()
+    refused("connect", "within 0.05 s", redis.connect, proxy.url, { connect_timeout = 0.05 })
+  end)
+
+  it("logs in", function()
+    local locked <close> = redis_server.start { password = "s@cret" }
+    local url = "redis://127.0.0.1:" .. locked.port
+    assert.are.equal("NOAUTH", fails("redis", redis.connect, url).code)
+    assert.are.equal("WRONGPASS", fails("redis", redis.connect, url, { password = "no" }).code)
+    local client <close> = redis.connect(url, { password = "s@cret" })
+    client:acl_setuser("ann", "on", ">pw:/?", "~*", "+@all", "-ping")
+    local ann <close> = redis.connect("redis://ann:pw%3A%2F%3F@127.0.0.1:" .. locked.port)
+    assert.are.equal("ann", ann:acl_whoami())
+    local again <close> = redis.connect("redis://:s%40cret@127.0.0.1:" .. locked.port)
+    assert.are.equal("default", again:acl_whoami())
+    assert.are.equal("ERR", fails("redis", redis.connect, server.url, { password = "x" }).code)
+  end)
+
+  it("is made when it is needed, and anew when it has ended at rest", function()
+    local lazy <close> = redis.connect(proxy.url, { lazy = true })
+    assert.are.equal(0, proxy.connections)
+    lazy:set("a", 1)
+    for n = 2, 5 do
+      proxy:cut()
+      task.sleep(0.01) -- the end of the connection has come by then
+      assert.are.equal("1", lazy:get "a")
+      assert.are.equal(n, proxy.connections)
+    end
+    local e = refused("connect", "connection refused", function()
+      local nobody <close> = redis.connect("redis://127.0.0.1:1", { lazy = true, timeout = 0.1 })
+      nobody:get "a"
+    end)
+    assert.is_truthy(e.message:find("within 0.1 s", 1, true))
+  end)
+
+  it("fails what was sent and not answered, and repeats what only reads", function()
+    local client <close> = redis.connect(proxy.url)
+    client:set("n", 1)
+    proxy.drop_answers = true
+    local writing = task.spawn(client.incr, client, "n")
+    local piped = task.spawn(client.pipeline, client, function(p) p:get "n" p:incr "n" end)
+    local done = task.spawn(client.transaction, client, function(t) t:incr "n" end)
+    local reading = task.spawn(client.get, client, "n")
+    local many = task.spawn(client.pipeline, client, function(p) p:get "n" p:exists "n" end)
+    local popping = task.spawn(client.blpop, client, "list", 0.01)
+    for _, one in ipairs { writing, piped, done } do
+      local e = refused("aborted", "has ended", one.await, one)
+      assert.is_nil(e.code)
+    end
+    refused("aborted", "has ended", popping.await, popping)
+    assert.are.equal("running", reading:status() == "pending" and "running" or reading:status())
+    proxy.drop_answers = false
+    assert.are.equal("4", reading:await()) -- each was run once
+    assert.are.same({ "4", 1, n = 2 }, many:await())
+    local again = redis.connect(server.url)
+    assert.are.equal("4", again:get "n")
+    again:close()
+  end)
+
+  it("is given up when the server is silent", function()
+    local client <close> = redis.connect(proxy.url, { timeout = 0.2 })
+    client:set("n", 1)
+    proxy:stall()
+    local e = fails("timeout", client.incr, client, "n")
+    assert.is_true(e.sent)
+    refused("connect", "within 0.2 s", client.get, client, "n")
+    proxy:cut()
+    proxy:resume()
+    assert.are.equal("PONG", eventually(function()
+      local ok, reply = pcall(client.ping, client)
+      return ok and reply
+    end))
+    assert.is_true(proxy.connections >= 2)
+  end)
+
+  it("is not disturbed by a caller that gives up", function()
+    local client <close> = redis.connect(proxy.url)
+    client:set("n", 0)
+    for round = 1, 50 do
+      local tasks = {}
+      for i = 1, 10 do tasks[i] = task.spawn(client.incr, client, "n") end
+      if round % 2 == 0 then task.yield() end
+      for i = 1, 10, 3 do tasks[i]:cancel "no more" end
+      for i = 1, 10 do tasks[i]:result() end
+      assert.are.equal("hello", client:echo "hello")
+    end
+    assert.are.equal(1, proxy.connections)
+  end)
+
+  it("comes back with the server, and waits for it no longer than it may", function()
+    local own <close> = redis_server.start { config = { "appendonly yes", "appendfsync always" } }
+    local client <close> = redis.connect(own.url, { timeout = 30 })
+    for n = 1, 5 do
+      client:set("n", n)
+      own:kill()
+      local reading = task.spawn(client.get, client, "n")
+      task.sleep(0.05)
+      assert.are.equal("running", reading:status())
+      own:restart()
+      assert.are.equal(tostring(n), reading:await())
+    end
+  end)
+
+  it("waits for a server that loads", function()
+    local own <close> = redis_server.start { config = { "save 3600 1", "key-load-delay 200",
+      "loading-process-events-interval-bytes 1024", "enable-debug-command yes" } }
+    local client <close> = redis.connect(own.url, { timeout = 60 })
+    client:command("DEBUG", "POPULATE", 3000, "key", 100)
+    client:save()
+    own:kill()
+    local reading = task.spawn(client.dbsize, client)
+    own:restart_loading()
+    local writing = task.spawn(client.set, client, "new", 1)
+    assert.are.equal(3000, reading:await())
+    assert.are.equal("OK", writing:await())
+  end)
+
+  it("leaves a server that has become a replica", function()
+    local replica <close> = redis_server.start { replica_of = server }
+    local client <close> = redis.connect(replica.url, { timeout = 2 })
+    assert.are.equal("PONG", client:ping())
+    local before = client:client_id()
+    local e = refused("redis", "READONLY", client.set, client, "a", 1)
+    assert.are.equal("READONLY", e.code)
+    assert.are_not.equal(before, client:client_id())
+    client:replicaof("NO", "ONE")
+    assert.are.equal("OK", client:set("a", 1))
+    client:replicaof("127.0.0.1", server.port)
+    local tasks = {}
+    for i = 1, 20 do
+      tasks[i] = i % 2 == 0 and function() return client:exists "none" end
+        or function() return client:set("a", i) end
+    end
+    tasks[21] = function()
+      return client:transaction(function(t) t:set("b", 5) t:incr "b" end)[2]
+    end
+    local admin <close> = redis.connect(replica.url)
+    local promoted = task.spawn(function() admin:replicaof("NO", "ONE") end)
+    local results = task.gather(tasks, { return_errors = true })
+    promoted:await()
+    for i = 2, 20, 2 do assert.are.equal(0, results[i]) end
+    assert.are.equal(1, client:exists "a")
+  end)
+
+  it("asks Sentinel where the master is, again after a failover", function()
+    local master <close> = redis_server.start()
+    local replica <close> = redis_server.start { replica_of = master,
+      config = { "replica-priority 1" } }
+    local sentinel <close> = redis_server.sentinel(master, "shop")
+    local url = ("redis+sentinel://127.0.0.1:1,127.0.0.1:%d/shop/2"):format(sentinel.port)
+    local client <close> = redis.connect(url, { timeout = 50 })
+    assert.are.equal("2", client:client_info():match " db=(%d+)")
+    client:set("a", 1)
+    local direct <close> = redis.connect(replica.url .. "/2")
+    eventually(function() return direct:get "a" == "1" end)
+    local asking <close> = redis.connect("redis://127.0.0.1:" .. sentinel.port)
+    eventually(function() return #asking:sentinel("REPLICAS", "shop") > 0 end)
+    local news <close> = client:subscribe("news")
+    master:kill()
+    assert.are.equal("OK", client:set("a", 2))
+    assert.are.equal("2", direct:get "a")
+    assert.are.equal("master", client:role()[1])
+    local heard = task.spawn(news.get, news)
+    eventually(function() return client:publish("news", "again") == 1 end)
+    assert.are.equal("again", heard:await())
+    refused("connect", "does not know the master 'other'", redis.connect,
+      ("redis+sentinel://127.0.0.1:%d/other"):format(sentinel.port))
+    refused("connect", "no Sentinel knows where master 'shop' is", redis.connect,
+      "redis+sentinel://127.0.0.1:1/shop")
+  end)
+
+  it("keeps a subscription over its end, and over silence", function()
+    local again = 0
+    local client <close> = redis.connect(proxy.url, { timeout = 0.2 })
+    local direct <close> = redis.connect(server.url)
+    local function count() again = again + 1 end
+    local news <close> = client:subscribe("news", { on_reconnect = count })
+    local heard = task.spawn(news.get, news)
+    task.sleep(0.5) -- so long that signs of life were asked for
+    direct:publish("news", "one")
+    assert.are.equal("one", heard:await())
+    assert.are.equal(0, again)
+    for round = 1, 2 do
+      local text = "round " .. round
+      heard = task.spawn(function()
+        repeat local message = news:get() until message == text
+      end)
+      if round == 1 then
+        proxy:cut()
+      else
+        proxy:stall()
+        eventually(function() return not news.link end)
+        proxy:cut()
+        proxy:resume()
+      end
+      eventually(function()
+        return direct:publish("news", text) == 1 and heard:status() == "done"
+      end)
+      assert.are.equal(round, again)
+    end
+  end)
+
+  it("is closed by what is no reply", function()
+    local listener <close> = assert(socket.bind("127.0.0.1", 0))
+    local port = math.tointeger((select(2, listener:getsockname())))
+    local serving = task.spawn(function()
+      for c in function() return (listener:accept()) end do
+        c:receive()
+        c:send "HTTP/1.1 400 Bad Request\r\n\r\n"
+        c:close()
+      end
+    end)
+    refused("protocol", "Protocol error", redis.connect, "redis://127.0.0.1:" .. port)
+    serving:cancel()
+    serving:result()
+  end)
+
+  it("ends with kind closed while it is being made", function()
+    local client = redis.connect("redis://127.0.0.1:1", { lazy = true })
+    local waiting = task.spawn(client.get, client, "a")
+    task.sleep(0.03)
+    client:close()
+    fails("closed", waiting.await, waiting)
+  end)
+end)
