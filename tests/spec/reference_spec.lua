@@ -10,6 +10,7 @@ local types = require "types"
 
 local luapool = require "luapool"
 local options = internal "luapool.internal.options"
+local cache = luapool.cache
 local fs, html, http, json = luapool.fs, luapool.html, luapool.http, luapool.json
 local pool, process, progress = luapool.pool, luapool.process, luapool.progress
 local retry, sync, task, yaml = luapool.retry, luapool.sync, luapool.task, luapool.yaml
@@ -103,6 +104,10 @@ local checked = {
   ["luapool.sync.PutOptions"] = { function(opts) sync.queue():put(1, opts) end },
   ["luapool.sync.TryPutOptions"] = { function(opts) sync.queue():try_put(1, opts) end },
   ["luapool.sync.LimiterOptions"] = { sync.limiter },
+  ["luapool.cache.Options"] = { cache.new },
+  ["luapool.cache.SetOptions"] = { function(opts) cache.new():set("a", 1, opts) end },
+  ["luapool.cache.FetchOptions"] = { function(opts) cache.new():fetch("a", print, opts) end },
+  ["luapool.cache.MemoizeOptions"] = { function(opts) cache.memoize(print, opts) end },
   ["luapool.http.Options"] = { function(opts) http.get("http://127.0.0.1:1/", opts) end },
   ["luapool.http.ClientOptions"] = { http.client },
   ["luapool.http.CookieOptions"] = { function(opts) http.client().cookies:set(opts) end },
@@ -200,6 +205,7 @@ local results = {
     local _, e = pcall(sync.queue().get, sync.queue(), 0)
     return e
   end,
+  ["luapool.cache.Stats"] = function() return cache.new({ max_bytes = 1 }):stats() end,
   ["luapool.pool.Stats"] = function()
     local p <close> = pool.new { processes = 1 }
     return p:stats()

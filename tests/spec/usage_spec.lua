@@ -175,6 +175,10 @@ local callers = {
     opts.rate = opts.rate or 1
     return (luapool.sync.limiter(opts):acquire())
   end,
+  ["cache.new"] = function(opts) return (luapool.cache.new(opts):set("a", 1)) end,
+  ["cache:set"] = function(opts) return (luapool.cache.new():set("a", 1, opts)) end,
+  ["cache:fetch"] = function(opts) return (luapool.cache.new():fetch("a", tostring, opts)) end,
+  ["cache.memoize"] = function(opts) return (luapool.cache.memoize(tostring, opts)(1)) end,
   ["http.request"] = function(opts)
     return (luapool.http.request("PUT", "http://127.0.0.1:1/", opts))
   end,

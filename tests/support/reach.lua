@@ -7,8 +7,8 @@ local mark = ...
 local getupvalue = debug.getupvalue -- in the free environment
 local TRACE = "luapool_trace"
 
-local parts = "csv digest dns error fs html http json log pool process progress redis retry sqlite "
-  .. "sync task xml yaml"
+local parts = "cache csv digest dns error fs html http json log pool process progress redis retry "
+  .. "sqlite sync task xml yaml"
 local roots = { _G, "" }
 
 for name in parts:gmatch "%a+" do
@@ -48,6 +48,8 @@ try(retry.exponential)
 try(retry.policy, {})
 try(retry.wrap, print, { attempts = 2 })
 try(require("luapool.digest").sha256, "a")
+try(require("luapool.cache").new, { max = 1 })
+try(require("luapool.cache").memoize, print)
 try(require("luapool.error").new, "odd", "odd")
 try(require("luapool.csv").rows, { "a,b" })
 try(task.map, { 1 }, print)

@@ -1,4 +1,5 @@
 -- internal.sync.class: what the classes of luapool.sync share. A class has, besides its methods:
+--   title    its name in messages, unless that is luapool.sync.NAME
 --   remote   the methods as main runs them for a task of a worker: fn(object, who, ...)
 --   waits    for those that may wait: would it wait now? fn(object, who, ...) -> bool
 --   plain    those of them that need not know who asks
@@ -26,7 +27,7 @@ M.here = {}
 ---@param about table
 ---@return table class
 function M.new(name, about)
-  local class = { __name = "luapool.sync." .. name }
+  local class = { __name = about.title or "luapool.sync." .. name }
   class.__index = class
   about.name = name
   about.remote = about.remote or {}

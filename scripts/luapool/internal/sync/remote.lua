@@ -38,8 +38,8 @@ end
 local function refer(object)
   local about = class.info[getmetatable(object)]
   if in_worker then
-    local text = "a sync.%s made in a worker stays there: make it in the main process"
-    return nil, text:format(about.name)
+    local text = "a %s made in a worker stays there: make it in the main process"
+    return nil, text:format(about.title or "sync." .. about.name)
   end
   local number = numbers[object]
   if not number then
@@ -93,7 +93,7 @@ local function checked(proxy, full, fn)
 end
 
 local function make_proxy(name, about)
-  local proxy = { __name = "luapool.sync." .. name }
+  local proxy = { __name = about.title or "luapool.sync." .. name }
   proxy.__index = proxy
   for method in pairs(about.remote) do
     local full, how = name .. ":" .. method, about.plain[method] and ask or ask_as_holder
