@@ -25,7 +25,8 @@
 #include "runtime/ipc/forkloop.h"
 
 /* What a terminal, a service manager or a user sends to all of us: main decides. */
-static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR2, SIGXFSZ};
+static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGPIPE,
+                              SIGUSR1, SIGUSR2, SIGALRM, SIGXFSZ};
 
 enum { ROOT_FD = 3 }; /* the socket in the forkserver: its lowest, so the first to be closed */
 

@@ -5,6 +5,7 @@
 local cli = require "cli.options"
 local core = require "luapool.core"
 local errors = require "luapool.error"
+local signals = require "luapool.internal.signals"
 local stop = require "cli.stop"
 local task = require "luapool.task"
 local text_of = require("luapool.error.core").text
@@ -60,17 +61,15 @@ end
 
 -- Ctrl-C cancels the line that runs; at the prompt it ends the program, as other signals do.
 local function heed_signals(state)
-  local signals = core.signals()
-  while true do
-    local name = signals:wait()
+  signals.serve(function(name)
     if name == "USR2" then
       stop.show_waits()
     elseif name == "INT" and state.line then
       state.line:cancel "interrupted"
-    else
+    elseif stop.signals[name] then
       core.exit(stop.signals[name][1])
     end
-  end
+  end)
 end
 
 function M.run(_, positional)

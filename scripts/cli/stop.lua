@@ -4,6 +4,7 @@
 
 local core = require "luapool.core"
 local screen = require "luapool.term.core"
+local signals = require "luapool.internal.signals"
 local task = require "luapool.task"
 
 local M = {}
@@ -13,6 +14,7 @@ M.signals = {
   INT = { 130, "interrupted" },
   TERM = { 143, "terminated" },
   HUP = { 129, "terminated" },
+  QUIT = { 131, "terminated" }, -- only while a script listens for it
 }
 
 --- What SIGUSR2 asks for.
@@ -20,14 +22,10 @@ function M.show_waits()
   screen.print(("luapool: main (process %d):\n%s"):format(core.pid(), core.dump()), "dump")
 end
 
--- Hands each signal to `on_stop`, until it is cancelled.
+-- Hands each signal that no script wants to `on_stop`, until it is cancelled.
 local function listen(on_stop)
-  local watch <close> = setmetatable({ signals = core.signals() }, {
-    __close = function(self) self.signals:close() end,
-  })
   local count = 0
-  while true do
-    local name = watch.signals:wait()
+  signals.serve(function(name)
     if name == "USR2" then M.show_waits() end
     local stop = M.signals[name]
     if stop then
@@ -35,7 +33,7 @@ local function listen(on_stop)
       if count > 2 then core.exit(stop[1]) end
       task.spawn(on_stop, stop[1], stop[2], count)
     end
-  end
+  end)
 end
 
 --- Listens from now on, until the main task ends.

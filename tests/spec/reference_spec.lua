@@ -318,6 +318,8 @@ local failures = {
   end },
   { "digest", "digest", luapool.digest.hex.decode, "x" },
   { "dns", "dns", luapool.dns.lookup, "no-such-host.invalid" },
+  { "signal", "timeout", luapool.signal.wait, "WINCH", 0 },
+  { "signal", "denied", in_pool, {}, function() require("luapool.signal").wait "WINCH" end },
   { "error", "usage", task.sleep, "long" },
 }
 

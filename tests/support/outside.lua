@@ -13,6 +13,7 @@ local http = require "luapool.http"
 local pool = require "luapool.pool"
 local process = require "luapool.process"
 local redis = require "luapool.redis"
+local signal = require "luapool.signal"
 local socket = require "socket.core"
 local sqlite = require "luapool.sqlite"
 
@@ -63,6 +64,8 @@ local rows = {
 
   { "process.exec", "exec", function() process.exec { "true" } end, "true" },
   { "process.new", "pools", function() process.new(function() end):start() end, "pool.new" },
+  { "signal.on", "process", function() signal.on("TERM", print) end, "signal TERM" },
+  { "signal.wait", "process", function() signal.wait "SIGHUP" end, "signal HUP" },
   { "pool.new", "pools", function() pool.new { processes = 1 } end, "pool.new" },
 
   { "dns.lookup", "net", function() dns.lookup "no-such-host.invalid" end,
@@ -137,7 +140,7 @@ local function check_complete()
   local known = {}
   for _, row in ipairs(rows) do known[row[1]] = true end
   local modules = { csv = csv, dns = dns, fs = fs, http = http, io = io, os = os, pool = pool,
-    process = process, redis = redis, socket = socket, ["socket.dns"] = socket.dns,
+    process = process, redis = redis, signal = signal, socket = socket, ["socket.dns"] = socket.dns,
     sqlite = sqlite }
   for name, module in pairs(modules) do
     for field, value in pairs(module) do

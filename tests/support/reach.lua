@@ -8,7 +8,7 @@ local getupvalue = debug.getupvalue -- in the free environment
 local TRACE = "luapool_trace"
 
 local parts = "cache csv digest dns error fs html http json log pool process progress redis retry "
-  .. "sqlite sync task xml yaml"
+  .. "signal sqlite sync task xml yaml"
 local roots = { _G, "" }
 
 for name in parts:gmatch "%a+" do

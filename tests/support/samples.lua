@@ -43,6 +43,7 @@ return {
   ["luapool.http.Headers"] = function()
     return setmetatable({ {}, {} }, http_core.Headers)
   end,
+  ["luapool.signal.Handler"] = function() return luapool.signal.on("WINCH", print) end,
   ["luapool.Cache"] = function() return luapool.cache.new() end,
   ["luapool.digest.Hash"] = function() return luapool.digest.new "md5" end,
   ["luapool.csv.Writer"] = function() return luapool.csv.writer "/dev/null" end,
