@@ -81,6 +81,25 @@ function M.words(name)
   return first, (second:gsub("_", "-"))
 end
 
+-- By these a server says that it is the wrong one, or not yet ready: it has run nothing.
+local refusals = { READONLY = true, LOADING = true, MASTERDOWN = true }
+
+local function is_refusal(text) return text and refusals[text:match "^%u+"] or false end
+
+--- The text by which the server has refused all commands of a call; nil when it has not, or has
+--- run some of them.
+---@param call luapool.internal.net.Call with `atomic`: they run together or not at all
+---@return string?
+function M.refusal(call)
+  local replies, n = call.replies, call.n
+  if n == 1 then return is_refusal(replies[2]) and replies[2] or nil end
+  if not call.atomic or replies[n] then return nil end
+  for i = 1, n do
+    if is_refusal(replies[n + i]) then return replies[n + 1] or "READONLY" end
+  end
+  return nil
+end
+
 local function to_map(list)
   if type(list) ~= "table" then return list end
   local map = {}

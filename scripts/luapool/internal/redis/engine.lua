@@ -7,16 +7,16 @@
 
 local errors = require "luapool.error.core"
 local handshake = require "luapool.internal.redis.handshake"
-local links = require "luapool.internal.redis.link"
+local links = require "luapool.internal.net.link"
 local task = require "luapool.task.core"
 
 local M = {}
 
 ---@class luapool.redis.Engine
 ---@field state "idle"|"connecting"|"ready"|"draining"|"closed"
----@field queue luapool.redis.Call[] calls that wait for a connection
+---@field queue luapool.internal.net.Call[] calls that wait for a connection
 ---@field connecting luapool.Task|nil
----@field link luapool.redis.Link|nil
+---@field link luapool.internal.net.Link|nil
 ---@field trouble any why there is no connection
 ---@field wants_master boolean a server has said that it is a replica: the next one has to be none
 local Engine = {}
@@ -174,7 +174,7 @@ function Engine:check_open(where)
 end
 
 --- Sends a call as soon as there is a connection.
----@param call luapool.redis.Call
+---@param call luapool.internal.net.Call
 function Engine:post(call)
   self.number = self.number + 1
   call.number = self.number
@@ -184,7 +184,7 @@ function Engine:post(call)
 end
 
 --- Waits for the replies of a call that has been posted. Raises when there are none.
----@param call luapool.redis.Call
+---@param call luapool.internal.net.Call
 ---@param timeout number|nil
 function Engine:await(call, timeout)
   timeout = timeout or self.opts.timeout
@@ -198,7 +198,7 @@ end
 -- ---- connections for one task ----
 
 --- A connection that no other task uses, for commands that wait in the server and for WATCH.
----@return luapool.redis.Link
+---@return luapool.internal.net.Link
 function Engine:take()
   while #self.spare > 0 do
     local link = table.remove(self.spare)
@@ -218,7 +218,7 @@ end
 local MOST_SPARE = 8
 
 --- Gives it back. One that something is still expected on is of no more use.
----@param link luapool.redis.Link
+---@param link luapool.internal.net.Link
 function Engine:give_back(link)
   self.taken[link] = nil
   if link.ended then return end

@@ -2,11 +2,12 @@
 -- master), TLS, AUTH, SELECT, and whether the server is ready, and the master where that matters.
 --@whole
 
+local refusal = require("luapool.internal.redis.commands").refusal
 local core = require "luapool.redis.core"
 local errors = require "luapool.error.core"
-local links = require "luapool.internal.redis.link"
+local links = require "luapool.internal.net.link"
 local places = require "luapool.internal.redis.address"
-local stream = require "luapool.internal.redis.stream"
+local stream = require "luapool.internal.net.stream"
 local task = require "luapool.task.core"
 local tools = require "luapool.task"
 
@@ -73,7 +74,10 @@ end
 
 local function open_link(engine, place, deadline, commands)
   local tls = engine.address.tls and engine.opts or nil
-  local link = links.new(stream.open(place, tls, deadline), place.place, engine.opts.timeout)
+  local link = links.new(stream.open(place, tls, deadline), place.place, {
+    timeout = engine.opts.timeout, reader = core.reader(), name = "redis",
+    refuses = refusal,
+  })
   local ok, replies, n = pcall(ask, link, commands, deadline)
   if not ok then link:close(replies) error(replies, 0) end
   return link, replies, n
@@ -130,7 +134,7 @@ end
 --- Makes a connection and greets the server. Raises when that fails or takes too long.
 ---@param engine luapool.redis.Engine
 ---@param wants_master boolean the server must be a master
----@return luapool.redis.Link
+---@return luapool.internal.net.Link
 function M.open(engine, wants_master)
   local limit = engine.opts.connect_timeout
   local deadline = task.now() + limit

@@ -5,7 +5,7 @@
 local commands = require "luapool.internal.redis.commands"
 local core = require "luapool.redis.core"
 local errors = require "luapool.error.core"
-local links = require "luapool.internal.redis.link"
+local links = require "luapool.internal.net.link"
 local usage = require "luapool.internal.usage"
 
 local M = {}
@@ -127,7 +127,7 @@ end
 --- The call of collected commands.
 ---@param where string
 ---@param inside table
----@return luapool.redis.Call
+---@return luapool.internal.net.Call
 function M.call(where, inside)
   local call = links.call(where, table.concat(inside.bytes), inside.names)
   call.reads = only_reads(inside.names)
@@ -139,7 +139,7 @@ local BEGIN, END = core.encode("", 0, "MULTI"), core.encode("", 0, "EXEC")
 --- The call of collected commands between MULTI and EXEC.
 ---@param where string
 ---@param inside table
----@return luapool.redis.Call
+---@return luapool.internal.net.Call
 function M.transaction(where, inside)
   local names = { "MULTI", table.unpack(inside.names) }
   table.insert(names, "EXEC")

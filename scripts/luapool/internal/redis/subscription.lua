@@ -6,7 +6,7 @@
 local core = require "luapool.redis.core"
 local errors = require "luapool.error.core"
 local handshake = require "luapool.internal.redis.handshake"
-local stream = require "luapool.internal.redis.stream"
+local stream = require "luapool.internal.net.stream"
 local task = require "luapool.task.core"
 local usage = require "luapool.internal.usage"
 

@@ -1,26 +1,25 @@
--- internal.redis.link: one connection, from the time when it is made to its end. A call is what is
--- sent at once and answered by a number of replies, which come in the order of the calls. All calls
--- of one turn of the loop go out in one write. Two tasks serve a link, and only as long as there is
--- something to do: one that writes, and one that reads until every call has its replies; so a
--- caller that is cancelled disturbs nobody, and a link that rests is just a socket.
+-- internal.net.link: one connection to a server, from the time when it is made to its end, for
+-- protocols whose replies come in the order of the requests. A call is what is sent at once and
+-- answered by a number of replies. All calls of one turn of the loop go out in one write. Two tasks
+-- serve a link, and only as long as there is something to do: one that writes, and one that reads
+-- until every call has its replies; so a caller that is cancelled disturbs nobody, and a link that
+-- rests is just a socket.
 --@whole
 
-local core = require "luapool.redis.core"
 local errors = require "luapool.error.core"
-local stream = require "luapool.internal.redis.stream"
+local stream = require "luapool.internal.net.stream"
 local sync = require "luapool.sync.core"
 local task = require "luapool.task.core"
 
 local M = {}
 
----@class luapool.redis.Call
----@field bytes string the commands
+---@class luapool.internal.net.Call
+---@field bytes string the requests
 ---@field n integer how many replies come
 ---@field where string the method, for messages
----@field names string[] of the commands
+---@field names string[] of the requests
 ---@field reads boolean they only read
----@field waits number|nil seconds that the command may wait in the server
----@field atomic boolean they run together or not at all: MULTI … EXEC
+---@field waits number|nil seconds that the server may take on purpose
 ---@field sent number|nil when
 ---@field got integer how many replies have come
 ---@field replies table the replies, and at n + i the text of the error that reply i is
@@ -29,37 +28,19 @@ local M = {}
 ---@field gone boolean nobody waits for it any more
 ---@field line userdata|nil the task that waits
 
----@class luapool.redis.Link
+---@class luapool.internal.net.Link
 ---@field ended any why; nil while it lives
----@field refusing string|nil why the server takes no commands just now: the text of its error
+---@field name string of the protocol, for dumps
+---@field reader table feed(bytes), and next(), which returns false when no reply is complete, true,
+--- a value and the text of an error when one is, or nil and what is wrong with the bytes
+---@field refuses (fun(call: luapool.internal.net.Call): string?)|nil the text of the error by which
+--- the server has said that it takes no requests just now, and has run nothing of the call
+---@field refusing string|nil this text, once there was one
 local Link = {}
 Link.__index = Link
 
--- The server refuses whatever it is asked, and has run nothing.
-local refusals = { READONLY = true, LOADING = true, MASTERDOWN = true }
-
---- Whether the text of an error is one by which a server says that it is the wrong one, or not yet
---- ready.
----@param text string|nil
----@return boolean
-function M.is_refusal(text) return text and refusals[text:match "^%u+"] or false end
-
---- Whether nothing of a call was run, although it was answered: the server has refused it as a
---- whole.
----@param call luapool.redis.Call
----@return boolean
-local function was_refused(call)
-  local replies, n = call.replies, call.n
-  if n == 1 then return M.is_refusal(replies[2]) end
-  if not call.atomic or replies[n] then return false end
-  for i = 1, n do
-    if M.is_refusal(replies[n + i]) then return true end
-  end
-  return false
-end
-
 --- A call has ended: the task that waits for it goes on.
----@param call luapool.redis.Call
+---@param call luapool.internal.net.Call
 ---@param err any
 function M.finish(call, err)
   call.done, call.err = true, err
@@ -135,8 +116,9 @@ local function deliver(self, value, text)
   self.calls[self.first] = nil
   self.first = self.first + 1
   if self.first > self.last then self.first, self.last = 1, 0 end
-  if was_refused(call) then
-    self.refusing = self.refusing or call.replies[call.n + 1] or "READONLY"
+  local refusal = self.refuses and self.refuses(call)
+  if refusal then
+    self.refusing = self.refusing or refusal
     if self.on_refused and not call.gone then return self:on_refused(call) end
   end
   M.finish(call)
@@ -195,28 +177,29 @@ function Link:alive()
 end
 
 --- Sends a call with the others of this turn.
----@param call luapool.redis.Call
+---@param call luapool.internal.net.Call
 function Link:post(call)
+  if self.ended then return M.finish(call, self.ended) end
   call.sent, call.got, call.replies = nil, 0, {}
   self.last = self.last + 1
   self.calls[self.last] = call
   table.insert(self.out, call)
   if not self.writing then
     self.writing = true
-    task.spawn(write, self):name "redis"
+    task.spawn(write, self):name(self.name)
   end
   if not self.reading then
     self.reading = true
-    task.spawn(read, self):name "redis"
+    task.spawn(read, self):name(self.name)
   end
 end
 
 --- Waits until a call is done, or `timeout` has passed, which raises kind `timeout`.
----@param call luapool.redis.Call
+---@param call luapool.internal.net.Call
 ---@param timeout number|nil
 function M.await(call, timeout)
   if call.done then return end
-  call.line = sync.waiters "reply of Redis"
+  call.line = sync.waiters "reply of a server"
   local ok, e = pcall(call.line.wait, call.line, timeout)
   call.line = nil
   if ok then return end
@@ -227,8 +210,8 @@ end
 --- Makes a call.
 ---@param where string
 ---@param bytes string
----@param names string[]
----@return luapool.redis.Call
+---@param names string[] of the requests: each has one reply
+---@return luapool.internal.net.Call
 function M.call(where, bytes, names)
   return { where = where, bytes = bytes, names = names, n = #names, got = 0, replies = {} }
 end
@@ -236,12 +219,14 @@ end
 --- A link over a socket that is connected.
 ---@param socket userdata
 ---@param place string
----@param timeout number how long the server may be silent when it has something to answer
----@return luapool.redis.Link
-function M.new(socket, place, timeout)
+---@param opts { timeout: number, reader: table, name: string, refuses: function? } timeout: how
+--- long the server may be silent when it has something to answer
+---@return luapool.internal.net.Link
+function M.new(socket, place, opts)
   return setmetatable({
-    socket = socket, place = place, timeout = timeout, reader = core.reader(),
-    calls = {}, first = 1, last = 0, out = {}, heard = task.now(), writing = false, reading = false,
+    socket = socket, place = place, timeout = opts.timeout, reader = opts.reader,
+    name = opts.name, refuses = opts.refuses, calls = {}, first = 1, last = 0, out = {},
+    heard = task.now(), writing = false, reading = false,
   }, Link)
 end
 

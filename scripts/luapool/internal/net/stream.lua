@@ -1,4 +1,4 @@
--- internal.redis.stream: a socket that is connected to a server, over TLS where that is wanted.
+-- internal.net.stream: a socket that is connected to a server, over TLS where that is wanted.
 -- Failures are error objects of kind `dns`, `connect` or `timeout`, whose text names the server.
 --@whole
 
