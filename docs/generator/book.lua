@@ -21,8 +21,8 @@ local M = {}
 --- The public modules, in the order of the book; "job" and "cli" are pages without a module.
 M.modules = {
   "luapool", "task", "sync", "cache", "pool", "process", "signal", "http", "retry", "html", "xml",
-  "json", "yaml", "fs", "csv", "sqlite", "redis", "digest", "dns", "log", "progress", "error",
-  "job", "cli",
+  "json", "yaml", "fs", "csv", "sqlite", "redis", "memcached", "digest", "dns", "log",
+  "progress", "error", "job", "cli",
 }
 
 ---@class docs.Value: a parameter, a result or a field

@@ -1,12 +1,14 @@
 -- The examples of the reference run. Each is a block of Lua in a comment of a source file; it may
 -- use the modules by their names (`task` is require "luapool.task"), `url`, the address of a test
--- server, and `redis_url`, that of a Redis. What it prints is what its `-->` comments say, in
--- their order, whatever the spaces. One that returns a table is a job file, which the program runs.
+-- server, `redis_url`, that of a Redis, and `memcached_servers`. What it prints is what its `-->`
+-- comments say, in their order, whatever the spaces. One that returns a table is a job file, which
+-- the program runs.
 
 package.path = "docs/generator/?.lua;" .. package.path
 local books = require "book"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
+local memcached_server = require "tests.support.memcached_server"
 local nginx = require "tests.support.nginx"
 local process = require "luapool.process"
 local redis = require "luapool.redis"
@@ -16,8 +18,9 @@ local PROGRAM = assert(os.getenv "LUAPOOL")
 
 -- The line before an example: a local for each module that it names.
 local function prelude(code, servers)
-  local text = "local url, redis_url = %q, %q "
-  local parts = { text:format(servers.nginx.url, servers.redis.url) }
+  local text = "local url, redis_url, memcached_servers = %q, %q, { %q } "
+  local memcached = servers.memcached.address
+  local parts = { text:format(servers.nginx.url, servers.redis.url, memcached) }
   for _, name in ipairs(books.modules) do
     local used = code:find("%f[%w_]" .. name .. "%f[^%w_]")
     if used and name ~= "error" and name ~= "job" and name ~= "cli" then
@@ -67,11 +70,16 @@ end
 describe("an example of the reference", function()
   local servers
 
-  setup(function() servers = { nginx = nginx.start(), redis = redis_server.start() } end)
+  setup(function()
+    servers = {
+      nginx = nginx.start(), redis = redis_server.start(), memcached = memcached_server.start(),
+    }
+  end)
 
   teardown(function()
     servers.nginx:stop()
     servers.redis:stop()
+    servers.memcached:stop()
     servers = nil
   end)
 
@@ -82,6 +90,7 @@ describe("an example of the reference", function()
           local client <close> = redis.connect(servers.redis.url)
           client:flushall()
         end
+        if example.code:find("memcached_servers", 1, true) then servers.memcached:flush() end
         local run = example.code:find("^return {") and run_job or run_script
         assert.are.same(expected(example.code), run(item, example, servers))
       end)

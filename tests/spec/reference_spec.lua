@@ -14,6 +14,7 @@ local cache = luapool.cache
 local fs, html, http, json = luapool.fs, luapool.html, luapool.http, luapool.json
 local pool, process, progress = luapool.pool, luapool.process, luapool.progress
 local retry, sync, task, yaml = luapool.retry, luapool.sync, luapool.task, luapool.yaml
+local memcached_server = require "tests.support.memcached_server"
 local redis_server = require "tests.support.redis_server"
 local samples = require "tests.support.samples"
 local job_spec = internal "luapool.internal.job.spec"
@@ -132,6 +133,13 @@ local checked = {
   ["luapool.csv.RowsOptions"] = { function(opts) luapool.csv.rows({}, opts) end },
   ["luapool.csv.WriterOptions"] = { function(opts) luapool.csv.writer("/dev/null", opts) end },
   ["luapool.sqlite.Options"] = { function(opts) luapool.sqlite.open(":memory:", opts) end },
+  ["luapool.memcached.Options"] = { luapool.memcached.client },
+  ["luapool.memcached.ServerOptions"] = { function(opts)
+    luapool.memcached.client { servers = { opts } }
+  end, 2 },
+  ["luapool.memcached.SetOptions"] = { function(opts)
+    samples["luapool.memcached.Client"]():set("a", 1, opts)
+  end, 3 },
   ["luapool.redis.Options"] = { function(opts) luapool.redis.connect("redis://h", opts) end },
   ["luapool.redis.PipelineOptions"] = { function(opts)
     samples["luapool.redis.Client"]():pipeline(print, opts)
@@ -248,6 +256,19 @@ local function with_db(sql)
   db:exec(sql)
 end
 
+-- A function that makes a call of a client; where no server is given, of one that has the text "a".
+local function with_memcached(address)
+  return function(method, ...)
+    local server <close> = not address and memcached_server.start()
+    local client <close> = luapool.memcached.client {
+      servers = { address or server.address }, timeout = 30,
+    }
+    if not address then client:set("a", "text") end
+    client[method or "get"](client, method ~= "close" and "a" or nil, ...)
+    client:get "a"
+  end
+end
+
 local function with_redis(fn)
   local server <close> = redis_server.start()
   local client <close> = luapool.redis.connect(server.url)
@@ -302,6 +323,11 @@ local failures = {
     db:close()
     db:exec "SELECT 1"
   end },
+  { "memcached", "connect", with_memcached "127.0.0.1:1" },
+  { "memcached", "dns", with_memcached "no-such-host.invalid" },
+  { "memcached", "memcached", with_memcached(), "incr" },
+  { "memcached", "too_large", with_memcached(), "set", ("x"):rep(2 << 20) },
+  { "memcached", "closed", with_memcached(), "close" },
   { "redis", "connect", luapool.redis.connect, "redis://127.0.0.1:1" },
   { "redis", "dns", luapool.redis.connect, "redis://no-such-host.invalid" },
   { "redis", "redis", with_redis, function(client) client:set "a" end },

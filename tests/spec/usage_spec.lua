@@ -143,6 +143,13 @@ local edges = {
   math.huge, -math.huge,
 }
 
+local function with_memcached(fn)
+  return function(opts)
+    local client <close> = samples["luapool.memcached.Client"]()
+    return (fn(client, opts))
+  end
+end
+
 -- A call with these options, by the name under which its options are defined. What it returns is
 -- closed, what waits is cancelled.
 local callers = {
@@ -225,6 +232,27 @@ local callers = {
     local client <close> = samples["luapool.redis.Client"]()
     return (client:subscribe("a", opts))
   end,
+  ["memcached.client"] = function(opts)
+    opts.servers = opts.servers or { "127.0.0.1:1" }
+    local client <close> = luapool.memcached.client(opts)
+    return (client:get "a")
+  end,
+  ["servers of memcached.client"] = function(opts)
+    opts.address = opts.address or "127.0.0.1:1"
+    local client <close> = luapool.memcached.client { servers = { opts } }
+    return (client:get "a")
+  end,
+  ["Client:set"] = with_memcached(function(client, opts) return client:set("a", 1, opts) end),
+  ["Client:add"] = with_memcached(function(client, opts) return client:add("a", 1, opts) end),
+  ["Client:replace"] = with_memcached(function(client, opts)
+    return client:replace("a", 1, opts)
+  end),
+  ["Client:cas"] = with_memcached(function(client, opts)
+    return client:cas("a", 1, "0:0", opts)
+  end),
+  ["Client:set_many"] = with_memcached(function(client, opts)
+    return client:set_many({ a = 1 }, opts)
+  end),
   ["yaml.load"] = function(opts) return (luapool.yaml.load("a: 1", opts)) end,
   ["fs.mkdir"] = function(opts)
     local folder <close> = fs.tempdir()

@@ -10,6 +10,7 @@ local csv = require "luapool.csv"
 local dns = require "luapool.dns"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
+local memcached = require "luapool.memcached"
 local pool = require "luapool.pool"
 local process = require "luapool.process"
 local redis = require "luapool.redis"
@@ -22,6 +23,13 @@ local LOOPBACK = "127.0.0.1"
 
 local function get(opts)
   return function() return http.get(URL, opts) end
+end
+
+local function get_cached(address)
+  return function()
+    local client <close> = memcached.client { servers = { address } }
+    client:get "a"
+  end
 end
 
 -- name, permission, call, subject as the host is told it (without one it is not asked)
@@ -97,6 +105,10 @@ local rows = {
   { "sqlite.open", "read", function() sqlite.open "/no/such" end, "/no/such" },
   { "sqlite.open", "read", function() sqlite.open("/no", { readonly = true }) end, "/no" },
 
+  { "memcached.client", "net", get_cached "127.0.0.1:9", "tcp://127.0.0.1:9" },
+  { "memcached.client", "net", get_cached "no-such-host.invalid", "dns://no-such-host.invalid" },
+  { "memcached.client", "net", get_cached "/no/socket", "/no/socket" },
+
   { "redis.connect", "net", function() redis.connect "redis://127.0.0.1:9" end,
     "tcp://127.0.0.1:9" },
   { "redis.connect", "net", function() redis.connect "redis://no-such-host.invalid" end,
@@ -139,7 +151,8 @@ local harmless = {
 local function check_complete()
   local known = {}
   for _, row in ipairs(rows) do known[row[1]] = true end
-  local modules = { csv = csv, dns = dns, fs = fs, http = http, io = io, os = os, pool = pool,
+  local modules = { csv = csv, dns = dns, fs = fs, http = http, io = io,
+    memcached = memcached, os = os, pool = pool,
     process = process, redis = redis, signal = signal, socket = socket, ["socket.dns"] = socket.dns,
     sqlite = sqlite }
   for name, module in pairs(modules) do

@@ -64,6 +64,9 @@ return {
     return setmetatable({ engine = engine, bytes = "", count = 0, confirmed = 0, messages = {},
       at = 1, heard = 0 }, internal("luapool.internal.redis.subscription").class)
   end,
+  ["luapool.memcached.Client"] = function()
+    return luapool.memcached.client { servers = { "127.0.0.1:1" }, timeout = 0.01 }
+  end,
   ["luapool.html.Form"] = function() return html.parse("<form>"):form() end,
   ["luapool.html.Node"] = function() return html.parse "" end,
   ["luapool.retry.Wait"] = function() return retry.fixed(1) end,

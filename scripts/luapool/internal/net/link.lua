@@ -30,6 +30,7 @@ local M = {}
 
 ---@class luapool.internal.net.Link
 ---@field ended any why; nil while it lives
+---@field silent boolean|nil it ended because the server did not answer
 ---@field name string of the protocol, for dumps
 ---@field reader table feed(bytes), and next(), which returns false when no reply is complete, true,
 --- a value and the text of an error when one is, or nil and what is wrong with the bytes
@@ -74,6 +75,7 @@ local function broken(self, message)
   local kind, text = "aborted", "the connection to %s has ended (%s)"
   if message == "timeout" then
     kind, text = "aborted", "%s has not answered for " .. ("%g s"):format(self.timeout)
+    self.silent = true
   end
   self:close(errors.new(kind, text:format(self.place, message)))
 end

@@ -38,8 +38,11 @@ local function unescape(text)
   return text and (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
--- "host", "host:7000", "[::1]:7000"; nil when it is none.
-local function read_host(text, port)
+--- Reads "host", "host:7000", "[::1]:7000"; nil when it is none.
+---@param text string
+---@param port integer where none is given
+---@return { host: string, port: integer }?
+function M.read_host(text, port)
   local host, rest = text:match "^%[([%x:.%%]+)%](.*)$"
   if not host then host, rest = text:match "^([^:%[%]%s/]*)(.*)$" end
   if not host or rest == ":" then return nil end
@@ -49,6 +52,8 @@ local function read_host(text, port)
   if not port or port < 1 or port > 65535 then return nil end
   return { host = host == "" and "localhost" or host, port = port }
 end
+
+local read_host = M.read_host
 
 local function read_query(text)
   local query = {}
