@@ -115,10 +115,11 @@ it "hears a signal that it was started to ignore, once a script asks for it"
 echo 'local signal = require "luapool.signal"
 local task = require "luapool.task"
 io.stdout:setvbuf "line"
-task.spawn(function() signal.wait "HUP" print "heard" end)
+local waiting = task.spawn(signal.wait, "HUP")
 task.yield()
 print "ready"
-task.sleep(0.2)' >"$work/nohup.lua"
+waiting:await()
+print "heard"' >"$work/nohup.lua"
 (trap '' HUP && exec "$LUAPOOL" run "$work/nohup.lua" >"$work/out" 2>"$work/err") &
 pid=$! tap_command="luapool run nohup.lua"
 await_lines "$work/out" 1 $pid

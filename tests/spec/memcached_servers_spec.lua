@@ -21,6 +21,12 @@ local function eventually(fn)
   return value
 end
 
+-- The server that a client knows has less time from now on. To begin with it had enough, also on a
+-- machine that is busy.
+local function hurry(server, timeout)
+  server.timeout, server.link.timeout = timeout, timeout
+end
+
 local function start(n, opts)
   local list, addresses = {}, {}
   for i = 1, n do
@@ -163,10 +169,11 @@ describe("several servers", function()
 
   it("are not held up by one that stalls: once it has cost its time, it is left out", function()
     local list <close>, addresses = start(3)
-    local client <close> = memcached.client { servers = addresses, timeout = 0.2 }
+    local client <close> = memcached.client { servers = addresses, timeout = 30 }
     local keys = keys_of(client, 3)
     for number = 1, 3 do assert.is_true(client:set(keys[number][1], number)) end
     list[2]:signal "STOP"
+    hurry(client.servers[2], 0.2)
     assert.is_nil(client:get(keys[2][1]))
     assert.are.equal("out", client.servers[2].state)
     local began = task.now()
@@ -205,8 +212,8 @@ describe("a connection", function()
   before_each(function() proxy = cut_proxy.start(server.port) end)
   after_each(function() proxy:stop() end)
 
-  local function new(timeout)
-    return memcached.client { servers = { "127.0.0.1:" .. proxy.port }, timeout = timeout or 30 }
+  local function new()
+    return memcached.client { servers = { "127.0.0.1:" .. proxy.port }, timeout = 30 }
   end
 
   it("is made anew when it was cut while it rested", function()
@@ -231,8 +238,9 @@ describe("a connection", function()
   end)
 
   it("keeps to its limit when nobody answers", function()
-    local client <close> = new(0.1)
+    local client <close> = new()
     client:set("a", 1)
+    hurry(client.servers[1], 0.1)
     proxy:stall()
     local e = fails("timeout", client.incr, client, "a")
     assert.is_true(e.sent)
@@ -244,6 +252,14 @@ describe("a connection", function()
 end)
 
 describe("what is no memcached", function()
+  -- A server that takes connections, and does no more.
+  local function silent()
+    local listener = assert(socket.bind("127.0.0.1", 0))
+    return setmetatable({ address = "127.0.0.1:" .. select(2, listener:getsockname()) }, {
+      __close = function() listener:close() end,
+    })
+  end
+
   -- A server that answers the greeting, and then this, to whatever it is asked.
   local function liar(answer, greeting)
     local listener = assert(socket.bind("127.0.0.1", 0))
@@ -267,6 +283,23 @@ describe("what is no memcached", function()
       serving:await()
     end })
   end
+
+  it("keeps nobody waiting longer because there are several: all are asked at once", function()
+    local one <close> = silent()
+    local two <close> = silent()
+    local three <close> = silent()
+    local addresses, keys = { one.address, two.address, three.address }, {}
+    local client <close> = memcached.client { servers = addresses, timeout = 30 }
+    for i = 1, 60 do keys[i] = "key" .. i end
+    local asking = task.spawn(client.get_many, client, keys)
+    eventually(function()
+      local n = 0
+      for _, server in ipairs(client.servers) do n = n + (server.connecting and 1 or 0) end
+      return n == 3
+    end)
+    client:close()
+    assert.is_false(asking:result())
+  end)
 
   it("is told at the greeting", function()
     for _, text in ipairs { "HTTP/1.1 400 Bad Request\r\n", "-ERR no\r\n", "STORED\r\n",

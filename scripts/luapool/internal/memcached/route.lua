@@ -155,7 +155,9 @@ function M.ask_many(client, where, keys, how)
       end
       table.move(one, 1, one.n, #failed + 1, failed)
     end
-    for _, one in ipairs(group(client, keys, how.fits)) do
+    local groups = group(client, keys, how.fits)
+    for _, one in ipairs(groups) do one.server:prepare() end -- all at once
+    for _, one in ipairs(groups) do
       local ok, call, link = pcall(how.send, one)
       if ok then table.insert(waiting, { one, call, link }) else on_error(one, call) end
     end

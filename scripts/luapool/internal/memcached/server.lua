@@ -140,12 +140,17 @@ function Server:is_in()
   return self.state ~= "out" and self.state ~= "trying"
 end
 
+--- Begins to connect where that is the next thing to do.
+function Server:prepare()
+  if self.state == "idle" or self.state == "out" then start(self, "connecting") end
+end
+
 --- The connection, which is made where there is none. Raises when that fails.
 ---@return luapool.internal.net.Link
 function Server:connect()
   if self.state == "ready" and self.link:alive() then return self.link end
   if self.state == "closed" then error(self.trouble, 0) end
-  if not self.connecting then start(self, "connecting") end
+  self:prepare()
   local e = self.line:wait(nil)
   if e then error(e, 0) end
   if self.link then return self.link end
