@@ -56,6 +56,75 @@ describe("a connection of luapool.redis", function()
     refused("connect", "within 0.05 s", redis.connect, proxy.url, { connect_timeout = 0.05 })
   end)
 
+  it("waits for its turn when the server has too many, unless that takes too long", function()
+    local few <close> = redis_server.start { config = { "maxclients 2" } }
+    local one, two = redis.connect(few.url), redis.connect(few.url)
+    local e = fails("redis", redis.connect, few.url)
+    assert.are.same({ "ERR", true }, { e.code, e.message:find "max number of clients" ~= nil })
+    local later <close> = redis.connect(few.url, { lazy = true, timeout = 30 })
+    local ping = task.spawn(later.ping, later)
+    task.sleep(0.05) -- it tries meanwhile
+    assert.are.equal("running", ping:status())
+    one:close()
+    two:close()
+    assert.are.equal("PONG", ping:await())
+  end)
+
+  it("is told why a channel is refused", function()
+    local admin <close> = redis.connect(server.url)
+    admin:command("ACL", "SETUSER", "ann", "on", ">pw", "+@all", "~*", "resetchannels", "&open")
+    local client <close> = redis.connect(server.url, { username = "ann", password = "pw" })
+    local e = refused("redis", "NOPERM", client.subscribe, client, "news")
+    assert.are.same({ "NOPERM", "SUBSCRIBE" }, { e.code, e.command })
+    local news <close> = client:subscribe "open"
+    client:publish("open", "hello")
+    assert.are.equal("hello", news:get())
+    admin:command("ACL", "SETUSER", "ann", "resetchannels") -- which ends the connection
+    refused("redis", "NOPERM", news.get, news, 60)
+    admin:command("ACL", "DELUSER", "ann")
+  end)
+
+  it("gives each call its own replies, whatever is cut and cancelled", function()
+    local client <close> = redis.connect(proxy.url, { timeout = 30 })
+    local ends, tasks, good, kinds = false, {}, 0, {}
+    local cutting = task.spawn(function()
+      while not ends do
+        task.sleep(math.random() * 0.05)
+        proxy:cut()
+      end
+    end)
+    local function ask(i, n)
+      local word, long = i .. ":" .. n, ("x"):rep(math.random(100000))
+      assert(client:echo(word) == word)
+      local replies = client:pipeline(function(p)
+        p:echo(word)
+        p:echo(long)
+      end)
+      assert(replies[1] == word and replies[2] == long)
+      replies = client:transaction(function(t)
+        t:set(word, n)
+        t:get(word)
+      end)
+      assert(replies[1] == "OK" and replies[2] == tostring(n))
+      assert(client:blpop("nothing" .. i, 0.001) == nil)
+    end
+    for i = 1, 30 do
+      tasks[i] = task.spawn(function()
+        for n = 1, 30 do
+          local limit = n % 5 == 0 and math.random() * 0.01 or 60
+          local ok, e = pcall(task.timeout, limit, ask, i, n)
+          if ok then good = good + 1 else kinds[e.kind or tostring(e)] = true end
+        end
+      end)
+    end
+    task.gather(tasks)
+    ends = true
+    cutting:await()
+    assert.is_true(good > 0)
+    kinds.timeout, kinds.aborted = nil, nil
+    assert.are.same({}, kinds)
+  end)
+
   it("logs in", function()
     local locked <close> = redis_server.start { password = "s@cret" }
     local url = "redis://127.0.0.1:" .. locked.port

@@ -24,8 +24,8 @@ local function read(from)
   local first = from:receive(1)
   if not first then return nil end
   from:settimeout(0)
-  local _, _, rest = from:receive(1 << 16)
-  return first .. (rest or "")
+  local all, _, part = from:receive(1 << 16)
+  return first .. (all or part or "")
 end
 
 local function pump(self, from, to, is_answer)

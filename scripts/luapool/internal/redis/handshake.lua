@@ -22,6 +22,7 @@ local final_codes = { WRONGPASS = true, NOAUTH = true, NOPERM = true, ERR = true
 ---@return boolean
 function M.is_final(e)
   if not errors.is(e) then return true end
+  if e.kind == "redis" and e.message:find("max number of clients", 1, true) then return false end
   return final_kinds[e.kind] or e.kind == "redis" and final_codes[e.code] or false
 end
 

@@ -45,7 +45,11 @@ end
 
 -- A reply of the server: a message is kept, the others tell that it is there.
 local function note(self, reply, text)
-  if text then return broken(self, text) end
+  if text then
+    self.refusal = errors.new("redis", ("%s: %s"):format(self.engine.address.place, text),
+      { code = text:match "^%S+", command = "SUBSCRIBE" })
+    return broken(self, text)
+  end
   if type(reply) ~= "table" then return end
   local kind = reply[1]
   if kind == "message" or kind == "smessage" then
@@ -92,7 +96,7 @@ local function connect(self)
     link:close(self.closed)
     error(self.closed, 0)
   end
-  self.link, self.heard, self.confirmed = engine:own(link), task.now(), 0
+  self.link, self.heard, self.confirmed, self.refusal = engine:own(link), task.now(), 0, nil
   send(self, self.bytes)
   local deadline = task.now() + engine.opts.connect_timeout
   while self.link and self.confirmed < self.count do
@@ -101,6 +105,7 @@ local function connect(self)
   end
   if self.closed then error(self.closed, 0) end
   if not self.link then
+    if self.refusal then error(self.refusal, 0) end
     error(errors.new("connect", ("cannot subscribe at %s"):format(engine.address.place)), 0)
   end
 end
