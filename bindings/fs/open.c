@@ -14,6 +14,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/fs/claim.h"
+#include "bindings/fs/watch.h"
 #include "bindings/fs/work.h"
 #include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
@@ -479,7 +480,9 @@ int luaopen_luapool_fs_core(lua_State *L) {
       {"open", fs_open},     {"part", fs_part},     {"shut", fs_shut},
       {NULL, NULL}};
   open_reader(L);
+  lpb_fs_watch_open(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lpb_fs_claim_functions, 0);
+  luaL_setfuncs(L, lpb_fs_watch_functions, 0);
   return 1;
 }

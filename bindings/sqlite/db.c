@@ -181,7 +181,8 @@ static void call_cancel(lp_op *op, int why) {
   db_call *call = (db_call *)op;
   db *d = call->db;
   if (d->current == call && d->working) {
-    bool commits = call->work.verb == LPB_SQLITE_WORK_COMMIT;
+    bool commits =
+        call->work.verb == LPB_SQLITE_WORK_COMMIT || call->work.verb == LPB_SQLITE_WORK_BATCH;
     if (commits && op->waiting) return;
     lp_op_finish(op, why);
     if (commits) return;
@@ -209,6 +210,7 @@ static int call_results(lua_State *L, lp_op *op) {
 static void call_close(lp_op *op) {
   db_call *call = (db_call *)op;
   if (call->work.statement) lpb_sqlite_db_put_back(call->db, call->work.statement);
+  if (call->work.batch) call->work.release(call->work.batch);
   lp_buf_close(&call->work.sql);
   lp_buf_close(&call->work.params.data);
   lp_buf_close(&call->work.rows);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bindings/bindings.h"
+#include "bindings/sqlite/batch.h"
 #include "bindings/sqlite/db.h"
 #include "bindings/sqlite/rows.h"
 #include "runtime/base/error.h"
@@ -247,6 +248,12 @@ static int sqlite_check(lua_State *L) {
   return 0;
 }
 
+/* core.batch(db) -> a batch: see batch.c. */
+static int sqlite_batch(lua_State *L) {
+  lpb_sqlite_batch_push(L, check_db(L, "sqlite.batch"));
+  return 1;
+}
+
 /* core.blob(bytes) -> a value that is stored as a blob. */
 static int sqlite_blob(lua_State *L) {
   lp_usage_string(L, 1, "sqlite.blob", &(size_t){0});
@@ -294,12 +301,14 @@ static void push_db_methods(lua_State *L) {
 }
 
 int luaopen_luapool_sqlite_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"open", sqlite_open},     {"begin", sqlite_begin},
-                                       {"commit", sqlite_commit}, {"blob", sqlite_blob},
-                                       {"check", sqlite_check},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"open", sqlite_open}, {"begin", sqlite_begin}, {"commit", sqlite_commit},
+      {"blob", sqlite_blob}, {"check", sqlite_check}, {"batch", sqlite_batch},
+      {NULL, NULL}};
   open_blob(L);
   open_transaction(L);
   lpb_sqlite_rows_open(L);
+  lpb_sqlite_batch_open(L);
   luaL_newlib(L, functions);
   push_db_methods(L);
   lua_setfield(L, -2, "Db");

@@ -212,23 +212,33 @@ static int bind_named(sqlite3_stmt *stmt, const lpb_sqlite_value_params *params,
 
 int lpb_sqlite_value_bind(sqlite3_stmt *stmt, const lpb_sqlite_value_params *params, char *why,
                           size_t size) {
-  int n = sqlite3_bind_parameter_count(stmt), rc = SQLITE_OK;
+  int n = sqlite3_bind_parameter_count(stmt);
   if (params->named) return bind_named(stmt, params, why, size);
   const char *name = n > 0 ? sqlite3_bind_parameter_name(stmt, 1) : NULL;
   if (name && *name != '?') {
     snprintf(why, size, "the value for '%s' stands in a table: { %s = … }", name, name + 1);
     return SQLITE_MISUSE;
   }
-  if (params->count != n) {
-    snprintf(why, size, "the SQL has %d parameters, %d were given", n, params->count);
+  size_t at = 0;
+  return lpb_sqlite_value_bind_from(stmt, &params->data, &at, params->count, why, size);
+}
+
+int lpb_sqlite_value_bind_from(sqlite3_stmt *stmt, const lp_buf *data, size_t *at, int count,
+                               char *why, size_t size) {
+  int n = sqlite3_bind_parameter_count(stmt), rc = SQLITE_OK;
+  if (count != n) {
+    snprintf(why, size, "the SQL has %d parameters, %d were given", n, count);
     return SQLITE_MISUSE;
   }
-  size_t at = 0;
   for (int i = 1; rc == SQLITE_OK && i <= n; i++) {
-    value v = read_value(&params->data, &at);
+    value v = read_value(data, at);
     rc = bind(stmt, i, &v);
   }
   return rc;
+}
+
+void lpb_sqlite_value_skip(const lp_buf *data, size_t *at, int count) {
+  for (int i = 0; i < count; i++) read_value(data, at);
 }
 
 int lpb_sqlite_value_add_names(sqlite3_stmt *stmt, lp_buf *names) {

@@ -46,6 +46,14 @@ void lpb_sqlite_value_push_row(lua_State *L, const lp_buf *rows, size_t *at, int
 int lpb_sqlite_value_bind(sqlite3_stmt *stmt, const lpb_sqlite_value_params *params, char *why,
                           size_t size);
 
+/* The same for the `count` values of a call that begin at byte `*at`, by their place; moves
+ * `*at` behind them. */
+int lpb_sqlite_value_bind_from(sqlite3_stmt *stmt, const lp_buf *data, size_t *at, int count,
+                               char *why, size_t size);
+
+/* Moves `*at` behind `count` values. */
+void lpb_sqlite_value_skip(const lp_buf *data, size_t *at, int count);
+
 /* Appends the names of the columns. Returns 0 or LP_EMEMORY. */
 int lpb_sqlite_value_add_names(sqlite3_stmt *stmt, lp_buf *names);
 

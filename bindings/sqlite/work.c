@@ -14,7 +14,7 @@
 #include "runtime/base/error.h"
 
 enum {
-  IDLE = 32,            /* statements that are kept */
+  IDLE = 64,            /* statements that are kept */
   LOOK = 1000,          /* instructions of SQLite's machine between two looks at `stop` */
   LARGEST = 1000000000, /* bytes of a value, which SQLite has as its own limit */
   BATCH_ROWS = 256,     /* rows that a fetch takes at most, */
@@ -23,19 +23,19 @@ enum {
 
 typedef lpb_sqlite_work_statement statement;
 
-static int fail(lpb_sqlite_work_call *call, int code, const char *message) {
+int lpb_sqlite_work_fail(lpb_sqlite_work_call *call, int code, const char *message) {
   call->code = code;
   snprintf(call->message, sizeof call->message, "%s", message);
   return code;
 }
 
 /* Notes why SQLite has failed. */
-static int failed(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
+int lpb_sqlite_work_failed(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
   bool large = sqlite3_errcode(w->handle) == SQLITE_TOOBIG && w->room < LARGEST;
-  if (w->full || large) return fail(call, SQLITE_NOMEM, "not enough memory");
-  if (w->late) return fail(call, LPB_SQLITE_WORK_LATE, "task_us is used up");
+  if (w->full || large) return lpb_sqlite_work_fail(call, SQLITE_NOMEM, "not enough memory");
+  if (w->late) return lpb_sqlite_work_fail(call, LPB_SQLITE_WORK_LATE, "task_us is used up");
   int code = w->denied ? SQLITE_AUTH : sqlite3_extended_errcode(w->handle);
-  return fail(call, code ? code : SQLITE_ERROR, sqlite3_errmsg(w->handle));
+  return lpb_sqlite_work_fail(call, code ? code : SQLITE_ERROR, sqlite3_errmsg(w->handle));
 }
 
 /* ---- statements ---- */
@@ -49,7 +49,7 @@ static void finalize(statement *s) {
 
 /* Ends a statement, which then waits in the cache for its SQL to come again. One without SQL is
  * not kept. */
-static void put_back(lpb_sqlite_work *w, statement *s) {
+void lpb_sqlite_work_put_back(lpb_sqlite_work *w, statement *s) {
   sqlite3_reset(s->stmt);
   sqlite3_clear_bindings(s->stmt);
   lp_buf_close(&s->params.data);
@@ -98,6 +98,33 @@ static char *copy_of(const char *sql, size_t len) {
   return copy ? memcpy(copy, sql, len) : NULL;
 }
 
+/* The statement with the SQL that finds it in the cache, or NULL: it is not kept there. */
+static statement *keep(lpb_sqlite_work_call *call, sqlite3_stmt *stmt, const char *sql,
+                       size_t len) {
+  statement *s = lp_alloc_new(sizeof *s);
+  if (!s) {
+    sqlite3_finalize(stmt);
+    lpb_sqlite_work_fail(call, SQLITE_NOMEM, "not enough memory");
+    return NULL;
+  }
+  lp_list_init(&s->link);
+  s->stmt = stmt;
+  s->sql = sql ? copy_of(sql, len) : NULL;
+  s->len = len;
+  return s;
+}
+
+statement *lpb_sqlite_work_prepare(lpb_sqlite_work *w, lpb_sqlite_work_call *call,
+                                   const char *sql, size_t len) {
+  statement *idle = find_idle(w, sql, len);
+  if (idle) return idle;
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v3(w->handle, sql, (int)len, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
+  if (rc == SQLITE_OK) return keep(call, stmt, sql, len);
+  lpb_sqlite_work_failed(w, call);
+  return NULL;
+}
+
 /* Compiles the next statement of the SQL. It stays NULL when only blanks were left. */
 static int compile(lpb_sqlite_work *w, lpb_sqlite_work_call *call, statement **out) {
   const char *sql = call->sql.data + call->done, *tail = sql;
@@ -109,28 +136,20 @@ static int compile(lpb_sqlite_work *w, lpb_sqlite_work_call *call, statement **o
     return 0;
   }
   sqlite3_stmt *stmt = NULL;
-  if (sqlite3_prepare_v2(w->handle, sql, -1, &stmt, &tail) != SQLITE_OK) return failed(w, call);
+  if (sqlite3_prepare_v2(w->handle, sql, -1, &stmt, &tail) != SQLITE_OK)
+    return lpb_sqlite_work_failed(w, call);
   whole = whole && stmt && is_blank(w, tail);
   bool alone = call->verb == LPB_SQLITE_WORK_EXEC && call->params.count == 0;
   if (stmt && !whole && !alone) {
     sqlite3_finalize(stmt);
-    return fail(call, SQLITE_MISUSE,
-                "several statements in one SQL, which have no parameters "
-                "and give no rows");
+    return lpb_sqlite_work_fail(call, SQLITE_MISUSE,
+                                "several statements in one SQL, which have no parameters "
+                                "and give no rows");
   }
   call->done = whole || !stmt ? call->sql.len - 1 : call->done + (size_t)(tail - sql);
   if (!stmt) return 0;
-  statement *s = lp_alloc_new(sizeof *s);
-  if (!s) {
-    sqlite3_finalize(stmt);
-    return fail(call, SQLITE_NOMEM, "not enough memory");
-  }
-  lp_list_init(&s->link);
-  s->stmt = stmt;
-  s->sql = whole ? copy_of(sql, len) : NULL;
-  s->len = len;
-  *out = s;
-  return 0;
+  *out = keep(call, stmt, whole ? sql : NULL, len);
+  return *out ? 0 : SQLITE_NOMEM;
 }
 
 /* ---- calls ---- */
@@ -203,9 +222,9 @@ static void open_handle(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
   flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (sqlite3_open_v2(call->sql.data, &w->handle, flags, NULL) != SQLITE_OK) {
     if (w->handle)
-      failed(w, call);
+      lpb_sqlite_work_failed(w, call);
     else
-      fail(call, SQLITE_NOMEM, "not enough memory");
+      lpb_sqlite_work_fail(call, SQLITE_NOMEM, "not enough memory");
     sqlite3_close_v2(w->handle);
     w->handle = NULL;
     return;
@@ -222,14 +241,15 @@ static int step(lpb_sqlite_work *w, lpb_sqlite_work_call *call, statement *s) {
     if (rc == SQLITE_ROW && call->verb == LPB_SQLITE_WORK_FIRST) break;
   }
   if (rc == SQLITE_DONE) return 0;
-  if (rc != SQLITE_ROW) return failed(w, call);
+  if (rc != SQLITE_ROW) return lpb_sqlite_work_failed(w, call);
   if (look(w)) {
     bool why = w->full || w->late;
-    return why ? failed(w, call) : fail(call, SQLITE_INTERRUPT, "interrupted");
+    return why ? lpb_sqlite_work_failed(w, call)
+               : lpb_sqlite_work_fail(call, SQLITE_INTERRUPT, "interrupted");
   }
   if (lpb_sqlite_value_add_names(s->stmt, &call->names) < 0 ||
       lpb_sqlite_value_add_row(s->stmt, &call->rows) < 0)
-    return fail(call, SQLITE_NOMEM, "not enough memory");
+    return lpb_sqlite_work_fail(call, SQLITE_NOMEM, "not enough memory");
   call->count = 1;
   return 0;
 }
@@ -237,7 +257,7 @@ static int step(lpb_sqlite_work *w, lpb_sqlite_work_call *call, statement *s) {
 static int bind(lpb_sqlite_work *w, lpb_sqlite_work_call *call, statement *s) {
   int rc = lpb_sqlite_value_bind(s->stmt, &call->params, call->message, sizeof call->message);
   if (rc == SQLITE_MISUSE && *call->message) return call->code = rc;
-  return rc == SQLITE_OK ? 0 : failed(w, call);
+  return rc == SQLITE_OK ? 0 : lpb_sqlite_work_failed(w, call);
 }
 
 /* The SQL of a call that is tried again goes on behind what has been executed. */
@@ -253,7 +273,7 @@ static void exec(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
     if (rc == 0) rc = step(w, call, s);
     if (sqlite3_total_changes64(w->handle) != before)
       call->changes += sqlite3_changes64(w->handle);
-    put_back(w, s);
+    lpb_sqlite_work_put_back(w, s);
     if (rc != 0) call->done = begun;
   }
   call->rowid = sqlite3_last_insert_rowid(w->handle);
@@ -271,10 +291,10 @@ static int begin_fetch(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
     call->statement = s;
     return 0;
   }
-  if (rc == SQLITE_OK) fail(call, SQLITE_NOMEM, "not enough memory");
+  if (rc == SQLITE_OK) lpb_sqlite_work_fail(call, SQLITE_NOMEM, "not enough memory");
   if (rc == SQLITE_MISUSE && *call->message) call->code = rc;
-  if (call->code == 0) failed(w, call);
-  put_back(w, s);
+  if (call->code == 0) lpb_sqlite_work_failed(w, call);
+  lpb_sqlite_work_put_back(w, s);
   return call->code;
 }
 
@@ -288,22 +308,22 @@ static void fetch(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
     rc = sqlite3_step(s->stmt);
     if (rc != SQLITE_ROW) break;
     if (lpb_sqlite_value_add_row(s->stmt, &call->rows) < 0) {
-      rc = fail(call, SQLITE_NOMEM, "not enough memory");
+      rc = lpb_sqlite_work_fail(call, SQLITE_NOMEM, "not enough memory");
       break;
     }
     call->count++;
   }
   if (rc == SQLITE_ROW) {
-    if ((w->full || w->late) && call->count == 0) failed(w, call);
+    if ((w->full || w->late) && call->count == 0) lpb_sqlite_work_failed(w, call);
     return;
   }
-  if (rc != SQLITE_DONE && call->code == 0) failed(w, call);
+  if (rc != SQLITE_DONE && call->code == 0) lpb_sqlite_work_failed(w, call);
   if (lpb_sqlite_work_is_busy(call)) {
     sqlite3_reset(s->stmt);
     return;
   }
   call->statement = NULL;
-  put_back(w, s);
+  lpb_sqlite_work_put_back(w, s);
 }
 
 bool lpb_sqlite_work_is_busy(const lpb_sqlite_work_call *call) {
@@ -322,15 +342,19 @@ static void check_transaction(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
   bool expected = call->verb == LPB_SQLITE_WORK_BEGIN || call->inside;
   if (call->code != 0 || call->verb == LPB_SQLITE_WORK_COMMIT || open == expected) return;
   if (open) run_sql(w, "ROLLBACK");
-  fail(call, SQLITE_MISUSE, "a transaction begins and ends with Db:transaction, not by SQL");
+  lpb_sqlite_work_fail(call, SQLITE_MISUSE,
+                       "a transaction begins and ends with Db:transaction, not by SQL");
 }
 
 static void run_call(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
   if (call->inside && sqlite3_get_autocommit(w->handle)) {
-    fail(call, SQLITE_ABORT_ROLLBACK, "the transaction has been rolled back after an error");
+    lpb_sqlite_work_fail(call, SQLITE_ABORT_ROLLBACK,
+                         "the transaction has been rolled back after an error");
     return;
   }
-  if (call->verb == LPB_SQLITE_WORK_FETCH)
+  if (call->verb == LPB_SQLITE_WORK_BATCH)
+    call->run(w, call);
+  else if (call->verb == LPB_SQLITE_WORK_FETCH)
     fetch(w, call);
   else
     exec(w, call);
@@ -349,7 +373,7 @@ void lpb_sqlite_work_run(lpb_sqlite_work *w, lpb_sqlite_work_call *call) {
 
 void lpb_sqlite_work_clean(lpb_sqlite_work *w, lp_list *released, int undo) {
   for (lp_list *it; (it = lp_list_shift(released));)
-    put_back(w, lp_list_of(it, statement, link));
+    lpb_sqlite_work_put_back(w, lp_list_of(it, statement, link));
   if (undo < 0 || !w->handle || sqlite3_get_autocommit(w->handle)) return;
   char sql[96] = "ROLLBACK";
   if (undo > 0)

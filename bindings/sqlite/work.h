@@ -43,6 +43,8 @@ typedef struct lpb_sqlite_work {
    * whether it took more. */
   int64_t budget, begun;
   bool late;
+  /* The latest batch was committed without waiting for the disk. */
+  bool relaxed;
   /* Nobody waits for the call that runs any more: SQLite gives up at the next look. */
   atomic_bool stop;
 } lpb_sqlite_work;
@@ -52,7 +54,8 @@ typedef struct lpb_sqlite_work {
 enum { LPB_SQLITE_WORK_LATE = SQLITE_INTERRUPT | 200 << 8 };
 
 /* What a call does: begin, commit and exec run the SQL to its end; first stops at a row; fetch
- * takes rows until a batch is full and goes on where the last one stopped. */
+ * takes rows until a batch is full and goes on where the last one stopped; batch runs many
+ * statements in one transaction (batch.h). */
 typedef enum {
   LPB_SQLITE_WORK_OPEN,
   LPB_SQLITE_WORK_EXEC,
@@ -60,6 +63,7 @@ typedef enum {
   LPB_SQLITE_WORK_FETCH,
   LPB_SQLITE_WORK_BEGIN,
   LPB_SQLITE_WORK_COMMIT,
+  LPB_SQLITE_WORK_BATCH,
 } lpb_sqlite_work_verb;
 
 typedef struct lpb_sqlite_work_call {
@@ -67,6 +71,10 @@ typedef struct lpb_sqlite_work_call {
   /* The SQL, or the path of an open; both end with a zero byte, which `sql.len` counts. */
   lp_buf sql;
   lpb_sqlite_value_params params;
+  /* Of a batch: what runs it, what that works on, and who frees that. */
+  void (*run)(lpb_sqlite_work *w, struct lpb_sqlite_work_call *call);
+  void (*release)(void *batch);
+  void *batch;
   /* Of an open. */
   bool readonly;
   /* It runs inside a transaction of Db:transaction. */
@@ -89,6 +97,18 @@ typedef struct lpb_sqlite_work_call {
   /* How many rows the SQL has changed, and the key of the latest row inserted. */
   sqlite3_int64 changes, rowid;
 } lpb_sqlite_work_call;
+
+/* Returns the statement of this SQL, out of the cache or compiled; NULL after an error, which
+ * stands in the call then. `put_back` puts it back. */
+lpb_sqlite_work_statement *lpb_sqlite_work_prepare(lpb_sqlite_work *w,
+                                                   lpb_sqlite_work_call *call, const char *sql,
+                                                   size_t len);
+void lpb_sqlite_work_put_back(lpb_sqlite_work *w, lpb_sqlite_work_statement *s);
+
+/* Notes in the call what SQLite says has gone wrong, or this code and text; returns the code.
+ */
+int lpb_sqlite_work_failed(lpb_sqlite_work *w, lpb_sqlite_work_call *call);
+int lpb_sqlite_work_fail(lpb_sqlite_work_call *call, int code, const char *message);
 
 /* Runs a call. */
 void lpb_sqlite_work_run(lpb_sqlite_work *w, lpb_sqlite_work_call *call);
