@@ -21,7 +21,7 @@ local M = {}
 --- The public modules, in the order of the book; "job" and "cli" are pages without a module.
 M.modules = {
   "luapool", "task", "sync", "cache", "pool", "process", "signal", "http", "retry", "html", "xml",
-  "json", "yaml", "fs", "csv", "sqlite", "redis", "memcached", "digest", "dns", "log",
+  "json", "yaml", "fs", "csv", "sqlite", "queue", "redis", "memcached", "digest", "dns", "log",
   "progress", "error", "job", "cli",
 }
 

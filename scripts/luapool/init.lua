@@ -32,7 +32,7 @@ local M = {
 
 local parts = {}
 local names = "cache csv digest dns error fs html http json log memcached pool process progress "
-  .. "redis retry signal sqlite sync task xml yaml"
+  .. "queue redis retry signal sqlite sync task xml yaml"
 for name in names:gmatch "%a+" do
   parts[name] = true
 end

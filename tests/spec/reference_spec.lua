@@ -86,6 +86,13 @@ local function check_crawl(crawl)
   return function() job_spec.check { items = {}, process = print, crawl = crawl } end
 end
 
+local function with_queue(fn)
+  return function(opts)
+    local q <close> = samples["luapool.queue.Queue"]()
+    fn(q, opts)
+  end
+end
+
 -- How each table of options comes to be checked; the number says which check it is, when not the
 -- first.
 local checked = {
@@ -150,6 +157,11 @@ local checked = {
   ["luapool.redis.SubscribeOptions"] = { function(opts)
     samples["luapool.redis.Client"]():subscribe("a", opts)
   end, 2 },
+  ["luapool.queue.OpenOptions"] = { function(opts) luapool.queue.open("sqlite:x", opts) end },
+  ["luapool.queue.PutOptions"] = { with_queue(function(q, opts) q:put("k", 1, opts) end), 2 },
+  ["luapool.queue.ResultOptions"] = { with_queue(function(q, opts) q:result("id", opts) end), 2 },
+  ["luapool.queue.ListOptions"] = { with_queue(function(q, opts) q:list(opts) end), 2 },
+  ["luapool.queue.PurgeOptions"] = { with_queue(function(q, opts) q:purge(opts) end), 2 },
   ["luapool.retry.Options"] = { function(opts) retry.wrap(print, opts) end },
   ["luapool.retry.GrowingOptions"] = { retry.exponential },
   ["luapool.retry.IncrementingOptions"] = { retry.incrementing },
@@ -239,6 +251,15 @@ local results = {
   ["luapool.http.CacheStats"] = function()
     local dir <close> = fs.tempdir()
     return http.cache(dir.path):stats()
+  end,
+  ["luapool.queue.Job"] = function()
+    local q <close> = samples["luapool.queue.Queue"]()
+    return q:status(q:put("k", 1))
+  end,
+  ["luapool.queue.KindStats"] = function()
+    local q <close> = samples["luapool.queue.Queue"]()
+    q:put("k", 1)
+    return q:stats().k
   end,
   ["luapool.fs.Stat"] = function() return fs.stat "/" end,
 }
@@ -341,6 +362,22 @@ local failures = {
       client:incr "n"
       t:incr "n"
     end, { watch = "n", attempts = 1 })
+  end },
+  { "queue", "queue", luapool.queue.open, "no such scheme" },
+  { "queue", "timeout", function()
+    local q <close> = samples["luapool.queue.Queue"]()
+    q:result(q:put "k", { timeout = 0 })
+  end },
+  { "queue", "queue", function()
+    local q <close> = samples["luapool.queue.Queue"]()
+    local id = q:put "k"
+    q:cancel(id)
+    q:result(id)
+  end },
+  { "queue", "closed", function()
+    local q = samples["luapool.queue.Queue"]()
+    q:close()
+    q:put "k"
   end },
   { "digest", "digest", luapool.digest.hex.decode, "x" },
   { "dns", "dns", luapool.dns.lookup, "no-such-host.invalid" },

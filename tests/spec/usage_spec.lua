@@ -143,6 +143,8 @@ local edges = {
   math.huge, -math.huge,
 }
 
+local new_queue = samples["luapool.queue.Queue"]
+
 local function with_memcached(fn)
   return function(opts)
     local client <close> = samples["luapool.memcached.Client"]()
@@ -178,6 +180,32 @@ local callers = {
   ["sync.queue"] = function(opts) return (luapool.sync.queue(opts)) end,
   ["queue:put"] = function(opts) return (luapool.sync.queue():put(1, opts)) end,
   ["queue:try_put"] = function(opts) return (luapool.sync.queue():try_put(1, opts)) end,
+  ["queue.open"] = function(opts)
+    local folder <close> = fs.tempdir()
+    local q <close> = luapool.queue.open("sqlite:" .. folder.path .. "/new.db", opts)
+    return (q:stats())
+  end,
+  ["Queue:put"] = function(opts)
+    local q <close> = new_queue()
+    if opts.unique_for then opts.unique = "u" end
+    return (q:put("k", 1, opts))
+  end,
+  ["Queue:result"] = function(opts)
+    local q <close> = new_queue()
+    return (q:result(q:put "k", opts))
+  end,
+  ["Queue:list"] = function(opts)
+    local q <close> = new_queue()
+    return (q:list(opts))
+  end,
+  ["Queue:retry"] = function(opts)
+    local q <close> = new_queue()
+    return (q:retry(opts))
+  end,
+  ["Queue:purge"] = function(opts)
+    local q <close> = new_queue()
+    return (q:purge(opts))
+  end,
   ["sync.limiter"] = function(opts)
     opts.rate = opts.rate or 1
     return (luapool.sync.limiter(opts):acquire())

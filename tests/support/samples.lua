@@ -13,6 +13,18 @@ local function idle_client()
   return luapool.redis.connect("redis://127.0.0.1:1", { lazy = true, timeout = 0.01 })
 end
 
+-- A queue in a folder of its own, which goes when the queue is closed.
+local function new_queue()
+  local folder = fs.tempdir()
+  local q = luapool.queue.open("sqlite:" .. folder.path .. "/work.db")
+  local close = q.store.close
+  function q.store.close(store)
+    close(store)
+    folder:close()
+  end
+  return q
+end
+
 return {
   ["luapool.Task"] = function() return task.spawn(function() end) end,
   ["luapool.Group"] = task.group,
@@ -67,6 +79,7 @@ return {
   ["luapool.memcached.Client"] = function()
     return luapool.memcached.client { servers = { "127.0.0.1:1" }, timeout = 0.01 }
   end,
+  ["luapool.queue.Queue"] = new_queue,
   ["luapool.html.Form"] = function() return html.parse("<form>"):form() end,
   ["luapool.html.Node"] = function() return html.parse "" end,
   ["luapool.retry.Wait"] = function() return retry.fixed(1) end,

@@ -150,9 +150,10 @@ local function left_open(before, tasks_before)
 end
 
 -- libuv keeps a descriptor of /dev/null from the first stream of a loop on, and a runtime the
--- line to its keeper from the first program on.
+-- line to its keeper from the first program on, and one of inotify from the first watch on.
 require "luapool.pool".new { processes = 1 }:terminate()
 os.execute "true"
+internal "luapool.fs.core".watch("/"):close()
 settle()
 local before, tasks_before = descriptors(), core.count()
 for _, name in ipairs(files) do add_file(name) end

@@ -112,12 +112,14 @@ local function make_proxy(name, about)
 end
 
 local proxies = {} -- name of a class -> the class of its proxies
+-- Where classes stand that are in no file of this folder.
+local files = { durable = "luapool.queue" }
 
 --- The class of the proxies of a class, whose file is loaded when it is first needed.
 ---@param name string
 ---@return table|nil
 function M.proxy_class(name)
-  if not proxies[name] and pcall(require, "luapool.internal.sync." .. name) then
+  if not proxies[name] and pcall(require, files[name] or "luapool.internal.sync." .. name) then
     local about = class.named[name]
     proxies[name] = about and make_proxy(name, about)
   end

@@ -1,0 +1,86 @@
+-- internal.queue.sqlite.claim: which jobs come next: the statement that claims them, and what it
+-- returns. Of each kind as many may start as its limits leave; among all of them the largest
+-- priority comes first, then what was put first.
+
+local M = {}
+
+-- ?1 now, ?2 the owner, ?3 how many. Crashes and progress are looked up for the few jobs that have
+-- a mark.
+local CLAIM = [[UPDATE job SET state = 5, owner = ?2, token = token + 1, attempts = attempts + 1,
+  started = ?1, time = NULL WHERE seq IN (%s) RETURNING seq, id, token, kind, args, attempts,
+  priority, put, ttl, key, uniq_for, parent, marked, expires]]
+
+local HEAD = [[SELECT seq%s FROM job INDEXED BY job_ready WHERE state = 2 AND kind = %d
+  ORDER BY priority DESC, seq LIMIT %s]]
+
+-- How many of a kind may start. A rate counts the starts of the last `per` seconds.
+local function limit_of(id, kind)
+  local terms = { "?3" }
+  if kind.concurrency then
+    terms[#terms + 1] = ("%d - (SELECT count(*) FROM job WHERE state = 5 AND kind = %d)")
+      :format(kind.concurrency, id)
+  end
+  if kind.rate then
+    terms[#terms + 1] =
+      ("%d - (SELECT ifnull(sum(n), 0) FROM start WHERE kind = %d AND at > ?1 - %d)")
+      :format(kind.rate[1], id, math.ceil(kind.rate.per * 1000000))
+  end
+  local least = #terms == 1 and terms[1] or "min(" .. table.concat(terms, ", ") .. ")"
+  return ("(SELECT CASE WHEN paused THEN 0 ELSE max(0, %s) END FROM kind WHERE id = %d)")
+    :format(least, id)
+end
+
+--- The statement that claims jobs of these kinds.
+---@param kinds table<string, table>
+---@param ids table<string, integer>
+---@return string
+function M.sql(kinds, ids)
+  local names = {}
+  for name in pairs(kinds) do names[#names + 1] = name end
+  table.sort(names)
+  if #names == 1 then
+    local id = ids[names[1]]
+    return CLAIM:format(HEAD:format("", id, limit_of(id, kinds[names[1]])))
+  end
+  local heads = {}
+  for i, name in ipairs(names) do
+    local limit = limit_of(ids[name], kinds[name])
+    heads[i] = "SELECT * FROM (" .. HEAD:format(", priority", ids[name], limit) .. ")"
+  end
+  return CLAIM:format("SELECT seq FROM (" .. table.concat(heads, " UNION ALL ")
+    .. ") ORDER BY priority DESC, seq LIMIT ?3")
+end
+
+local function before(a, b)
+  if a.priority ~= b.priority then return a.priority > b.priority end
+  return a.seq < b.seq
+end
+
+local function is_sorted(rows)
+  for i = 2, #rows do
+    if before(rows[i], rows[i - 1]) then return false end
+  end
+  return true
+end
+
+--- The rows of that statement as jobs, in the order in which they start, and those that have
+--- expired before. `names` maps numbers of kinds to names.
+---@param rows table[]|nil
+---@param names table<integer, string>
+---@param now integer
+---@return table[] jobs
+---@return table[] expired
+function M.jobs(rows, names, now)
+  if not rows then return {}, {} end
+  if not is_sorted(rows) then table.sort(rows, before) end
+  local list, expired = {}, {}
+  for _, row in ipairs(rows) do
+    row.kind_id, row.kind = row.kind, names[row.kind]
+    row.put_at, row.crashes = row.put / 1000000, 0
+    local target = row.expires and row.expires <= now and expired or list
+    target[#target + 1] = row
+  end
+  return list, expired
+end
+
+return M
