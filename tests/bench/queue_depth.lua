@@ -1,0 +1,34 @@
+-- A claim of ten jobs, with few and with many that wait: microseconds of each, then the largest
+-- memory of this process in MB. Arguments: few, many, folder.
+
+local queue = require "luapool.queue"
+
+local few, many, folder = ...
+local kinds = { noop = {} }
+
+local function measure(n)
+  local q <close> = queue.open("sqlite:" .. folder .. "/depth.db")
+  while q:stats().noop == nil or q:stats().noop.waiting < n do
+    local list = {}
+    for i = 1, math.min(n, 10000) do list[i] = i end
+    q:put_all("noop", list)
+  end
+  q.store:settle({}, 10, kinds)
+  local begun, rounds = os.clock(), 90
+  local results = {}
+  for _ = 1, rounds do
+    local _, claimed = q.store:settle(results, 10, kinds)
+    results = {}
+    for i, job in ipairs(claimed) do
+      results[i] = { id = job.id, token = job.token, outcome = "back" }
+    end
+  end
+  return (os.clock() - begun) / rounds * 1e6
+end
+
+print(("%.0f"):format(measure(math.tointeger(few))))
+print(("%.0f"):format(measure(math.tointeger(many))))
+for line in io.lines "/proc/self/status" do
+  local kb = line:match "^VmHWM:%s*(%d+)"
+  if kb then print(kb // 1024) end
+end
