@@ -111,6 +111,7 @@ static size_t weight_of(const char *text, size_t len) {
     case '[': weight += LIST; break;
     case ',': weight += ITEM; break;
     case ':': weight += KEY; break;
+    default: break;
     }
   }
   return weight;

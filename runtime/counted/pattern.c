@@ -70,7 +70,7 @@ static const char *item_end(lp_pattern *p, const char *at) {
   if (*at == '^') at++;
   do { /* the first one may be a bracket */
     if (RARELY(at == p->end)) luaL_error(p->meter.L, "malformed pattern (missing ']')");
-    if (*at++ == ESCAPE && at < p->end) at++;
+    at += *at == ESCAPE && at + 1 < p->end ? 2 : 1;
   } while (*at != ']');
   lp_meter_spend(&p->meter, (size_t)(at - begin) / SET_STEP);
   return at + 1;

@@ -98,15 +98,15 @@ static int table_unpack(lua_State *L) {
   lua_Integer i = luaL_optinteger(L, 2, 1),
               last = lua_isnoneornil(L, 3) ? luaL_len(L, 1) : luaL_checkinteger(L, 3);
   if (i > last) return 0;
-  lua_Unsigned n = (lua_Unsigned)last - (lua_Unsigned)i;
-  if (n >= INT_MAX || !lua_checkstack(L, (int)++n))
+  lua_Unsigned n = (lua_Unsigned)last - (lua_Unsigned)i; /* without the last one */
+  if (n >= INT_MAX || !lua_checkstack(L, (int)n + 1))
     return luaL_error(L, "too many results to unpack");
   for (; i < last; i++) {
     lua_geti(L, 1, i);
     lp_meter_spend(&meter, 2);
   }
   lua_geti(L, 1, last);
-  return (int)n;
+  return (int)n + 1;
 }
 
 /* table.sort(list [, less]): see sort.c. */

@@ -49,8 +49,9 @@ static int utf8_len(lua_State *L) {
   lua_Integer i = place(luaL_optinteger(L, 2, 1), len),
               j = place(luaL_optinteger(L, 3, -1), len), n = 0;
   bool lax = lua_toboolean(L, 4);
-  luaL_argcheck(L, 1 <= i && --i <= (lua_Integer)len, 2, "initial position out of bounds");
-  luaL_argcheck(L, --j < (lua_Integer)len, 3, "final position out of bounds");
+  luaL_argcheck(L, 1 <= i && i <= (lua_Integer)len + 1, 2, "initial position out of bounds");
+  luaL_argcheck(L, j <= (lua_Integer)len, 3, "final position out of bounds");
+  i--, j--; /* from here on offsets */
   while (i <= j) {
     uint32_t code;
     const char *e = decode(s + i, lax, &code);
@@ -97,7 +98,8 @@ static int utf8_offset(lua_State *L) {
   const char *s = luaL_checklstring(L, 1, &len);
   lua_Integer size = (lua_Integer)len, n = luaL_checkinteger(L, 2);
   lua_Integer i = place(luaL_optinteger(L, 3, n >= 0 ? 1 : size + 1), len);
-  luaL_argcheck(L, 1 <= i && --i <= size, 3, "position out of bounds");
+  luaL_argcheck(L, 1 <= i && i <= size + 1, 3, "position out of bounds");
+  i--; /* from here on an offset */
   if (n == 0) {
     for (; i > 0 && continues(s[i]); i--) lp_meter_spend(&meter, 1);
     lua_pushinteger(L, i + 1);

@@ -83,9 +83,11 @@ int64_t lp_step_timeout_us(lp_state *st) {
     uint64_t due = lp_timer_due(&st->timers, first), now = lp_loop_clock(st);
     us = due > now ? (int64_t)((due - now + 999) / 1000) : 0;
   }
-  if (!uv_loop_alive(st->loop)) return us;
+  /* The timer of libuv that stands for `first` runs on another clock than the host's. */
+  if (st->host_clock) uv_timer_stop(&st->clock);
   uv_update_time(st->loop);
-  int64_t ms = uv_backend_timeout(st->loop);
+  int64_t ms = uv_loop_alive(st->loop) ? uv_backend_timeout(st->loop) : -1;
+  if (st->host_clock) lp_loop_rearm(st);
   return ms >= 0 && (us < 0 || ms * 1000 < us) ? ms * 1000 : us;
 }
 

@@ -101,6 +101,7 @@ for signal in USR1:10 QUIT:3 ALRM:14; do
     print "closed"
     io.stdout:flush()
     task.sleep(60)'
+  # shellcheck disable=SC3045 # dash and bash have it
   ulimit -c 0
   kill -s "$signal" $pid
   await_lines "$work/out" 2 $pid

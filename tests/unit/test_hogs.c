@@ -21,9 +21,9 @@ enum {
   TASKS = 1000,
   TASK_US = 100000,
   BLOCK_US = 50000,
-  PATIENCE = 20,
-/* What a script may take in all: its budgets, and the memory that it fills and gives back, which
- * AddressSanitizer makes several times as slow. */
+  PATIENCE = 100,
+/* What a script may take in all: its budgets, and the memory that it fills and gives back,
+ * which AddressSanitizer makes several times as slow. */
 #ifdef __SANITIZE_ADDRESS__
   MOST_MS = 20000
 #else
