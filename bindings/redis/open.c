@@ -3,6 +3,7 @@
  * bindings; any process. */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bindings/bindings.h"
 #include "bindings/redis/reader.h"
