@@ -205,7 +205,10 @@ function Engine:take()
     if link:alive() then return self:own(link) end
   end
   local link = handshake.open(self, self.address.master ~= nil)
-  if self.state == "closed" then link:close(self.trouble) end
+  if self.state == "closed" then
+    link:close(self.trouble)
+    error(self.trouble, 0)
+  end
   return self:own(link)
 end
 
