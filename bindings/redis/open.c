@@ -13,14 +13,15 @@
 #include "runtime/loop/raise.h"
 #include "runtime/loop/usage.h"
 
-/* A command that is made: its arguments, whose bytes the stack or `kept` keeps alive. */
+/* A command that is made: its arguments. The stack and the lists among the arguments keep texts
+ * alive, `kept` those that numbers have become. */
 typedef struct command {
   const char *where; /* the method that was called */
   const char **args;
   size_t *sizes;
   int n;
   int given; /* how many of the arguments are not the user's: the name of the command */
-  int kept;  /* index of a table of texts that have been made */
+  int kept;  /* the index of that table */
 } command;
 
 /* Replaces the number at the top by its text: the shortest of 15 or 17 digits that is exact. */
@@ -48,7 +49,10 @@ static void add_value(lua_State *L, command *c, int arg) {
   }
   c->args[c->n] = lua_tolstring(L, -1, &c->sizes[c->n]);
   c->n++;
-  lua_rawseti(L, c->kept, c->n);
+  if (type == LUA_TNUMBER)
+    lua_rawseti(L, c->kept, c->n);
+  else
+    lua_pop(L, 1);
 }
 
 /* How many arguments of the command the arguments of the call make. */
@@ -78,7 +82,7 @@ static int redis_encode(lua_State *L) {
   if (n == 0) lp_usage_raise(L, c.where, "no command");
   if (n > INT32_MAX / 2) lp_usage_raise(L, c.where, "too many arguments");
   luaL_checkstack(L, 8, NULL);
-  lua_createtable(L, (int)n, 0);
+  lua_newtable(L);
   c.args = lua_newuserdatauv(L, n * sizeof *c.args, 0);
   c.sizes = lua_newuserdatauv(L, n * sizeof *c.sizes, 0);
   for (int i = 3; i <= top; i++) {
