@@ -36,9 +36,15 @@ local function mark(code, name, flags)
   return code:sub(1, from - 1) .. sized(name .. zeros .. string.char(flags)) .. code:sub(to + 1)
 end
 
+-- A script that says so of itself is for somebody else's Lua: its module is its text.
+local function code_of(text)
+  if text:find "\n%-%-@text\n" then return ("return %q"):format(text) end
+  return (text:gsub("^#[^\n]*", ""))
+end
+
 local function bytecode(path)
   local file = assert(io.open(place[path], "rb"))
-  local source = file:read("a"):gsub("^#[^\n]*", "")
+  local source = code_of(file:read("a"))
   file:close()
   local chunk, message = load(source, "=" .. path, "t")
   if not chunk then

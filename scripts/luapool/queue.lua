@@ -15,11 +15,13 @@ require "luapool.internal.sync.remote" -- queues may be sent to workers
 
 --- Jobs that outlive the process that puts them, and the machine's next crash: put here, worked
 --- off by whichever process knows their kind. Kinds are names, and arguments travel as JSON. The
---- queue stands in a file that all processes of this machine share.
+--- queue stands in a file that all processes of this machine share, or on a Redis that many
+--- machines share.
 ---
---- A `put` that has returned is on the disk. Each job ends once, as done, failed, cancelled or
---- expired, and is run at least once: where a process dies in the middle of a job, it is run
---- again.
+--- A `put` that has returned is on the disk; on Redis it is as safe as its append-only file makes
+--- it, and a failover may lose what no replica had. Each job ends once, as done, failed,
+--- cancelled or expired, and is run at least once: where a process dies in the middle of a job,
+--- it is run again.
 ---
 --- ```lua
 --- local dir <close> = fs.tempdir()
@@ -29,9 +31,9 @@ require "luapool.internal.sync.remote" -- queues may be sent to workers
 --- print(q:status(id).state, q:stats().mail.waiting) --> waiting 2
 --- ```
 ---@kind queue what a queue cannot do; field `code`: "unknown_scheme", "address", "not_a_store",
---- "corrupt", "read_only", "cannot_open", "network_file_system", "version" of an `open`; "no_json",
---- "too_large" of arguments; "failed", "cancelled", "expired", "unknown" of a result, with fields
---- `id` and `error`
+--- "corrupt", "read_only", "cannot_open", "network_file_system", "version", "eviction" of an
+--- `open`; "no_json", "too_large" of arguments; "replica" of a put that none has confirmed;
+--- "failed", "cancelled", "expired", "unknown" of a result, with fields `id` and `error`
 ---@kind timeout no result within `timeout`
 ---@kind closed the queue is closed
 ---@class luapool.queue
@@ -51,29 +53,50 @@ local function store_of(self, method)
   return self.store
 end
 
-local check_open = options.define("queue.open", { max_args = "size" })
+local check_open = options.define("queue.open", { max_args = "size", durable = { "replica" },
+  outbox = "string" })
 
 ---@class luapool.queue.OpenOptions
 ---@field max_args? number|string how large the arguments of a job may be as JSON, 64K unless said
+---@field durable? "replica" of Redis: a put returns when a replica has it, too
+---@field outbox? string of Redis: a file for the puts that are made while the server is away; they
+--- are put when it is back
 
 --- Opens a queue: "sqlite:PATH" is a file, which is made when it is not there. It stands on a
 --- disk of this machine: a network file system is refused.
+---
+--- "redis://host/0?ns=NAME", or another URL of `redis.connect`, is a Redis from version 7 on, or a
+--- Valkey; `ns` keeps queues apart. A server that may throw keys away when its memory is full is
+--- refused. A process holds what it runs by a lease, which it renews; when it is gone, others run
+--- its jobs after 30 s, or what `lease=SECONDS` in the URL says. A process that was stopped for
+--- longer finds that it has lost its jobs.
 ---
 --- ```lua
 --- local dir <close> = fs.tempdir()
 --- local q <close> = queue.open("sqlite:" .. dir.path .. "/work.db", { max_args = "1K" })
 --- print(select(2, pcall(q.put, q, "mail", ("x"):rep(2000))).code) --> too_large
 --- print(select(2, pcall(queue.open, "sqlit:work.db")).code) --> unknown_scheme
+--- local opts = { outbox = dir.path .. "/outbox.db" }
+--- local shop <close> = queue.open(redis_url .. "/0?ns=shop&lease=10", opts)
+--- print(shop:status(shop:put("resize", { id = 7 })).state) --> waiting
+--- local careful <close> = queue.open(redis_url, { durable = "replica" })
+--- print(select(2, pcall(careful.put, careful, "resize")).code) --> replica
 --- ```
 ---@async
 ---@param url string
 ---@param opts? luapool.queue.OpenOptions
 ---@return luapool.queue.Queue
 ---@raises queue field `code`
+---@raises connect of Redis
 function M.open(url, opts)
   opts = check_open(opts)
   usage.argument("queue.open", 1, url, "string")
   local place = address.parse(url)
+  for _, name in ipairs { "durable", "outbox" } do
+    if opts[name] and not place.redis then
+      usage.raise("queue.open", "option '%s' is for a queue on Redis", name)
+    end
+  end
   local store = require(address.stores[place.scheme]).open(place, opts)
   return setmetatable({ store = store, largest = options.size(opts.max_args) }, Queue)
 end

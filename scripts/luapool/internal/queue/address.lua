@@ -9,57 +9,34 @@ local M = {}
 M.stores = {
   sqlite = "luapool.internal.queue.sqlite",
 }
+for name in ("redis rediss unix redis+unix redis+sentinel rediss+sentinel"):gmatch "%S+" do
+  M.stores[name] = "luapool.internal.queue.redis"
+end
 
 ---@class luapool.queue.Address
 ---@field url string as it was given, without a password
 ---@field scheme string
 ---@field path string of a file: what stands behind the scheme
----@field host? string
----@field port? integer
----@field user? string
----@field password? string
----@field db? integer number of a Redis database
+---@field redis? luapool.redis.Address of a server
 ---@field ns string namespace: "default" unless said
+---@field lease? number seconds
 
 local function fail(code, text, ...)
   errors.raise("queue", "queue.open: " .. text:format(...), { code = code })
 end
 
-local function unescape(text)
-  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
+-- What stands behind "?": the others are for whoever knows the scheme.
 local function parse_query(address, query)
-  for pair in query:gmatch "[^&]+" do
-    local name, value = pair:match "^([^=]*)=(.*)$"
-    if name ~= "ns" or not value:find "^[%w_.-]+$" then
-      fail("address", "'%s': after '?' stands ns=NAME, of letters, digits, '_', '.' and '-'",
-        address.url)
+  for name, value in pairs(query) do
+    if name == "ns" and value:find "^[%w_.-]+$" then
+      address.ns = value
+    elseif name == "lease" and tonumber(value) and tonumber(value) > 0 then
+      address.lease = tonumber(value)
+    else
+      fail("address", "'%s': after '?' stands ns=NAME, of letters, digits, '_', '.' and '-', or "
+        .. "lease=SECONDS", address.url)
     end
-    address.ns = value
   end
-end
-
-local function parse_server(address, rest)
-  local authority, path = rest:match "^//([^/]*)(.*)$"
-  if not authority then
-    fail("address", "'%s': '//' and a host must follow the scheme", address.url)
-  end
-  local login, place = authority:match "^(.*)@(.*)$"
-  if login then
-    address.user, address.password = login:match "^([^:]*):(.*)$"
-    address.user = unescape(address.user or login)
-    address.password = address.password and unescape(address.password)
-  end
-  local host, port = (place or authority):match "^(%[.-%]):?(%d*)$"
-  if not host then host, port = (place or authority):match "^([^:]*):?(%d*)$" end
-  if not host or host == "" then fail("address", "'%s' names no host", address.url) end
-  address.host, address.port = host:gsub("^%[(.*)%]$", "%1"), math.tointeger(tonumber(port))
-  local db = path:match "^/?(%d*)$"
-  if not db then
-    fail("address", "'%s': behind the host stands the number of a database", address.url)
-  end
-  address.db = math.tointeger(tonumber(db)) or 0
 end
 
 --- Takes a URL apart. Raises kind `queue`, code `unknown_scheme` or `address`.
@@ -78,15 +55,16 @@ function M.parse(url)
       table.concat(names, " "), hint)
   end
   local address = { url = shown, scheme = scheme, ns = "default" }
-  local before, query = rest:match "^(.-)%?(.*)$"
   if scheme == "sqlite" then
     address.path = rest:gsub("^///", "/")
     if rest == "" or rest == ":memory:" then
       fail("address", "'%s': a queue stands in a file: \"sqlite:PATH\"", url)
     end
   else
-    parse_server(address, before or rest)
-    if query then parse_query(address, query) end
+    local problem
+    address.redis, problem = require("luapool.internal.redis.address").read(url)
+    if not address.redis then fail("address", "'%s': %s", shown, problem) end
+    parse_query(address, address.redis.query)
   end
   return address
 end

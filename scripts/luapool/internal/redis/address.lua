@@ -103,7 +103,11 @@ end
 
 M.place_of = place_of
 
-local function read(url)
+--- Reads a URL; nil and what is wrong with it when it is none.
+---@param url string
+---@return luapool.redis.Address?
+---@return string? problem
+function M.read(url)
   local name, rest = url:match "^([%a][%w+.-]*)://(.*)$"
   local scheme = name and schemes[name:lower()]
   if not name then return nil, "no URL such as redis://host:6379/0" end
@@ -148,7 +152,7 @@ end
 ---@return luapool.redis.Address
 function M.parse(where, url)
   usage.argument(where, 1, url, "string")
-  local address, problem = read(url)
+  local address, problem = M.read(url)
   if not address then usage.raise(where, "bad URL: %s", problem) end
   return address
 end

@@ -1,0 +1,133 @@
+-- internal.queue.redis.run: what a store on Redis does for jobs that run: the lease, cancels
+-- that reach them, crashes of their workers, how far they are. Methods of the store.
+
+local calls = require "luapool.internal.queue.redis.call"
+local task = require "luapool.task.core"
+
+local Store = {}
+
+local DIED = '{"kind":"worker_died","message":"the worker that ran it has died"}'
+
+--- The worker that ran a job has died.
+---@param id string
+---@param token integer
+---@param reason? string JSON of the error, when the job has failed by it
+---@return "retry"|"failed"|"cancelled"|nil what nil: it is not ours any more
+function Store:crashed(id, token, reason)
+  local job = self.running[id]
+  if not job or job.token ~= token then return nil end
+  local kind = self.known[job.kind] or {}
+  local answer = calls.once(self, "lp1_crashed", { id, token, kind.lost == "fail" and "1" or "0",
+    kind.crash_retries or 1, reason or DIED }, math.huge)
+  self.running[id] = nil
+  return answer ~= "" and answer or nil
+end
+
+local function count(t)
+  local n = 0
+  for _ in pairs(t) do n = n + 1 end
+  return n
+end
+
+-- Compares what runs here with what the server has given us. What we do not know of, because
+-- the answer of its claim was given up, goes back; returns what belongs to somebody else by now.
+local function compare(self)
+  local own, lost, back = {}, {}, {}
+  local list = calls.read(self, "lp1_own", { self.id })
+  if self.settling > 0 then return lost end
+  for i = 1, #list, 2 do
+    local id, token = list[i], math.tointeger(list[i + 1])
+    own[id] = token
+    if not self.running[id] then back[#back + 1] = { id = id, token = token, outcome = "back" } end
+  end
+  for id, job in pairs(self.running) do
+    if own[id] ~= job.token then
+      lost[#lost + 1] = id
+      self.running[id] = nil
+    end
+  end
+  self.doubt = false
+  if #back > 0 then self:settle(back, 0, {}) end
+  return lost
+end
+
+-- Past the end of the lease others run our jobs.
+local function all_lost(self)
+  local lost = {}
+  for id in pairs(self.running) do lost[#lost + 1] = id end
+  self.running = {}
+  self.doubt = true
+  return lost
+end
+
+-- Renews the lease; notes what is to be cancelled, and what is lost.
+local function renew(self)
+  local asked = task.now()
+  local ok, reply = pcall(calls.call, self, "lp1_renew", { self.id, self.lease_micros }, 0)
+  local lost
+  if ok then
+    self.renewed, lost = asked, {}
+    for _, id in ipairs(reply[2]) do
+      if self.running[id] then self.cancelled[id] = true end
+    end
+    if self.settling == 0 and (self.doubt or reply[1] ~= count(self.running)) then
+      lost = compare(self)
+    end
+  elseif not calls.is_away(reply) then
+    error(reply, 0)
+  elseif asked - self.renewed >= self.lease then
+    lost = all_lost(self)
+  end
+  for _, id in ipairs(lost or {}) do self.lost[#self.lost + 1] = id end
+end
+
+local function keep(self)
+  while next(self.running) or self.doubt do
+    task.sleep(self.lease / 3)
+    local lost = #self.lost
+    pcall(renew, self)
+    if #self.lost > lost or next(self.cancelled) then self:notify() end
+  end
+end
+
+--- Renews the lease from now on, for as long as something runs.
+function Store:keep()
+  if not self.cancelled then self.cancelled, self.lost = {}, {} end
+  if self.keeper then return end
+  self.renewed = task.now()
+  self.keeper = task.spawn(function()
+    pcall(keep, self)
+    self.keeper = nil
+  end)
+  self.keeper:name "queue: lease"
+end
+
+--- Which of the jobs that run here are to be cancelled, and which belong to somebody else by now.
+---@return string[] cancelled
+---@return string[] lost
+function Store:renew()
+  if not self.cancelled then return {}, {} end
+  renew(self)
+  local cancelled, lost = {}, self.lost
+  for id in pairs(self.cancelled) do
+    if self.running[id] then cancelled[#cancelled + 1] = id end
+  end
+  self.cancelled, self.lost = {}, {}
+  return cancelled, lost
+end
+
+--- Notes how far jobs are: a list of { id, token, share, text }.
+---@param list table[]
+function Store:progress(list)
+  local args = { self.id }
+  for _, step in ipairs(list) do
+    local job = self.running[step.id]
+    if job and job.token == step.token then
+      local row = { step.id, step.token, step.share, step.text or "" }
+      table.move(row, 1, 4, #args + 1, args)
+    end
+  end
+  if #args > 1 then calls.call(self, "lp1_progress", args) end
+end
+
+return Store
