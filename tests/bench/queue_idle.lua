@@ -4,7 +4,7 @@ local queue = require "luapool.queue"
 local task = require "luapool.task"
 
 local seconds, folder = ...
-local q <close> = queue.open("sqlite:" .. folder .. "/idle.db")
+local q <close> = queue.open(folder:find "://" and folder or "sqlite:" .. folder .. "/idle.db")
 local kinds = { noop = {} }
 q.store:settle({}, 1, kinds)
 local late, before = task.now() + seconds, os.clock()

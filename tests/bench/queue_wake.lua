@@ -1,5 +1,5 @@
 -- From a put to the start of the job in another process, both idle: the median of N, in ms.
--- Arguments: N, folder. The other process is this file with a third argument.
+-- Arguments: N, a folder or a URL. The other process is this file with a third argument.
 
 local process = require "luapool.process"
 local queue = require "luapool.queue"
@@ -7,7 +7,7 @@ local task = require "luapool.task"
 
 local n, folder, other = ...
 n = math.tointeger(n)
-local url = "sqlite:" .. folder .. "/wake.db"
+local url = folder:find "://" and folder or "sqlite:" .. folder .. "/wake.db"
 local q <close> = queue.open(url)
 
 if not other then
