@@ -230,10 +230,16 @@ void lpb_http_transfer_resume(lpb_http_transfer *t) {
     body_ends(t);
 }
 
+/* A part of a form that has no piece yet stays paused inside curl, also when curl, which had
+ * the head of the part to send, has not paused the transfer: then curl ignores that the
+ * transfer is to go on, and the part would never be asked again. So curl pauses a form first.
+ */
 void lpb_http_transfer_send_more(void *transfer) {
   lpb_http_transfer *t = transfer;
-  if (t->stage == LPB_HTTP_RUNNING)
-    curl_easy_pause(t->easy, t->user.paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+  if (t->stage != LPB_HTTP_RUNNING) return;
+  int receiving = t->user.paused ? CURLPAUSE_RECV : CURLPAUSE_CONT;
+  if (t->form) curl_easy_pause(t->easy, receiving | CURLPAUSE_SEND);
+  curl_easy_pause(t->easy, receiving);
 }
 
 /* Runs once in the next turn of the loop: see body_changed. */

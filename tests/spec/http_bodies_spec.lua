@@ -317,6 +317,22 @@ describe("a body", function()
       assert.are.equal("mine", e)
     end)
 
+    -- With so many at once, curl comes to the first part of some in the turn before its first
+    -- piece.
+    it("goes on whenever a piece comes", function()
+      local client <close> = http.client { base_url = url, timeout = 20 }
+      local posts = {}
+      for i = 1, 200 do
+        local body = pieces({ "one ", "two" }, function()
+          for _ = 1, i % 30 do task.yield() end
+        end)
+        posts[i] = function()
+          return client:post("/body", { multipart = { { name = "a", body = body } } }).status
+        end
+      end
+      for _, status in ipairs(task.gather(posts)) do assert.are.equal(200, status) end
+    end)
+
     it("is checked", function()
       for _, bad in ipairs {
         { { name = "a" } }, { { name = "a", data = "1", file = "2" } },
