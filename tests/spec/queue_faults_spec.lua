@@ -189,11 +189,58 @@ for _, store in ipairs(require "tests.support.queue_stores") do
       assert.are.same({}, now(q, 1, { merge = {} }))
     end)
 
+    it("9: a process that waited while the store was away goes on", function()
+      local other <close> = queue_process.start(place.url, K)
+      for n = 1, 3 do
+        local taken = task.spawn(other.ask, other, "take")
+        place.away()
+        local id = digest.uuid(7)
+        local putting = task.spawn(function()
+          while not pcall(q.put, q, "k", n, { id = id }) do end
+        end)
+        place.back()
+        assert.are.equal(id, taken:await())
+        putting:await()
+        assert.are.equal("true", other:ask "done")
+      end
+      assert.are.equal(3, q:stats().k.done)
+    end)
+
     it("10: nothing is left of what is done", function()
       q:put_all("k", numbers(1, 300))
       for _, job in ipairs(take(q, 300, K)) do done(q, job, K, { result = ("x"):rep(100) }) end
       assert.are.same({}, q:list())
       assert.are.equal(300, q:stats().k.done)
+    end)
+
+    it("11: what is too large is refused by the call that puts it, and nothing is put", function()
+      local small <close> = queue.open(place.url, { max_args = 10 })
+      local fits, large = ("x"):rep(8), ("x"):rep(9) -- and two quotes
+      small:put("k", fits)
+      for _, call in ipairs {
+        function() small:put("k", large) end,
+        function() small:put_all("k", { fits, large }) end,
+        function() small:flow { { "k", fits }, { "k", large }, on_done = { "k" } } end,
+        function() q:put("k", ("x"):rep(64 * 1024 - 1)) end,
+      } do
+        local ok, e = pcall(call)
+        assert.are.same({ false, "queue", "too_large" }, { ok, e.kind, e.code })
+        assert.are.equal(1, q:stats().k.waiting + q:stats().k.blocked)
+      end
+      q:put("k", ("x"):rep(64 * 1024 - 2))
+      assert.are.same({ 10, 64 * 1024 }, { #now(q, 1, K)[1].args, #now(q, 1, K)[1].args })
+    end)
+
+    it("12: processes whose clocks differ by an hour harm no order and no job", function()
+      for _, ahead in ipairs { 3600, -3600 } do
+        local other <close> = queue_process.start(place.url, K, ahead)
+        local ids = { q:put("k", 1), other:ask "put k 2", q:put("k", 3), other:ask "put k 4" }
+        assert.are.equal(ids[1], other:ask "claim 1")
+        for _ = 1, 5 do q.store:sweep() end
+        assert.are.same({ 2, 3, 4 }, args(now(q, 9, K)))
+        other:kill()
+        assert.are.equal(ids[1], take(q, 1, K)[1].id)
+      end
     end)
 
     it("13: a tick of cron is put once by all processes, whoever dies", function()

@@ -232,6 +232,24 @@ describe("luapool.queue on Redis", function()
     assert.are.equal(200, q:stats().k.done)
   end)
 
+  it("12: no clock counts but that of the server", function()
+    local fast <close> = redis_server.start { ahead = 3600 }
+    local place = fast.url .. "/0?ns=spec&lease=1"
+    local q <close> = queue.open(place)
+    local id = q:put("k", 1, { delay = 0.1, expires = 1000 })
+    assert.is_true(q:status(id).put_at > os.time() + 3000)
+    local ahead <close> = queue_process.start(place, K, 7200)
+    local behind <close> = queue_process.start(place, K, -7200)
+    assert.are.equal(id, ahead:ask "take")
+    local other = q:put("k", 2, { delay = 1000 })
+    local expired = q:put("k", 3, { expires = 0.01 })
+    task.sleep(2.5) -- more than two leases
+    assert.are.equal("", behind:ask "claim 9")
+    assert.are.equal("running scheduled expired", table.concat({ q:status(id).state,
+      q:status(other).state, q:status(expired).state }, " "))
+    assert.are.equal("true", ahead:ask "done")
+  end)
+
   it("tells sleepers when something comes to wait, and only then", function()
     local q <close> = queue.open(url)
     local bell <close> = client:subscribe "lp:{spec}:wake"

@@ -5,6 +5,7 @@
 -- The process is this file, run by luapool with arguments. Commands: "claim N", "take" (waits for a
 -- job), "put KIND JSON", "done" (ends all that it has), "cancelled" (ids that are to be), "close".
 
+local clock = require "tests.support.clock"
 local json = require "luapool.json"
 local process = require "luapool.process"
 local queue = require "luapool.queue"
@@ -64,14 +65,14 @@ local M = {}
 local Other = {}
 Other.__index = Other
 
---- Starts it; it has opened the queue when this returns.
-function M.start(url, kinds)
+--- Starts it; it has opened the queue when this returns. Its clock may be so many seconds fast.
+function M.start(url, kinds, ahead)
   local server <close> = assert(socket.bind("127.0.0.1", 0))
   local port = select(2, server:getsockname())
   local self = setmetatable({}, Other)
-  self.run = task.spawn(process.exec, { "setpriv", "--pdeathsig", "KILL", os.getenv "LUAPOOL",
-    "run", "tests/support/queue_process.lua", "--", "serve", tostring(port), url,
-    json.encode(kinds) })
+  self.run = task.spawn(process.exec, { "setpriv", "--pdeathsig", "KILL",
+    clock.ahead(ahead or 0, os.getenv "LUAPOOL", "run", "tests/support/queue_process.lua", "--",
+      "serve", tostring(port), url, json.encode(kinds)) })
   self.line = assert(server:accept())
   self.pid = assert(self.line:receive "*l")
   return self

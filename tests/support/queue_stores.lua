@@ -1,20 +1,47 @@
 -- The stores that the specs of luapool.queue run on: a list of { name, make }. make() returns a
--- fresh place: `url`, by which any process reaches it, and close().
+-- fresh place: `url`, by which any process reaches it, `away()`, from when on nobody reaches it
+-- until `back()`, and close().
 
 local fs = require "luapool.fs"
 local redis_server = require "tests.support.redis_server"
+local sqlite = require "luapool.sqlite"
+local sync = require "luapool.sync"
+local task = require "luapool.task"
 
 local function file()
   local dir = fs.tempdir()
-  return { url = "sqlite:" .. dir.path .. "/work.db", dir = dir, path = dir .. "/work.db",
-    close = function() dir:close() end }
+  local path, writer, over = dir .. "/work.db", nil, nil
+  return {
+    url = "sqlite:" .. path, dir = dir, path = path,
+    away = function() -- somebody writes for long
+      local begun = sync.event()
+      over = sync.event()
+      writer = task.spawn(function()
+        local db <close> = sqlite.open(path)
+        db:transaction(function()
+          begun:set()
+          over:wait()
+        end)
+      end)
+      begun:wait()
+    end,
+    back = function()
+      over:set()
+      writer:await()
+    end,
+    close = function() dir:close() end,
+  }
 end
 
 -- A short lease: the specs wait for the end of those of processes that they kill.
 local function redis()
   local server = redis_server.start { config = { "appendonly yes" } }
-  return { url = server.url .. "/0?ns=spec&lease=1", server = server,
-    close = function() server:stop() end }
+  return {
+    url = server.url .. "/0?ns=spec&lease=1", server = server,
+    away = function() server:kill() end,
+    back = function() server:restart() end,
+    close = function() server:stop() end,
+  }
 end
 
 return { { name = "SQLite", make = file }, { name = "Redis", make = redis } }

@@ -9,6 +9,7 @@
 --     server:signal "STOP"
 --     redis.sentinel(server, "name")   a real redis-sentinel that watches it
 
+local clock = require "tests.support.clock"
 local fs = require "luapool.fs"
 local process = require "luapool.process"
 local socket = require "socket"
@@ -38,7 +39,7 @@ local function run(self)
   self.process = task.spawn(process.exec, self.command)
   while not answers(self.port) do
     if self.process:status() ~= "running" then
-      error(self.command[4] .. " did not start: " .. self.process:await().stdout, 3)
+      error(self.program .. " did not start: " .. self.process:await().stdout, 3)
     end
     task.sleep(0.02)
   end
@@ -51,18 +52,20 @@ local function certificates(dir)
   assert(made.code == 0, made.stderr)
 end
 
-local function new(program, dir, port, config)
+local function new(program, dir, port, config, ahead)
   local lines = {}
   for _, line in ipairs(config) do table.insert(lines, line) end
   fs.write(dir.path .. "/conf", table.concat(lines, "\n") .. "\n")
   return setmetatable({
-    dir = dir.path, folder = dir, port = port,
-    command = { "setpriv", "--pdeathsig", "KILL", program, dir.path .. "/conf" },
+    dir = dir.path, folder = dir, port = port, program = program,
+    command = { "setpriv", "--pdeathsig", "KILL",
+      clock.ahead(ahead or 0, program, dir.path .. "/conf") },
   }, Server)
 end
 
 --- Starts it; it answers when this returns.
----@param opts? {password?: string, tls?: boolean, replica_of?: table, config?: string[]}
+---@param opts? {password?: string, tls?: boolean, replica_of?: table, config?: string[],
+--- ahead?: integer} `ahead`: its clock is so many seconds fast
 function M.start(opts)
   opts = opts or {}
   local dir, port = fs.tempdir(), free_port()
@@ -82,7 +85,7 @@ function M.start(opts)
       dir.path))
   end
   for _, line in ipairs(opts.config or {}) do table.insert(config, line) end
-  local self = new("redis-server", dir, port, config)
+  local self = new("redis-server", dir, port, config, opts.ahead)
   local login = opts.password and ":" .. opts.password .. "@" or ""
   self.url = ("redis://%s127.0.0.1:%d"):format(login, port)
   self.unix_url = "unix://" .. dir.path .. "/socket"
