@@ -9,7 +9,7 @@ local queue = require "luapool.queue"
 local n, many, processes, url = ...
 n, many, processes = math.tointeger(n), math.tointeger(many), math.tointeger(processes)
 
-local stream = internal "luapool.internal.redis.stream"
+local stream = internal "luapool.internal.net.stream"
 local write, writes = stream.write, 0
 function stream.write(...)
   writes = writes + 1

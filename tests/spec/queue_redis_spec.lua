@@ -55,7 +55,7 @@ describe("luapool.queue on Redis", function()
 
   after_each(function() client:close() end)
 
-  it("refuses a server that may throw jobs away", function()
+  it("10: refuses a server that may throw jobs away", function()
     client:config_set("maxmemory-policy", "allkeys-lru")
     refused("eviction", "maxmemory-policy allkeys-lru", queue.open, url)
     client:config_set("maxmemory-policy", "noeviction")
@@ -108,7 +108,7 @@ describe("luapool.queue on Redis", function()
     for _, key in ipairs(client:keys "*") do assert.matches("^lp:{[ab]}:", key) end
   end)
 
-  it("leaves nothing but counts of what is done", function()
+  it("10: leaves nothing but counts of what is done", function()
     local q = queue.open(url)
     q:put_all("k", numbers(1, 50), { key = "a", expires = 100 })
     q:flow { { "k", 1 }, { "k", 2, { unique_for = nil } }, on_done = { "k", 3 } }
@@ -120,6 +120,26 @@ describe("luapool.queue on Redis", function()
     table.sort(left)
     local p = "lp:{spec}:"
     assert.are.same({ p .. "count:k", p .. "kind:k", p .. "kinds", p .. "seq" }, left)
+  end)
+
+  it("10: takes no more jobs when its memory is full, and empties itself", function()
+    local q <close> = queue.open(url)
+    local ids = q:put_all("k", numbers(1, 20))
+    local list = take(q, 2, K)
+    client:set("of others", ("x"):rep(1000000))
+    client:config_set("maxmemory", "500kb")
+    finally(function() client:config_set("maxmemory", "0") end)
+    refused("OOM", "maxmemory", q.put, q, "k", 21)
+    assert.is_true(done(q, list[1], K))
+    settle(q, list[2], K, { outcome = "failed", error = { kind = "x", message = "no" } })
+    assert.are.equal("failed", q:status(list[2].id).state)
+    assert.are.equal(1, q:retry(list[2].id))
+    assert.are.equal("cancelled", q:cancel(ids[3]))
+    for _ = 1, 18 do done(q, take(q, 1, K)[1], K) end
+    assert.are.equal(19, q:stats().k.done)
+    client:del "of others"
+    client:config_set("maxmemory", "100mb")
+    assert.is_string(q:put("k", 21))
   end)
 
   it("puts, claims and ends once though the answers are lost", function()
@@ -148,6 +168,21 @@ describe("luapool.queue on Redis", function()
     local tick = { name = "n", minute = 1, job = { id = digest.uuid(7), kind = "t", args = "1" } }
     assert.are.same({ true }, lose(q.store.cron, q.store, { tick }))
     assert.are.equal(1, q:stats().t.waiting)
+  end)
+
+  it("6: a call that is made again does not tell of a job that was lost since", function()
+    local q <close> = queue.open(url)
+    q:put("k", 1)
+    local function claim(number)
+      local reply = client:fcall("lp1_settle", 1, "lp:{spec}:", "somebody", number, 1, 1, 1, 1,
+        "k", "", "", "", 0)
+      return reply[4]
+    end
+    assert.are.equal("1", claim(1))
+    q.store:sweep()
+    assert.are.equal("2", claim(2))
+    assert.is_nil(claim(1))
+    assert.are.equal("2", claim(2))
   end)
 
   it("gives back what was claimed by a call that nobody waited for", function()
@@ -209,6 +244,24 @@ describe("luapool.queue on Redis", function()
     assert.is_true(again.token > job.token)
     assert.is_false(done(q, job, K))
     assert.is_true(done(direct, again, K))
+  end)
+
+  it("9: waits for no answer longer than its lease lasts", function()
+    local proxy <close> = cut_proxy.start(server.port)
+    local q <close> = queue.open(proxy.url .. "/0?ns=spec&lease=1")
+    local id = q:put("k", 1)
+    assert.are.equal(id, take(q, 1, K)[1].id)
+    local start = task.now()
+    proxy:stall()
+    local lost = eventually(function()
+      q.store:wait(60)
+      local _, list = q.store:renew()
+      return list[1]
+    end)
+    assert.are.equal(id, lost)
+    assert.is_true(task.now() - start < 4) -- before the client gives up: 5 s
+    proxy:resume()
+    q.store:sweep()
   end)
 
   it("9: works on after its connections were cut, again and again", function()

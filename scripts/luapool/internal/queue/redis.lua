@@ -13,6 +13,7 @@ local outboxes = require "luapool.internal.queue.redis.outbox"
 local read = require "luapool.internal.queue.redis.read"
 local server = require "luapool.internal.queue.redis.server"
 local sync = require "luapool.sync.core"
+local task = require "luapool.task.core"
 
 local M = {}
 
@@ -221,6 +222,7 @@ end
 ---@return table[] claimed
 ---@return number|nil next_due seconds
 function Store:settle(results, want, kinds)
+  local began = task.now()
   self.settling = self.settling + 1
   local ok, settled, claimed, due = pcall(settle, self, results, want, kinds)
   self.settling = self.settling - 1
@@ -228,7 +230,7 @@ function Store:settle(results, want, kinds)
     self.doubt = true -- the server may have given jobs that nobody here knows of
     error(settled, 0)
   end
-  if #claimed > 0 then self:keep() end
+  if #claimed > 0 then self:keep(began) end
   return settled, claimed, due
 end
 

@@ -2,7 +2,7 @@
 -- that reach them, crashes of their workers, how far they are. Methods of the store.
 
 local calls = require "luapool.internal.queue.redis.call"
-local task = require "luapool.task.core"
+local task = require "luapool.task"
 
 local Store = {}
 
@@ -60,13 +60,17 @@ local function all_lost(self)
   return lost
 end
 
--- Renews the lease; notes what is to be cancelled, and what is lost.
+-- Seconds until the lease ends; below 0 it has ended.
+local function left(self) return self.renewed + self.lease - task.now() end
+
+-- Renews the lease; notes what is to be cancelled, and what is lost: no answer is waited for
+-- longer than the lease lasts.
 local function renew(self)
-  local asked = task.now()
-  local ok, reply = pcall(calls.call, self, "lp1_renew", { self.id, self.lease_micros }, 0)
-  local lost
+  local asked, time, lost = task.now(), left(self), nil
+  local ok, reply = pcall(task.timeout, time > 0 and time or self.lease, calls.call, self,
+    "lp1_renew", { self.id, self.lease_micros }, 0)
   if ok then
-    self.renewed, lost = asked, {}
+    self.renewed, lost = math.max(self.renewed, asked), {}
     for _, id in ipairs(reply[2]) do
       if self.running[id] then self.cancelled[id] = true end
     end
@@ -75,7 +79,7 @@ local function renew(self)
     end
   elseif not calls.is_away(reply) then
     error(reply, 0)
-  elseif asked - self.renewed >= self.lease then
+  elseif left(self) <= 0 then
     lost = all_lost(self)
   end
   for _, id in ipairs(lost or {}) do self.lost[#self.lost + 1] = id end
@@ -83,7 +87,8 @@ end
 
 local function keep(self)
   while next(self.running) or self.doubt do
-    task.sleep(self.lease / 3)
+    local pause, time = self.lease / 3, left(self)
+    task.sleep(time > 0 and math.min(pause, time) or pause)
     local lost = #self.lost
     pcall(renew, self)
     if #self.lost > lost or next(self.cancelled) then self:notify() end
@@ -91,10 +96,11 @@ local function keep(self)
 end
 
 --- Renews the lease from now on, for as long as something runs.
-function Store:keep()
+---@param since number when the call began that has claimed it: the lease counts from there at least
+function Store:keep(since)
   if not self.cancelled then self.cancelled, self.lost = {}, {} end
+  self.renewed = math.max(self.renewed or since, since)
   if self.keeper then return end
-  self.renewed = task.now()
   self.keeper = task.spawn(function()
     pcall(keep, self)
     self.keeper = nil

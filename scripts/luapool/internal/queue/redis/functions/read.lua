@@ -71,15 +71,19 @@ function lp.f_cron_last(keys, args)
 end
 
 -- The library may use little while it is loaded: no ipairs, for one.
-local writing = { "put", "cron", "settle", "sweep", "kinds", "renew", "crashed", "progress",
-  "leave", "cancel", "pause", "retry", "purge", "get" }
-for i = 1, #writing do redis.register_function("lp1_" .. writing[i], lp["f_" .. writing[i]]) end
-
-local reading = { "own", "kids", "list", "stats", "cron_last" }
-for i = 1, #reading do
-  redis.register_function { function_name = "lp1_" .. reading[i], callback = lp["f_" .. reading[i]],
-    flags = { "no-writes" } }
+local function register(names, flags)
+  for i = 1, #names do
+    redis.register_function { function_name = "lp1_" .. names[i], callback = lp["f_" .. names[i]],
+      flags = flags }
+  end
 end
+
+-- Only what brings jobs is refused when the memory of the server is full: the others are what
+-- empties it.
+register({ "put", "cron" }, {})
+register({ "settle", "sweep", "kinds", "renew", "crashed", "progress", "leave", "cancel", "pause",
+  "retry", "purge", "get" }, { "allow-oom" })
+register({ "own", "kids", "list", "stats", "cron_last" }, { "no-writes" })
 
 redis.register_function { function_name = "lp1_revision", flags = { "no-writes" },
   callback = function() return lp.REVISION end }

@@ -213,7 +213,7 @@ local function tell(list, id, v)
   list[#list + 1] = more and cjson.encode(more) or ""
 end
 
--- Starts a job, or ends it when it has expired. Returns whether it has started.
+-- Starts a job, or ends it when it has expired. Returns its token when it has started.
 local function start(c, owner, id, kind, list, own)
   local key = lp.job_key(c, id)
   local v = call("HMGET", key, unpack(CLAIMED))
@@ -221,7 +221,7 @@ local function start(c, owner, id, kind, list, own)
   if v[9] then
     if tonumber(v[9]) <= c.now then
       lp.to_ended(c, lp.load(c, id), lp.EXPIRED)
-      return false
+      return nil
     end
     call("ZREM", c.p .. "expire", id)
   end
@@ -236,18 +236,19 @@ local function start(c, owner, id, kind, list, own)
   lp.count(c, name, "waiting", -1)
   lp.count(c, name, "running", 1)
   tell(list, id, v)
-  return true
+  return v[1]
 end
 
--- Claims up to `want` jobs: what is told of them, their ids, and when to come again, if that is
--- known.
+-- Claims up to `want` jobs: what is told of them, their ids and tokens, and when to come again, if
+-- that is known.
 local function claim(c, owner, kinds, want)
   local list, ids, own, again = {}, {}, {}, nil
   if want <= 0 or #kinds == 0 then return list, ids, nil end
   local picked, slot = pick(c, kinds, want)
   for _, head in ipairs(picked) do
-    if start(c, owner, head[2], head[3], list, own) then
-      ids[#ids + 1] = head[2]
+    local token = start(c, owner, head[2], head[3], list, own)
+    if token then
+      ids[#ids + 1], ids[#ids + 2] = head[2], token
     else
       again = c.now
     end
@@ -270,12 +271,13 @@ local function read_kinds(args, at, n)
   return kinds, at
 end
 
--- A call that is made again claims nothing new: what it had claimed is told again.
+-- A call that is made again claims nothing new: what it had claimed is told again, unless it has
+-- been lost since. `ids` has a token behind each id.
 local function claimed_before(c, owner, ids)
   local list = {}
-  for _, id in ipairs(ids) do
-    local v = call("HMGET", lp.job_key(c, id), "o", unpack(CLAIMED))
-    if table.remove(v, 1) == owner then tell(list, id, v) end
+  for i = 1, #ids, 2 do
+    local v = call("HMGET", lp.job_key(c, ids[i]), "o", unpack(CLAIMED))
+    if table.remove(v, 1) == owner and v[1] == ids[i + 1] then tell(list, ids[i], v) end
   end
   return list
 end
