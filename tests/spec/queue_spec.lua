@@ -72,6 +72,14 @@ for _, store in ipairs(require "tests.support.queue_stores") do
       assert.are.same({ 4, 6 }, args(now(q, 4, { even = {}, odd = {} })))
     end)
 
+    it("claims of a thousand kinds", function()
+      local kinds = {}
+      for n = 1, 1000 do kinds["k" .. n] = {} end
+      for n = 1000, 1, -200 do q:put("k" .. n, n) end
+      assert.are.same({ 1000, 800, 600 }, args(now(q, 3, kinds)))
+      assert.are.same({ 400, 200 }, args(now(q, 3, kinds)))
+    end)
+
     it("puts many from many tasks", function()
       task.map(numbers(1, 200), function(n) return q:put("k", n) end, { concurrency = 100 }):drain()
       local seen = {}

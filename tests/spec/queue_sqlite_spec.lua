@@ -3,6 +3,7 @@
 
 local fs = require "luapool.fs"
 local internal = require "tests.support.internal"
+local process = require "luapool.process"
 local queue = require "luapool.queue"
 local queue_process = require "tests.support.queue_process"
 local sqlite = require "luapool.sqlite"
@@ -166,6 +167,42 @@ describe("luapool.queue in a file", function()
     assert.are.equal(big, q:result(list[1].id))
     assert.are.equal(3, q:stats().k.done)
     assert.are.equal(0, q:stats().k.waiting)
+  end)
+
+  it("can be looked at where it cannot be written, and says that", function()
+    do
+      local q <close> = queue.open("sqlite:" .. path)
+      q:put("k", 1)
+    end
+    fs.write(dir .. "/job.lua", [[
+      local queue = require "luapool.queue"
+      local q <close> = queue.open(...)
+      io.write(q:stats().k.waiting, " ", #q:list(), "\n")
+      for _, call in ipairs {
+        function() q:put("k", 2) end,
+        function() q:put("new", 2) end,
+        function() q:pause "k" end,
+        function() q.store:settle({}, 1, { k = {} }) end,
+      } do
+        local ok, e = pcall(call)
+        io.write(tostring(ok), " ", e.kind, " ", e.code, "\n")
+      end
+    ]])
+    local function set(mode, what)
+      assert.are.equal(0, process.exec({ "chmod", mode, what }).code)
+    end
+    -- The system lets root write everywhere, unless it gives that right up.
+    local root = process.exec({ "id", "-u" }).stdout == "0\n"
+    local command = root and { "setpriv", "--bounding-set=-dac_override" } or {}
+    table.move({ os.getenv "LUAPOOL", "run", dir .. "/job.lua", "--", "sqlite:" .. path }, 1, 5,
+      #command + 1, command)
+    set("a-w", dir.path)
+    local ran = process.exec(command)
+    set("u+w", dir.path)
+    assert.matches("queue.open: 'sqlite:" .. path .. "' cannot be written", ran.stderr, 1, true)
+    set("a-w", path)
+    ran = process.exec(command)
+    assert.are.equal("1 1\n" .. ("false queue read_only\n"):rep(4), ran.stdout)
   end)
 
   it("does not let the put of one task fail with that of another", function()

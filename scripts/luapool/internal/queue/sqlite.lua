@@ -26,6 +26,7 @@ local PATIENCE, LOOK = 30, 1
 ---@class luapool.queue.SqliteStore
 ---@field db luapool.sqlite.Db
 ---@field path string
+---@field raise fun(e: any) raises an error of the engine in words that tell what to do
 ---@field group luapool.queue.Group
 ---@field owner luapool.queue.Owner|nil once it has claimed
 ---@field ids table<string, integer> kinds by name
@@ -38,8 +39,8 @@ Store.__index = Store
 
 -- ---- opening ----
 
-local function fail(address, code, text, ...)
-  text = ("queue.open: '%s' "):format(address.url) .. text:format(...)
+local function fail(where, address, code, text, ...)
+  text = ("%s: '%s' "):format(where, address.url) .. text:format(...)
   errors.raise("queue", text, { code = code })
 end
 
@@ -48,8 +49,8 @@ local function check_place(address)
   local type = core.type_of(folder == "" and "/" or folder)
   local network = type and core.network_type(type)
   if network then
-    fail(address, "network_file_system", "lies on %s, where the locks of one machine do not count "
-      .. "on another: use a disk of this machine, or a queue on Redis", network)
+    fail("queue.open", address, "network_file_system", "lies on %s, where the locks of one machine "
+      .. "do not count on another: use a disk of this machine, or a queue on Redis", network)
   end
 end
 
@@ -62,10 +63,10 @@ local clear = {
     "cannot be opened: is its folder there, and may it be written?" },
 }
 
-local function explain(address, e)
+local function explain(where, address, e)
   local code = errors.is(e, "sqlite") and e.code:match "^SQLITE_%u+"
   local row = code and clear[code]
-  if row then fail(address, row[1], "%s", row[2]) end
+  if row then fail(where, address, row[1], "%s", row[2]) end
   error(e, 0)
 end
 
@@ -86,15 +87,16 @@ end
 function M.open(address)
   check_place(address)
   local ok, db = pcall(sqlite.open, address.path, { timeout = PATIENCE })
-  if not ok then explain(address, db) end
+  if not ok then explain("queue.open", address, db) end
   local made, e = pcall(schema.open, db, address)
   if not made then
     db:close()
-    explain(address, e)
+    explain("queue.open", address, e)
   end
   local self = setmetatable({
     db = db,
     path = address.path,
+    raise = function(problem) explain("luapool.queue", address, problem) end,
     ids = {},
     names = {},
     known = {},
@@ -107,7 +109,7 @@ function M.open(address)
     closed = false,
   }, Store)
   self.version = db:first("PRAGMA data_version").data_version
-  self.group = group.new(db, function(ops) commits(self, ops) end)
+  self.group = group.new(db, function(ops) commits(self, ops) end, self.raise)
   return self
 end
 
@@ -191,7 +193,8 @@ end
 
 local function prepare(self, kinds)
   if not self.noted[kinds] then
-    note_kinds(self, kinds)
+    local ok, e = pcall(note_kinds, self, kinds)
+    if not ok then self.raise(e) end
     self.noted[kinds] = true
   end
   if not self.owner then register(self) end

@@ -30,6 +30,20 @@ local function limit_of(id, kind)
     :format(least, id)
 end
 
+-- SQLite takes at most 500 SELECTs in one.
+local MOST = 400
+
+-- Makes one of so many SELECTs each.
+local function merge(selects)
+  local merged = {}
+  for first = 1, #selects, MOST do
+    local last = math.min(first + MOST - 1, #selects)
+    merged[#merged + 1] = "SELECT * FROM ("
+      .. table.concat(selects, ") UNION ALL SELECT * FROM (", first, last) .. ")"
+  end
+  return merged
+end
+
 --- The statement that claims jobs of these kinds.
 ---@param kinds table<string, table>
 ---@param ids table<string, integer>
@@ -44,11 +58,10 @@ function M.sql(kinds, ids)
   end
   local heads = {}
   for i, name in ipairs(names) do
-    local limit = limit_of(ids[name], kinds[name])
-    heads[i] = "SELECT * FROM (" .. HEAD:format(", priority", ids[name], limit) .. ")"
+    heads[i] = HEAD:format(", priority", ids[name], limit_of(ids[name], kinds[name]))
   end
-  return CLAIM:format("SELECT seq FROM (" .. table.concat(heads, " UNION ALL ")
-    .. ") ORDER BY priority DESC, seq LIMIT ?3")
+  while #heads > 1 do heads = merge(heads) end
+  return CLAIM:format("SELECT seq FROM (" .. heads[1] .. ") ORDER BY priority DESC, seq LIMIT ?3")
 end
 
 local function before(a, b)

@@ -22,6 +22,7 @@ local M = {}
 ---@field busy boolean the task runs
 ---@field latest integer the time of the latest transaction
 ---@field on_commit fun(ops: table[])
+---@field raise fun(e: any)
 local Group = {}
 Group.__index = Group
 
@@ -113,15 +114,17 @@ function Group:run(op)
     local e = self.line:wait()
     if e and not op.done then error(e, 0) end
   end
-  if op.error then error(op.error, 0) end
+  if op.error then self.raise(op.error) end
   return op
 end
 
---- Makes the group of a connection. `on_commit(ops)` is called after each transaction.
+--- Makes the group of a connection. `on_commit(ops)` is called after each transaction, `raise(e)`
+--- in a task whose operation has failed.
 ---@param db luapool.sqlite.Db
 ---@param on_commit fun(ops: table[])
+---@param raise fun(e: any)
 ---@return luapool.queue.Group
-function M.new(db, on_commit)
+function M.new(db, on_commit, raise)
   return setmetatable({
     db = db,
     pending = {},
@@ -129,6 +132,7 @@ function M.new(db, on_commit)
     busy = false,
     latest = 0,
     on_commit = on_commit,
+    raise = raise,
   }, Group)
 end
 
