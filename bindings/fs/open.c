@@ -128,6 +128,7 @@ static void fs_cancel(lp_op *op, int why) {
 
 static void fs_close(lp_op *op) {
   fs_op *f = (fs_op *)op;
+  if (f->w.made) rmdir(f->w.path);
   lp_alloc_free(f->w.path);
   lp_buf_close(&f->w.data);
   if (f->w.opened >= 0) close(f->w.opened);
@@ -462,6 +463,7 @@ static int fs_rename(lua_State *L) {
 
 static int push_path(lua_State *L, fs_op *f) {
   lua_pushstring(L, f->w.path);
+  f->w.made = false;
   return 1;
 }
 

@@ -180,7 +180,8 @@ int lpb_fs_work_rename(lpb_fs_work *w) {
 }
 
 int lpb_fs_work_tempdir(lpb_fs_work *w) {
-  return mkdtemp(w->path) ? 0 : -errno;
+  w->made = mkdtemp(w->path) != NULL;
+  return w->made ? 0 : -errno;
 }
 
 void lpb_fs_work_close(lpb_fs_work *w) {

@@ -28,6 +28,8 @@ typedef struct lpb_fs_work {
   int fd;
   /* The descriptor of an open, which outlives the work, or -1. */
   int opened;
+  /* `path` is a new folder, which goes unless somebody takes it. */
+  bool made;
   /* How many bytes of `data` are written; of a part, how many it has at most. */
   size_t done;
   /* After LPB_FS_WORK_AGAIN: the events of poll(2) that `fd` must be ready for, or 0 when there

@@ -186,6 +186,8 @@ static void call_cancel(lp_op *op, int why) {
     if (commits && op->waiting) return;
     lp_op_finish(op, why);
     if (commits) return;
+    /* Nobody is in a transaction that is rolled back as soon as it has begun. */
+    if (call->work.verb == LPB_SQLITE_WORK_BEGIN && d->depth == 0) d->owner = NULL;
     atomic_store_explicit(&d->work.stop, true, memory_order_relaxed);
     uv_cancel((uv_req_t *)&d->job); /* when no thread has begun it, none will */
     return;
@@ -295,11 +297,11 @@ void lpb_sqlite_db_drop(db *d) {
 int lpb_sqlite_db_close(lua_State *L, db *d, const char *function) {
   if (is_owner(L, d)) return lp_usage_raise(L, function, "inside a transaction of this task");
   if (d->closed && !d->working) return 0;
-  db_call *call = make_call(L, d, LPB_SQLITE_WORK_EXEC, function);
   d->closing = true;
+  next(d); /* it closes, whether this task can wait for that or is cancelled */
+  db_call *call = make_call(L, d, LPB_SQLITE_WORK_EXEC, function);
   lp_op_hold(&call->op);
   lp_list_push(&d->closers, &call->link);
-  next(d);
   return lp_op_await(L, &call->op, -1);
 }
 

@@ -2,9 +2,11 @@
 
 local cache, pool, task = require "luapool.cache", require "luapool.pool", require "luapool.task"
 local sync, errors = require "luapool.sync", require "luapool.error"
+local process = require "luapool.process"
 local fails = require "tests.support.fails"
 
-local function kill(pid) assert(os.execute("kill -9 " .. pid)) end
+-- The process may be gone, as workers that were killed before are noticed a little later.
+local function kill(pid) process.exec { "kill", "-9", tostring(pid) } end
 
 local function eventually(condition)
   while not condition() do task.sleep(0.005) end

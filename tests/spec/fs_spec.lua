@@ -2,6 +2,7 @@
 
 local lfs = require "lfs"
 local fs = require "luapool.fs"
+local internal = require "tests.support.internal"
 local errors = require "luapool.error"
 local task = require "luapool.task"
 local pool = require "luapool.pool"
@@ -170,6 +171,15 @@ describe("luapool.fs", function()
       assert.are.equal(path, tostring(own))
     end
     assert.are.equal("ENOENT", fails(fs.stat, path).code)
+  end)
+
+  it("leaves no temporary folder of a task that is cancelled", function()
+    local core, tasks = internal "luapool.fs.core", {}
+    for i = 1, 20 do tasks[i] = task.spawn(core.tempdir, dir .. "/XXXXXX") end
+    task.yield() -- threads have begun some
+    for _, one in ipairs(tasks) do one:cancel() end
+    task.wait(tasks)
+    while #fs.list(dir) > 0 do task.sleep(0.001) end
   end)
 
   it("suspends only its own task, and wakes a cancelled one at once", function()

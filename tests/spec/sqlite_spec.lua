@@ -4,6 +4,7 @@ local lfs = require "lfs"
 local fs = require "luapool.fs"
 local json = require "luapool.json"
 local pool = require "luapool.pool"
+local errors = require "luapool.error"
 local sqlite = require "luapool.sqlite"
 local task = require "luapool.task"
 
@@ -378,6 +379,18 @@ describe("luapool.sqlite", function()
     db = sqlite.open(dir .. "/a.db")
     assert.is_true(count(db) >= 2)
     refused("usage", "Db:close: inside a transaction", db.transaction, db, db.close)
+  end)
+
+  it("closes in a task whose transaction was cancelled while it began", function()
+    local ended = task.spawn(function()
+      pcall(db.transaction, db, print)
+      db:close()
+    end)
+    task.yield() -- a thread has begun it
+    ended:cancel()
+    local ok, e = ended:result()
+    assert.is_true(ok or errors.is(e, "cancelled"), e)
+    refused("closed", "", db.exec, db, "SELECT 1")
   end)
 
   it("closes when a transaction has ended, and ends a loop over rows", function()

@@ -15,12 +15,13 @@ end
 
 -- A queue in a folder of its own, which goes when the queue is closed.
 local function new_queue()
-  local folder = fs.tempdir()
-  local q = luapool.queue.open("sqlite:" .. folder.path .. "/work.db")
+  local folder, q = fs.tempdir(), nil
+  local _ <close> = setmetatable({}, { __close = function() if not q then folder:close() end end })
+  q = luapool.queue.open("sqlite:" .. folder.path .. "/work.db")
   local close = q.store.close
   function q.store.close(store)
+    local _ <close> = folder
     close(store)
-    folder:close()
   end
   return q
 end
