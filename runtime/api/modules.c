@@ -3,11 +3,13 @@
 #include "runtime/api/modules.h"
 
 #include <lauxlib.h>
+#include <lualib.h>
 #include <string.h>
 
 #include "bindings/bindings.h"
 #include "bindings/process/process.h"
 #include "runtime/loop/env.h"
+#include "runtime/loop/raise.h"
 #include "runtime/loop/scripts.h"
 #include "runtime/loop/state.h"
 #include "runtime/loop/trust.h"
@@ -113,6 +115,30 @@ static void set_require(lua_State *L) {
   name_functions(L);
 }
 
+/* Opens a part in C, whatever scripts have done to `package`. */
+static int open_part(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  lua_CFunction open = luaopen_luapool_error_core;
+  for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
+    if (strcmp(modules[i].name, name) == 0) open = modules[i].func;
+  luaL_requiref(L, name, open, 0);
+  return 1;
+}
+
+/* Runs the script, which gets what it cannot find for itself later. */
+static void add_require(lua_State *L) {
+  lua_pushcfunction(L, search_scripts);
+  lua_pushliteral(L, "luapool.internal.require");
+  lua_call(L, 1, 1);
+  lua_pushcfunction(L, open_part);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, LUA_LOADLIBNAME);
+  lua_insert(L, -2);
+  lua_pushcfunction(L, search_scripts);
+  lua_call(L, 4, 1);
+  set_require(L);
+}
+
 int lp_modules_open(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
@@ -129,10 +155,6 @@ int lp_modules_open(lua_State *L) {
   lp_env_open(L);
   name_ours(L);
   add_searcher(L);
-  lua_pushcfunction(L, search_scripts);
-  lua_pushliteral(L, "luapool.internal.require");
-  lua_call(L, 1, 1);
-  lua_call(L, 0, 1);
-  set_require(L);
+  add_require(L);
   return 0;
 }

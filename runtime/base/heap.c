@@ -3,6 +3,7 @@
  * can serve another size or go back to the system. Layer: base. */
 #include "runtime/base/heap.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,27 @@
 
 enum {
   STEP = 16,
-  SMALL = LP_HEAP_RANKS * STEP,
+  SMALL = 1024,
   PAGE = 64 << 10,
   PAGES = 64, /* of a chunk */
   CHUNK = PAGES * PAGE,
-  FEW = 16 /* so many more pages may be held than are in use */
+  FEW = 16,  /* so many more pages may be held than are in use */
+  SPARE = 32 /* pages of a chunk that is kept for the next heap */
 };
+
+/* The bytes of a block of each rank. A runtime that has just been opened needs a page of the
+ * system for each rank that it uses, so there are fewer of the large ones, but for those that
+ * each task has. */
+static const uint16_t SIZES[LP_HEAP_RANKS] = {16,  32,  48,  64,  80,  96,  112, 128, 144, 160,
+                                              192, 208, 224, 256, 288, 320, 352, 384, 416, 448,
+                                              480, 512, 544, 576, 608, 640, 672, 704, 720, 768,
+                                              800, 832, 864, 896, 928, 960, 992, 1024};
+
+/* The smallest rank for each number of steps: 16, 32, 48 … bytes. */
+static const unsigned char RANKS[SMALL / STEP] = {
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 10, 11, 12, 13, 13, 14, 14, 15, 15, 16, 16,
+    17, 17, 18, 18, 19, 19, 20, 20, 21, 21, 22, 22, 23, 23, 24, 24, 25, 25, 26, 26, 27, 27,
+    28, 29, 29, 29, 30, 30, 31, 31, 32, 32, 33, 33, 34, 34, 35, 35, 36, 36, 37, 37};
 
 typedef struct page {
   lp_list link;                    /* in rooms, held or cold; in none when it is full */
@@ -46,7 +62,7 @@ static bool is_small(size_t size) {
 }
 
 static unsigned rank_of(size_t size) {
-  return (unsigned)((size - 1) / STEP);
+  return RANKS[(size - 1) / STEP];
 }
 
 static lp_heap_chunk *chunk_of(const void *p) {
@@ -64,14 +80,36 @@ static char *memory_of(const page *p) {
 
 /* ---- pages ---- */
 
+/* A chunk that a heap of this process had. */
+static _Atomic(lp_heap_chunk *) spare;
+
+static void drop_chunk(lp_heap_chunk *c) {
+  if (c) munmap(c, CHUNK);
+}
+
+/* The library may be unloaded. */
+__attribute__((destructor)) static void drop_spare(void) {
+  drop_chunk(atomic_exchange(&spare, NULL));
+}
+
+static void keep_chunk(lp_heap_chunk *c) {
+  drop_chunk(c->used <= SPARE ? atomic_exchange(&spare, c) : c);
+}
+
 /* An aligned chunk, cut out of twice as much. */
-static lp_heap_chunk *add_chunk(lp_heap *h) {
+static lp_heap_chunk *map_chunk(void) {
   char *p = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return NULL;
   lp_heap_chunk *c = chunk_of(p + CHUNK - 1);
   size_t before = (size_t)((char *)c - p);
   if (before) munmap(p, before);
   munmap((char *)c + CHUNK, CHUNK - before);
+  return c;
+}
+
+static lp_heap_chunk *add_chunk(lp_heap *h) {
+  lp_heap_chunk *c = h->chunks ? NULL : atomic_exchange(&spare, NULL);
+  if (!c && !(c = map_chunk())) return NULL;
   c->used = 1;
   c->next = h->chunks;
   return h->chunks = c;
@@ -94,7 +132,7 @@ SELDOM static page *add_page(lp_heap *h, unsigned rank) {
   p->free = NULL;
   p->rest = memory_of(p);
   p->rank = (uint16_t)rank;
-  p->size = (uint16_t)((rank + 1) * STEP);
+  p->size = SIZES[rank];
   p->live = 0;
   p->most = (uint16_t)(PAGE / p->size);
   lp_list_push(&h->rooms[rank], &p->link);
@@ -302,6 +340,6 @@ void lp_heap_leave(lp_heap *h) {
 void lp_heap_close(lp_heap *h) {
   for (lp_heap_chunk *c; (c = h->chunks);) {
     h->chunks = c->next;
-    munmap(c, CHUNK);
+    keep_chunk(c);
   }
 }

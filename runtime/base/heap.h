@@ -12,7 +12,7 @@
 
 #include "runtime/base/list.h"
 
-enum { LP_HEAP_RANKS = 64 }; /* sizes of small blocks: 16, 32, 48 … bytes */
+enum { LP_HEAP_RANKS = 38 }; /* sizes of small blocks: 16, 32, 48 … 1024 bytes */
 
 typedef struct lp_heap_chunk lp_heap_chunk;
 
@@ -71,7 +71,9 @@ size_t lp_heap_room(const lp_heap *h);
 /* What is given back from now on is kept for lp_heap_close: before lua_close. */
 void lp_heap_leave(lp_heap *h);
 
-/* Gives all pages back. Safe on a zeroed struct, safe twice. */
+/* Gives all pages back; the process keeps those of a small heap for the next one, as its system
+ * takes longer to give pages than a runtime takes to open. Safe on a zeroed struct, safe twice.
+ */
 void lp_heap_close(lp_heap *h);
 
 #endif

@@ -21,9 +21,11 @@ static int reserve(int n) {
   return rc;
 }
 
+/* The first loop of a process makes a pipe for it, too, and aborts when there is none; what a
+ * loop lacks is an error. */
 int lp_libuv_init(uv_loop_t *loop) {
-  enum { FIRST = 8, NEXT = 5 }; /* more than a loop opens */
-  int rc = reserve(has_pipe ? NEXT : FIRST);
+  enum { FIRST = 8 }; /* more than a loop and the pipe are */
+  int rc = has_pipe ? 0 : reserve(FIRST);
   if (rc == 0) rc = uv_loop_init(loop);
   if (rc == 0) has_pipe = true;
   return rc;

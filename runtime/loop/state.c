@@ -78,10 +78,12 @@ static int register_state(lua_State *L) {
 }
 
 /* Called protected. Argument: the options. A state of the host has its libraries already, which
- * are as they were when this is done. */
+ * are as they were when this is done. In one of our own there is no garbage worth collecting.
+ */
 static int open_libraries(lua_State *L) {
   const lp_state_options *o = lua_touserdata(L, 1);
   lp_state *st = lp_state_of(L);
+  if (!st->attached) lua_gc(L, LUA_GCSTOP);
   watch_close(L);
   if (st->attached) lp_library_note(L);
   luaL_openlibs(L);
@@ -98,7 +100,10 @@ static int open_libraries(lua_State *L) {
     lua_pushcfunction(L, o->modules);
     lua_call(L, 0, 0);
   }
-  if (st->attached) lp_library_put_back(L);
+  if (st->attached)
+    lp_library_put_back(L);
+  else
+    lua_gc(L, LUA_GCRESTART);
   return 0;
 }
 
