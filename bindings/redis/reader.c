@@ -33,6 +33,9 @@ enum { KEPT = 64 };
 enum { KEPT = 64 << 10 }; /* a tape that stays allocated */
 #endif
 
+/* How deep lists may be in one another: hiredis had this limit itself before 1.0. */
+enum { DEPTH = 7 };
+
 typedef struct reader {
   lp_state *st;
   redisReader *redis;
@@ -67,8 +70,14 @@ static void *create_string(const redisReadTask *task, char *text, size_t len) {
   return known ? write_part(task, task->type, (int64_t)len, text) : NULL;
 }
 
+static bool is_too_deep(const redisReadTask *task) {
+  int depth = 0;
+  while (task->parent && depth < DEPTH) task = task->parent, depth++;
+  return depth == DEPTH;
+}
+
 static void *create_array(const redisReadTask *task, array_size n) {
-  if (task->type != REDIS_REPLY_ARRAY) return NULL;
+  if (task->type != REDIS_REPLY_ARRAY || is_too_deep(task)) return NULL;
   return write_part(task, REDIS_REPLY_ARRAY, (int64_t)n, NULL);
 }
 
@@ -136,7 +145,7 @@ static void push_list(lua_State *L, const lp_buf *tape, size_t *at, int64_t n) {
   }
 }
 
-/* hiredis bounds how deep lists may be in one another. */
+/* At most DEPTH calls deep. */
 static void push_value(lua_State *L, const lp_buf *tape, size_t *at) {
   part p;
   memcpy(&p, tape->data + *at, sizeof p);

@@ -233,7 +233,7 @@ describe("luapool.queue in a file", function()
         plan[#plan + 1] = row.detail
       end
       plan = table.concat(plan, "\n")
-      assert.matches("SEARCH job USING INDEX job_ready (kind=?)", plan, 1, true)
+      assert.matches("SEARCH job USING %u* ?INDEX job_ready %(kind=%?%)", plan)
       assert.is_nil(plan:find "SCAN job")
       assert.is_nil(plan:find "SCAN c%f[%W]")
     end

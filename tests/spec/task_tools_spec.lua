@@ -298,17 +298,17 @@ describe("every", function()
   end)
 
   it("lets a call that runs come to its end", function()
-    local gate, ended = task.promise(), false
+    local begun, gate, ended = task.promise(), task.promise(), task.promise()
     do
       local _ <close> = task.every(1000, function()
+        begun:resolve()
         gate:await()
-        ended = true
+        ended:resolve(true)
       end, { immediate = true })
-      task.sleep(0.001)
+      begun:await()
     end
     gate:resolve()
-    task.sleep(0.001)
-    assert.is_true(ended)
+    assert.is_true(ended:await())
   end)
 
   it("hands errors to on_error and goes on", function()
