@@ -89,6 +89,8 @@ static void push_died(lua_State *L, const lp_call *call) {
   lua_remove(L, -2);
   set_death(L, d);
   set_integer(L, "attempts", call->attempt);
+  lua_pushboolean(L, call->crashes > 0);
+  lua_setfield(L, -2, "on_cpu");
   if (call->place) set_integer(L, "place", (lua_Integer)call->place);
 }
 

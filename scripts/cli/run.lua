@@ -38,9 +38,11 @@ local M = {
   },
 }
 
--- The text of a file, without a byte order mark. One that cannot be read is a wrong use of the
--- command line.
-local function read(path)
+--- The text of a file, without a byte order mark. One that cannot be read is a wrong use of the
+--- command line.
+---@param path string
+---@return string
+function M.read(path)
   local file, message = io.open(path, "rb")
   if not file then cli.wrong("cannot open %s", message) end
   local text, problem = file:read("a")
@@ -48,6 +50,11 @@ local function read(path)
   if not text then cli.wrong("cannot read %s: %s", path, problem) end
   return (text:gsub("^\xEF\xBB\xBF", ""))
 end
+
+--- The text of a script without a first line such as "#!/usr/bin/env luapool".
+---@param text string
+---@return string
+function M.strip(text) return (text:gsub("^#[^\n]*", "")) end
 
 local function complain(text)
   require("luapool.term.core").print("luapool: " .. text .. "\n")
@@ -60,7 +67,7 @@ end
 ---@return string? message of the syntax error: file, line, what
 ---@return string text
 function M.load(path)
-  local text = read(path):gsub("^#[^\n]*", "")
+  local text = M.strip(M.read(path))
   local folder = path:match("^(.*)/[^/]*$") or "."
   package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path
   local chunk, message = load(text, "@" .. path, "t")
@@ -70,7 +77,7 @@ end
 -- The table of a settings file, {} when there is none.
 local function configuration(path)
   if not path then return {} end
-  local text = read(path)
+  local text = M.read(path)
   local yaml = require "luapool.yaml"
   local ok, config = pcall(yaml.load, text)
   if not ok then
@@ -84,7 +91,9 @@ local function configuration(path)
   return config
 end
 
-local function settle(values)
+--- Takes over what the command line says of workers and logs.
+---@param values table<string, any>
+function M.settle(values)
   settings.set {
     processes = values.processes,
     concurrency = values.mode == "sync" and 1 or values.concurrency,
@@ -188,7 +197,7 @@ function M.run(values, positional, rest)
   local path = positional[1] or cli.wrong("which FILE? luapool run FILE")
   local args = table.move(positional, 2, #positional, 1, {})
   table.move(rest, 1, #rest, #args + 1, args)
-  settle(values)
+  M.settle(values)
   local chunk, message = M.load(path)
   if not chunk then return complain(message) end
   rawset(_G, "arg", table.move(args, 1, #args, 1, { [0] = path }))

@@ -35,8 +35,8 @@ local usage = require "luapool.internal.usage"
 --- ```
 ---@kind worker_died the worker died while the task was on its CPU, once more than
 --- `crash_retries` allows; fields `signal` or `exitcode`, `pid`, `worker` (its id), `attempts` (how
---- often the task was run), `place` (of the item of a map), `peak_memory` (bytes), `report`
---- (its last lines on stderr)
+--- often the task was run), `on_cpu` (it was on the CPU of one that died), `place` (of the item
+--- of a map), `peak_memory` (bytes), `report` (its last lines on stderr)
 ---@kind rejected `max_pending` tasks wait already for a worker
 ---@kind timeout the task took longer than `task_timeout`, or `join` than its timeout
 ---@kind memory the task wanted more memory than twice the `memory_limit`

@@ -113,7 +113,7 @@ end
 
 local proxies = {} -- name of a class -> the class of its proxies
 -- Where classes stand that are in no file of this folder.
-local files = { durable = "luapool.queue" }
+local files = { durable = "luapool.queue", serve = "luapool.internal.serve.channel" }
 
 --- The class of the proxies of a class, whose file is loaded when it is first needed.
 ---@param name string
