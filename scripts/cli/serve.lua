@@ -13,8 +13,8 @@ local M = {
   usage = "serve FILE [options] [-- ARGS...]",
   summary = "run jobs from a queue, by cron, and services",
   about = "Runs jobs from a queue over worker processes until it is stopped. FILE returns a table\n"
-    .. "with `queue` and `kinds`; it is loaded by the workers alone. ARGS are `...` and `arg` of the\n"
-    .. "file and ctx.args of a job.\n\n"
+    .. "with `queue` and `kinds`; it is loaded by the workers alone. ARGS are `...` and `arg` of\n"
+    .. "the file and ctx.args of a job.\n\n"
     .. "SIGHUP loads FILE again: new workers are started before the old ones leave; when they\n"
     .. "cannot be, the old ones stay. SIGTERM and Ctrl-C stop it: no more jobs are claimed, those\n"
     .. "that run have --grace seconds; then they are cancelled and given back. A second signal\n"

@@ -204,8 +204,8 @@ local function rest(self)
   local dry = self.dry
   if dry and not self.watching and not self.stopping then
     self.watching = task.spawn(function()
-      local ok, e = pcall(self.store.wait, self.store, math.max(0, math.min(dry.due - task.now(), 30)),
-        dry.since)
+      local seconds = math.max(0, math.min(dry.due - task.now(), 30))
+      local ok, e = pcall(self.store.wait, self.store, seconds, dry.since)
       self.watching, self.dry = nil, nil
       if not ok then
         log.error("the queue cannot be watched: %s", errors.text(e))

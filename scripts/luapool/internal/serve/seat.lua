@@ -22,7 +22,7 @@ local BESIDE = 4
 ---@field at_death integer|nil how many jobs it ran when it died
 ---@field leaving boolean it gets no more jobs
 ---@field gone boolean
----@field on_end fun(seat: luapool.serve.Seat, e: any)|nil is called once, when it has ended by itself
+---@field on_end fun(seat: luapool.serve.Seat, e: any)|nil is called when it has ended by itself
 local Seat = {}
 Seat.__index = Seat
 
@@ -55,7 +55,7 @@ end
 --- Calls a function of luapool.internal.serve.worker, and waits for it.
 function Seat:call(fn, ...) return self.pool.handle:apply(fn, ...) end
 
--- Gives the process up, whatever it does.
+--- Gives the process up, whatever it does.
 function Seat:kill()
   self.leaving, self.gone = true, true
   self.pool:terminate()
@@ -84,6 +84,7 @@ function Seat:open(plan, for_jobs, channel)
   return told
 end
 
+---@return integer|nil
 function Seat:pid() return self.pool.handle:pid() end
 
 --- How many jobs more it takes.

@@ -134,8 +134,8 @@ local function check_cron(name, entry, kinds)
   local encode = require("luapool.internal.queue.envelope").encode
   local ok, args = pcall(encode, "cron." .. name, "field 'args'", entry.args)
   if not ok then problem("%s", tostring(args)) end
-  return { line = entry[1], kind = entry.kind, args = args, tz = entry.tz, priority = entry.priority,
-    missed = entry.missed or "one", overlap = entry.overlap ~= false }
+  return { line = entry[1], kind = entry.kind, args = args, tz = entry.tz,
+    priority = entry.priority, missed = entry.missed or "one", overlap = entry.overlap ~= false }
 end
 
 --- Checks what a file has returned. Raises one line that tells what is wrong with it.

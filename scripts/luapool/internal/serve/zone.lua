@@ -112,14 +112,13 @@ end
 
 -- ---- the file ----
 
--- The counts of a part of the file whose header begins at `at`, and where its data begins.
+-- The counts of a part of the file whose header begins at `at`, where its data begins, and the
+-- version of the file.
 local function header(bytes, at)
   local version, isut, isstd, leap, time, types, chars =
-    ("> c1 c15 I4 I4 I4 I4 I4 I4"):gsub(" ", ""), nil, nil, nil, nil, nil, nil
-  local values = table.pack(string.unpack(version, bytes, at + 4))
-  isut, isstd, leap, time, types, chars = table.unpack(values, 3, 8)
+    string.unpack(">c1xxxxxxxxxxxxxxxI4I4I4I4I4I4", bytes, at + 4)
   return { isut = isut, isstd = isstd, leap = leap, time = time, types = types, chars = chars },
-    at + 44, values[1]
+    at + 44, version
 end
 
 local function size_of(n, width)
