@@ -143,7 +143,10 @@ local edges = {
   math.huge, -math.huge,
 }
 
-local new_queue = samples["luapool.queue.Queue"]
+-- One for all calls, as it is slow to open.
+local queue
+setup(function() queue = samples["luapool.queue.Queue"]() end)
+teardown(function() queue:close() end)
 
 local function with_memcached(fn)
   return function(opts)
@@ -186,26 +189,13 @@ local callers = {
     return (q:stats())
   end,
   ["Queue:put"] = function(opts)
-    local q <close> = new_queue()
     if opts.unique_for then opts.unique = "u" end
-    return (q:put("k", 1, opts))
+    return (queue:put("k", 1, opts))
   end,
-  ["Queue:result"] = function(opts)
-    local q <close> = new_queue()
-    return (q:result(q:put "k", opts))
-  end,
-  ["Queue:list"] = function(opts)
-    local q <close> = new_queue()
-    return (q:list(opts))
-  end,
-  ["Queue:retry"] = function(opts)
-    local q <close> = new_queue()
-    return (q:retry(opts))
-  end,
-  ["Queue:purge"] = function(opts)
-    local q <close> = new_queue()
-    return (q:purge(opts))
-  end,
+  ["Queue:result"] = function(opts) return (queue:result(queue:put "k", opts)) end,
+  ["Queue:list"] = function(opts) return (queue:list(opts)) end,
+  ["Queue:retry"] = function(opts) return (queue:retry(opts)) end,
+  ["Queue:purge"] = function(opts) return (queue:purge(opts)) end,
   ["sync.limiter"] = function(opts)
     opts.rate = opts.rate or 1
     return (luapool.sync.limiter(opts):acquire())
