@@ -40,6 +40,16 @@ bool lp_coroutine_suspendable(lua_State *L) {
   return L == st->running && !st->blocked && lua_isyieldable(L);
 }
 
+static int return_top(lua_State *L, int status, lua_KContext context) {
+  (void)L, (void)status, (void)context;
+  return 1;
+}
+
+int lp_coroutine_again(lua_State *L) {
+  lp_state_of(L)->yielding = LP_YIELD_AGAIN;
+  return lua_yieldk(L, 0, 0, return_top);
+}
+
 /* True for the root coroutine of the current task, for one that runs under a guard and for the
  * main thread of the state: none has a resumer that a script has made, to which it could yield.
  */

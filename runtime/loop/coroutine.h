@@ -16,7 +16,13 @@ void lp_coroutine_open(lua_State *L);
  * that a C library resumes may not: it would be taken for one that has yielded. */
 bool lp_coroutine_suspendable(lua_State *L);
 
-/* Pushes the reason why not, for an error message. */
+/* Returns the value on top of the stack from a metamethod of L that may be suspended, by way of
+ * the task, which goes on at once. Use it as `return lp_coroutine_again(L)`. It is for
+ * __concat: Lua 5.4.4 goes on with an old stack, which may have been freed, when the stack has
+ * grown while a metamethod was called, but not when the metamethod has yielded. */
+int lp_coroutine_again(lua_State *L);
+
+/* Pushes the reason why L may not be suspended, for an error message. */
 void lp_coroutine_push_obstacle(lua_State *L);
 
 /* The coroutine that `co`, which is suspended by a wait or a slice, has resumed and that was

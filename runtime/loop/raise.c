@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "runtime/base/error.h"
+#include "runtime/loop/coroutine.h"
 #include "runtime/loop/scripts.h"
+#include "runtime/loop/state.h"
 #include "runtime/loop/usage.h"
 
 static const char CLASS[] = "luapool.error";
@@ -193,11 +195,18 @@ static int error_tostring(lua_State *L) {
   return 1;
 }
 
+/* __concat of errors and of other objects of luapool. See lp_coroutine_again. */
 static int error_concat(lua_State *L) {
+  lua_settop(L, 2);
+  if (!lp_state_of(L)->current || !lp_coroutine_suspendable(L)) {
+    lp_coroutine_push_obstacle(L);
+    return lp_raise(L, "usage", "cannot concatenate an object here (%s): use tostring",
+                    lua_tostring(L, -1));
+  }
   luaL_tolstring(L, 1, NULL);
   luaL_tolstring(L, 2, NULL);
   lua_concat(L, 2);
-  return 1;
+  return lp_coroutine_again(L);
 }
 
 static void open_class(lua_State *L) {
@@ -207,9 +216,13 @@ static void open_class(lua_State *L) {
 }
 
 int luaopen_luapool_error_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"new", error_new},         {"raise", error_raise},
-                                       {"is", error_is},           {"where", error_where},
-                                       {"explain", error_explain}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new", error_new},
+                                       {"raise", error_raise},
+                                       {"is", error_is},
+                                       {"where", error_where},
+                                       {"explain", error_explain},
+                                       {"concat", error_concat},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   lp_usage_open(L);
   open_class(L);

@@ -36,7 +36,7 @@ typedef struct lp_environment lp_environment;
 
 /* Why the running coroutine is being suspended. Each level that it yields through looks at it.
  */
-typedef enum { LP_YIELD_PLAIN, LP_YIELD_WAIT, LP_YIELD_SLICE } lp_yield;
+typedef enum { LP_YIELD_PLAIN, LP_YIELD_WAIT, LP_YIELD_SLICE, LP_YIELD_AGAIN } lp_yield;
 
 /* A function that lp_loop_flush has called once, after tasks have run and before the loop
  * polls: a channel writes there what many tasks have posted. Whoever wants it embeds the

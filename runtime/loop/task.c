@@ -398,6 +398,11 @@ void lp_task_resume(lp_task *t) {
   t->preempted = false;
   unsigned outer = lp_environment_enter(st, t->environment);
   int status = lua_resume(t->co, st->depth.from, nargs, &nres);
+  while (status == LUA_YIELD && st->yielding == LP_YIELD_AGAIN) {
+    st->yielding = LP_YIELD_PLAIN;
+    lua_pop(t->co, nres);
+    status = lua_resume(t->co, st->depth.from, 0, &nres);
+  }
   lp_environment_enter(st, outer);
   st->running = NULL;
   st->current = NULL;

@@ -5,8 +5,8 @@ local task = require "luapool.task.core"
 
 --- Error objects. What luapool raises is a table with a `kind` (a short word, listed with each
 --- module), a `message`, and fields that are listed with its kind. `tostring(e)` is one line, and
---- `e .. ""` works. What user code raises arrives as it was raised when it is a string, number,
---- boolean or table, also over processes.
+--- `e .. ""` works where a task can be suspended. What user code raises arrives as it was raised
+--- when it is a string, number, boolean or table, also over processes.
 ---
 --- ```lua
 --- local ok, e = pcall(task.timeout, 0.01, task.sleep, 60)

@@ -4,6 +4,7 @@
 -- begun is still done. Lua's own `io.*` blocks the whole process, as in stock Lua.
 
 local core = require "luapool.fs.core"
+local error_core = require "luapool.error.core"
 local options = require "luapool.internal.options"
 local usage = require "luapool.internal.usage"
 
@@ -138,7 +139,7 @@ Tempdir.__close = Tempdir.close
 
 function Tempdir:__tostring() return self.path end
 
-function Tempdir.__concat(a, b) return tostring(a) .. tostring(b) end
+Tempdir.__concat = error_core.concat
 
 --- Makes a new, empty folder below $TMPDIR (or /tmp), which only this user can enter. It is removed
 --- by `close` or at the end of the scope of a `<close>` variable, not by the collector.

@@ -1,6 +1,6 @@
--- internal.serve: a run of `luapool serve FILE`: workers that have loaded the file, and the consumer
--- that brings them jobs; how it reloads and stops. Main never runs code of the file: a process that
--- ends at once tells what is in it. cli.serve calls it. Process: main.
+-- internal.serve: a run of `luapool serve FILE`: workers that have loaded the file, and the
+-- consumer that brings them jobs; how it reloads and stops. Main never runs code of the file: a
+-- process that ends at once tells what is in it. cli.serve calls it. Process: main.
 
 local consumers = require "luapool.internal.serve.consumer"
 local core = require "luapool.core"
