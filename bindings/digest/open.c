@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -212,6 +213,29 @@ static int digest_clock(lua_State *L) {
   return 2;
 }
 
+static char *add_hex(char *at, uint64_t bits, int digits) {
+  for (int i = digits - 1; i >= 0; i--) *at++ = "0123456789abcdef"[bits >> 4 * i & 0xF];
+  return at;
+}
+
+/* core.uuid(version, high, low) -> a UUID of these 128 bits, as text; its version and its
+ * variant are set. */
+static int digest_uuid(lua_State *L) {
+  uint64_t version = (uint64_t)luaL_checkinteger(L, 1);
+  uint64_t high = (uint64_t)luaL_checkinteger(L, 2), low = (uint64_t)luaL_checkinteger(L, 3);
+  high = (high & ~(uint64_t)0xF000) | version << 12;
+  low = (low & ~((uint64_t)3 << 62)) | (uint64_t)1 << 63;
+  static const int groups[] = {8, 4, 4, 4, 12};
+  char text[36], *at = text;
+  for (int i = 0, left = 128; i < 5; i++) {
+    left -= 4 * groups[i];
+    if (i > 0) *at++ = '-';
+    at = add_hex(at, left >= 64 ? high >> (left - 64) : low >> left, groups[i]);
+  }
+  lua_pushlstring(L, text, sizeof text);
+  return 1;
+}
+
 static void push_names(lua_State *L) {
   lua_newtable(L);
   for (int i = 0; lpb_digest_names[i]; i++) {
@@ -221,10 +245,11 @@ static void push_names(lua_State *L) {
 }
 
 int luaopen_luapool_digest_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"sha256", digest_sha256}, {"sha1", digest_sha1},   {"sha512", digest_sha512},
-      {"md5", digest_md5},       {"hmac", digest_hmac},   {"new", digest_new},
-      {"random", digest_random}, {"clock", digest_clock}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"sha256", digest_sha256}, {"sha1", digest_sha1},
+                                       {"sha512", digest_sha512}, {"md5", digest_md5},
+                                       {"hmac", digest_hmac},     {"new", digest_new},
+                                       {"random", digest_random}, {"clock", digest_clock},
+                                       {"uuid", digest_uuid},     {NULL, NULL}};
   open_hash(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lpb_digest_encoding_functions, 0);

@@ -132,10 +132,7 @@ function M.uuid(version)
     local time = now()
     high = (time >> 12) << 16 | time & 0xFFF
   end
-  high = high & ~0xF000 | math.tointeger(version) << 12
-  low = low & ~(3 << 62) | 2 << 62
-  local digits = M.hex.encode(string.pack(">I8I8", high, low))
-  return (digits:gsub("^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)", "%1-%2-%3-%4-"))
+  return core.uuid(math.tointeger(version), high, low)
 end
 
 return M

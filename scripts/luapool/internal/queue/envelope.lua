@@ -30,7 +30,7 @@ local check_options = options.define("Queue:put", M.options)
 -- many at once.
 local latest, bytes, used = 0, "", 0
 local MANY = 2048
-local unpack, format, clock = string.unpack, string.format, digest.clock
+local unpack, uuid, clock = string.unpack, digest.uuid, digest.clock
 
 --- Makes an id: a UUID of version 7. Those made later sort behind those made before.
 ---@return string
@@ -40,10 +40,9 @@ function M.new_id()
   if time <= latest then time = latest + 1 end
   latest = time
   if used == #bytes then bytes, used = digest.random(MANY), 0 end
-  local low, high = unpack("<I6I2", bytes, used + 1)
+  local chance = unpack("<I8", bytes, used + 1)
   used = used + 8
-  return format("%08x-%04x-7%03x-%04x-%012x", time >> 28, time >> 12 & 0xFFFF, time & 0xFFF,
-    high & 0x3FFF | 0x8000, low)
+  return uuid(7, time >> 12 << 16 | time & 0xFFF, chance)
 end
 
 local function is_id(id)

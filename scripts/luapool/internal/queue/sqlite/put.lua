@@ -6,13 +6,19 @@ local schema = require "luapool.internal.queue.sqlite.schema"
 local M = {}
 
 -- Jobs that want nothing special are inserted so many at a time: a statement costs as much as a
--- row.
-local MANY = 16
-local PLAIN = "INSERT INTO job (id, kind, state, priority, args, put, time, ttl) VALUES %s "
-  .. "ON CONFLICT (id) DO NOTHING"
-local VALUES = "(?, ?, ?, ?, ?, ?, ?, ?)"
-local ONE, BLOCK = PLAIN:format(VALUES), PLAIN:format((VALUES .. ", "):rep(MANY - 1) .. VALUES)
-local WIDTH = 8
+-- row. What they share is bound once.
+local MANY, SHARED = 32, 6
+
+local function insert(n)
+  local rows = {}
+  for i = 1, n do
+    rows[i] = ("(?%d, ?1, ?2, ?3, ?%d, ?4, ?5, ?6)"):format(SHARED + 2 * i - 1, SHARED + 2 * i)
+  end
+  return "INSERT INTO job (id, kind, state, priority, args, put, time, ttl) VALUES "
+    .. table.concat(rows, ", ") .. " ON CONFLICT (id) DO NOTHING"
+end
+
+local ONE, BLOCK = insert(1), insert(MANY)
 
 local RARE = [[INSERT INTO job (id, kind, state, priority, args, put, time, ttl, expires, key, uniq,
   uniq_for, parent, marked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -56,10 +62,26 @@ local function put_rare(self, batch, now, job, i)
   end
 end
 
+local function shared(self, job, now)
+  local due = job.delay and job.delay > 0 and now + micros(job.delay) or nil
+  return { self.kinds[job.kind], due and schema.SCHEDULED or schema.READY, job.priority or 0, now,
+    due, job.result_ttl and micros(job.result_ttl) }
+end
+
+local function are_alike(a, b)
+  return a.kind == b.kind and a.delay == b.delay and a.priority == b.priority
+    and a.result_ttl == b.result_ttl
+end
+
+-- Inserts what is gathered in `row`: what the jobs share, then id and arguments of each.
 local function flush(batch, row, n)
-  if n == MANY then return batch:add(BLOCK, table.unpack(row, 1, n * WIDTH)) end
-  for i = 0, n - 1 do
-    batch:add(ONE, table.unpack(row, i * WIDTH + 1, i * WIDTH + WIDTH))
+  if n == MANY then
+    batch:add(BLOCK, table.unpack(row, 1, SHARED + 2 * n))
+    return
+  end
+  for at = SHARED + 1, SHARED + 2 * n, 2 do
+    row[SHARED + 1], row[SHARED + 2] = row[at], row[at + 1]
+    batch:add(ONE, table.unpack(row, 1, SHARED + 2))
   end
 end
 
@@ -69,22 +91,24 @@ end
 ---@param now integer
 function M.write(self, batch, now)
   self.asked, self.lanes = {}, {}
-  local row, n, at = {}, 0, 0
+  local row, n, first = nil, 0, nil
   for i, job in ipairs(self.jobs) do
-    if is_plain(job) then
-      local due = job.delay and job.delay > 0 and now + micros(job.delay) or nil
-      row[at + 1], row[at + 2], row[at + 3] = job.id, self.kinds[job.kind], due and 1 or 2
-      row[at + 4], row[at + 5], row[at + 6] = job.priority or 0, job.args, now
-      row[at + 7], row[at + 8] = due, job.result_ttl and micros(job.result_ttl)
-      n, at = n + 1, at + WIDTH
-    end
-    if n == MANY or n > 0 and not is_plain(job) then
+    local plain = is_plain(job)
+    if n == MANY or n > 0 and not (plain and are_alike(first, job)) then
       flush(batch, row, n)
-      n, at = 0, 0
+      n = 0
     end
-    if not is_plain(job) then put_rare(self, batch, now, job, i) end
+    if not plain then
+      put_rare(self, batch, now, job, i)
+    else
+      if n == 0 then
+        first, row = job, shared(self, job, now)
+      end
+      n = n + 1
+      row[SHARED + 2 * n - 1], row[SHARED + 2 * n] = job.id, job.args
+    end
   end
-  flush(batch, row, n)
+  if n > 0 then flush(batch, row, n) end
   for _, lane in pairs(self.lanes) do
     for _, sql in ipairs(FILL) do batch:add(sql, lane[1], lane[2]) end
   end
