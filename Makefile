@@ -44,6 +44,11 @@ bench: build-release
 storm: build
 	@build/$(PRESET)/luapool run tests/support/storm.lua
 
+# 50 processes that take 1,000 turns each with a lock on a file, on Redis, on etcd, while some are
+# killed; the short form is part of the tests.
+locks: build
+	@LOCK_STORM=1 SPEC_LIMIT=3600 TEST_LIMIT=14400 tests/run build/$(PRESET) spec/lock_storm
+
 # 500 runs with deaths, stops and long items in which no deadlock may be reported; the short form is
 # part of the tests.
 alarms: build
@@ -80,4 +85,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build docs install uninstall test check lint bench storm alarms hostile tiny gcstress plain tsan fuzz demo format clean
+.PHONY: build docs install uninstall test check lint bench storm locks alarms hostile tiny gcstress plain tsan fuzz demo format clean

@@ -14,6 +14,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/fs/claim.h"
+#include "bindings/fs/lock.h"
 #include "bindings/fs/watch.h"
 #include "bindings/fs/work.h"
 #include "runtime/base/alloc.h"
@@ -474,17 +475,26 @@ static int fs_tempdir(lua_State *L) {
   return on_path(L, &makes, false);
 }
 
+/* core.sync(path). Waits until what the file holds is on the disk, and its name in the folder.
+ */
+static int fs_sync(lua_State *L) {
+  static const fs_verb syncs = {"fs.sync", "write", LP_ALLOW_WRITE, lpb_fs_work_sync, NULL};
+  return on_path(L, &syncs, false);
+}
+
 int luaopen_luapool_fs_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"read", fs_read},     {"write", fs_write},   {"append", fs_append},
       {"list", fs_list},     {"stat", fs_stat},     {"mkdir", fs_mkdir},
       {"remove", fs_remove}, {"rename", fs_rename}, {"tempdir", fs_tempdir},
       {"open", fs_open},     {"part", fs_part},     {"shut", fs_shut},
-      {NULL, NULL}};
+      {"sync", fs_sync},     {NULL, NULL}};
   open_reader(L);
   lpb_fs_watch_open(L);
+  lpb_fs_lock_open(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lpb_fs_claim_functions, 0);
   luaL_setfuncs(L, lpb_fs_watch_functions, 0);
+  luaL_setfuncs(L, lpb_fs_lock_functions, 0);
   return 1;
 }

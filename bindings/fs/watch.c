@@ -88,7 +88,7 @@ static void watch_op_close(lp_op *op) {
 
 static int watch_results(lua_State *L, lp_op *op) {
   watch *w = ((watch_op *)op)->watch;
-  if (op->status < 0) return lp_op_raise(L, op);
+  if (op->status < 0 && op->status != LP_ETIMEOUT) return lp_op_raise(L, op);
   w->changed = false;
   return 0;
 }
@@ -96,16 +96,19 @@ static int watch_results(lua_State *L, lp_op *op) {
 static const lp_op_class watch_class = {
     .name = "change of a file", .results = watch_results, .close = watch_op_close};
 
-/* watch:wait(). Waits for a change since the last call. One task at a time. */
+/* watch:wait([seconds]). Waits for a change since the last call, or so long. One task at a
+ * time.
+ */
 static int watch_wait(lua_State *L) {
   watch *w = check(L);
+  double seconds = luaL_optnumber(L, 2, -1);
   luaL_argcheck(L, w && w->open && !w->waiting, 1, "closed, or another task waits");
   watch_op *o = lp_op_new(L, &watch_class, sizeof *o);
   o->watch = w;
   w->holders++;
   w->waiting = &o->op;
   if (w->changed) lp_op_finish(&o->op, 0);
-  return lp_op_await(L, &o->op, -1);
+  return lp_op_await(L, &o->op, seconds);
 }
 
 /* watch:close(). Safe twice. */

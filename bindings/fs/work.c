@@ -179,6 +179,25 @@ int lpb_fs_work_rename(lpb_fs_work *w) {
   return rename(w->path, w->other) < 0 ? -errno : 0;
 }
 
+/* The name of a file is in its folder, which has to be on the disk, too. */
+static void sync_folder(char *path) {
+  char *slash = strrchr(path, '/');
+  if (slash) slash[slash == path] = 0;
+  int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return; /* one that may not be read */
+  fsync(fd);
+  close(fd);
+}
+
+int lpb_fs_work_sync(lpb_fs_work *w) {
+  int rc = open_file(w, O_WRONLY);
+  if (rc != 0) return rc;
+  if (fdatasync(w->fd) < 0) rc = -errno;
+  rc = close_file(w, rc);
+  if (rc == 0) sync_folder(w->path);
+  return rc;
+}
+
 int lpb_fs_work_tempdir(lpb_fs_work *w) {
   w->made = mkdtemp(w->path) != NULL;
   return w->made ? 0 : -errno;

@@ -51,6 +51,7 @@ int lpb_fs_work_stat(lpb_fs_work *w);
 int lpb_fs_work_mkdir(lpb_fs_work *w);
 int lpb_fs_work_remove(lpb_fs_work *w);
 int lpb_fs_work_rename(lpb_fs_work *w);
+int lpb_fs_work_sync(lpb_fs_work *w);
 int lpb_fs_work_tempdir(lpb_fs_work *w);
 
 /* Closes what is still open. */

@@ -314,6 +314,23 @@ static int task_cancel(lua_State *L) {
   return 1;
 }
 
+/* core.cancel_scope(task, reason). Cancels a scope of a task: what a lost lease does. */
+static int task_cancel_scope(lua_State *L) {
+  lp_task *t = lp_task_check(L, 1);
+  lua_settop(L, 2);
+  lp_task_cancel_scope(L, t);
+  return 0;
+}
+
+/* core.uncancel() -> bool. The current task leaves a scope that core.cancel_scope has
+ * cancelled. True when the task is cancelled all the same, as a whole. */
+static int task_uncancel(lua_State *L) {
+  lp_task *t = lp_state_of(L)->current;
+  if (t) lp_task_uncancel(t);
+  lua_pushboolean(L, t && t->cancelled);
+  return 1;
+}
+
 /* Returns how far the task is: pending until it begins, then running, also while it waits.
  *
  * ```lua
@@ -427,6 +444,8 @@ const luaL_Reg lpb_task_functions[] = {{"spawn", task_spawn},
                                        {"trace", task_trace},
                                        {"count", task_count},
                                        {"mark_awaited", task_mark_awaited},
+                                       {"cancel_scope", task_cancel_scope},
+                                       {"uncancel", task_uncancel},
                                        {NULL, NULL}};
 
 const luaL_Reg lpb_task_methods[] = {{"await", task_await},   {"result", task_result},

@@ -20,9 +20,9 @@ local M = {}
 
 --- The public modules, in the order of the book; "job" and "cli" are pages without a module.
 M.modules = {
-  "luapool", "task", "sync", "cache", "pool", "process", "signal", "http", "retry", "html", "xml",
-  "json", "yaml", "fs", "csv", "sqlite", "queue", "redis", "memcached", "digest", "dns", "log",
-  "progress", "error", "job", "cli",
+  "luapool", "task", "sync", "cache", "lock", "pool", "process", "signal", "http", "retry", "html",
+  "xml", "json", "yaml", "fs", "csv", "sqlite", "queue", "redis", "memcached", "digest", "dns",
+  "log", "progress", "error", "job", "cli",
 }
 
 ---@class docs.Value: a parameter, a result or a field

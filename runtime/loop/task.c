@@ -424,13 +424,14 @@ void lp_task_resume(lp_task *t) {
 bool lp_task_stop(lp_task *t) {
   if (lp_task_ended(t)) return false;
   t->cancelled = true;
+  t->revocable = false;
   lp_op *op = lp_task_op(t);
   if (op && op->waiting && !t->shield && !t->unwinding) lp_op_stop(op, LP_ECANCELLED);
   return true;
 }
 
 bool lp_task_cancel(lua_State *L, lp_task *t) {
-  if (lp_task_ended(t) || t->cancelled) {
+  if (lp_task_ended(t) || (t->cancelled && !t->revocable)) {
     lua_pop(L, 1);
     return !lp_task_ended(t);
   }
@@ -443,6 +444,22 @@ bool lp_task_cancel(lua_State *L, lp_task *t) {
   t->cancelled = true;
   lp_task_error_push_cancelled(L, t);
   return lp_task_settle(L, t, false, 1);
+}
+
+bool lp_task_cancel_scope(lua_State *L, lp_task *t) {
+  bool first = !t->cancelled;
+  if (first || !t->revocable)
+    lp_task_cancel(L, t);
+  else
+    lua_pop(L, 1);
+  if (first) t->revocable = true;
+  return !lp_task_ended(t);
+}
+
+void lp_task_uncancel(lp_task *t) {
+  if (!t->revocable) return;
+  t->cancelled = t->revocable = t->told = t->unwinding = false;
+  t->overruns = 0;
 }
 
 int lp_task_push_outcome(lua_State *L, int index) {

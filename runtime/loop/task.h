@@ -67,6 +67,8 @@ struct lp_task {
   bool owned : 1;
   /* It is to end: each wait raises. */
   bool cancelled : 1;
+  /* Its cancellation is that of a scope, which may take it back. */
+  bool revocable : 1;
   /* The error of its cancellation has been raised in it. */
   bool told : 1;
   /* It has had its time: its waits raise kind `timeout`, and it gets no further slice. */
@@ -189,6 +191,14 @@ bool lp_task_cancel(lua_State *L, lp_task *t);
 
 /* The same without a reason, from C callbacks: touches no Lua value. */
 bool lp_task_stop(lp_task *t);
+
+/* The same as lp_task_cancel for a scope of the task and not for the whole: lp_task_uncancel
+ * takes it back, unless somebody else cancels the task before that. */
+bool lp_task_cancel_scope(lua_State *L, lp_task *t);
+
+/* The current task leaves a scope that was cancelled: it may wait again. Does nothing when
+ * it was not, or has been cancelled as a whole. */
+void lp_task_uncancel(lp_task *t);
 
 /* The task has had its time: its waits raise kind `timeout`, and when it does not wait it is
  * closed after its slice, so that no pcall loop eats the error. */

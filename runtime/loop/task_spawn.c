@@ -52,7 +52,8 @@ static lp_task *make_with_coroutine(lua_State *L, size_t size) {
 static lp_task *reuse(lp_state *st, lp_task *t) {
   st->idle_count--;
   t->status = LP_TASK_PENDING;
-  t->cancelled = t->told = t->expired = t->unwinding = t->awaited = t->broke = false;
+  t->cancelled = t->revocable = t->told = t->expired = t->unwinding = t->awaited = t->broke =
+      false;
   t->shield = t->attempt = 0;
   t->overruns = 0;
   lp_task_own(t, NULL, NULL);

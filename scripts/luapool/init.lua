@@ -31,8 +31,8 @@ local M = {
 }
 
 local parts = {}
-local names = "cache csv digest dns error fs html http json log memcached pool process progress "
-  .. "queue redis retry signal sqlite sync task xml yaml"
+local names = "cache csv digest dns error fs html http json lock log memcached pool process "
+  .. "progress queue redis retry signal sqlite sync task xml yaml"
 for name in names:gmatch "%a+" do
   parts[name] = true
 end

@@ -116,6 +116,11 @@ local checked = {
   ["luapool.cache.SetOptions"] = { function(opts) cache.new():set("a", 1, opts) end },
   ["luapool.cache.FetchOptions"] = { function(opts) cache.new():fetch("a", print, opts) end },
   ["luapool.cache.MemoizeOptions"] = { function(opts) cache.memoize(print, opts) end },
+  ["luapool.lock.FileOptions"] = { function(opts) luapool.lock.file("/tmp/a", opts) end },
+  ["luapool.lock.RedisOptions"] = { function(opts)
+    luapool.lock.redis(samples["luapool.redis.Client"](), "a", opts)
+  end, 2 },
+  ["luapool.lock.EtcdOptions"] = { luapool.lock.etcd },
   ["luapool.http.Options"] = { function(opts) http.get("http://127.0.0.1:1/", opts) end },
   ["luapool.http.ClientOptions"] = { http.client },
   ["luapool.http.CookieOptions"] = { function(opts) http.client().cookies:set(opts) end },
@@ -378,6 +383,25 @@ local failures = {
     local q = samples["luapool.queue.Queue"]()
     q:close()
     q:put "k"
+  end },
+  { "lock", "lock", function() luapool.lock.file("/no/such/folder/lock"):acquire() end },
+  { "lock", "not_held", function() luapool.lock.file("/tmp/luapool-none"):release() end },
+  { "lock", "timeout", function()
+    local dir <close> = fs.tempdir()
+    local one, other = luapool.lock.file(dir .. "/a"), luapool.lock.file(dir .. "/a")
+    local _ <close> = one:hold()
+    other:acquire(0)
+  end },
+  { "lock", "lost", with_redis, function(client)
+    local _ <close> = luapool.lock.redis(client, "a"):hold()
+    client:flushall()
+  end },
+  { "lock", "connect", function()
+    luapool.lock.etcd({ endpoints = "http://127.0.0.1:1", name = "a" }):acquire()
+  end },
+  { "lock", "etcd", function()
+    local server <close> = require("tests.support.nginx").start()
+    luapool.lock.etcd({ endpoints = server.url, name = "a" }):acquire()
   end },
   { "digest", "digest", luapool.digest.hex.decode, "x" },
   { "dns", "dns", luapool.dns.lookup, "no-such-host.invalid" },

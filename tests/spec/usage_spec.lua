@@ -200,6 +200,15 @@ local callers = {
     opts.rate = opts.rate or 1
     return (luapool.sync.limiter(opts):acquire())
   end,
+  ["lock.file"] = function(opts) return (luapool.lock.file("/tmp/luapool-usage", opts)) end,
+  ["lock.redis"] = function(opts)
+    local client <close> = luapool.redis.connect("redis://127.0.0.1:1", { lazy = true })
+    return (luapool.lock.redis(client, "a", opts))
+  end,
+  ["lock.etcd"] = function(opts)
+    opts.name = opts.name or "a"
+    return (luapool.lock.etcd(opts))
+  end,
   ["cache.new"] = function(opts) return (luapool.cache.new(opts):set("a", 1)) end,
   ["cache:set"] = function(opts) return (luapool.cache.new():set("a", 1, opts)) end,
   ["cache:fetch"] = function(opts) return (luapool.cache.new():fetch("a", tostring, opts)) end,

@@ -10,6 +10,7 @@ local csv = require "luapool.csv"
 local dns = require "luapool.dns"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
+local lock = require "luapool.lock"
 local memcached = require "luapool.memcached"
 local pool = require "luapool.pool"
 local process = require "luapool.process"
@@ -105,6 +106,15 @@ local rows = {
   { "sqlite.open", "read", function() sqlite.open "/no/such" end, "/no/such" },
   { "sqlite.open", "read", function() sqlite.open("/no", { readonly = true }) end, "/no" },
 
+  { "lock.file", "write", function() lock.file("/no/such"):acquire() end, "/no/such" },
+  { "lock.redis", "net", function()
+    local client <close> = redis.connect("redis://127.0.0.1:9", { lazy = true })
+    lock.redis(client, "a"):acquire()
+  end, "tcp://127.0.0.1:9" },
+  { "lock.etcd", "net", function()
+    lock.etcd({ endpoints = "http://127.0.0.1:9", name = "a" }):acquire()
+  end, "http://127.0.0.1:9/v3/lease/grant" },
+
   { "memcached.client", "net", get_cached "127.0.0.1:9", "tcp://127.0.0.1:9" },
   { "memcached.client", "net", get_cached "no-such-host.invalid", "dns://no-such-host.invalid" },
   { "memcached.client", "net", get_cached "/no/socket", "/no/socket" },
@@ -152,7 +162,7 @@ local function check_complete()
   local known = {}
   for _, row in ipairs(rows) do known[row[1]] = true end
   local modules = { csv = csv, dns = dns, fs = fs, http = http, io = io,
-    memcached = memcached, os = os, pool = pool,
+    lock = lock, memcached = memcached, os = os, pool = pool,
     process = process, redis = redis, signal = signal, socket = socket, ["socket.dns"] = socket.dns,
     sqlite = sqlite }
   for name, module in pairs(modules) do

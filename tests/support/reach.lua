@@ -7,8 +7,8 @@ local mark = ...
 local getupvalue = debug.getupvalue -- in the free environment
 local TRACE = "luapool_trace"
 
-local parts = "cache csv digest dns error fs html http json log memcached pool process progress "
-  .. "redis retry signal sqlite sync task xml yaml"
+local parts = "cache csv digest dns error fs html http json lock log memcached pool process "
+  .. "progress redis retry signal sqlite sync task xml yaml"
 local roots = { _G, "" }
 
 for name in parts:gmatch "%a+" do
@@ -50,6 +50,7 @@ try(retry.wrap, print, { attempts = 2 })
 try(require("luapool.digest").sha256, "a")
 try(require("luapool.memcached").client, { servers = { "127.0.0.1:1" } })
 try(require("luapool.cache").new, { max = 1 })
+try(require("luapool.lock").file, "/tmp/luapool-reach")
 try(require("luapool.cache").memoize, print)
 try(require("luapool.error").new, "odd", "odd")
 try(require("luapool.csv").rows, { "a,b" })

@@ -57,6 +57,12 @@ return {
     return setmetatable({ {}, {} }, http_core.Headers)
   end,
   ["luapool.signal.Handler"] = function() return luapool.signal.on("WINCH", print) end,
+  ["luapool.lock.Lock"] = function() return luapool.lock.file "/tmp/luapool-sample-lock" end,
+  ["luapool.lock.Held"] = function()
+    local folder = fs.tempdir()
+    local held = luapool.lock.file(folder .. "/lock"):hold()
+    return held, function() folder:close() end
+  end,
   ["luapool.Cache"] = function() return luapool.cache.new() end,
   ["luapool.digest.Hash"] = function() return luapool.digest.new "md5" end,
   ["luapool.csv.Writer"] = function() return luapool.csv.writer "/dev/null" end,
