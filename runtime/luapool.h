@@ -96,6 +96,9 @@ typedef struct luapool_env luapool_env;
  * luapool. */
 #define LUAPOOL_ELUA (-11)
 
+/* As many tasks live as the options allow. */
+#define LUAPOOL_ETASKS (-12)
+
 /* ---- values ---- */
 
 enum {
@@ -173,7 +176,7 @@ typedef struct luapool_options {
 
   /* It is asked for each path, URL (of each redirect, too), address and program that a script
    * whose bits allow it wants; `what` is one of LUAPOOL_ALLOW_*. It returns 1 to allow it.
-   * NULL: the bits decide alone. */
+   * NULL: the bits decide alone. They do so in worker processes, too, which cannot ask. */
   int (*allow)(void *user, unsigned what, const char *subject);
 
   /* A budget broke: of time, memory, tasks or stack. `task` is NULL when the host has no
@@ -208,7 +211,7 @@ typedef struct luapool_options {
    * error of kind `memory`. */
   size_t memory;
 
-  /* How many tasks may live at once. */
+  /* How many tasks may live at once. A promise is one until it is settled. */
   size_t tasks;
 
   /* Microseconds of CPU that a task may use between two waits. Then it is closed, and no pcall
@@ -420,7 +423,7 @@ typedef struct luapool_call_class {
 
 /* [R] In a C function of a task: makes a call, which luapool_answer must answer exactly once.
  * The class must outlive it. `arg` is the call's from now on, even when this raises: `free` was
- * called then. */
+ * called then, but when the class has a size that this library does not know. */
 LUAPOOL_API luapool_call *luapool_call_new(struct lua_State *L, const luapool_call_class *kind,
                                            void *arg);
 

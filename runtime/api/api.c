@@ -25,11 +25,23 @@ static int code_of_kind(const char *kind) {
 
 int lp_api_code(int core) {
   if (core >= 0) return core;
+  if (core == LP_ETASKS) return LUAPOOL_ETASKS;
   return lp_error_is_ours(core) ? code_of_kind(lp_error_kind(core)) : LUAPOOL_ESYSTEM;
 }
 
+/* Budgets have one kind; which it was stands in the field `limit`. */
+static bool is_of_tasks(lua_State *L, int index) {
+  lua_pushvalue(L, index);
+  lua_pushliteral(L, "limit");
+  lua_rawget(L, -2);
+  bool is = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "tasks") == 0;
+  lua_pop(L, 2);
+  return is;
+}
+
 int lp_api_code_of_error(lua_State *L, int index) {
-  return code_of_kind(lp_raise_kind(L, index));
+  int code = code_of_kind(lp_raise_kind(L, index));
+  return code == LUAPOOL_ETIME && is_of_tasks(L, index) ? LUAPOOL_ETASKS : code;
 }
 
 void lp_api_begin(luapool *rt) {

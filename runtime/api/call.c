@@ -122,7 +122,19 @@ static void on_close(lp_op *op) {
 
 static const lp_op_class CALL = {.cancel = on_cancel, .results = on_results, .close = on_close};
 
+/* A host that was compiled with a newer header may have more fields, which must be 0. */
+static void check_class(lua_State *L, const luapool_call_class *class) {
+  size_t known = sizeof *class;
+  bool fits = class->size >= known;
+  for (size_t i = known; fits && i < class->size; i++) fits = ((const char *)class)[i] == 0;
+  if (!fits)
+    lp_usage_raise(L, "luapool_call_new",
+                   "the class has a size that this library does not know: %d bytes",
+                   (int)class->size);
+}
+
 luapool_call *luapool_call_new(lua_State *L, const luapool_call_class *class, void *arg) {
+  check_class(L, class);
   const luapool *rt = luapool_of(L);
   luapool_call *c = rt ? lp_alloc_new(sizeof *c) : NULL;
   bool placed = false;

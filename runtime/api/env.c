@@ -55,7 +55,8 @@ void lp_env_detach_all(luapool *rt) {
 
 /* ---- require ---- */
 
-/* A searcher: the module as the host has it. */
+/* A searcher: the module as the host has it. lp_env_share gives it to a runtime of a
+ * host; no worker has it. */
 static int search(lua_State *L) {
   if (!lp_state_is_open(L)) return 0;
   luapool *rt = lp_api_of(lp_state_of(L));

@@ -94,7 +94,12 @@ static int check(luapool *rt, const luapool_env *env, const script *s) {
     return lp_api_fail(rt, LUAPOOL_EARGUMENT, "the environment is one of another runtime");
   if (s->n < 0 || (s->n && !s->args) || (!s->bytes && !s->function))
     return lp_api_fail(rt, LUAPOOL_EARGUMENT, "an argument is missing");
-  return LUAPOOL_OK;
+  const luapool_value *strange = lp_value_strange(s->args, s->n);
+  if (!strange) return LUAPOOL_OK;
+  char text[80];
+  snprintf(text, sizeof text, "a luapool_value of type %d cannot be passed",
+           (int)strange->type);
+  return lp_api_fail(rt, LUAPOOL_EARGUMENT, text);
 }
 
 /* Calls f(s) protected, in the environment, for as long as block_us allows. Returns LUA_OK, or

@@ -2,6 +2,7 @@
 #include "runtime/api/value.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void push(lua_State *L, const luapool_value *v) {
@@ -12,8 +13,14 @@ static void push(lua_State *L, const luapool_value *v) {
   case LUAPOOL_NUMBER: lua_pushnumber(L, v->as.number); break;
   case LUAPOOL_STRING: lua_pushlstring(L, v->as.string.bytes, v->as.string.len); break;
   case LUAPOOL_POINTER: lua_pushlightuserdata(L, v->as.pointer); break;
-  default: luaL_error(L, "a luapool_value of type %d cannot be passed", (int)v->type);
+  default: abort();
   }
+}
+
+const luapool_value *lp_value_strange(const luapool_value *values, int n) {
+  for (int i = 0; i < n; i++)
+    if (values[i].type < LUAPOOL_NIL || values[i].type >= LUAPOOL_OTHER) return &values[i];
+  return NULL;
 }
 
 void lp_value_push(lua_State *L, const luapool_value *values, int n) {

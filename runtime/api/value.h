@@ -6,7 +6,10 @@
 
 #include "runtime/luapool.h"
 
-/* Pushes n values. Raises for want of memory, and for a type that is none of luapool.h. */
+/* Returns the first that is of no type that can be passed, as LUAPOOL_OTHER is, or NULL. */
+const luapool_value *lp_value_strange(const luapool_value *values, int n);
+
+/* Pushes n values, of which none is strange. Raises for want of memory. */
 void lp_value_push(lua_State *L, const luapool_value *values, int n);
 
 /* Puts the value at `index` into *v. A string belongs to Lua: whoever calls keeps it alive. */

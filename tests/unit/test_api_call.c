@@ -71,6 +71,7 @@ static const luapool_call_class with_all = {sizeof with_all, "lookup", push_valu
 static const luapool_call_class without_cancel = {sizeof without_cancel, "lookup", push_value,
                                                   NULL, free_job};
 static const luapool_call_class bare = {sizeof bare, "bare", NULL, NULL, free_job};
+static const luapool_call_class sizeless = {.name = "sizeless"};
 
 static job *new_job(lua_State *L, const luapool_call_class *kind) {
   job *j = calloc(1, sizeof *j);
@@ -169,23 +170,23 @@ static int host_twice(lua_State *L) {
   return luapool_await(L, stale, -1);
 }
 
+/* host.sizeless(): its class does not say how large it is. */
+static int host_sizeless(lua_State *L) {
+  luapool_call_new(L, &sizeless, NULL);
+  return 0;
+}
+
 static int host_dump(lua_State *L) {
   lp_dump_push(L);
   return 1;
 }
 
 static int open_host(lua_State *L) {
-  static const luaL_Reg functions[] = {{"now", host_now},
-                                       {"early", host_early},
-                                       {"thread", host_thread},
-                                       {"gated", host_gated},
-                                       {"stoppable", host_stoppable},
-                                       {"open", host_open_gate},
-                                       {"breaks", host_breaks},
-                                       {"bare", host_bare},
-                                       {"twice", host_twice},
-                                       {"dump", host_dump},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"now", host_now},           {"early", host_early},         {"thread", host_thread},
+      {"gated", host_gated},       {"stoppable", host_stoppable}, {"open", host_open_gate},
+      {"breaks", host_breaks},     {"bare", host_bare},           {"twice", host_twice},
+      {"sizeless", host_sizeless}, {"dump", host_dump},           {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
@@ -300,6 +301,11 @@ static void test_outside_of_a_task(void **state) {
   assert_int_equal(luapool_protect(*state, call_outside, NULL), LUAPOOL_ERUN);
   assert_non_null(strstr(luapool_error(*state), "cannot wait here (bare): no task is running"));
   assert_int_equal(seen.freed, 1);
+}
+
+static void test_of_a_class_without_size(void **state) {
+  host_run(*state, "local ok, err = pcall(host.sizeless)\n"
+                   "assert(err.kind == 'usage' and err.message:find '0 bytes', err)");
 }
 
 static void test_where_a_wait_cannot_pass(void **state) {
@@ -494,6 +500,7 @@ int main(void) {
       call_test(test_results_may_raise),
       call_test(test_status_becomes_an_error),
       call_test(test_outside_of_a_task),
+      call_test(test_of_a_class_without_size),
       call_test(test_where_a_wait_cannot_pass),
       call_test(test_of_a_cancelled_task),
       call_test(test_two_calls_of_one_function),

@@ -267,6 +267,10 @@ static void test_tasks(void **state) {
                            "for i = 1, 1000 do task.spawn(function() end):await() end\n"),
                    LUAPOOL_OK);
   assert_int_equal(told.count, 1);
+  assert_int_equal(told.code, LUAPOOL_ETASKS);
+  assert_int_equal(run(rt, "local task = require 'luapool.task'\n"
+                           "for i = 1, 200 do task.spawn(task.sleep, 1e6) end\n"),
+                   LUAPOOL_ETASKS);
   luapool_close(rt);
 }
 

@@ -117,7 +117,8 @@ static void test_wrong_arguments(void **state) {
   newer[0].size = 1;
   assert_int_equal(luapool_open(&rt, newer), LUAPOOL_EARGUMENT);
   rt = open_free(NULL);
-  assert_int_equal(luapool_load(rt, NULL, "", 0, "=host", &strange, 1, &task), LUAPOOL_ERUN);
+  assert_int_equal(luapool_load(rt, NULL, "", 0, "=host", &strange, 1, &task),
+                   LUAPOOL_EARGUMENT);
   assert_non_null(strstr(luapool_error(rt), "type 99"));
   assert_null(task);
   assert_int_equal(luapool_load(rt, NULL, "", 0, "=host", NULL, 1, NULL), LUAPOOL_EARGUMENT);
