@@ -11,6 +11,7 @@
 #include "bindings/socket/stream.h"
 #include "bindings/socket/tcp.h"
 #include "bindings/socket/udp.h"
+#include "bindings/socket/unix.h"
 
 static void open_classes(lua_State *L) {
   static const struct {
@@ -57,5 +58,6 @@ int luaopen_luapool_socket_core(lua_State *L) {
 int luaopen_luapool_socket_stream(lua_State *L) {
   lua_newtable(L);
   luaL_setfuncs(L, lpb_socket_stream_functions, 0);
+  luaL_setfuncs(L, lpb_socket_unix_functions, 0);
   return 1;
 }

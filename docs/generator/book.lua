@@ -18,11 +18,12 @@ local source = require "source"
 
 local M = {}
 
---- The public modules, in the order of the book; "job" and "cli" are pages without a module.
+--- The public modules, in the order of the book; "job", "serve" and "cli" are pages without a
+--- module.
 M.modules = {
   "luapool", "task", "sync", "cache", "lock", "pool", "process", "signal", "http", "retry", "html",
   "xml", "json", "yaml", "fs", "csv", "sqlite", "queue", "redis", "memcached", "digest", "dns",
-  "log", "progress", "error", "job", "cli",
+  "log", "progress", "error", "job", "serve", "cli",
 }
 
 ---@class docs.Value: a parameter, a result or a field

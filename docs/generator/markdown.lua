@@ -6,7 +6,8 @@ local render = require "render"
 
 local M = {}
 
-local TITLES = { job = "Job files", cli = "The command line", luapool = "luapool" }
+local TITLES = { job = "Job files", serve = "Files for luapool serve", cli = "The command line",
+  luapool = "luapool" }
 
 --- The title of a module's page.
 ---@param name string

@@ -35,7 +35,7 @@ local function add_fields(pages, class)
   for _, field in ipairs(class.fields) do
     local user = class.users[1]
     local owner = user and class.form == "record" and user.name or class.name
-    if class.module == "job" and class.short == "Job" then owner = "job" end
+    if class.short == "Job" or class.short == "ServeFile" then owner = class.module end
     pages:add("field", owner .. "." .. field.name, field.text, render.field(class, field),
       owner .. "." .. field.name, class.name .. "." .. field.name,
       class.module .. "." .. field.name, field.name)

@@ -77,7 +77,7 @@ function M.page(book, name)
   table.insert(out, "---@class " .. book_of.class_of(name))
   if name == "luapool" then
     for _, part in ipairs(book_of.modules) do
-      local is_part = part ~= "luapool" and part ~= "job" and part ~= "cli"
+      local is_part = part ~= "luapool" and part ~= "job" and part ~= "serve" and part ~= "cli"
       if is_part then write_field(out, part, "luapool." .. part, "") end
     end
   end

@@ -13,8 +13,8 @@ local M = {
   usage = "serve FILE [options] [-- ARGS...]",
   summary = "run jobs from a queue, by cron, and services",
   about = "Runs jobs from a queue over worker processes until it is stopped. FILE returns a table\n"
-    .. "with `queue` and `kinds`; it is loaded by the workers alone. ARGS are `...` and `arg` of\n"
-    .. "the file and ctx.args of a job.\n\n"
+    .. "with `queue`, `kinds`, `cron` and `services`; it is loaded by the workers alone. ARGS are\n"
+    .. "`...` and `arg` of the file and ctx.args of a job.\n\n"
     .. "SIGHUP loads FILE again: new workers are started before the old ones leave; when they\n"
     .. "cannot be, the old ones stay. SIGTERM and Ctrl-C stop it: no more jobs are claimed, those\n"
     .. "that run have --grace seconds; then they are cancelled and given back. A second signal\n"
@@ -25,6 +25,9 @@ local M = {
     { "p", "processes", "N", "processes", "worker processes (default: usable cores)" },
     { "c", "concurrency", "N", "concurrency", "jobs at once in each process (default: 100)" },
     { false, "grace", "S", "seconds", "how long jobs may go on after SIGTERM (default: 30)" },
+    { false, "pid-file", "FILE", "string", "where its process id is written once it is ready" },
+    { false, "listen", "ADDR", "string", "HOST:PORT or path of ctx.listeners.listen" },
+    { false, "control", "SOCKET", "string", "where luapool ctl finds it (else by process id)" },
     { false, "log-level", "LEVEL", { "debug", "info", "warn", "error" },
       "least level to log: debug, info (default), warn, error" },
     { false, "log-format", "FORMAT", { "text", "json" }, "log lines as text (default) or json" },
@@ -48,6 +51,9 @@ function M.run(values, positional, rest)
     args = args,
     read = function() return run.strip(run.read(path)) end,
     grace = values.grace or GRACE,
+    control = values.control,
+    listen = values.listen,
+    pid_file = values.pid_file,
   }
   stop.listen(nil, function(status, what) serve:stop(EXIT[status] or status, what) end)
   local signals = require "luapool.internal.signals"

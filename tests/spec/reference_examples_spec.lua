@@ -2,7 +2,8 @@
 -- use the modules by their names (`task` is require "luapool.task"), `url`, the address of a test
 -- server, `redis_url`, that of a Redis, and `memcached_servers`. What it prints is what its `-->`
 -- comments say, in their order, whatever the spaces. One that returns a table is a job file, which
--- the program runs.
+-- the program runs; one with a queue is a file for `luapool serve`, which runs until the jobs have
+-- ended that lines such as `-- q:put("add", 1)` put.
 
 package.path = "docs/generator/?.lua;" .. package.path
 local books = require "book"
@@ -11,8 +12,10 @@ local http = require "luapool.http"
 local memcached_server = require "tests.support.memcached_server"
 local nginx = require "tests.support.nginx"
 local process = require "luapool.process"
+local queue = require "luapool.queue"
 local redis = require "luapool.redis"
 local redis_server = require "tests.support.redis_server"
+local task = require "luapool.task"
 
 local PROGRAM = assert(os.getenv "LUAPOOL")
 
@@ -23,7 +26,8 @@ local function prelude(code, servers)
   local parts = { text:format(servers.nginx.url, servers.redis.url, memcached) }
   for _, name in ipairs(books.modules) do
     local used = code:find("%f[%w_]" .. name .. "%f[^%w_]")
-    if used and name ~= "error" and name ~= "job" and name ~= "cli" then
+    local page = name == "error" or name == "job" or name == "serve" or name == "cli"
+    if used and not page then
       local module = books.class_of(name)
       table.insert(parts, ("local %s = require %q "):format(name, module))
     end
@@ -67,6 +71,35 @@ local function run_job(_, example, servers)
   return lines
 end
 
+-- Serves a file until what was put has ended; its lines of output.
+local function run_serve(_, example, servers)
+  local folder <close> = fs.tempdir()
+  fs.write(folder .. "/jobs.lua", prelude(example.code, servers) .. example.code)
+  local q <close> = queue.open("sqlite:" .. folder .. "/work.db")
+  local puts = {}
+  for put in example.code:gmatch "%-%- (q:put[^\n]*)" do
+    puts[#puts + 1] = assert(load("local q = ... return " .. put))(q)
+  end
+  local serving = task.spawn(process.exec, { "timeout", "60", PROGRAM, "serve", "jobs.lua", "-p",
+    "1", "--control", "ctl.sock", cwd = folder.path })
+  for _, id in ipairs(puts) do
+    repeat task.sleep(0.02)
+      local job = q:status(id)
+    until not job or job.ended_at or serving:status() == "done"
+  end
+  process.exec { PROGRAM, "ctl", "stop", "ctl.sock", cwd = folder.path }
+  local done = serving:await()
+  if done.code ~= 0 then error(done.stderr, 0) end
+  local lines = {}
+  for line in done.stdout:gmatch("[^\n]+") do table.insert(lines, squeeze(line)) end
+  return lines
+end
+
+local function runner(code)
+  if not code:find "^return {" then return run_script end
+  return code:find "queue = " and run_serve or run_job
+end
+
 describe("an example of the reference", function()
   local servers
 
@@ -91,7 +124,7 @@ describe("an example of the reference", function()
           client:flushall()
         end
         if example.code:find("memcached_servers", 1, true) then servers.memcached:flush() end
-        local run = example.code:find("^return {") and run_job or run_script
+        local run = runner(example.code)
         assert.are.same(expected(example.code), run(item, example, servers))
       end)
     end

@@ -18,6 +18,7 @@ local memcached_server = require "tests.support.memcached_server"
 local redis_server = require "tests.support.redis_server"
 local samples = require "tests.support.samples"
 local job_spec = internal "luapool.internal.job.spec"
+local serve_spec = internal "luapool.internal.serve.spec"
 
 local book = books.read(books.sources())
 
@@ -32,7 +33,7 @@ end
 
 local function module_table(name) return require(books.class_of(name)) end
 
-local function is_module(name) return name ~= "job" and name ~= "cli" end
+local function is_module(name) return name ~= "job" and name ~= "serve" and name ~= "cli" end
 
 local function live_names(name)
   local names = {}
@@ -174,6 +175,10 @@ local checked = {
   ["luapool.Job"] = { job_spec.check },
   ["luapool.job.Kind"] = { function() job_spec.check { items = {}, kinds = { a = {} } } end, 2 },
   ["luapool.job.Crawl"] = { check_crawl {}, 3 },
+  ["luapool.ServeFile"] = { serve_spec.check },
+  ["luapool.serve.Kind"] = { function() serve_spec.check { kinds = { a = {} } } end, 2 },
+  ["luapool.serve.CronEntry"] = { function() serve_spec.check { cron = { a = {} } } end, 2 },
+  ["luapool.serve.Service"] = { function() serve_spec.check { services = { a = {} } } end, 2 },
   ["luapool.job.Rate"] = { check_crawl { rate = {} }, 4 },
   ["luapool.job.Autothrottle"] = { check_crawl { autothrottle = {} }, 4 },
   ["luapool.job.FollowOptions"] = { function(opts)
@@ -197,7 +202,10 @@ end
 
 -- The classes that a function takes as its options.
 local function option_classes()
-  local set = { ["luapool.Job"] = true }
+  local set = { ["luapool.Job"] = true, ["luapool.ServeFile"] = true }
+  for _, part in ipairs { "Kind", "CronEntry", "Service" } do
+    set["luapool.serve." .. part] = true
+  end
   for _, part in ipairs { "Kind", "Crawl", "Rate", "Autothrottle" } do
     set["luapool.job." .. part] = true
   end
@@ -221,6 +229,13 @@ local results = {
     local list = internal("luapool.internal.job.hosts").new()
     list:take({}, { requests = { "h", 200, 5, 0.1 } }, { frontier = { answered = function() end } })
     return list:figures().h
+  end,
+  ["luapool.serve.Job"] = function()
+    local job = internal("luapool.internal.serve.consumer").more_of {
+      crashes = 0, priority = 0, put_at = 0,
+    }
+    job.id, job.kind, job.attempts = "id", "kind", 1 -- which the worker adds
+    return job
   end,
   ["luapool.WorkerInfo"] = function()
     local p <close> = pool.new { processes = 1 }

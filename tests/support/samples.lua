@@ -96,6 +96,10 @@ return {
     local plan = { kinds = {}, config = {}, args = {} }
     return internal("luapool.internal.job.worker").open(plan).shared
   end,
+  ["luapool.serve.Context"] = function()
+    local _, class = internal("luapool.internal.serve.context").class({}, 1)
+    return setmetatable({ job = {}, listeners = {} }, class)
+  end,
   ["luapool.job.Summary"] = function()
     local summary = internal("luapool.internal.job.summary").new {}
     summary:finish({}, 1)

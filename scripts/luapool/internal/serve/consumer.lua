@@ -15,6 +15,9 @@ local M = {}
 -- store; how long cancelled jobs may take to end; how long a worker may exceed a `timeout`.
 local RENEW, FIRST, MOST, ENDING, OVER = 0.25, 0.1, 5, 8, 5
 
+-- Seconds that the store may take for an answer, until something is wrong.
+local PATIENCE = 35
+
 -- How many workers may die under a job that only waited there, beside others, until it is charged.
 local INNOCENT = 3
 
@@ -151,7 +154,10 @@ end
 
 -- ---- starts ----
 
-local function more_of(job)
+--- The rarer fields of a job, for its worker.
+---@param job table
+---@return table
+function M.more_of(job)
   return { crashes = job.crashes, priority = job.priority, key = job.key, parent = job.parent,
     put_at = job.put_at, children = job.children, progress = job.progress }
 end
@@ -168,7 +174,7 @@ local function start(self, job)
     ended(self, entry, ...)
   end
   local ok, future = pcall(seat.start, seat, on_end, job.id, job.kind, job.args, job.attempts,
-    more_of(job))
+    M.more_of(job))
   entry.future = ok and future or nil
   if not ok then ended(self, entry, false, future) end
 end
@@ -179,9 +185,9 @@ end
 -- error: the results stay for the next time.
 local function exchange(self, want)
   local results, since = self.results, self.store:changes()
-  self.results, self.settling = {}, true
+  self.results, self.settling = {}, task.now()
   local ok, settled, claimed, due = pcall(self.store.settle, self.store, results, want, self.kinds)
-  self.settling = false
+  self.settling = nil
   if not ok then
     table.move(self.results, 1, #self.results, #results + 1, results)
     self.results = results
@@ -342,6 +348,12 @@ function Consumer:stop(grace)
   if settle_down(self, ENDING) then return end
   self.kill()
   settle_down(self, ENDING)
+end
+
+--- Whether the store answers.
+---@return boolean
+function Consumer:is_well()
+  return not self.wait and (not self.settling or task.now() - self.settling < PATIENCE)
 end
 
 --- Whoever waits in `stop` for jobs waits no more.

@@ -9,12 +9,16 @@ local M = {}
 
 --- What the functions of a file for `luapool serve` get. What `init` stores in it is seen by all
 --- jobs of that worker.
+---@within serve
 ---@class luapool.serve.Context
 ---@field job luapool.serve.Job the job that runs
 ---@field args string[] the arguments behind `--`
----@field worker integer which worker of its kind this is, from 1 on; a replacement keeps it
+---@field worker integer which worker this is, from 1 on; a replacement keeps it
+---@field listeners table of services: servers of `require "socket"` on what a service manager
+--- listens on or `--listen` names, by number and by name
 local Ctx = { __name = "luapool.serve.ctx" }
 
+---@within serve
 ---@class luapool.serve.Job
 ---@field id string the same whenever it runs
 ---@field kind string
@@ -35,6 +39,21 @@ end
 
 --- Puts a job once this one is done, in the same step of the store: another attempt adds nothing
 --- twice. Returns its id.
+---
+--- ```lua
+--- return {
+---   queue = "sqlite:work.db",
+---   kinds = {
+---     page = { process = function(n, _, ctx)
+---       print(n)
+---       if n < 3 then ctx:add("page", n + 1, { priority = 1 }) end
+---     end },
+---   },
+---   concurrency = 1,
+--- }
+--- -- q:put("page", 3)
+--- --> 3
+--- ```
 ---@param kind string
 ---@param args? any what JSON can carry
 ---@param opts? luapool.queue.PutOptions
@@ -48,7 +67,19 @@ function Ctx:add(kind, args, opts)
   return job.id
 end
 
---- Notes how far the job is, for those who look at it.
+--- Notes how far the job is, for those who look at it (`Queue:status`).
+---
+--- ```lua
+--- return {
+---   queue = "sqlite:work.db",
+---   kinds = { read = { process = function(n, _, ctx)
+---     for i = 1, n do ctx:progress(i / n, "page " .. i) end
+---     print "read"
+---   end } },
+--- }
+--- -- q:put("read", 10)
+--- --> read
+--- ```
 ---@param share number from 0 to 1
 ---@param text? string
 function Ctx:progress(share, text)
@@ -60,6 +91,18 @@ end
 
 --- Whether the job is to stop: somebody has cancelled it, or its process is about to end. Others
 --- run meanwhile. A wait raises kind `cancelled` then.
+---
+--- ```lua
+--- return {
+---   queue = "sqlite:work.db",
+---   kinds = { count = { process = function(n, _, ctx)
+---     while n > 0 and not ctx:cancelled() do n = n - 1 end
+---     print(n)
+---   end } },
+--- }
+--- -- q:put("count", 100)
+--- --> 0
+--- ```
 ---@async
 ---@return boolean
 function Ctx:cancelled()

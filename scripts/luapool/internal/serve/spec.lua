@@ -9,6 +9,93 @@ local zones = require "luapool.internal.serve.zone"
 
 local M = {}
 
+--- `luapool serve FILE` runs the jobs of a queue (see `luapool.queue`) until it is stopped, puts
+--- jobs by cron, and runs services. FILE returns a table; workers load it, each in a fresh state,
+--- and run its functions: main runs none of them.
+---
+--- A job runs again when its function fails, as `retry` says, and when its worker or its process
+--- dies. A process claims only the kinds that its file has, and no more jobs than it has room for.
+---
+--- SIGHUP, or `luapool ctl reload`, loads the file again in new workers, one after the other; when
+--- all are there the old ones finish what they run and leave. When one cannot be started the old
+--- ones stay, and the log says why. SIGTERM: no more jobs are claimed, those that run have
+--- `--grace` seconds; then they are cancelled and given back uncharged. A worker that ends is
+--- started again after 0.1 s, later up to 30 s; ten that end within a minute before they have done
+--- anything end the whole.
+---
+--- systemd is told when it is ready, reloads and stops, and that the queue answers (`WatchdogSec`);
+--- `examples/systemd` has a unit.
+---
+--- ```lua
+--- return {
+---   queue = "sqlite:work.db", -- or "redis://host/0?ns=shop"
+---   init = function(ctx) ctx.factor = 10 end, -- once in each worker
+---   kinds = {
+---     scale = { process = function(n, _, ctx) print(n * ctx.factor) end,
+---       retry = { attempts = 5 }, timeout = 60, concurrency = 8, rate = { 100, per = 60 } },
+---   },
+---   cron = { nightly = { "30 2 * * *", tz = "Europe/Berlin", kind = "scale", args = 1 } },
+---   services = { beat = { run = function() task.sleep(3600) end } },
+--- }
+--- -- q:put("scale", 7)
+--- --> 70
+--- ```
+---@page serve
+
+--- The table that a file for `luapool serve` returns. `queue` is needed for kinds and cron.
+---@within serve
+---@class luapool.ServeFile
+---@field queue? string the URL of `queue.open`
+---@field kinds? table<string, luapool.serve.Kind> what it runs
+---@field cron? table<string, luapool.serve.CronEntry> what it puts, and when
+---@field services? table<string, luapool.serve.Service> what runs for ever beside
+---@field init? fun(ctx: luapool.serve.Context) runs once in each worker of kinds
+---@field worker_exit? fun(ctx: luapool.serve.Context) runs in a worker that leaves in order
+---@field processes? integer as `-p`, which overrides it; default: the usable cores
+---@field concurrency? integer as `-c`, which overrides it: jobs at once in each; default 100
+---@field memory_limit? number|string a worker above it is followed by a new one
+---@field max_tasks? integer the same after about so many jobs
+
+--- One of the `kinds`. The functions are those of job files.
+---@within serve
+---@class luapool.serve.Kind
+---@field fetch? fun(args: any, ctx: luapool.serve.Context): any
+---@field process? fun(fetched: any, args: any, ctx: luapool.serve.Context): any what it returns is
+--- the job's result; without `fetch` it gets the arguments twice
+---@field retry? luapool.retry.Options|boolean default: that of `luapool.retry`; false: one attempt.
+--- Between two attempts the job is in the queue
+---@field timeout? number seconds of an attempt
+---@field concurrency? integer so many at once, in all processes
+---@field per_key? integer so many at once of those with the same `key`
+---@field strict? boolean with `per_key`: those of a key keep their order over retries
+---@field rate? table `{ N, per = SECONDS }`: so many starts in so many seconds, in all processes
+---@field result_ttl? number seconds for which results are kept; default 0
+---@field lost? "retry"|"fail" what becomes of a job whose worker or process has died
+---@field crash_retries? integer how often it runs again when a worker has died of it; default 1
+---@field host_retries? integer the same for whole processes; default 3
+
+--- One of the entries of `cron`. Its first item is the line: minute, hour, day, month, weekday.
+---@within serve
+---@class luapool.serve.CronEntry
+---@field kind string of the job that is put
+---@field args? any
+---@field priority? integer
+---@field tz? string "Europe/Berlin"; default UTC. What falls into a gap or an overlap of local time
+--- fires once
+---@field missed? "one"|"all"|"none" of the ticks of a time when nothing ran; default "one", the
+--- latest
+---@field overlap? boolean false: none is put while the one before lives
+
+--- One of the `services`. It runs in processes of its own.
+---@within serve
+---@class luapool.serve.Service
+---@field run? fun(ctx: luapool.serve.Context) when it returns it is started again
+---@field init? fun(ctx: luapool.serve.Context) before that
+---@field reload? fun(ctx: luapool.serve.Context) at SIGHUP; without it a new process takes over
+---@field terminate? fun(ctx: luapool.serve.Context) at the end: `run` has `--grace` seconds
+--- from then on; without it `run` is cancelled at once
+---@field processes? integer default 1
+
 local kind_fields = {
   fetch = "callable",
   process = "callable",
@@ -31,7 +118,6 @@ local cron_fields = {
   missed = { "one", "all", "none" },
   overlap = "boolean",
   priority = "priority",
-  [1] = "string",
 }
 
 local service_fields = {
@@ -118,11 +204,18 @@ end
 
 local function check_cron(name, entry, kinds)
   local where = ("cron.%s: "):format(name)
-  check_fields(entry, cron_fields, where)
-  if not entry[1] then
+  local text, own = nil, entry
+  if type(entry) == "table" then
+    own, text = {}, entry[1]
+    for key, value in pairs(entry) do
+      if key ~= 1 then own[key] = value end
+    end
+  end
+  check_fields(own, cron_fields, where)
+  if type(text) ~= "string" then
     problem("%sa line such as \"30 2 * * *\" expected as its first item", where)
   end
-  local line, wrong = lines.parse(entry[1])
+  local line, wrong = lines.parse(text)
   if not line then problem("%s%s", where, wrong) end
   if not entry.kind then problem("%sfield 'kind' expected, what is to be put", where) end
   local zone, no_zone = zones.open(entry.tz)
@@ -134,7 +227,7 @@ local function check_cron(name, entry, kinds)
   local encode = require("luapool.internal.queue.envelope").encode
   local ok, args = pcall(encode, "cron." .. name, "field 'args'", entry.args)
   if not ok then problem("%s", tostring(args)) end
-  return { line = entry[1], kind = entry.kind, args = args, tz = entry.tz,
+  return { line = text, kind = entry.kind, args = args, tz = entry.tz,
     priority = entry.priority, missed = entry.missed or "one", overlap = entry.overlap ~= false }
 end
 
@@ -172,7 +265,8 @@ function M.check(job)
       problem("%sfield 'run' expected, a function", where)
     end
     spec.services[name] = service
-    told.services[name] = { processes = service.processes or 1, reloads = service.reload ~= nil }
+    told.services[name] = { processes = service.processes or 1, reloads = service.reload ~= nil,
+      terminates = service.terminate ~= nil }
   end)
   if not next(told.kinds) and not next(told.cron) and not next(told.services) then
     problem "one of the fields 'kinds', 'cron' and 'services' expected"

@@ -142,8 +142,12 @@ local service, own
 
 --- Calls the `init` of a service.
 ---@param name string
-function M.service_init(name)
+---@param control string|nil the socket over which it gets the listening sockets of `names`
+---@param names table|nil
+function M.service_init(name, control, names)
   service, own = spec.services[name], setmetatable({}, class)
+  own.listeners = control
+    and require("luapool.internal.serve.listener").fetch(control, names) or {}
   if service.init then service.init(own) end
 end
 
