@@ -55,17 +55,19 @@ static int push_locked(lua_State *L, const char *path) {
 }
 
 /* core.claim(path, anew, mode) -> file, bytes: opens a file for writing and tells how many
- * bytes it holds. With `anew` it is emptied, and has the permission bits `mode` when they are
- * given. Returns nil and a message when that fails, and when another process has claimed it. */
+ * bytes it holds. With `anew` it is emptied, or cut to so many bytes, and has the permission
+ * bits `mode` when they are given. Returns nil and a message when that fails, and when another
+ * process has claimed it. */
 static int fs_claim(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   bool anew = lua_toboolean(L, 2);
+  lua_Integer length = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : 0;
   lua_Integer mode = luaL_optinteger(L, 3, -1);
   lp_allow_path(L, LP_ALLOW_WRITE, path);
   struct stat st;
   int fd = push_locked(L, path);
-  bool ok = fd >= 0 &&
-            (!anew || (ftruncate(fd, 0) == 0 && (mode < 0 || fchmod(fd, (mode_t)mode) == 0)));
+  bool ok = fd >= 0 && (!anew || (ftruncate(fd, (off_t)length) == 0 &&
+                                  (mode < 0 || fchmod(fd, (mode_t)mode) == 0)));
   if (!ok || fstat(fd, &st) < 0) {
     int code = errno;
     lua_pushnil(L);

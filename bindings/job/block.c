@@ -36,11 +36,11 @@ static int pack(lua_State *L) {
   return 1;
 }
 
-/* job.unpack(string) -> value. */
+/* job.unpack(string, plain) -> value. With `plain` functions and modules are refused. */
 static int unpack(lua_State *L) {
   size_t len;
   const char *bytes = luaL_checklstring(L, 1, &len);
-  lp_wire wire = {0};
+  lp_wire wire = {.no_functions = lua_toboolean(L, 2)};
   return lp_wire_decode(L, &wire, bytes, len);
 }
 

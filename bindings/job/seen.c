@@ -32,7 +32,8 @@ typedef struct seen {
   uint64_t key[2];
   table tables[TABLES];
   lp_buf text; /* a key that is hashed */
-  bool fragments;
+  lp_buf news; /* what was added since it was last asked for, while `noting` */
+  bool fragments, noting;
 } seen;
 
 /* ---- SipHash-1-3 ---- */
@@ -102,6 +103,7 @@ static int add(seen *s, uint64_t hash) {
   }
   uint64_t *cell = find(t, hash);
   if (*cell) return 0;
+  if (s->noting && lp_buf_append(&s->news, &hash, sizeof hash) < 0) return LP_EMEMORY;
   *cell = hash;
   t->count++;
   return 1;
@@ -189,6 +191,39 @@ static int seen_bytes(lua_State *L) {
   return 1;
 }
 
+/* seen:news() -> the hashes that were added since the last call, as bytes for `restore`. The
+ * first call begins the noting. */
+static int seen_news(lua_State *L) {
+  seen *s = check(L);
+  s->noting = true;
+  lua_pushlstring(L, s->news.data, s->news.len);
+  s->news.len = 0;
+  return 1;
+}
+
+/* seen:restore(bytes): adds what `news` has returned for a set with the same key. */
+static int seen_restore(lua_State *L) {
+  seen *s = check(L);
+  size_t len;
+  const char *bytes = luaL_checklstring(L, 2, &len);
+  bool noting = s->noting;
+  s->noting = false;
+  int rc = 0;
+  for (uint64_t hash; rc >= 0 && len >= sizeof hash; len -= sizeof hash, bytes += sizeof hash) {
+    memcpy(&hash, bytes, sizeof hash);
+    rc = add(s, hash);
+  }
+  s->noting = noting;
+  return rc < 0 ? lp_raise_code(L, rc, "cannot remember an item") : 0;
+}
+
+/* seen:key() -> the key of its hashes, as bytes. */
+static int seen_key(lua_State *L) {
+  seen *s = check(L);
+  lua_pushlstring(L, (const char *)s->key, sizeof s->key);
+  return 1;
+}
+
 static int seen_gc(lua_State *L) {
   seen *s = check(L);
   for (int i = 0; i < TABLES; i++) {
@@ -196,15 +231,23 @@ static int seen_gc(lua_State *L) {
     s->tables[i] = (table){0};
   }
   lp_buf_close(&s->text);
+  lp_buf_close(&s->news);
   return 0;
 }
 
-/* job.seen(fragments) -> an empty set. `fragments` tells whether URLs that differ in their
- * fragments are different. */
+/* job.seen(fragments, key) -> an empty set. `fragments` tells whether URLs that differ in their
+ * fragments are different. `key` is that of another set, whose hashes can be restored then. */
 static int new_seen(lua_State *L) {
+  size_t len;
+  const char *key = luaL_optlstring(L, 2, NULL, &len);
   seen *s = lp_object_new(L, sizeof *s, 0);
   *s = (seen){.fragments = lua_toboolean(L, 1)};
   luaL_setmetatable(L, CLASS);
+  if (key) {
+    luaL_argcheck(L, len == sizeof s->key, 2, "no key of a set");
+    memcpy(s->key, key, len);
+    return 1;
+  }
   if (getrandom(s->key, sizeof s->key, GRND_NONBLOCK) < 0) {
     s->key[0] = (uintptr_t)s; /* early at boot */
   }
@@ -213,11 +256,9 @@ static int new_seen(lua_State *L) {
 
 void lpb_job_seen_open(lua_State *L) {
   static const luaL_Reg functions[] = {{"seen", new_seen}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"add", seen_add},
-                                     {"bytes", seen_bytes},
-                                     {"__len", seen_len},
-                                     {"__gc", seen_gc},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"add", seen_add},         {"bytes", seen_bytes}, {"key", seen_key}, {"news", seen_news},
+      {"restore", seen_restore}, {"__len", seen_len},   {"__gc", seen_gc}, {NULL, NULL}};
   lpb_class_new(L, CLASS, methods);
   lua_pop(L, 1);
   luaL_setfuncs(L, functions, 0);

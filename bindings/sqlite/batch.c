@@ -212,7 +212,8 @@ static uint32_t find_sql(lua_State *L, batch *b) {
 static int add(lua_State *L, verb does, const char *method) {
   batch *b = check(L);
   if (b->running) return lp_usage_raise(L, method, "the batch runs");
-  if (lua_istable(L, 3)) return lp_usage_argument(L, 3, method, "values one by one");
+  if (lpb_sqlite_value_is_named(L, 3))
+    return lp_usage_argument(L, 3, method, "values one by one");
   lpb_sqlite_value_check(L, 3, method);
   lpb_sqlite_value_params params = {.data = b->steps};
   step s = {.sql = find_sql(L, b), .verb = (uint16_t)does};

@@ -91,8 +91,7 @@ static value value_at(lua_State *L, int at) {
   }
 }
 
-/* Parameters with names come in one table. */
-static bool is_named(lua_State *L, int first) {
+bool lpb_sqlite_value_is_named(lua_State *L, int first) {
   return lua_gettop(L) == first && lua_istable(L, first) && !is_blob(L, first);
 }
 
@@ -101,7 +100,7 @@ static const char EXPECTED[] =
 
 void lpb_sqlite_value_check(lua_State *L, int first, const char *function) {
   luaL_checkstack(L, 8, function);
-  if (is_named(L, first)) {
+  if (lpb_sqlite_value_is_named(L, first)) {
     if (lua_rawlen(L, first) > 0)
       lp_usage_argument(L, first, function, "parameters of '?' one by one, not in a list");
     return;
@@ -126,7 +125,7 @@ static int write_named(lua_State *L, int table, lpb_sqlite_value_params *params)
 }
 
 int lpb_sqlite_value_write(lua_State *L, int first, lpb_sqlite_value_params *params) {
-  params->named = is_named(L, first);
+  params->named = lpb_sqlite_value_is_named(L, first);
   if (params->named) return write_named(L, first, params);
   int rc = 0;
   for (int at = first; rc == 0 && at <= lua_gettop(L); at++, params->count++) {

@@ -26,6 +26,9 @@ extern const char lpb_sqlite_value_blob;
 
 /* ---- with Lua, in the loop ---- */
 
+/* Whether the argument `first`, the last one, is a table of parameters with names. */
+bool lpb_sqlite_value_is_named(lua_State *L, int first);
+
 /* Checks the arguments from `first` on; raises for what no column can hold. */
 void lpb_sqlite_value_check(lua_State *L, int first, const char *function);
 

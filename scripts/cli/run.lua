@@ -26,6 +26,8 @@ local M = {
     { "o", "output", "FILE", "string",
       "where the results go: .jsonl, .csv, .json, .sqlite#table; - is stdout" },
     { false, "append", false, "flag", "add to the output file, do not replace it" },
+    { false, "resume", "FILE", "string",
+      "keep what is done in FILE; after any end the same command goes on" },
     { false, "progress", "WHEN", { "auto", "on", "off" }, "the bar: auto (default), on or off" },
     { false, "log-level", "LEVEL", { "debug", "info", "warn", "error" },
       "least level to log: debug, info (default), warn, error" },
@@ -176,13 +178,15 @@ local function settings_of(values, path)
   end
 end
 
-function Run:drive(job, values, path, args)
+function Run:drive(job, values, path, args, text)
   local message, status
   self.job, message, status = require("luapool.internal.job").open(job, {
     path = path,
+    text = text,
     args = args,
     output = values.output,
     append = values.append,
+    resume = values.resume,
     config = settings_of(values, path),
     print = stdout.write,
     report = report,
@@ -198,14 +202,17 @@ function M.run(values, positional, rest)
   local args = table.move(positional, 2, #positional, 1, {})
   table.move(rest, 1, #rest, #args + 1, args)
   M.settle(values)
-  local chunk, message = M.load(path)
+  local chunk, message, text = M.load(path)
   if not chunk then return complain(message) end
   rawset(_G, "arg", table.move(args, 1, #args, 1, { [0] = path }))
   local run = setmetatable({}, Run)
   stop.listen(values.timeout, function(...) run:stop(...) end)
   local is_job, result = run:load(path, chunk, args)
+  if not is_job and values.resume then
+    complain(("%s is no job file: --resume has kept nothing"):format(path))
+  end
   if not is_job then return result end
-  return run:drive(result, values, path, args)
+  return run:drive(result, values, path, args, text)
 end
 
 return M

@@ -27,13 +27,15 @@ local Bar = { __name = "luapool.progress.Bar" }
 Bar.__index = Bar
 
 local KNOWN = { total = "amount", desc = "any", unit = "string" }
-local check_bar = options.define("progress.bar", KNOWN)
 local check_wrap = options.define("progress.wrap", KNOWN)
+KNOWN = { total = "amount", desc = "any", unit = "string", initial = "amount" }
+local check_bar = options.define("progress.bar", KNOWN)
 
 -- `opts` have been checked.
 local function new_bar(opts, total)
   local bar = setmetatable({
-    n = 0,
+    n = opts.initial or 0,
+    initial = opts.initial or 0,
     total = total,
     desc = line.one_line(opts.desc or ""),
     unit = line.one_line(opts.unit or "it"),
@@ -47,6 +49,7 @@ end
 ---@field total? number how many there are; without it there is a count and a rate
 ---@field desc? string stands in front
 ---@field unit? string what is counted; default "it"
+---@field initial? number of `progress.bar`: how many were done before; the rate is without them
 
 --- Opens a bar, to be held in a `<close>` variable.
 ---
@@ -54,6 +57,9 @@ end
 --- local bar <close> = progress.bar { total = 100, desc = "pages", unit = "page" }
 --- bar:update(25)
 --- print(bar.n, bar.total) --> 25 100
+--- local more <close> = progress.bar { total = 100, initial = 90 } -- of an earlier run
+--- more:update()
+--- print(more.n) --> 91
 --- ```
 ---@param opts? luapool.progress.Options
 ---@return luapool.progress.Bar

@@ -2,7 +2,9 @@
 -- written goes to PATH.part, in the same folder, which is opened for the first line and renamed to
 -- PATH by `keep`. So PATH is whole at any time: the old one or the new one. Each call is one write,
 -- so who follows PATH.part sees whole lines. A process that is killed leaves PATH.part; two
--- processes cannot write the same one (bindings/fs/claim.c). Used by the output of jobs. It blocks.
+-- processes cannot write the same one (bindings/fs/claim.c). A run that goes on where an earlier
+-- one was (`--resume`) finds what that one has written in PATH.part, and cuts it to the length
+-- that it knows. Used by the output of jobs. It blocks, but for `mark`.
 
 local core = require "luapool.fs.core"
 local fs = require "luapool.fs"
@@ -15,6 +17,7 @@ local M = {}
 ---@field part string where it is written
 ---@field left boolean whether `part` holds what a process that was killed had written
 ---@field file file*|nil while it is written
+---@field length integer how many bytes it has
 ---@field broken boolean a write has failed
 local Beside = { __name = "luapool.beside" }
 Beside.__index = Beside
@@ -79,9 +82,54 @@ function Beside:put(bytes)
     if not opened then return false, message end
   end
   local ok, why = self.file:write(bytes)
-  if ok then return true end
+  if ok then
+    self.length = self.length + #bytes
+    return true
+  end
   self.broken = true
   return false, M.cannot(self.part, why)
+end
+
+--- Goes on with the file beside, which is cut to so many bytes. Returns nil and a message when it
+--- has less, and false when it is not there.
+---@param length integer
+---@return boolean|nil there
+---@return string? message
+function Beside:continue(length)
+  if not core.realpath(self.part) then return false end
+  local file, bytes = core.claim(self.part)
+  if not file then return nil, M.cannot(self.part, bytes) end
+  file:close()
+  if bytes < length then
+    return nil, ("%s has %d bytes, but should have at least %d"):format(self.part, bytes, length)
+  end
+  if length == 0 then return true end
+  file, bytes = core.claim(self.part, length)
+  if not file then return nil, M.cannot(self.part, bytes) end
+  file:setvbuf "no"
+  file:seek "end"
+  self.file, self.length = file, length
+  return true
+end
+
+--- Returns a function that waits until what has been written so far is on the disk, and returns how
+--- many bytes that are.
+---@return fun(): integer
+function Beside:mark()
+  local length, file = self.length, self.file
+  return function()
+    if file and length ~= self.synced then
+      core.sync(self.part)
+      self.synced = length
+    end
+    return length
+  end
+end
+
+--- Closes the file beside, and leaves it where it is.
+function Beside:leave()
+  if self.file then self.file:close() end
+  self.file = nil
 end
 
 --- Ends the writing: what has been written takes the place of the old file. When nothing has, the
@@ -113,7 +161,7 @@ function Beside:remove() os.remove(self.target) end
 function M.new(path)
   local target = target_of(path)
   local self = { path = path, target = target, part = target .. ".part", left = false,
-    broken = false }
+    broken = false, length = 0 }
   return setmetatable(self, Beside)
 end
 

@@ -1,7 +1,8 @@
 -- internal.job: drives a job file. It pulls the items, sends them to workers, writes results and
 -- failures, and prints the summary. All items go through one unordered map, whose iterator
 -- (internal.job.source) waits while items in flight may add others. What a worker does with an item
--- stands in internal.job.worker. Runs in main only; cli.run calls it.
+-- stands in internal.job.worker, what `--resume` keeps in internal.job.journal. Runs in main only;
+-- cli.run calls it.
 
 local core = require "luapool.core"
 local carry = require("luapool.internal.job.worker").carry
@@ -45,6 +46,7 @@ local M = {}
 ---@field halted boolean|nil running items have been cancelled, too
 ---@field closed boolean|nil output and list of failed items have been ended
 ---@field trace string|nil the traceback in the worker of an error of `init`
+---@field journal luapool.job.journal|nil with --resume
 local Job = { __name = "luapool.job" }
 Job.__index = Job
 
@@ -209,11 +211,31 @@ local function put_page(handle, entry)
     entry.depth, entry.referrer, entry.meta)
 end
 
+-- What `--resume` keeps beside the items.
+local function state_of(self)
+  local kinds = {}
+  for name, of in pairs(self.summary.kinds) do
+    kinds[name] = { success = of.success, failure = of.failure }
+  end
+  return { kinds = kinds, failures = self.failures, elapsed = task.now() - self.began,
+    depth = self.source and self.source.frontier.depth or self.journal.earlier.depth }
+end
+
+local function start_journal(self)
+  local outputs = { output = self.output, failed = self.failed }
+  self.journal:start(outputs, function() return state_of(self) end, function(e)
+    self.unkept = e
+    self.consumer:cancel "what is done cannot be kept"
+  end)
+end
+
 -- The task of a run: makes the pool, opens the items and maps them over the workers.
 local function consume(self)
   local workers <close> = new_pool(self.spec)
+  local journal = self.journal
   self.workers = workers
-  self.source = source.open(self.spec, self.ctx, workers.places)
+  if journal then start_journal(self) end
+  self.source = source.open(self.spec, self.ctx, workers.places, journal)
   self.source:listen(function(rule, host) self.hosts:skip(host, rule, 1) end, function(entry, e)
     failed(self, entry, e, entry.attempts or 0)
   end)
@@ -224,8 +246,38 @@ local function consume(self)
   end
   local put = self.spec.rules and put_page or put_item
   for _, reply, e, entry in workers:map_items(carry(plan_of(self)), next_entry, put) do
+    if journal then journal:settles() end
     settle(self, entry, reply, e)
+    if journal then journal:settled() end
   end
+end
+
+-- Ends the outputs of a run with --resume. They get their names at the end of the job, when it is
+-- known that they do; before that they stay for the run that goes on. Returns a message when
+-- something could not be written.
+local function keep(self, whole)
+  local journal, failed_list, out = self.journal, self.failed, self.output
+  journal:stop()
+  local ok, e = pcall(function()
+    if whole and journal.stage == "running" then
+      out:seal()
+      journal:commit "ended"
+    elseif not whole and journal.settling == 0 and not journal.broken then
+      journal:commit()
+    end
+  end)
+  if ok and whole then
+    failed_list:close(true)
+    ok, e = out:close(true)
+  else
+    out:leave()
+    failed_list:leave()
+  end
+  if not whole or not ok then
+    screen.print(("luapool: %s has what is done: the same command goes on\n"):format(journal.path))
+    journal:close()
+  end
+  return not ok and e or nil
 end
 
 -- Ends the output and the list of failed items, once. `whole` tells whether the job has run to its
@@ -235,6 +287,7 @@ local function close(self, whole)
   self.closed = true
   if self.source then self.source:close() end
   self.bar:close()
+  if self.journal then return keep(self, whole) end
   self.failed:close(whole)
   local ok, message = self.output:close(whole)
   return not ok and message or nil
@@ -288,8 +341,10 @@ end
 -- Works on all items. Returns whether an error of a hook, of the pool or of the iterator has ended
 -- the work, and that error.
 local function work(self)
+  if self.journal and self.journal.stage ~= "running" then return false end
   self.consumer = task.spawn(consume, self)
   local ok, e = self.consumer:result()
+  if self.unkept then return true, self.unkept end
   local puller = self.source and self.source.input.puller
   if ok and puller and puller:status() == "failed" then ok, e = puller:result() end
   return fault(self, ok, e)
@@ -300,7 +355,7 @@ end
 local function finish(self)
   local s = self.summary
   local limit = self.source and self.source.limit
-  s:finish(self.source and self.source.totals or {}, task.now() - self.began,
+  s:finish(self.source and self.source.totals or self.totals or {}, task.now() - self.began,
     self.stopped or limit and "ended by " .. limit)
   if self.spec.rules then s.hosts = self.hosts:figures() end
   local wrong, e = false, nil
@@ -317,30 +372,60 @@ local function finish(self)
   return not wrong
 end
 
+-- A job that has been done: says so. Returns the exit status.
+local function over(self)
+  self.bar:close()
+  self.journal:close()
+  screen.print(("luapool: %s: this job has been done: nothing is left (another file for --resume "
+    .. "begins anew)\n"):format(self.journal.path))
+  self.summary:finish(self.totals, self.elapsed)
+  io.stderr:write(self.summary:line(), "\n")
+  return self.summary:any_failed() and 3 or 0
+end
+
 --- Runs the job to its end. Returns the exit status.
 ---@return integer
 function Job:run()
-  self.began = task.now()
+  self.began = task.now() - self.elapsed
+  if self.journal and self.journal.stage == "finished" then return over(self) end
   -- A run that is cancelled, as by a deadlock, keeps its results, too.
   local _ <close> = setmetatable({}, { __close = function() close(self, false) end })
   local wrong, e = work(self)
-  local lost = close(self, not wrong and not self.stopped)
+  local whole = not wrong and not self.stopped
+  local lost = close(self, whole)
   if wrong then self.options.report(e, self.trace) end
   if lost then self.options.report(lost) end
   local done = finish(self)
   if wrong or lost or not done then return 1 end
+  if self.journal and whole then
+    self.journal:finish()
+  end
   return self.status or (self.summary:any_failed() and 3 or 0)
 end
 
 -- "titles" for jobs/titles.lua. The list of failed items is named so when there is no output file.
 local function base_name(path) return path:match("([^/]*)$"):gsub("%.lua$", "") end
 
+-- Takes over what earlier runs have counted.
+local function restore(self, earlier)
+  local done = 0
+  self.totals, self.elapsed, self.failures = {}, earlier.elapsed or 0, earlier.failures or 0
+  for name, of in pairs(earlier.kinds or {}) do
+    local mine = self.summary.kinds[name]
+    mine.success, mine.failure = of.success, of.failure
+    self.totals[name] = of.success + of.failure
+    if self.spec.kinds[name].counted then done = done + self.totals[name] end
+  end
+  return done
+end
+
 --- Opens a job: checks its table, reads its settings, finds out whether its output can be written.
 --- Returns nil, a message of one line and the exit status when something is wrong.
 ---@param job any what the job file returned
----@param opts { path: string, args: string[], output: string?, append: boolean?, config: function,
----  print: function, report: function, exit: function } print writes lines to stdout, report an
----  error to stderr; exit ends the process with a status
+---@param opts { path: string, text: string, args: string[], output: string?, append: boolean?,
+---  resume: string?, config: function, print: function, report: function, exit: function } text is
+---  that of the file; print writes lines to stdout, report an error to stderr; exit ends the
+---  process with a status
 ---@return luapool.job|nil
 ---@return string? message
 ---@return integer? status
@@ -351,8 +436,13 @@ function M.open(job, opts)
     return nil, ("%s: with 'on_result' there is no output"):format(opts.path), 2
   end
   local config = opts.config(checked.config)
-  local out, message = output.open(opts.output or checked.output, opts.append, checked.columns,
-    opts.print)
+  local out, message, journal
+  if opts.resume then
+    out, message, journal = require("luapool.internal.job.resume").open(checked, opts, config)
+  else
+    out, message = output.open(opts.output or checked.output, opts.append, checked.columns,
+      opts.print)
+  end
   if not out then return nil, message, 2 end
   if opts.append and not out.path then
     return nil, "--append adds to an output file: name one with --output, or in the job", 2
@@ -362,7 +452,7 @@ function M.open(job, opts)
       .. "this run has its first result\n"):format(out.left))
   end
   local name = out.path or base_name(opts.path)
-  return setmetatable({
+  local self = setmetatable({
     spec = checked,
     options = opts,
     ctx = setmetatable({ config = config, args = opts.args }, Ctx),
@@ -371,8 +461,18 @@ function M.open(job, opts)
     summary = summary.new(checked.kinds),
     hosts = hosts.new(),
     failures = 0,
-    bar = progress.bar { desc = base_name(opts.path), unit = checked.start },
+    elapsed = 0,
+    journal = journal,
   }, Job)
+  local done, earlier = 0, journal and journal.earlier
+  if earlier then
+    done = restore(self, earlier)
+    local mark, ok = earlier.outputs and earlier.outputs.failed, true
+    if mark then ok, message = self.failed:continue(mark, journal.stage ~= "running") end
+    if not ok then return nil, message, 2 end
+  end
+  self.bar = progress.bar { desc = base_name(opts.path), unit = checked.start, initial = done }
+  return self
 end
 
 return M

@@ -31,6 +31,8 @@ local GATHER, VALUES = 500, 900
 ---@field columns string[]|nil of the table that is written, once there is one
 ---@field known table<string, string>  its columns by their names in lower case
 ---@field fixed boolean        the job has named the columns
+---@field passed integer       how many rows there have been
+---@field kept boolean|nil     the table has got its name in an earlier run
 local Database = { __name = "luapool.job.database", rows = true }
 Database.__index = Database
 
@@ -140,6 +142,7 @@ end
 --- Writes a row.
 function Database:write(row)
   table.insert(self.gathered, row)
+  self.passed = self.passed + 1
   if #self.gathered >= GATHER then
     self.flusher:stop()
     flush(self)
@@ -165,6 +168,7 @@ local function swap(self)
 end
 
 local function finish(self, whole)
+  if self.kept then return end
   self.flusher:stop()
   if self.flusher.failed then error(self.flusher.failed, 0) end
   flush(self)
@@ -182,6 +186,60 @@ function Database:close(whole)
   return ok, not ok and message or nil
 end
 
+-- ---- runs with --resume ----
+
+local function columns_of(db, name)
+  local columns = {}
+  for row in db:rows("SELECT name FROM pragma_table_info(?)", name) do
+    table.insert(columns, row.name)
+  end
+  return columns[1] and columns or nil
+end
+
+--- Rows are numbered by SQLite as they come, so their number is the mark. Those that have come
+--- since may be written, too: they are cut off.
+function Database:mark()
+  local mark = { rows = self.passed, columns = self.columns, sealed = self.sealed }
+  return function()
+    flush(self)
+    mark.columns = mark.columns or self.columns
+    return mark
+  end
+end
+
+--- Writes what has been gathered.
+function Database:seal()
+  flush(self)
+  self.sealed = true
+end
+
+--- Closes the file, in which the table keeps its name: another run goes on with it.
+function Database:leave()
+  self.flusher:stop()
+  self.db:close()
+  self.claim:close()
+end
+
+-- Goes on behind the mark of an earlier run.
+local function continue(self, mark)
+  local there = columns_of(self.db, self.into)
+  self.kept = not there and mark.sealed
+  self.sealed, self.passed, self.left = mark.sealed, mark.rows, nil
+  if not there and not mark.sealed and mark.rows > 0 then
+    error(("table '%s' of %s is missing: it belongs to this run"):format(self.into, self.path), 0)
+  end
+  if not there then return end
+  local table = quoted(self.into)
+  self.db:exec(("DELETE FROM %s WHERE _rowid_ > ?"):format(table), mark.rows)
+  local last = self.db:first(("SELECT ifnull(max(_rowid_), 0) AS n FROM %s"):format(table)).n
+  if last < mark.rows then
+    error(("table '%s' of %s has %d rows, but should have %d"):format(self.into, self.path, last,
+      mark.rows), 0)
+  end
+  set_columns(self, there)
+  self.some = last > 0
+end
+
 -- ---- the beginning ----
 
 --- The file and the table that an output names, or nil when it is no database.
@@ -195,14 +253,6 @@ function M.place(path)
   local ending = file:lower():match "%.(%w+)$"
   if not rest and ending ~= "sqlite" and ending ~= "sqlite3" then return nil end
   return file, name or "results"
-end
-
-local function columns_of(db, name)
-  local columns = {}
-  for row in db:rows("SELECT name FROM pragma_table_info(?)", name) do
-    table.insert(columns, row.name)
-  end
-  return columns[1] and columns or nil
 end
 
 -- What stands in the file already, by a database that is open.
@@ -222,9 +272,10 @@ end
 ---@param name string of the table
 ---@param append boolean
 ---@param columns string[]|nil
+---@param mark? table of a run with --resume: {}, or where an earlier run was
 ---@return luapool.job.database|nil
 ---@return string? message
-function M.open(file, name, append, columns)
+function M.open(file, name, append, columns, mark)
   if name == "" or name:lower():find "^sqlite_" then
     return nil, ("the output has no table: '%s' is no name for one"):format(name)
   end
@@ -234,18 +285,20 @@ function M.open(file, name, append, columns)
   if not claim then return nil, beside.cannot(file, size) end
   local self = setmetatable({
     path = file, name = name, into = append and name or name .. ".part", made = made,
-    claim = claim, gathered = {}, wanted = columns, fixed = columns ~= nil, lock = sync.lock(),
+    claim = claim, gathered = {}, passed = 0, wanted = columns, fixed = columns ~= nil,
+    lock = sync.lock(),
   }, Database)
   self.flusher = later.new(function() flush(self) end)
   local ok, e = pcall(function()
     self.db = sqlite.open(path)
     look(self, append)
+    if mark and mark.rows then continue(self, mark) end
   end)
   if ok then return self end
   if self.db then self.db:close() end
   if made then os.remove(path) end
   claim:close()
-  return nil, beside.cannot(file, e.message or tostring(e))
+  return nil, type(e) == "string" and e or beside.cannot(file, e.message or tostring(e))
 end
 
 return M

@@ -64,10 +64,36 @@ function Failed:add(item, item_kind, e, attempts)
   screen.print(("luapool: failed: %s\n"):format(line))
 end
 
+--- What `--resume` keeps of it: see Beside:mark.
+---@return fun(): table
+function Failed:mark()
+  local wait, listed = self.file:mark(), self.listed
+  return function() return { length = wait(), listed = listed } end
+end
+
+--- Goes on with the list of an earlier run. Returns false and a message when that is not there.
+---@param mark { length: integer, listed: integer }
+---@param ended boolean the list may have got its name already
+---@return boolean ok
+---@return string? message
+function Failed:continue(mark, ended)
+  local there, message = self.file:continue(mark.length)
+  if there == nil then return false, message end
+  if not there and mark.length > 0 and not ended then
+    return false, self.file.part .. " is missing: it belongs to this run"
+  end
+  self.kept, self.listed = not there and ended, mark.listed
+  return true
+end
+
+--- Ends the writing; the list is gone on with later.
+function Failed:leave() self.file:leave() end
+
 --- Ends the list. One that is left of an earlier run is removed by a run without failures that
 --- has run to its end.
 ---@param whole boolean
 function Failed:close(whole)
+  if self.kept then return end
   if self.listed == 0 and not self.refused then
     if whole then self.file:remove() end
     return

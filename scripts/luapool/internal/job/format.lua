@@ -16,6 +16,9 @@ local M = {}
 ---@field add fun(self, result: any): string
 ---@field finish fun(self): string
 ---@field flush nil|fun(self): string  what has been held back
+---@field cut nil|fun(self): string    what makes the file whole so far
+---@field state fun(self): table       what another process needs to go on behind what there is
+---@field restore fun(self, state: table)
 
 -- ---- JSON ----
 
@@ -30,6 +33,12 @@ function Lines.add(_, line) return line .. "\n" end
 
 --- Nothing ends it.
 function Lines.finish() return "" end
+
+--- Each line stands for itself.
+function Lines.state() return {} end
+
+--- There is nothing to go on with.
+function Lines.restore() end
 
 -- One list.
 local Array = { rows = false, appends = false }
@@ -47,6 +56,12 @@ end
 
 --- and is closed.
 function Array:finish() return self.some and "\n]\n" or "]\n" end
+
+--- Whether there is one before the next.
+function Array:state() return { some = self.some } end
+
+--- Goes on behind them.
+function Array:restore(state) self.some = state.some end
 
 -- ---- CSV ----
 
@@ -113,6 +128,14 @@ end
 --- Nothing ends it.
 function Csv.finish() return "" end
 
+--- The columns, whose names stand in the file.
+function Csv:state() return { columns = self.columns } end
+
+--- Goes on behind the names.
+function Csv:restore(state)
+  self.columns, self.continues = state.columns, state.columns ~= nil
+end
+
 -- ---- compressed ----
 
 -- Compresses what another format makes.
@@ -126,10 +149,30 @@ function Gzip:begin()
 end
 
 --- What is ready of the compressed bytes.
-function Gzip:add(result) return self.deflater:write(self.inner:add(result)) end
+function Gzip:add(result)
+  self.some = true
+  return self.deflater:write(self.inner:add(result))
+end
 
 --- The rest of them.
 function Gzip:flush() return self.deflater:write("", "flush") end
+
+--- Ends the member, and begins another one.
+function Gzip:cut()
+  if not self.some then return "" end
+  local bytes = self.deflater:write("", "finish")
+  self.deflater, self.some = gzip.deflater(), false
+  return bytes
+end
+
+--- What is compressed goes on; the member does not.
+function Gzip:state() return self.inner:state() end
+
+--- Goes on with another member.
+function Gzip:restore(state)
+  self.inner:restore(state)
+  self.deflater = gzip.deflater()
+end
 
 --- Ends the member.
 function Gzip:finish() return self.deflater:write(self.inner:finish(), "finish") end

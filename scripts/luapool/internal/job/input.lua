@@ -20,6 +20,7 @@ local QUICK_ITEMS, PAUSE = 20, 0.001
 ---@class luapool.job.input
 ---@field entry fun(item: any): luapool.job.entry|nil counts an item; nil when it was seen before
 ---@field on_news fun(ended: boolean) called when an entry has been read ahead, and at the end
+---@field on_end fun() called when an iterator has ended by itself; it may raise
 ---@field list table|nil the items, when they are a list
 ---@field at integer index of the latest item of `list` that was given out
 ---@field puller luapool.Task|nil the task that reads the iterator; it fails when the iterator does
@@ -53,7 +54,7 @@ local function pull(self, iterator)
   while not self.stopped do
     local began = now()
     local item = iterator()
-    if item == nil then return end
+    if item == nil then return self.on_end() end
     local entry = self.entry(item)
     if entry then ahead:push(entry) end
     self.on_news(false)
@@ -160,12 +161,13 @@ end
 --- Opens the items of a checked job. A function `items` may wait.
 ---@param items any
 ---@param ctx table passed to a function `items`
----@param callbacks { entry: function, on_news: function } see luapool.job.input
+---@param callbacks { entry: function, on_news: function, on_end: function } see luapool.job.input
 ---@return luapool.job.input
 function M.open(items, ctx, callbacks)
   local self = setmetatable({
     entry = callbacks.entry,
     on_news = callbacks.on_news,
+    on_end = callbacks.on_end,
     at = 0,
     ahead = order.fifo(),
   }, Input)

@@ -1,12 +1,15 @@
 -- internal.job.output: where the results of a job go: to stdout, into a file that takes the
 -- place of the old one at the end (luapool.internal.beside), behind what a file holds
 -- (--append), or into what is no regular file, such as a pipe; a table of a database stands in
--- internal.job.database. All have the same three methods: `write` raises when it cannot,
--- `close` ends the writing, `path` names the file. What the bytes are, the ending of the name
--- tells (internal.job.format). The list of failed items stands in luapool.internal.job.failed.
--- Runs in main only.
+-- internal.job.database. All have the same methods: `write` raises when it cannot, `close` ends
+-- the writing, `path` names the file. Those that a run with --resume can write to also have
+-- `mark`, which returns a function that waits until all so far is on the disk and returns where
+-- that is; `seal`, which writes the last bytes; `leave`, which stops in the middle. What the
+-- bytes are, the ending of the name tells (internal.job.format). The list of failed items
+-- stands in luapool.internal.job.failed. Runs in main only.
 
 local beside = require "luapool.internal.beside"
+local core = require "luapool.fs.core"
 local csv = require "luapool.csv"
 local database = require "luapool.internal.job.database"
 local formats = require "luapool.internal.job.format"
@@ -66,6 +69,7 @@ end
 -- Ends what has been begun; with `whole`, also a file without results. Raises what the flusher has
 -- raised, which nobody has seen.
 local function finish(self, whole)
+  if self.sealed then return end
   local flusher = self.flusher
   if flusher then
     flusher:stop()
@@ -94,6 +98,43 @@ function New:close(whole)
   if unseen then ok, message = pcall(finish, self, whole) end
   local kept, why = self.file:keep(whole)
   return ok and kept, message or why
+end
+
+--- What the format holds back is written, so that the file is whole up to the mark.
+function New:mark()
+  if self.begun and not self.sealed and self.format.cut then put(self, self.format:cut()) end
+  local wait = self.file:mark()
+  local mark = { begun = self.begun, sealed = self.sealed, format = self.format:state() }
+  return function()
+    mark.length = wait()
+    return mark
+  end
+end
+
+--- Writes the end of the file. It gets its name by `close`.
+function New:seal()
+  finish(self, true)
+  self.sealed = true
+end
+
+--- Closes the file, which keeps its name: another run goes on with it.
+function New:leave()
+  if self.flusher then self.flusher:stop() end
+  self.file:leave()
+end
+
+-- Goes on behind the mark of an earlier run.
+local function continue_new(self, mark)
+  local there, message = self.file:continue(mark.length)
+  if there == nil then return nil, message end
+  if not there and mark.sealed then
+    self.close = function() return true end -- it has got its name
+  elseif not there and mark.length > 0 then
+    return nil, self.file.part .. " is missing: it belongs to this run"
+  end
+  self.begun, self.sealed, self.left = mark.begun, mark.sealed, nil
+  self.format:restore(mark.format)
+  return self
 end
 
 local Direct = { __name = "luapool.job.direct", write = File.write }
@@ -166,14 +207,40 @@ local function direct(path, kind, columns)
   }, Direct)
 end
 
-local function new(path, columns)
+local function new(path, columns, mark)
   local file = beside.new(path)
   local ok, message = file:probe()
   if not ok then return nil, message end
   local format = formats.of(path, columns)
-  return setmetatable({ path = path, file = file, left = file.left and file.part or nil,
+  local self = setmetatable({ path = path, file = file, left = file.left and file.part or nil,
     format = format, rows = format.rows }, New)
+  if mark then return continue_new(self, mark) end
+  return self
 end
+
+-- An output of a run with --resume that nothing can be cut off from.
+local Nowhere = { __name = "luapool.job.nowhere", rows = false }
+Nowhere.__index = Nowhere
+
+--- Drops it.
+function Nowhere.write() end
+
+--- There is no place.
+function Nowhere.mark()
+  return function() return {} end
+end
+
+--- Nothing ends it.
+function Nowhere.seal() end
+
+--- Nothing is left.
+function Nowhere.leave() end
+
+--- Nothing gets a name.
+function Nowhere.close() return true end
+
+local NO_FILE = "--resume needs an output that is a file: name one with -o, or in the job (what "
+  .. "went to %s cannot be taken back; /dev/null takes what need not be kept)"
 
 local function to_stderr(text)
   screen.print(text)
@@ -187,6 +254,37 @@ local stdout_names = { ["-"] = true, ["/dev/stdout"] = true, ["/dev/fd/1"] = tru
 local stderr_names = { ["/dev/stderr"] = true, ["/dev/fd/2"] = true, ["/proc/self/fd/2"] = true }
 
 local function is_descriptor(path) return path:find "^/dev/fd/" or path:find "^/proc/" end
+
+--- Opens an output that a run with --resume can go on with.
+---@param path string|nil
+---@param columns string[]|nil of the job
+---@param mark table|nil where an earlier run was
+---@return luapool.job.output|nil output
+---@return string? message
+function M.resume(path, columns, mark)
+  if not path or stdout_names[path] then return nil, NO_FILE:format "stdout" end
+  if path == "" then return nil, "the output has no name: '' was given" end
+  if path == "/dev/null" then return M.nowhere() end
+  local file, name = database.place(path)
+  if file then return database.open(file, name, false, columns, mark or {}) end
+  local there, stat = pcall(fs.stat, path)
+  if is_descriptor(path) or there and stat.type ~= "file" then return nil, NO_FILE:format(path) end
+  return new(path, columns, mark)
+end
+
+--- Whether an output and another file are the same.
+---@param path string|nil
+---@param other string
+---@return boolean
+function M.is_same(path, other)
+  if not path then return false end
+  path = database.place(path) or path
+  return path == other or core.realpath(path) ~= nil and core.realpath(path) == core.realpath(other)
+end
+
+--- The output of a job that has none, in a run with --resume.
+---@return luapool.job.output
+function M.nowhere() return setmetatable({}, Nowhere) end
 
 --- Opens an output.
 ---@param path string|nil nil, "-" and "/dev/stdout" are stdout

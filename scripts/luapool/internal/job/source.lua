@@ -37,6 +37,7 @@ local PARKED = 10000
 ---@field limit string|nil the limit that has ended the crawl: "max_items", …
 ---@field resized boolean what known() returns may have changed; who has asked it sets it to false
 ---@field news luapool.Promise|nil next() waits for it
+---@field journal luapool.job.journal|nil of a run with --resume
 local Source = { __name = "luapool.job.source" }
 Source.__index = Source
 
@@ -194,6 +195,8 @@ end
 function Source:add(item, kind)
   kind = kind or self.start
   check_add(self, "ctx:add", item, kind)
+  local journal = self.journal
+  if journal and journal.settling == 0 and journal:adds_again(self.seen ~= nil) then return true end
   return self:add_of(nil, item, kind, false)
 end
 
@@ -215,6 +218,7 @@ function Source:add_of(parent, item, kind, how)
     if type(referrer) == "string" then entry.referrer = referrer end
     if type(how) == "table" then entry.priority, entry.meta = how.priority, how.meta end
   end
+  if self.journal then self.journal:added(entry) end
   self.resized = true
   self.frontier:add(entry)
   if self.news then ring(self) end
@@ -227,8 +231,10 @@ end
 ---@param origin string the host that it is of
 function Source:add_sitemap(url, listed, origin)
   if self.limit or not self.seen:add(self.numbers["(sitemap)"], url) then return end
-  self.frontier:add { item = url, kind = "(sitemap)", depth = 0, referrer = origin,
-    meta = listed, internal = true }
+  local entry = { item = url, kind = "(sitemap)", depth = 0, referrer = origin, meta = listed,
+    internal = true }
+  if self.journal then self.journal:added(entry) end
+  self.frontier:add(entry)
   ring(self)
 end
 
@@ -243,14 +249,20 @@ function Source:robots_came(entry, reply, e)
   self:settle(entry)
 end
 
---- Tells the source that an entry which next() gave has ended.
----@param entry? luapool.job.entry
----@param refused? boolean its host has refused it
-function Source:settle(entry, refused)
+-- An entry that next() gave is under way no more.
+local function come_back(self, entry, refused)
   self.in_flight = self.in_flight - 1
   local frontier = self.frontier
-  if frontier.watching and entry then frontier:ended(entry, now(), refused) end
+  if frontier.watching then frontier:ended(entry, now(), refused) end
   if self.in_flight == 0 or frontier.watching then ring(self) end
+end
+
+--- Tells the source that an entry which next() gave has ended.
+---@param entry luapool.job.entry
+---@param refused? boolean its host has refused it
+function Source:settle(entry, refused)
+  if self.journal then self.journal:ends(entry) end
+  come_back(self, entry, refused)
 end
 
 --- Takes back an entry that next() gave and whose attempt has failed: next() gives it again after
@@ -259,7 +271,8 @@ end
 ---@param seconds number
 ---@param paused? number the seconds for which the host is paused that has refused it
 function Source:again(entry, seconds, paused)
-  self:settle(entry, paused ~= nil)
+  if self.journal then self.journal:again(entry) end
+  come_back(self, entry, paused ~= nil)
   if paused and paused >= seconds then
     self.frontier:give_back(entry, now())
   else
@@ -302,6 +315,7 @@ end
 function Source:stop()
   self.stopped, self.resized = true, true
   local left = self.input:stop()
+  if self.journal then left = math.max(0, left - self.journal:left()) end
   if not self.seen then self.totals[self.start] = self.totals[self.start] + left end
   ring(self)
 end
@@ -321,6 +335,7 @@ function Source:known(kind)
   local known = self.totals[kind]
   if kind ~= self.start or self.stopped then return known end
   local left = self.input:left()
+  if left and self.journal then left = left - self.journal:left() end
   return left and known + left
 end
 
@@ -338,26 +353,69 @@ local function frontier_of(self, spec)
       self.totals[entry.kind] = self.totals[entry.kind] - 1
       self.resized = true
       if self.on_drop then self.on_drop(rule, host) end
+      if self.journal then self.journal:ends(entry) end
     end,
     on_fail = function(entry, e)
+      local journal = self.journal
+      if journal then journal:settles() end
       if self.on_fail then self.on_fail(entry, e) end
+      if not journal then return end
+      journal:ends(entry)
+      journal:settled()
     end,
     on_sitemap = function(...) self:add_sitemap(...) end,
   }
+end
+
+-- An entry for an item that the input gives, nil when it was seen before, or when an earlier run
+-- has ended it.
+local function read(self, item)
+  local journal, start = self.journal, self.start
+  if journal and journal:is_rereading() then
+    local place, attempt = journal:read_again(item)
+    if not place then return nil end
+    local entry = new_entry(item, start, 0)
+    entry.id = -place
+    if attempt then
+      entry.attempts, entry.elapsed, entry.waited = attempt.n, attempt.elapsed, attempt.waited
+    end
+    return entry
+  end
+  local entry = admit(self, start, item, false) and new_entry(item, start, 0) or nil
+  if journal then journal:read(item, entry) end
+  return entry
+end
+
+-- Goes on where an earlier run was, but for the items of the input, which come again.
+local function restore(self, ended, until_time)
+  local journal, frontier = self.journal, self.frontier
+  for kind, of in pairs(ended.kinds or {}) do
+    self.totals[kind] = of.success + of.failure
+    self.begun = self.begun + self.totals[kind]
+    self.given[kind] = self.totals[kind]
+  end
+  for _ in pairs(journal.open) do self.totals[self.start] = self.totals[self.start] + 1 end
+  frontier.depth = ended.depth or 0
+  journal:each_added(function(entry)
+    if not entry.internal then self.totals[entry.kind] = self.totals[entry.kind] + 1 end
+    frontier:add(entry)
+  end)
+  self.until_time = until_time and until_time - (ended.elapsed or 0)
 end
 
 --- Opens the source of a checked job. The job's `items` function may wait.
 ---@param spec table see luapool.job.spec
 ---@param ctx table passed to `items`
 ---@param places? integer how many items the workers can run at once
+---@param journal? luapool.job.journal of a run with --resume
 ---@return luapool.job.source
-function M.open(spec, ctx, places)
+function M.open(spec, ctx, places, journal)
   local totals, given, numbers, crawl = {}, {}, { ["(sitemap)"] = 0 }, spec.rules
   for i, name in ipairs(spec.names) do totals[name], given[name], numbers[name] = 0, 0, i end
   local self = setmetatable({
     start = spec.start,
     key = spec.key,
-    seen = spec.once and job_core.seen(crawl and crawl.fragments) or nil,
+    journal = journal,
     limited = crawl and (crawl.max_items or crawl.max_time or crawl.max_errors) and true,
     numbers = numbers,
     totals = totals,
@@ -372,16 +430,26 @@ function M.open(spec, ctx, places)
     later = order.priority(),
   }, Source)
   self.frontier = frontier_of(self, spec)
+  if spec.once then
+    local fragments = crawl and crawl.fragments
+    self.seen = journal and journal:open_seen(fragments) or job_core.seen(fragments)
+  end
+  if journal then restore(self, journal.earlier, self.until_time) end
   rawset(ctx, "source", self)
   self.input = inputs.open(spec.items, ctx, {
-    entry = function(item)
-      return admit(self, spec.start, item, false) and new_entry(item, spec.start, 0) or nil
+    entry = function(item) return read(self, item) end,
+    on_end = function()
+      if journal then journal:check_end() end
     end,
     on_news = function(ended)
       if ended then self.resized = true end
       ring(self)
     end,
   })
+  if journal and self.input.list and #self.input.list < journal.before then
+    journal.reread = #self.input.list
+    journal:check_end()
+  end
   return self
 end
 

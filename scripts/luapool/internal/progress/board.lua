@@ -91,13 +91,13 @@ local function tick()
 end
 
 --- Opens a bar: sets the fields of `bar` that are for showing it. It has `desc`, `unit`,
---- `postfix`, `n` and perhaps `total`.
+--- `postfix`, `n`, `initial` and perhaps `total`.
 ---@param bar table
 function M.open(bar)
   local now = task.now()
   bar.mode = mode()
   bar.began, bar.written = now, now
-  bar.looked, bar.seen, bar.average, bar.rate, bar.gap = now, 0, 0, 0, 0
+  bar.looked, bar.seen, bar.average, bar.rate, bar.gap = now, bar.initial, 0, 0, 0
   if bar.mode == "off" then return end
   table.insert(bars, bar)
   if bar.mode == "bar" then draw(now) end
@@ -169,7 +169,7 @@ local function show_of_worker(board, who, number, n, total, desc, unit, postfix,
     of_workers[process] = theirs
     class.hold(process, board)
   end
-  local bar = theirs[number] or { n = 0, desc = desc, unit = unit, postfix = "" }
+  local bar = theirs[number] or { n = 0, initial = 0, desc = desc, unit = unit, postfix = "" }
   bar.n, bar.total, bar.postfix = n, total, postfix
   if not theirs[number] then
     theirs[number] = bar

@@ -45,7 +45,7 @@ end
 -- time of waiting grows.
 local function shown_rate(bar, now)
   local elapsed = now - bar.began
-  if bar.closed then return elapsed > 0 and bar.n / elapsed or bar.rate end
+  if bar.closed then return elapsed > 0 and (bar.n - bar.initial) / elapsed or bar.rate end
   local patience, waited = math.max(MEMORY, 2 * bar.gap), now - bar.looked
   return waited > patience and bar.rate * patience / waited or bar.rate
 end
