@@ -18,16 +18,14 @@ q:put_all("noop", list)
 local function run(args) return args end
 
 local function work(claimed)
-  local results = {}
+  local args, results = {}, {}
+  for i, job in ipairs(claimed) do args[i] = job.args end
+  local values = p and {} or args
   if p then
-    local args = {}
-    for i, job in ipairs(claimed) do args[i] = job.args end
-    for i, value in p:map(run, args) do results[i] = { value = value } end
+    for i, value in p:map(run, args) do values[i] = value end
   end
   for i, job in ipairs(claimed) do
-    local result = results[i] or { value = job.args }
-    result.id, result.token, result.outcome = job.id, job.token, "done"
-    results[i] = result
+    results[i] = { id = job.id, token = job.token, outcome = "done", value = values[i] }
   end
   return results
 end

@@ -226,10 +226,13 @@ describe("luapool.queue in a file", function()
     q:put("other", 1)
     take(q, 1, K)
     local limited = { k = { concurrency = 3, rate = { 1, per = 60 } }, other = {} }
+    local statements = {}
     for _, kinds in ipairs { { k = {} }, limited } do
+      for _, sql in pairs(claim.sql(kinds, q.store.ids)) do table.insert(statements, sql) end
+    end
+    for _, sql in ipairs(statements) do
       local plan = {}
-      local sql = "EXPLAIN QUERY PLAN " .. claim.sql(kinds, q.store.ids)
-      for row in q.store.db:rows(sql, 1, 1, 10) do
+      for row in q.store.db:rows("EXPLAIN QUERY PLAN " .. sql, 1, 1, 10) do
         plan[#plan + 1] = row.detail
       end
       plan = table.concat(plan, "\n")

@@ -174,9 +174,9 @@ local function note_kinds(self, kinds)
   for name, kind in pairs(kinds) do self.known[name] = kind end
 end
 
---- The statement that claims jobs of these kinds; the table stands for what is in it.
+--- The statements that claim jobs of these kinds; the table stands for what is in it.
 ---@param kinds table<string, table>
----@return string
+---@return { read: string, claim: string }
 function Store:claim_sql(kinds)
   if not self.sqls[kinds] then self.sqls[kinds] = claim.sql(kinds, self.ids) end
   return self.sqls[kinds]

@@ -122,7 +122,8 @@ end
 local function write_claim(op, batch, now)
   op.claim, op.slots = nil, {}
   if op.want <= 0 or not next(op.kinds) then return end
-  op.claim = batch:query(op.claim_sql, now, op.owner, op.want)
+  op.claim = batch:query(op.sql.read, now, op.owner, op.want)
+  batch:add(op.sql.claim, now, op.owner, op.want)
   for name, kind in pairs(op.kinds) do
     if kind.rate then
       local id = op.ids[name]
@@ -211,7 +212,7 @@ function M.new(store, results, want, kinds)
     settled = settled,
     want = want,
     kinds = kinds,
-    claim_sql = want > 0 and next(kinds) and store:claim_sql(kinds) or nil,
+    sql = want > 0 and next(kinds) and store:claim_sql(kinds) or nil,
     relaxed = lossless,
     write = write_all,
     refuse = refuse,
