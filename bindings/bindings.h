@@ -26,6 +26,7 @@ int luaopen_luapool_sqlite_core(lua_State *L);
 int luaopen_luapool_sync_core(lua_State *L);
 int luaopen_luapool_task_core(lua_State *L);
 int luaopen_luapool_term_core(lua_State *L);
+int luaopen_luapool_tls_core(lua_State *L);
 int luaopen_luapool_url_core(lua_State *L);
 
 #endif

@@ -13,9 +13,20 @@
 #include "runtime/loop/raise.h"
 
 #define PREFIX "luapool."
-static const char *const classes[] = {
-    PREFIX LPB_SOCKET_CLIENT,    PREFIX LPB_SOCKET_SERVER,      PREFIX LPB_SOCKET_MASTER,
-    PREFIX LPB_SOCKET_CONNECTED, PREFIX LPB_SOCKET_UNCONNECTED, NULL};
+static const char *const classes[] = {PREFIX LPB_SOCKET_CLIENT,
+                                      PREFIX LPB_SOCKET_TLS,
+                                      PREFIX LPB_SOCKET_SERVER,
+                                      PREFIX LPB_SOCKET_MASTER,
+                                      PREFIX LPB_SOCKET_CONNECTED,
+                                      PREFIX LPB_SOCKET_UNCONNECTED,
+                                      NULL};
+
+/* Is an object of the class with this name what one of `class` is? */
+static bool serves(const char *name, const char *class) {
+  name += strlen(PREFIX);
+  if (strcmp(name, class) == 0) return true;
+  return strcmp(name, LPB_SOCKET_TLS) == 0 && strcmp(class, LPB_SOCKET_CLIENT) == 0;
+}
 
 lpb_socket *lpb_socket_class_push(lua_State *L, const char *class, int family, int type) {
   lpb_socket **box = lp_object_new(L, sizeof *box, 0);
@@ -53,9 +64,8 @@ lpb_socket *lpb_socket_class_any(lua_State *L, int index) {
 
 lpb_socket *lpb_socket_class_test(lua_State *L, const char *class) {
   for (int i = 0; classes[i]; i++) {
-    if (strcmp(classes[i] + strlen(PREFIX), class) != 0) continue;
-    lpb_socket **box = luaL_testudata(L, 1, classes[i]);
-    return box ? *box : NULL;
+    lpb_socket **box = serves(classes[i], class) ? luaL_testudata(L, 1, classes[i]) : NULL;
+    if (box) return *box;
   }
   return NULL;
 }

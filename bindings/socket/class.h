@@ -1,4 +1,4 @@
-/* bindings/socket/class.h: the objects that scripts hold: userdata of five classes. A class is
+/* bindings/socket/class.h: the objects that scripts hold: userdata of six classes. A class is
  * a metatable, and an object changes it as LuaSocket's do: a master becomes a client or a
  * server. Layer: bindings. */
 #ifndef LPB_SOCKET_CLASS_H
@@ -7,6 +7,8 @@
 #include "bindings/socket/socket.h"
 
 #define LPB_SOCKET_CLIENT      "tcp{client}"
+/* A client whose bytes a layer carries. The module of TLS makes this class. */
+#define LPB_SOCKET_TLS         "SSL:Connection"
 #define LPB_SOCKET_SERVER      "tcp{server}"
 #define LPB_SOCKET_MASTER      "tcp{master}"
 #define LPB_SOCKET_CONNECTED   "udp{connected}"
@@ -25,7 +27,8 @@ lpb_socket *lpb_socket_class_push(lua_State *L, const char *class, int family, i
  * results: the socket, or nil and a message. */
 int lpb_socket_class_make(lua_State *L, const char *class, int family, int type);
 
-/* Returns the socket at index 1, or NULL when it is not of the class. */
+/* Returns the socket at index 1, or NULL when it is not of the class. One of TLS is a client,
+ * too. */
 lpb_socket *lpb_socket_class_test(lua_State *L, const char *class);
 
 /* Returns the socket at index 1; raises when it is not of the class. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,15 +73,20 @@ static int wanted(lpb_socket *s) {
   int events = 0;
   for (int d = 0; d < LPB_SOCKET_DIRECTIONS; d++) {
     socket_op *o = first(s, (lpb_socket_direction)d);
-    if (o && !o->op.finished) events |= events_of[d];
+    if (o && !o->op.finished) events |= events_of[o->want.polls];
   }
   return events;
 }
 
+/* What is made and not yet sent goes out whoever waits. */
+static int pending(const lpb_socket *s) {
+  return s->layer && s->layer->pending(s) ? UV_WRITABLE : 0;
+}
+
 /* Asks for what is wanted; keeps asking for `kept` when it does already. */
 static int arm(lpb_socket *s, int kept) {
-  int need = wanted(s), events = need | (s->armed & kept), rc = 0;
-  if (!s->poll && need) rc = open_poll(s);
+  int need = wanted(s), own = pending(s), events = need | own | (s->armed & kept), rc = 0;
+  if (!s->poll && (need | own)) rc = open_poll(s);
   if (rc < 0 || !s->poll) return rc;
   if (events != s->armed)
     rc = events ? uv_poll_start(&s->poll->handle, events, on_poll)
@@ -98,9 +104,22 @@ static void advance(lpb_socket *s, lpb_socket_direction d) {
   socket_op *o = first(s, d);
   if (!o || o->op.finished) return;
   o->want.moved = false;
+  o->want.polls = d;
   int rc = o->want.step(s, &o->want);
   if (o->want.moved) o->moved = lp_loop_now(s->st);
   if (rc != UV_EAGAIN) lp_op_finish(&o->op, rc);
+}
+
+static bool due(lpb_socket *s, lpb_socket_direction d, int events) {
+  socket_op *o = first(s, d);
+  return o && (events & events_of[o->want.polls]);
+}
+
+void lpb_socket_retry(lpb_socket *s, lpb_socket_direction d) {
+  socket_op *o = first(s, d);
+  if (!o || o->want.polls == LPB_SOCKET_WRITE) return;
+  o->want.polls = LPB_SOCKET_WRITE; /* which is ready nearly always */
+  arm(s, UV_READABLE | UV_WRITABLE);
 }
 
 /* After an error libuv has stopped the poll; the steps find out what it is. */
@@ -111,8 +130,9 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
     events = UV_READABLE | UV_WRITABLE;
   }
   int idle = events & ~wanted(s);
-  if (events & UV_READABLE) advance(s, LPB_SOCKET_READ);
-  if (events & UV_WRITABLE) advance(s, LPB_SOCKET_WRITE);
+  if (s->layer && (events & UV_WRITABLE)) s->layer->flush(s);
+  if (due(s, LPB_SOCKET_READ, events)) advance(s, LPB_SOCKET_READ);
+  if (due(s, LPB_SOCKET_WRITE, events)) advance(s, LPB_SOCKET_WRITE);
   arm(s, UV_READABLE & ~idle);
 }
 
@@ -148,11 +168,18 @@ void lpb_socket_cancel(lp_op *op, int why) {
   if (why != LP_ETIMEOUT) leave(o);
 }
 
+/* The code of a call that is late. */
+static int late(const lpb_socket *s, const lpb_socket_want *w) {
+  if (!s->tells_wants) return LP_ETIMEOUT;
+  return w->polls == LPB_SOCKET_READ ? LPB_SOCKET_WANTS_READ : LPB_SOCKET_WANTS_WRITE;
+}
+
 int lpb_socket_results(lua_State *L, lp_op *op) {
   socket_op *o = (socket_op *)op;
   if (op->status == LP_ECANCELLED || op->status == LP_EMEMORY) return lp_op_raise(L, op);
   o->want.turn = first(o->socket, o->want.direction) == o;
-  return o->want.push(L, o->socket, &o->want, op->status);
+  int status = op->status == LP_ETIMEOUT ? late(o->socket, &o->want) : op->status;
+  return o->want.push(L, o->socket, &o->want, status);
 }
 
 void lpb_socket_drop(lp_op *op) {
@@ -179,11 +206,13 @@ int lpb_socket_do(lua_State *L, lpb_socket *s, lpb_socket_want *w) {
   int rc = LP_ECLOSED;
   double timeout = lpb_socket_timeout(s);
   w->fd = -1;
+  w->polls = w->direction;
   w->turn = !first(s, w->direction);
   if (s->fd >= 0 || w->addresses) rc = w->turn ? w->step(s, w) : UV_EAGAIN;
   if (rc == UV_EAGAIN && timeout != 0) return wait_for(L, s, w, timeout);
+  if (pending(s)) arm(s, UV_READABLE | UV_WRITABLE);
   if (rc == LP_EMEMORY) return lp_raise_code(L, rc, w->class->name);
-  return w->push(L, s, w, rc == UV_EAGAIN ? LP_ETIMEOUT : rc);
+  return w->push(L, s, w, rc == UV_EAGAIN ? late(s, w) : rc);
 }
 
 /* ---- errors ---- */
@@ -194,6 +223,8 @@ static const struct {
 } texts[] = {
     {LP_ETIMEOUT, "timeout"},
     {LP_ECLOSED, "closed"},
+    {LPB_SOCKET_WANTS_READ, "wantread"},
+    {LPB_SOCKET_WANTS_WRITE, "wantwrite"},
     {-EADDRINUSE, "address already in use"},
     {-EISCONN, "already connected"},
     {-EACCES, "permission denied"},
@@ -212,12 +243,19 @@ static const struct {
     {UV_EAI_SOCKTYPE, "ai_socktype not supported"},
 };
 
-int lpb_socket_fail(lua_State *L, int status) {
+static const char *text_of(int status) {
   size_t i = 0, n = sizeof texts / sizeof *texts;
   while (i < n && texts[i].code != status) i++;
+  if (i < n) return texts[i].text;
+  if (status > -2000) return strerror(-status); /* an errno; libuv's own begin below */
+  if (status > LPB_SOCKET_OPENSSL) return uv_strerror(status);
+  const char *text = ERR_reason_error_string((unsigned long)-status);
+  return text ? text : "error of OpenSSL";
+}
+
+int lpb_socket_fail(lua_State *L, int status) {
   lua_pushnil(L);
-  bool system = status > -2000; /* an errno; libuv's own begin below */
-  lua_pushstring(L, i < n ? texts[i].text : system ? strerror(-status) : uv_strerror(status));
+  lua_pushstring(L, text_of(status));
   return 2;
 }
 
@@ -254,6 +292,7 @@ void lpb_socket_replace(lpb_socket *s, int fd, bool closing) {
 void lpb_socket_close(lpb_socket *s) {
   bool read = !lp_list_empty(&s->waiting[LPB_SOCKET_READ]); /* it gets what has come */
   end_waits(s);
+  if (s->layer && s->fd >= 0) s->layer->close(s);
   lpb_socket_replace(s, -1, true);
   if (read) return;
   s->in.len = s->at = 0;
@@ -266,6 +305,7 @@ void lpb_socket_forget(lpb_socket *s, int fd) {
 
 void lpb_socket_release(lpb_socket *s) {
   if (--s->holders > 0) return;
+  if (s->layer) s->layer->free(s);
   lp_buf_close(&s->in);
   lp_alloc_free(s);
 }

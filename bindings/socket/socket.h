@@ -21,7 +21,33 @@
 
 typedef enum { LPB_SOCKET_READ, LPB_SOCKET_WRITE, LPB_SOCKET_DIRECTIONS } lpb_socket_direction;
 
-typedef struct lpb_socket {
+/* Codes in place of LP_ETIMEOUT for a socket that `tells_wants`. */
+enum { LPB_SOCKET_WANTS_READ = -20001, LPB_SOCKET_WANTS_WRITE = -20002 };
+
+/* All codes below are errors of OpenSSL with their sign changed. */
+enum { LPB_SOCKET_OPENSSL = -(1 << 23) };
+
+typedef struct lpb_socket lpb_socket;
+typedef struct lpb_socket_want lpb_socket_want;
+
+/* What stands between a socket and the bytes of its descriptor: TLS. Nothing here may raise. */
+typedef struct lpb_socket_layer {
+  /* Appends at most `most` bytes to s->in, and all that it holds itself. Returns 0 or a code.
+   */
+  int (*fill)(lpb_socket *s, size_t most);
+  /* A step: sends w->data from w->done on. */
+  int (*send)(lpb_socket *s, lpb_socket_want *w);
+  /* Bytes are made that the descriptor has not taken yet. */
+  bool (*pending)(const lpb_socket *s);
+  /* Gives them to the descriptor, which has room. */
+  int (*flush)(lpb_socket *s);
+  /* The descriptor is about to be closed. */
+  void (*close)(lpb_socket *s);
+  /* Gives the memory back. */
+  void (*free)(lpb_socket *s);
+} lpb_socket_layer;
+
+struct lpb_socket {
   lp_state *st;
   /* -1 before there is a descriptor and after the socket is closed. */
   int fd;
@@ -45,14 +71,21 @@ typedef struct lpb_socket {
   size_t at;
   /* Statistics: bytes, and the moment of its making. */
   double received, sent, born;
-} lpb_socket;
-
-typedef struct lpb_socket_want lpb_socket_want;
+  /* NULL: the bytes are sent as they are. */
+  const lpb_socket_layer *layer;
+  /* What the layer keeps. */
+  void *session;
+  /* A call that is late says what it waits for, "wantread", as LuaSec does. */
+  bool tells_wants;
+};
 
 struct lpb_socket_want {
   /* Made with LPB_SOCKET_CLASS. */
   const lp_op_class *class;
   lpb_socket_direction direction;
+  /* What the descriptor must be ready for before the next try: the direction, unless the step
+   * has set something else. */
+  lpb_socket_direction polls;
   /* Tries. Returns 0 when it is done, UV_EAGAIN when it must be called again, or a negative
    * code. It also runs in callbacks of the loop, so it touches no Lua value. */
   int (*step)(lpb_socket *s, lpb_socket_want *w);
@@ -103,6 +136,9 @@ void lpb_socket_close(lpb_socket *s);
 
 /* Ends all waits with `closed`, keeps the descriptor open and takes another one, or -1. */
 void lpb_socket_forget(lpb_socket *s, int fd);
+
+/* The one whose turn it is in a direction is tried soon, whatever it waits for. */
+void lpb_socket_retry(lpb_socket *s, lpb_socket_direction d);
 
 /* One holder lets go; the last one frees the socket. */
 void lpb_socket_release(lpb_socket *s);

@@ -41,6 +41,7 @@ int lpb_socket_tcp_fill(lpb_socket *s, size_t most) {
     s->at = 0;
   }
   if (s->in.len > lp_heap_room(&s->st->heap)) return LP_EMEMORY;
+  if (s->layer) return s->layer->fill(s, most);
   if (lp_buf_reserve(&s->in, most) < 0) return LP_EMEMORY;
   ssize_t n;
   do n = recv(s->fd, s->in.data + s->in.len, most, 0);
@@ -160,6 +161,7 @@ static int tcp_receive(lua_State *L) {
 
 int lpb_socket_tcp_send(lpb_socket *s, lpb_socket_want *w) {
   size_t begun = w->done;
+  if (s->layer) return s->layer->send(s, w);
   while (w->done < w->len) {
     if (w->done > begun + MOST) return UV_EAGAIN;
     ssize_t n = send(s->fd, w->data + w->done, w->len - w->done, MSG_NOSIGNAL);

@@ -37,6 +37,7 @@ static const luaL_Reg modules[] = {
     {"luapool.sync.core", luaopen_luapool_sync_core},
     {"luapool.task.core", luaopen_luapool_task_core},
     {"luapool.term.core", luaopen_luapool_term_core},
+    {"luapool.tls.core", luaopen_luapool_tls_core},
     {"luapool.url.core", luaopen_luapool_url_core},
 };
 

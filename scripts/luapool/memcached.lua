@@ -70,6 +70,7 @@ local values = require "luapool.internal.memcached.value"
 ---@kind too_large a server takes no value of that size; fields `code` and `server`
 ---@kind connect no server of the key can be had; field `server`
 ---@kind dns the host has no address; field `server`
+---@kind tls a server's certificate, or the encryption, is not accepted; field `server`
 ---@kind timeout the server has not answered in time; fields `server` and `sent`
 ---@kind aborted the connection has ended before the answer; fields `server` and `sent`
 ---@kind protocol what answers is no memcached; field `server`
@@ -80,7 +81,7 @@ local M = {}
 local PORT = 11211
 
 local check_client = options.define("memcached.client", {
-  servers = "table", prefix = "string", timeout = "positive",
+  servers = "table", prefix = "string", timeout = "positive", tls = "boolean|table",
 })
 
 local check_server = options.define("servers of memcached.client", {
@@ -128,6 +129,7 @@ end
 ---@field prefix? string stands before every key
 ---@field timeout? number how many seconds to wait for a connection, and for an answer; 2 unless
 --- said
+---@field tls? boolean|luapool.redis.TLSOptions whether TLS is spoken, and what to demand of it
 
 --- A client of some servers, which connects when it is first used. It closes by `close`, at the end
 --- of the scope of a `<close>` variable, or by the collector. A client does not travel to
@@ -139,6 +141,14 @@ end
 ---   prefix = "shop:", timeout = 1,
 --- }
 --- ```
+---
+--- Over TLS, the certificate must be of an authority that the system trusts, or of those in a file
+--- of your own, and for the host of the server:
+---
+--- ```lua
+--- local client <close> = memcached.client { servers = memcached_servers, tls = { min = "1.3" } }
+--- print(select(2, pcall(client.get, client, "a")).kind) --> tls
+--- ```
 ---@param opts luapool.memcached.Options
 ---@return luapool.memcached.Client
 function M.client(opts)
@@ -149,7 +159,9 @@ function M.client(opts)
   if prefix:find "[%c ]" then
     usage.raise("memcached.client", "option 'prefix' must have no spaces and no control characters")
   end
-  return clients.new(read_servers(opts.servers), prefix, opts.timeout or 2)
+  local tls = opts.tls == true and {} or opts.tls or nil
+  if tls then tls = require "luapool.internal.net.tls".new("memcached.client", tls) end
+  return clients.new(read_servers(opts.servers), prefix, opts.timeout or 2, tls)
 end
 
 return M

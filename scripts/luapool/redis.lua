@@ -41,6 +41,7 @@ local usage = require "luapool.internal.usage"
 ---@kind redis the server has answered with an error; fields `code` ("WRONGTYPE") and `command`
 ---@kind connect there is no connection, and none could be made in time
 ---@kind dns the host has no address
+---@kind tls the server's certificate, or the encryption, is not accepted
 ---@kind timeout the server has not answered in time; field `sent`: it may have run the command
 ---@kind aborted the connection has ended before the answer: the server may have run the command
 ---@kind protocol what the server sends is no reply of Redis
@@ -52,7 +53,7 @@ local M = {}
 local check_connect = options.define("redis.connect", {
   timeout = "positive", connect_timeout = "positive", username = "string", password = "string",
   db = "count0", name = "string", lazy = "boolean", sentinel_username = "string",
-  sentinel_password = "string",
+  sentinel_password = "string", tls = "table",
 })
 
 ---@class luapool.redis.Options
@@ -66,6 +67,8 @@ local check_connect = options.define("redis.connect", {
 ---@field lazy? boolean connects when the first command needs it, and not at once
 ---@field sentinel_username? string for the Sentinels
 ---@field sentinel_password? string for the Sentinels
+---@field tls? luapool.redis.TLSOptions what to demand of encryption; for `rediss://` and
+--- `rediss+sentinel://`, where it is verified without it, too
 
 --- Connects to a server. Addresses:
 ---
@@ -74,6 +77,7 @@ local check_connect = options.define("redis.connect", {
 --- | `redis://user:password@host:6379/0` | over TCP; all but the host may be left out |
 --- | `unix:///path/of/socket?db=0` | a Unix socket |
 --- | `redis+sentinel://host:26379,host2/master/0` | the master of that name |
+--- | `rediss://host`, `rediss+sentinel://host/master` | the same over TLS |
 ---
 --- It closes by `close`, at the end of the scope of a `<close>` variable, or by the collector. A
 --- client does not travel to workers: each makes its own.
@@ -93,12 +97,22 @@ local check_connect = options.define("redis.connect", {
 --- local sentinels = { lazy = true, sentinel_username = "ann", sentinel_password = "secret" }
 --- local master <close> = redis.connect("redis+sentinel://one.example,two.example/shop", sentinels)
 --- ```
+---
+--- Over TLS, the certificate must be of an authority that the system trusts, or of those in a file
+--- of your own, and for the host that the URL names:
+---
+--- ```lua
+--- local website = "rediss://" .. url:match "//(.*)"
+--- local opts = { tls = { min = "1.3", server_name = "cache.example" } }
+--- print(select(2, pcall(redis.connect, website, opts)).kind) --> tls
+--- ```
 ---@async
 ---@param url string
 ---@param opts? luapool.redis.Options
 ---@return luapool.redis.Client
 ---@raises connect
 ---@raises dns
+---@raises tls
 ---@raises redis the server refuses the password, or the database; fields `code` and `command`
 function M.connect(url, opts)
   opts = check_connect(opts)
@@ -107,6 +121,9 @@ function M.connect(url, opts)
   if unknown then
     usage.raise("redis.connect", "unknown parameter '%s' in the URL%s", unknown,
       options.hint(unknown, { "db" }))
+  end
+  if opts.tls and not address.tls then
+    usage.raise("redis.connect", "option 'tls' is for addresses that begin with rediss://")
   end
   return clients.new(address, opts)
 end

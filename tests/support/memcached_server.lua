@@ -2,6 +2,7 @@
 -- of loopback, or on a Unix socket in a folder of its own, and ends with this process.
 --
 --     server.address                   for the option `servers`
+--     server.dir                       with its certificates, with `tls = true`
 --     server:kill()                    as kill -9 does
 --     server:restart()                 empty, on the same port
 --     server:signal "STOP"
@@ -34,6 +35,7 @@ end
 local function answers(self)
   local client <close> = connect(self)
   if not client then return false end
+  if self.tls then return true end
   client:settimeout(1)
   client:send "version\r\n"
   local line = client:receive()
@@ -56,11 +58,11 @@ local function run(self)
 end
 
 --- Starts it; it answers when this returns.
----@param opts? {unix?: boolean, args?: string[]}
+---@param opts? {unix?: boolean, tls?: boolean, args?: string[]}
 function M.start(opts)
   opts = opts or {}
   local dir = fs.tempdir()
-  local self = setmetatable({ folder = dir }, Server)
+  local self = setmetatable({ folder = dir, dir = dir.path, tls = opts.tls }, Server)
   -- memcached gives up root for somebody else, where it is started by root.
   self.command = { "setpriv", "--pdeathsig", "KILL", "env",
     "MEMCACHED_PORT_FILENAME=" .. dir.path .. "/port", "memcached", "-u", "root", "-t", "1", "-P",
@@ -68,6 +70,12 @@ function M.start(opts)
   if opts.unix then
     self.path = dir.path .. "/socket"
     table.move({ "-s", self.path }, 1, 2, #self.command + 1, self.command)
+  end
+  if opts.tls then
+    local support = debug.getinfo(1, "S").source:match "^@?(.*/)"
+    assert(process.exec { "sh", support .. "certificates", dir.path, "more" }.code == 0)
+    table.move({ "-Z", "-o", ("ssl_chain_cert=%s/server.pem,ssl_key=%s/server.key")
+      :format(dir.path, dir.path) }, 1, 3, #self.command + 1, self.command)
   end
   table.move(opts.args or {}, 1, #(opts.args or {}), #self.command + 1, self.command)
   run(self)

@@ -48,7 +48,7 @@ end
 
 local function certificates(dir)
   local support = debug.getinfo(1, "S").source:match "^@?(.*/)"
-  local made = process.exec { "sh", support .. "certificates", dir }
+  local made = process.exec { "sh", support .. "certificates", dir, "more" }
   assert(made.code == 0, made.stderr)
 end
 
@@ -64,8 +64,9 @@ local function new(program, dir, port, config, ahead)
 end
 
 --- Starts it; it answers when this returns.
----@param opts? {password?: string, tls?: boolean, replica_of?: table, config?: string[],
---- ahead?: integer} `ahead`: its clock is so many seconds fast
+---@param opts? {password?: string, tls?: boolean|string, replica_of?: table, config?: string[],
+--- chain?: string, ahead?: integer} `chain`: which certificate it shows; `ahead`: its clock is
+--- so many seconds fast; `tls = "clients"`: it demands certificates of its clients
 function M.start(opts)
   opts = opts or {}
   local dir, port = fs.tempdir(), free_port()
@@ -80,9 +81,9 @@ function M.start(opts)
   if opts.tls then
     certificates(dir.path)
     tls_port = free_port()
-    table.insert(config, ("tls-port %d\ntls-cert-file %s/server.pem\ntls-key-file %s/server.key\n"
-      .. "tls-ca-cert-file %s/ca.pem\ntls-auth-clients no"):format(tls_port, dir.path, dir.path,
-      dir.path))
+    table.insert(config, ("tls-port %d\ntls-cert-file %s/%s.pem\ntls-key-file %s/server.key\n"
+      .. "tls-ca-cert-file %s/ca.pem\ntls-auth-clients %s"):format(tls_port, dir.path,
+      opts.chain or "server", dir.path, dir.path, opts.tls == "clients" and "yes" or "no"))
   end
   for _, line in ipairs(opts.config or {}) do table.insert(config, line) end
   local self = new("redis-server", dir, port, config, opts.ahead)

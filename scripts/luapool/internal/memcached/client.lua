@@ -447,10 +447,11 @@ Client.__close = Client.close
 ---@param places table[]
 ---@param prefix string
 ---@param timeout number
+---@param tls table|nil what luapool.internal.net.tls has made
 ---@return luapool.memcached.Client
-function M.new(places, prefix, timeout)
+function M.new(places, prefix, timeout, tls)
   local list = {}
-  for i, place in ipairs(places) do list[i] = servers.new(place, timeout) end
+  for i, place in ipairs(places) do list[i] = servers.new(place, timeout, tls) end
   return setmetatable({
     servers = list, ring = rings.new(list), prefix = prefix, timeout = timeout, closed = false,
   }, Client)

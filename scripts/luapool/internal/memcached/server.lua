@@ -30,6 +30,7 @@ local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10 -- seconds that a dead server is left
 ---@field unix string?
 ---@field weight number
 ---@field timeout number
+---@field tls table|nil
 ---@field state string as said above
 ---@field link luapool.internal.net.Link|nil
 ---@field trouble any why it is out
@@ -80,7 +81,7 @@ end
 
 local function open(self)
   local deadline = task.now() + self.timeout
-  local socket = stream.open(self, nil, deadline)
+  local socket = stream.open(self, self.tls, deadline)
   local link = links.new(socket, self.place, {
     timeout = self.timeout, reader = readers.new(), name = "memcached",
   })
@@ -202,11 +203,12 @@ end
 --- A server that nobody has asked yet.
 ---@param place { place: string, host: string?, port: integer?, unix: string?, weight: number }
 ---@param timeout number
+---@param tls table|nil what luapool.internal.net.tls has made
 ---@return luapool.internal.memcached.Server
-function M.new(place, timeout)
+function M.new(place, timeout, tls)
   return setmetatable({
     place = place.place, host = place.host, port = place.port, unix = place.unix,
-    weight = place.weight, timeout = timeout, state = "idle", failures = 0, again = 0,
+    weight = place.weight, timeout = timeout, tls = tls, state = "idle", failures = 0, again = 0,
     line = sync.waiters "connection to memcached",
   }, Server)
 end

@@ -1,5 +1,6 @@
 -- internal.net.stream: a socket that is connected to a server, over TLS where that is wanted.
--- Failures are error objects of kind `dns`, `connect` or `timeout`, whose text names the server.
+-- Failures are error objects of kind `dns`, `connect`, `timeout` or `tls`, whose text names the
+-- server.
 --@whole
 
 local errors = require "luapool.error.core"
@@ -39,7 +40,7 @@ end
 
 --- Connects. Raises where that fails, or takes longer than until `deadline`.
 ---@param place { unix: string?, host: string?, port: integer?, place: string }
----@param tls table|nil options of TLS; nil: none
+---@param tls table|nil what luapool.internal.net.tls has made; nil: without TLS
 ---@param deadline number of task.now
 ---@return userdata socket
 function M.open(place, tls, deadline)
@@ -50,7 +51,7 @@ function M.open(place, tls, deadline)
     socket, message = open_tcp(place.host, place.port, deadline)
   end
   if not socket then refuse(place.place, message) end
-  if tls then error(errors.new("tls", "TLS is not there yet"), 0) end
+  if tls then return require "luapool.internal.net.tls".wrap(tls, socket, place, deadline) end
   return socket
 end
 

@@ -402,6 +402,8 @@ Client.__close = Client.close
 function M.new(address, opts)
   opts = setmetatable({
     timeout = opts.timeout or 5, connect_timeout = opts.connect_timeout or 5,
+    secure = address.tls and
+      require "luapool.internal.net.tls".new("redis.connect", opts.tls or {}) or nil,
   }, { __index = opts })
   local engine = engines.new(address, opts)
   local client = setmetatable({ [INSIDE] = engine }, Client)

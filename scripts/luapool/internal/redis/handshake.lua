@@ -74,8 +74,7 @@ local function greeting(engine, wants_master)
 end
 
 local function open_link(engine, place, deadline, commands)
-  local tls = engine.address.tls and engine.opts or nil
-  local link = links.new(stream.open(place, tls, deadline), place.place, {
+  local link = links.new(stream.open(place, engine.opts.secure, deadline), place.place, {
     timeout = engine.opts.timeout, reader = core.reader(), name = "redis",
     refuses = refusal,
   })
