@@ -185,6 +185,7 @@ static void on_text(void *user, int kind, const char *bytes, size_t len) {
 static const char *reason(int code) {
   switch (code) {
   case LUAPOOL_ETIME: return "was stopped, it took too long";
+  case LUAPOOL_ETASKS: return "was stopped, it began too many tasks";
   case LUAPOOL_EMEMORY: return "was stopped, it wanted too much memory";
   case LUAPOOL_EDENIED: return "was stopped, it wanted what scripts may not do";
   case LUAPOOL_EDEADLOCK: return "was stopped, it waits for what never comes";

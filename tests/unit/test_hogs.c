@@ -75,7 +75,10 @@ static bool fits(int rc, const char *kind) {
   static const struct {
     const char *kind;
     int code;
-  } rows[] = {{"budget", LUAPOOL_ETIME}, {"memory", LUAPOOL_EMEMORY}, {"run", LUAPOOL_ERUN}};
+  } rows[] = {{"budget", LUAPOOL_ETIME},
+              {"budget", LUAPOOL_ETASKS},
+              {"memory", LUAPOOL_EMEMORY},
+              {"run", LUAPOOL_ERUN}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     if (rc == rows[i].code && (strcmp(kind, rows[i].kind) == 0 || strcmp(kind, "any") == 0))
       return true;
