@@ -25,7 +25,7 @@ local M = {}
 -- Seconds of CPU after which others run, unless --slice says otherwise.
 local SLICE = 0.01
 
-local commands = { "run", "serve", "ctl", "check", "new", "repl", "doc", "help" }
+local commands = { "run", "serve", "ctl", "queue", "check", "new", "repl", "doc", "help" }
 
 local general = {
   cli.help,
