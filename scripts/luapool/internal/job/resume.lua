@@ -9,7 +9,7 @@ local encode = require("luapool.json.core").encode
 local errors = require "luapool.error"
 local fs_core = require "luapool.fs.core"
 local job_core = require "luapool.job.core"
-local journal = require "luapool.internal.job.journal"
+local journals = require "luapool.internal.job.journal"
 local output = require "luapool.internal.job.output"
 local screen = require "luapool.term.core"
 local sqlite = require "luapool.sqlite"
@@ -64,7 +64,7 @@ end
 local function create(db, run)
   db:exec "PRAGMA journal_mode = WAL"
   db:transaction(function()
-    for _, sql in ipairs(journal.SCHEMA) do db:exec(sql) end
+    for _, sql in ipairs(journals.SCHEMA) do db:exec(sql) end
     db:exec("PRAGMA application_id = " .. APPLICATION)
     db:exec("PRAGMA user_version = " .. VERSION)
     db:exec("INSERT INTO state VALUES (1, ?)", sqlite_core.blob(job_core.pack(run)))
@@ -110,7 +110,7 @@ local function open(self, path, run)
   self.db = sqlite.open(fs_core.realpath(path))
   self.path = path
   self.state = read_state(self.db, path, run)
-  return journal.new(self)
+  return journals.new(self)
 end
 
 -- Opens the file. Returns nil and one line when it cannot be used.
@@ -157,7 +157,8 @@ function M.open(spec, opts, config)
     output = name or spec.on_result and "on_result",
   })
   if not journal then return nil, message end
-  local marks, out = journal.earlier.outputs or {}, nil
+  local marks = journal.earlier.outputs or {}
+  local out
   if spec.on_result or journal.stage == "finished" then
     out = output.nowhere()
   else
