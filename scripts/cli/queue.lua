@@ -227,7 +227,9 @@ verbs.put = {
 }
 
 verbs.retry = { takes = { "kind" }, most = math.huge, run = function(q, values, ids)
-  if (values.kind ~= nil) == (ids[1] ~= nil) then cli.wrong "retry which jobs? ID..., or --kind KIND" end
+  if (values.kind ~= nil) == (ids[1] ~= nil) then
+    cli.wrong "retry which jobs? ID..., or --kind KIND"
+  end
   local n = values.kind and q:retry { kind = values.kind } or 0
   local status = each(ids, "job %s has not failed, or there is none", function(id)
     local some = q:retry(id)
