@@ -40,9 +40,11 @@ lint: build-asan
 bench: build-release
 	@tests/bench/run build/release $(ONLY)
 
-# Workers killed at random for 20 s; the short form is part of the tests.
+# Workers killed at random for 20 s; then for 60 s all processes at a queue on Redis, its connections
+# and the server. The short forms are part of the tests.
 storm: build
 	@build/$(PRESET)/luapool run tests/support/storm.lua
+	@LUAPOOL=build/$(PRESET)/luapool build/$(PRESET)/luapool run tests/support/queue_storm.lua -- 50000 60 3 4
 
 # 50 processes that take 1,000 turns each with a lock on a file, on Redis, on etcd, while some are
 # killed; the short form is part of the tests.
