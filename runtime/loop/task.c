@@ -446,14 +446,11 @@ bool lp_task_cancel(lua_State *L, lp_task *t) {
   return lp_task_settle(L, t, false, 1);
 }
 
-bool lp_task_cancel_scope(lua_State *L, lp_task *t) {
-  bool first = !t->cancelled;
-  if (first || !t->revocable)
-    lp_task_cancel(L, t);
-  else
+void lp_task_cancel_scope(lua_State *L, lp_task *t) {
+  if (t->cancelled)
     lua_pop(L, 1);
-  if (first) t->revocable = true;
-  return !lp_task_ended(t);
+  else
+    t->revocable = lp_task_cancel(L, t);
 }
 
 void lp_task_uncancel(lp_task *t) {

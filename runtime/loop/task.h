@@ -194,7 +194,7 @@ bool lp_task_stop(lp_task *t);
 
 /* The same as lp_task_cancel for a scope of the task and not for the whole: lp_task_uncancel
  * takes it back, unless somebody else cancels the task before that. */
-bool lp_task_cancel_scope(lua_State *L, lp_task *t);
+void lp_task_cancel_scope(lua_State *L, lp_task *t);
 
 /* The current task leaves a scope that was cancelled: it may wait again. Does nothing when
  * it was not, or has been cancelled as a whole. */

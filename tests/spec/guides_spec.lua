@@ -18,6 +18,12 @@ local function pages(server)
   server:file("items.json", '[{"id": 1}, {"id": 2}]')
 end
 
+-- A file for `luapool serve` is served until it says that it does, and then stopped.
+local SERVE = [[
+"$0" serve guide.lua -p 1 2>log & pid=$!
+until grep -q serving log; do kill -0 $pid || break; sleep 0.02; done
+kill $pid; wait $pid || { status=$?; cat log >&2; exit $status; }]]
+
 -- The blocks of a guide: { line =, code =, output = }.
 local function blocks_of(path)
   local list, block, inside, n = {}, nil, nil, 0
@@ -46,6 +52,13 @@ local function blocks_of(path)
   return list
 end
 
+local function is_served(code)
+  for _, line in ipairs(code) do
+    if line:find "^  queue = " or line:find "^  services = " then return true end
+  end
+  return false
+end
+
 local function join(lines)
   return table.concat(lines, "\n") .. "\n"
 end
@@ -67,11 +80,15 @@ describe("the guides", function()
 
   local function run(block)
     local folder <close> = fs.tempdir()
+    block.serves = is_served(block.code)
     local code = join(block.code):gsub("https://example%.com", server.url)
     fs.write(folder .. "/guide.lua", code)
     local urls = { server.url .. "/page-1.html", server.url .. "/page-2.html" }
     fs.write(folder .. "/urls.txt", table.concat(urls, "\n") .. "\n")
-    return process.exec { PROGRAM, "run", "guide.lua", "-p", "2", cwd = folder.path, timeout = 60 }
+    local command = { PROGRAM, "run", "guide.lua", "-p", "2" }
+    if block.serves then command = { "sh", "-c", SERVE, PROGRAM } end
+    command.cwd, command.timeout = folder.path, 60
+    return process.exec(command)
   end
 
   for _, path in ipairs(guides) do
