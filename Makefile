@@ -41,10 +41,11 @@ bench: build-release
 	@tests/bench/run build/release $(ONLY)
 
 # Workers killed at random for 20 s; then for 60 s all processes at a queue on Redis, its connections
-# and the server. The short forms are part of the tests.
+# and the server; then those of `luapool serve` on SQLite. The short forms are part of the tests.
 storm: build
 	@build/$(PRESET)/luapool run tests/support/storm.lua
 	@LUAPOOL=build/$(PRESET)/luapool build/$(PRESET)/luapool run tests/support/queue_storm.lua -- 50000 60 3 4
+	@STORM_JOBS=50000 STORM_SECONDS=60 TEST_LIMIT=3600 tests/run build/$(PRESET) cli/serve_storm.sh
 
 # 50 processes that take 1,000 turns each with a lock on a file, on Redis, on etcd, while some are
 # killed; the short form is part of the tests.
