@@ -46,6 +46,20 @@ static int unix_listen(lua_State *L) {
   return rc < 0 ? lpb_socket_fail(L, rc) : 1;
 }
 
+/* stream.folder(path) -> true; or nil and a message. Makes a folder that only we can enter; one
+ * that is there already must be ours. */
+static int unix_folder(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  struct stat st;
+  lp_allow(L, LP_ALLOW_WRITE, path);
+  if (mkdir(path, S_IRWXU) < 0 && errno != EEXIST) return lpb_socket_fail(L, -errno);
+  if (lstat(path, &st) < 0) return lpb_socket_fail(L, -errno);
+  if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()) return lpb_socket_fail(L, -EPERM);
+  if ((st.st_mode & (S_IRWXG | S_IRWXO)) && chmod(path, S_IRWXU) < 0)
+    return lpb_socket_fail(L, -errno);
+  return lpb_socket_outcome(L, 0);
+}
+
 /* stream.notify(path, text) -> true; or nil and a message. Sends one datagram, and never waits.
  */
 static int unix_notify(lua_State *L) {
@@ -139,6 +153,10 @@ static int unix_adopt(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg lpb_socket_unix_functions[] = {{"listen", unix_listen}, {"notify", unix_notify},
-                                              {"give", unix_give},     {"take", unix_take},
-                                              {"adopt", unix_adopt},   {NULL, NULL}};
+const luaL_Reg lpb_socket_unix_functions[] = {{"listen", unix_listen},
+                                              {"folder", unix_folder},
+                                              {"notify", unix_notify},
+                                              {"give", unix_give},
+                                              {"take", unix_take},
+                                              {"adopt", unix_adopt},
+                                              {NULL, NULL}};

@@ -27,6 +27,7 @@ local M = {
     { false, "grace", "S", "seconds", "how long jobs may go on after SIGTERM (default: 30)" },
     { false, "pid-file", "FILE", "string", "where its process id is written once it is ready" },
     { false, "listen", "ADDR", "string", "HOST:PORT or path of ctx.listeners.listen" },
+    { false, "metrics", "ADDR", "string", "HOST:PORT or path: figures for Prometheus" },
     { false, "control", "SOCKET", "string", "where luapool ctl finds it (else by process id)" },
     { false, "log-level", "LEVEL", { "debug", "info", "warn", "error" },
       "least level to log: debug, info (default), warn, error" },
@@ -53,6 +54,7 @@ function M.run(values, positional, rest)
     grace = values.grace or GRACE,
     control = values.control,
     listen = values.listen,
+    metrics = values.metrics,
     pid_file = values.pid_file,
   }
   stop.listen(nil, function(status, what) serve:stop(EXIT[status] or status, what) end)

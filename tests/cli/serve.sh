@@ -162,8 +162,10 @@ await_log "what runs has"
 stop_serve TERM 0
 lua_q 'assert(q:list({ kind = "waits" })[1].state == "waiting")'
 
-it "leaves alone what it does not know"
+it "leaves alone what it does not know, and says so in one line"
+lua_q 'q:put_all("unknown", { 1, 2, 3 })'
 serve "$tap_dir/jobs.lua" -p 1 -- "$work"
+await_log "3 jobs of kind 'unknown' wait, which is none of .*jobs.lua: they stay for who knows it"
 lua_q '
 local id = q:put "unknown"
 assert(q:result(q:put("add", { 1, 2 }), { timeout = 60 }) == 103)

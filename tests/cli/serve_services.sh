@@ -88,7 +88,8 @@ cat >"$work/jobs.lua" <<END
 return { queue = "sqlite:$work/work.db", kinds = { pid = { result_ttl = 60,
   process = function() require("luapool.task").sleep(0.05) return require("luapool").worker.pid end } } }
 END
-serve "$work/jobs.lua" -p 1 -c 1 --control "$work/sock" --pid-file "$work/pid"
+serve "$work/jobs.lua" -p 1 -c 1 --control "$work/sock" --pid-file "$work/pid" \
+  --metrics "$work/metrics"
 await_log "serving"
 [ "$(cat "$work/pid")" = "$server" ] || fail "pid file: $(cat "$work/pid")"
 [ "$(stat -c %a "$work/sock")" = 600 ] || fail "mode $(stat -c %a "$work/sock")"
@@ -107,6 +108,18 @@ run luapool ctl scale 1 "$work/sock"
 expect_status 0
 run luapool ctl status --json "$work/sock"
 expect_out_like '"workers":\[\{[^}]*\}\]'
+cat >"$work/get.lua" <<LUA
+local internal = require "tests.support.internal"
+internal "luapool.socket.core"
+local client = assert(internal("luapool.socket.stream").unix "$work/metrics")
+client:send "GET /metrics HTTP/1.1\\r\\n\\r\\n"
+print((client:receive "*a"))
+LUA
+run luapool run "$work/get.lua"
+expect_out_like "^HTTP/1.0 200 OK"
+expect_out_like "^luapool_workers 1"
+expect_out_like "^luapool_jobs_total.outcome=.done.. 12"
+expect_out_like "^luapool_queue_jobs.kind=.pid.,state=.waiting.. 0"
 run luapool ctl stop "$work/sock"
 expect_status 0
 await_end 0

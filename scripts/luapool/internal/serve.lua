@@ -12,6 +12,7 @@ local errors = require "luapool.error.core"
 local listeners = require "luapool.internal.serve.listener"
 local fs = require "luapool.fs"
 local log = require "luapool.log"
+local metrics = require "luapool.internal.serve.metrics"
 local notifies = require "luapool.internal.serve.notify"
 local queue = require "luapool.queue"
 local seats = require "luapool.internal.serve.seat"
@@ -24,8 +25,11 @@ local M = {}
 -- Unless said otherwise so many jobs run at once in each worker.
 local CONCURRENCY = 100
 
+-- Seconds between two looks at what waits in the queue.
+local LOOK = 30
+
 ---@class luapool.serve: one run
----@field options table path, args, read, grace, control, listen, pid_file
+---@field options table path, args, read, grace, control, listen, metrics, pid_file
 ---@field told table the description of the file
 ---@field queue luapool.queue.Queue|nil
 ---@field crew luapool.serve.Crew|nil nil when the file has no kinds
@@ -45,8 +49,8 @@ Serve.__index = Serve
 ---@param options table
 ---@return luapool.serve
 function M.new(options)
-  local self = setmetatable({ options = options, old = {}, stopping = false,
-    ended = task.promise(), notify = notifies.new(), began = task.now() }, Serve)
+  local self = setmetatable({ options = options, old = {}, names = {}, unknown = {},
+    stopping = false, ended = task.promise(), notify = notifies.new(), began = task.now() }, Serve)
   self.services = services.new(function(why) self:fail(why) end)
   return self
 end
@@ -56,7 +60,7 @@ end
 local function read_plan(self)
   local o = self.options
   local plan = { path = o.path, text = o.read(), args = o.args }
-  if #self.control.listeners > 0 then
+  if #self.names > 0 then
     plan.control, plan.listeners = self.control.path, self.names
   end
   return plan
@@ -94,12 +98,25 @@ local function start_kinds(self, plan, told)
 end
 
 local function open_sockets(self)
-  self.control = controls.open(self.options.control, function(request)
-    return self:answer(request)
-  end)
-  self.names = {}
-  for i, one in ipairs(listeners.open(self.options.listen)) do
-    self.control.listeners[i], self.names[i] = one.server, one.name or false
+  if self.options.metrics then
+    self.measuring = metrics.serve(self.options.metrics, function()
+      return metrics.text(self.consumer, self.crew)
+    end)
+  end
+  local list = listeners.open(self.options.listen)
+  local function open()
+    local path = self.options.control or controls.default_path()
+    return controls.open(path, function(request) return self:answer(request) end)
+  end
+  local ok, control = pcall(open)
+  if not ok and (self.options.control or #list > 0) then error(control, 0) end
+  if not ok then
+    log.warn("luapool ctl will not find this run, see --control: %s", errors.text(control))
+    return
+  end
+  self.control = control
+  for i, one in ipairs(list) do
+    control.listeners[i], self.names[i] = one.server, one.name or false
   end
 end
 
@@ -132,10 +149,30 @@ local function start_cron(self)
   self.ticking:name "cron"
 end
 
+-- Tells once of each kind that waits in the queue, and that nobody runs here.
+local function tell_unknown(self)
+  for kind, row in pairs(self.queue.store:stats()) do
+    if row.waiting > 0 and not self.told.kinds[kind] and not self.unknown[kind] then
+      self.unknown[kind] = true
+      log.warn("%d jobs of kind '%s' wait, which is none of %s: they stay for who knows it",
+        row.waiting, kind, self.options.path)
+    end
+  end
+end
+
+local function look(self)
+  while true do
+    pcall(tell_unknown, self)
+    task.sleep(LOOK)
+  end
+end
+
 local function start_work(self)
   if self.consumer then
     self.consuming = task.spawn(consume, self)
     self.consuming:name "consumer"
+    self.looking = task.spawn(look, self)
+    self.looking:name "unknown kinds"
   end
   if next(self.told.cron) then start_cron(self) end
   if self.options.pid_file then
@@ -175,6 +212,7 @@ end
 -- All crews whose workers may live.
 local function each_crew(self, fn)
   if self.crew then fn(self.crew) end
+  if self.opening then fn(self.opening) end
   for crew in pairs(self.old) do fn(crew) end
 end
 
@@ -223,7 +261,9 @@ end
 
 --- Gives back what is left, and closes the store.
 function Serve:close()
-  if self.watching then self.watching:cancel() end
+  for _, name in ipairs { "watching", "looking", "measuring" } do
+    if self[name] then self[name]:cancel() end
+  end
   if self.consumer then self.consumer:close() end
   if self.consuming then self.consuming:result() end
   if self.queue then self.queue:close() end
@@ -262,8 +302,12 @@ local function reload(self)
   local told = describe(plan)
   check_reload(self, told)
   local crew = self.crew and new_crew(self, plan, told)
-  if crew then crew:open(false) end
-  local ok, prepared = pcall(self.services.prepare, self.services, plan, told.services)
+  self.opening = crew
+  local ok, prepared = pcall(function()
+    if crew then crew:open(false) end
+    return self.services:prepare(plan, told.services)
+  end)
+  self.opening = nil
   if crew and (not ok or self.stopping) then crew:kill() end
   if not ok then error(prepared, 0) end
   if self.stopping then return end

@@ -86,6 +86,7 @@ local function name_of(job) return ("%s %s"):format(job.kind, job.id) end
 local function crashed(self, entry, e)
   self.open = self.open + 1
   self.totals.crashed = self.totals.crashed + 1
+  self.losses[entry.job.id] = nil
   local job, wait = entry.job, FIRST
   task.spawn(function()
     repeat

@@ -4,7 +4,6 @@
 
 local core = require "luapool.core"
 local errors = require "luapool.error.core"
-local fs = require "luapool.fs"
 local json = require "luapool.json"
 local log = require "luapool.log"
 local task = require "luapool.task"
@@ -69,17 +68,22 @@ local function accept(self)
   end
 end
 
+--- Where a run listens that was told no other place. Raises when that cannot be.
+---@return string
+function M.default_path()
+  local folder = M.folder()
+  local ok, message = stream.folder(folder)
+  if not ok then
+    errors.raise("system", ("the folder %s cannot be used: %s"):format(folder, message))
+  end
+  return ("%s/%d.sock"):format(folder, core.pid())
+end
+
 --- Listens. `answer(request)` returns what is answered. Raises when the socket cannot be made.
----@param path string|nil
+---@param path string
 ---@param answer fun(request: table): table
 ---@return luapool.serve.Control
 function M.open(path, answer)
-  if not path then
-    local folder = M.folder()
-    fs.mkdir(folder, { parents = true })
-    os.execute(("chmod 700 '%s'"):format(folder))
-    path = ("%s/%d.sock"):format(folder, core.pid())
-  end
   local peer = stream.unix(path)
   if peer then
     peer:close()

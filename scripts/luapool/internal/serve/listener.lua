@@ -30,7 +30,10 @@ local function inherited(list)
   end
 end
 
-local function open(address)
+--- Listens on an address. Raises when it cannot.
+---@param address string "HOST:PORT", ":PORT" or a path
+---@return userdata server
+function M.listen(address)
   local server, message
   if address:find "^/" then
     os.remove(address)
@@ -57,7 +60,7 @@ end
 function M.open(address)
   local list = {}
   inherited(list)
-  if address then list[#list + 1] = { server = open(address), name = "listen" } end
+  if address then list[#list + 1] = { server = M.listen(address), name = "listen" } end
   return list
 end
 
