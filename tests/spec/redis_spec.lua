@@ -335,7 +335,8 @@ describe("luapool.redis", function()
 
   it("refuses bytes that are no replies", function()
     for _, bytes in ipairs { "!\r\n", "HTTP/1.1 200 OK\r\n", ":x\r\n", "$x\r\n", "*-5\r\n",
-      ("*1\r\n"):rep(9) .. ":1\r\n", ("*1\r\n"):rep(100000) .. ":1\r\n", ":99999999999999999999\r\n" } do
+      ("*1\r\n"):rep(9) .. ":1\r\n", ("*1\r\n"):rep(100000) .. ":1\r\n",
+      ":99999999999999999999\r\n" } do
       local reader = core.reader()
       reader:feed(bytes)
       local complete, message = reader:next()
