@@ -156,7 +156,7 @@ function Queue:put_all(kind, list, opts)
   usage.argument("Queue:put_all", 2, list, "table")
   local jobs, ids = envelope.jobs("Queue:put_all", kind, list, #list, opts, self.largest), {}
   store:put(jobs)
-  for i, job in ipairs(jobs) do ids[i] = job.id end
+  for i = 1, #jobs do ids[i] = jobs[i].id end
   return ids
 end
 

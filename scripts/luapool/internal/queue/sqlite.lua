@@ -143,7 +143,7 @@ end
 
 local function kinds_of(jobs)
   local names = {}
-  for _, job in ipairs(jobs) do names[job.kind] = true end
+  for i = 1, #jobs do names[jobs[i].kind] = true end
   return names
 end
 
@@ -224,16 +224,15 @@ end
 ---@return number|nil next_due seconds
 function Store:settle(results, want, kinds)
   prepare(self, kinds)
-  for _, result in ipairs(results) do
-    if result.added then self:ensure(kinds_of(result.added)) end
+  for i = 1, #results do
+    local added = results[i].added
+    if added then self:ensure(kinds_of(added)) end
   end
   local op = settle.new(self, results, want, kinds)
   op.silent = #results == 0
   self.group:run(op)
   if #op.expired > 0 then self.group:run(settle.expire(self, op.expired)) end
-  for _, job in ipairs(op.claimed) do
-    if job.marked then read.complete(self.db, job) end
-  end
+  for _, job in ipairs(op.marked) do read.complete(self.db, job) end
   return op.settled, op.claimed, op.next_due
 end
 

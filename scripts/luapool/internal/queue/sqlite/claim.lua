@@ -72,22 +72,27 @@ function M.sql(kinds, ids)
 end
 
 --- The rows that were read as jobs, in the order in which they start, and those that have expired
---- before. `names` maps numbers of kinds to names.
+--- before, and of the jobs those that have marks. `names` maps numbers of kinds to names.
 ---@param rows table[]|nil
 ---@param names table<integer, string>
 ---@param now integer
 ---@return table[] jobs
 ---@return table[] expired
+---@return table[] marked
 function M.jobs(rows, names, now)
-  if not rows then return {}, {} end
-  local list, expired = {}, {}
-  for _, row in ipairs(rows) do
+  local list, expired, marked = {}, {}, {}
+  for i = 1, rows and #rows or 0 do
+    local row = rows[i]
     row.kind_id, row.kind = row.kind, names[row.kind]
     row.put_at, row.crashes = row.put / 1000000, 0
-    local target = row.expires and row.expires <= now and expired or list
-    target[#target + 1] = row
+    if row.expires and row.expires <= now then
+      expired[#expired + 1] = row
+    else
+      list[#list + 1] = row
+      if row.marked then marked[#marked + 1] = row end
+    end
   end
-  return list, expired
+  return list, expired, marked
 end
 
 return M

@@ -92,7 +92,9 @@ end
 function M.write(self, batch, now)
   self.asked, self.lanes = {}, {}
   local row, n, first = nil, 0, nil
-  for i, job in ipairs(self.jobs) do
+  local jobs = self.jobs
+  for i = 1, #jobs do
+    local job = jobs[i]
     local plain = is_plain(job)
     if n == MANY or n > 0 and not (plain and are_alike(first, job)) then
       flush(batch, row, n)

@@ -100,8 +100,10 @@ end
 
 local function write_results(op, batch, now)
   op.done_of, op.guard = {}, {}
-  for i, result in ipairs(op.results) do
-    local job = op.running[result.id]
+  local results, running = op.results, op.running
+  for i = 1, #results do
+    local result = results[i]
+    local job = running[result.id]
     if op.settled[i] and (not job or job.token ~= result.token) then op.settled[i] = false end
     if op.settled[i] then
       op.guard[i] = write[result.outcome](op, batch, now, result, job)
@@ -162,14 +164,18 @@ local function next_due(op, rows, now)
 end
 
 local function read(op, rows, now)
-  local running = op.running
-  for i, result in ipairs(op.results) do
+  local running, results = op.running, op.results
+  for i = 1, #results do
+    local result = results[i]
     local job = running[result.id]
     if job and job.token == result.token then running[result.id] = nil end
     op.settled[i] = op.settled[i] or false
   end
-  op.claimed, op.expired = claim.jobs(rows[op.claim], op.names, now)
-  for _, job in ipairs(op.claimed) do running[job.id] = job end
+  op.claimed, op.expired, op.marked = claim.jobs(rows[op.claim], op.names, now)
+  for i = 1, #op.claimed do
+    local job = op.claimed[i]
+    running[job.id] = job
+  end
   op.next_due = #op.expired > 0 and 0 or next_due(op, rows, now)
 end
 
