@@ -106,12 +106,13 @@ local function note_of(job)
   return job.key and "key " .. job.key or nil
 end
 
+-- Of failed jobs the whole error is shown.
 local function show_jobs(jobs)
   if not jobs[1] then return stdout.write "no such jobs\n" end
   local rows = {}
   for i, job in ipairs(jobs) do
     rows[i] = { job.id, one_line(job.kind, 24), job.state, age(job.put_at), tostring(job.attempts),
-      one_line(job.args, 32), one_line(note_of(job), 60) }
+      one_line(job.args, 32), one_line(note_of(job), job.state ~= "failed" and 60 or nil) }
   end
   print_table({ "ID", "KIND", "STATE", "PUT", "ATTEMPTS", "ARGS", "NOTE" }, rows)
 end

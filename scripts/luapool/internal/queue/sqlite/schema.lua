@@ -133,14 +133,21 @@ local function count_tables(db)
   return db:first("SELECT count(*) AS n FROM sqlite_master").n
 end
 
--- Checks the marks of the database; makes the tables in an empty one.
-local function check(db, address)
+-- Refuses the database of another program. Returns the marks: zero where it is empty.
+local function check_owner(db, address)
   local application = db:first("PRAGMA application_id").application_id
   local version = db:first("PRAGMA user_version").user_version
+  local empty = application == 0 and version == 0 and count_tables(db) == 0
+  if application ~= M.APPLICATION and not empty then
+    fail(address, "not_a_store", "is the database of another program, not of a queue")
+  end
+  return application, version
+end
+
+-- Checks the marks of the database; makes the tables in an empty one.
+local function check(db, address)
+  local application, version = check_owner(db, address)
   if application ~= M.APPLICATION then
-    if application ~= 0 or version ~= 0 or count_tables(db) > 0 then
-      fail(address, "not_a_store", "is the database of another program, not of a queue")
-    end
     db:exec(tables)
     db:exec(triggers)
     local marks = "PRAGMA application_id = %d; PRAGMA user_version = %d"
@@ -155,6 +162,7 @@ end
 ---@param db luapool.sqlite.Db
 ---@param address luapool.queue.Address
 function M.open(db, address)
+  check_owner(db, address) -- the next line would change a database of another program, too
   local mode = db:first("PRAGMA journal_mode = WAL").journal_mode
   if mode ~= "wal" then
     fail(address, "network_file_system", "lies where SQLite cannot share memory between processes")
