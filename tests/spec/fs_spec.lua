@@ -179,6 +179,10 @@ describe("luapool.fs", function()
     task.yield() -- threads have begun some
     for _, one in ipairs(tasks) do one:cancel() end
     task.wait(tasks)
+    for _, one in ipairs(tasks) do
+      local ok, path = one:result()
+      if ok then lfs.rmdir(path) end -- it was there before the cancel
+    end
     while #fs.list(dir) > 0 do task.sleep(0.001) end
   end)
 
