@@ -11,27 +11,30 @@ local here = debug.getinfo(1, "S").source:match "^@?(.*/)"
 local RUN = [[echo $$ > "$1"; shift; exec setpriv --pdeathsig KILL "$@"]]
 
 -- The turns that the journal tells of: how many each process has ended. Fails when one began before
--- the one before had ended, unless that was killed.
+-- the one before had ended, unless that was killed, or told that it had lost its lease.
 local function read(journal)
   local ended, latest, open = {}, 0, nil
-  local killed = 0
+  local overlapped, lost, killed = {}, {}, 0
   for line in fs.lines(journal) do
-    local what, token, name, turn = line:match "^(%l+) (%d+) (%S+) (%d+)$"
+    local what, token, name, turn = line:match "^(%l+) (%d+) (%d+/%d+) (%d+)$"
     assert(what, line)
     token, turn = math.tointeger(token), math.tointeger(turn)
-    local life = name:match "^%d+/%d+$"
     if what == "begin" then
       assert(token > latest, ("the token %d comes after %d"):format(token, latest))
-      if open then
-        assert(M.killed[open], ("%s began while %s held the lock"):format(life, open))
-        killed = killed + 1
-      end
-      latest, open = token, life
+      if open then overlapped[latest] = open end
+      latest, open = token, name
+    elseif what == "lost" then
+      lost[token] = true
     else
-      assert(open == life and token == latest, life .. " ended what it did not hold: " .. line)
-      open = nil
+      local current = open == name and token == latest
+      assert(current or overlapped[token] == name, name .. " ended what it did not hold: " .. line)
+      if current then open = nil end
       ended[name:match "^%d+"] = turn
     end
+  end
+  for token, name in pairs(overlapped) do
+    assert(M.killed[name] or lost[token], name .. " held the lock when another one began")
+    killed = killed + (M.killed[name] and 1 or 0)
   end
   return ended, killed
 end

@@ -154,6 +154,7 @@ local function note_held(self, grant)
   if grant.keeper then
     local mine = leases[who] or {}
     leases[who], mine[grant] = mine, true
+    if grant.lost then core.cancel_scope(grant.task, grant.lost) end -- on its way here
   end
   return grant
 end
