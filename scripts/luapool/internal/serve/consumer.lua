@@ -67,8 +67,10 @@ end
 -- ---- ends ----
 
 local function finish(self, entry)
-  self.running[entry.job.id] = nil
-  self.steps[entry.job.id] = nil
+  local id = entry.job.id
+  if self.running[id] == entry then -- not when it was lost, and has been claimed again since
+    self.running[id], self.steps[id] = nil, nil
+  end
   self.count = self.count - 1
 end
 

@@ -122,7 +122,8 @@ function Store:renew()
   return cancelled, lost
 end
 
---- Notes how far jobs are: a list of { id, token, share, text }.
+--- Notes how far jobs are: a list of { id, token, share, text }. Who tells of them looks after the
+--- lease, too: it does not wait long for a server that is away.
 ---@param list table[]
 function Store:progress(list)
   local args = { self.id }
@@ -133,7 +134,8 @@ function Store:progress(list)
       table.move(row, 1, 4, #args + 1, args)
     end
   end
-  if #args > 1 then calls.call(self, "lp1_progress", args) end
+  if #args == 1 then return end
+  task.timeout(self.lease / 3, calls.call, self, "lp1_progress", args, 0)
 end
 
 return Store
