@@ -2,14 +2,15 @@
  * one transaction, then claimed and settled with their results, MANY at a time, by the
  * statements and in the tables of the store.
  *
- * usage: queue_floor DATABASE N MANY, of a database that luapool.queue has made */
+ * usage: queue_floor DATABASE N MANY, of a database that luapool.queue has made; N is a
+ * multiple of 40 */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { BLOCK = 16, WIDTH = 8 };
+enum { BLOCK = 40, SHARED = 6 };
 
 static sqlite3 *db;
 
@@ -37,8 +38,12 @@ static sqlite3_int64 now(void) {
 }
 
 static void put_all(int n) {
-  char sql[1000] = "INSERT INTO job (id, kind, state, priority, args, put, time, ttl) VALUES ";
-  for (int i = 0; i < BLOCK; i++) strcat(sql, i ? ", (?,?,?,?,?,?,?,?)" : "(?,?,?,?,?,?,?,?)");
+  char sql[2000] = "INSERT INTO job (id, kind, state, priority, args, put, time, ttl) VALUES ";
+  for (int i = 0, at = SHARED + 1; i < BLOCK; i++, at += 2) {
+    size_t len = strlen(sql);
+    snprintf(sql + len, sizeof sql - len, "%s(?%d, ?1, ?2, ?3, ?%d, ?4, ?5, ?6)", i ? ", " : "",
+             at, at + 1);
+  }
   strcat(sql, " ON CONFLICT (id) DO NOTHING");
   sqlite3_stmt *put = prepare(sql);
   char ids[BLOCK][37], args[BLOCK][32];
@@ -50,14 +55,14 @@ static void put_all(int n) {
                time >> 28 & 0xFFFFFFFF, time >> 12 & 0xFFFF, (unsigned)time & 0xFFF,
                0x8000 | (rand() & 0x3FFF), (unsigned)rand(), (i + k) & 0xFFFF);
       snprintf(args[k], sizeof args[k], "{\"id\":%d}", i + k + 1);
-      int at = k * WIDTH;
-      check(sqlite3_bind_text(put, at + 1, ids[k], 36, SQLITE_STATIC));
-      check(sqlite3_bind_int(put, at + 2, 1));
-      check(sqlite3_bind_int(put, at + 3, 2));
-      check(sqlite3_bind_int(put, at + 4, 0));
-      check(sqlite3_bind_text(put, at + 5, args[k], -1, SQLITE_STATIC));
-      check(sqlite3_bind_int64(put, at + 6, (sqlite3_int64)time));
+      int at = SHARED + 1 + 2 * k;
+      check(sqlite3_bind_text(put, at, ids[k], 36, SQLITE_STATIC));
+      check(sqlite3_bind_text(put, at + 1, args[k], -1, SQLITE_STATIC));
     }
+    check(sqlite3_bind_int(put, 1, 1));
+    check(sqlite3_bind_int(put, 2, 2));
+    check(sqlite3_bind_int(put, 3, 0));
+    check(sqlite3_bind_int64(put, 4, now()));
     run(put);
   }
   run(prepare("COMMIT"));
@@ -68,18 +73,20 @@ typedef struct job {
   char args[32];
 } job;
 
-static int claim(sqlite3_stmt *stmt, job *jobs, int many) {
+static int claim(sqlite3_stmt *read, sqlite3_stmt *claims, job *jobs, int many) {
   int n = 0;
-  sqlite3_bind_int64(stmt, 1, now());
-  sqlite3_bind_int(stmt, 2, 1);
-  sqlite3_bind_int(stmt, 3, many);
-  while (sqlite3_step(stmt) == SQLITE_ROW) {
-    jobs[n].seq = sqlite3_column_int64(stmt, 0);
-    jobs[n].token = sqlite3_column_int64(stmt, 2);
-    snprintf(jobs[n].args, sizeof jobs[n].args, "%s", sqlite3_column_text(stmt, 4));
+  sqlite3_bind_int(read, 1, many);
+  while (sqlite3_step(read) == SQLITE_ROW) {
+    jobs[n].seq = sqlite3_column_int64(read, 0);
+    jobs[n].token = sqlite3_column_int64(read, 2);
+    snprintf(jobs[n].args, sizeof jobs[n].args, "%s", sqlite3_column_text(read, 4));
     n++;
   }
-  check(sqlite3_reset(stmt));
+  check(sqlite3_reset(read));
+  sqlite3_bind_int64(claims, 1, now());
+  sqlite3_bind_int(claims, 2, 1);
+  sqlite3_bind_int(claims, 3, many);
+  run(claims);
   return n;
 }
 
@@ -106,11 +113,14 @@ int main(int argc, char **argv) {
                      NULL, NULL, NULL));
   put_all(n);
   sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT");
+#define HEAD                                                                                   \
+  " FROM job INDEXED BY job_ready WHERE state = 2 AND kind = 1 ORDER BY priority DESC, seq "   \
+  "LIMIT "
+  sqlite3_stmt *read = prepare("SELECT seq, id, token + 1, kind, args, attempts + 1, priority, "
+                               "put, ttl, key, uniq_for, parent, marked, expires" HEAD "?1");
   sqlite3_stmt *claims = prepare(
       "UPDATE job SET state = 5, owner = ?2, token = token + 1, attempts = attempts + 1, "
-      "started = ?1 WHERE seq IN (SELECT seq FROM job INDEXED BY job_ready WHERE state = 2 AND "
-      "kind = 1 ORDER BY priority DESC, seq LIMIT ?3) RETURNING seq, id, token, kind, args, "
-      "attempts, priority, put, ttl, key, uniq_for, parent, marked, expires");
+      "started = ?1, time = NULL WHERE seq IN (SELECT seq" HEAD "?3)");
   sqlite3_stmt *settles = prepare("UPDATE job SET state = 6, owner = NULL, result = ?, ended = "
                                   "?, time = ? WHERE seq = ? AND "
                                   "token = ? AND owner = ? AND state = 5");
@@ -118,7 +128,7 @@ int main(int argc, char **argv) {
   do {
     run(begin);
     for (int i = 0; i < taken; i++, done++) settle(settles, &jobs[i]);
-    taken = claim(claims, jobs, many);
+    taken = claim(read, claims, jobs, many);
     run(commit);
   } while (taken > 0);
   return done == n ? 0 : 3;
