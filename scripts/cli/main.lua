@@ -9,16 +9,18 @@ local text_of = require("luapool.error.core").text
 local options = require "luapool.internal.options"
 local settings = require "luapool.internal.settings"
 
---- The program. `luapool run FILE` runs a script or drives a job; the other commands help to write
---- one. Results and `print` go to stdout, everything else to stderr. `NO_COLOR`, `TERM=dumb` and a
---- stderr that is no terminal mean plain text. A file may begin with
+--- The program. `luapool run FILE` runs a script or drives a job, `luapool serve FILE` the jobs of
+--- a queue; `luapool ctl` and `luapool queue` look at them and steer them; the other commands help
+--- to write such files. Results and `print` go to stdout, everything else to stderr. `NO_COLOR`,
+--- `TERM=dumb` and a stderr that is no terminal mean plain text. A file may begin with
 --- `#!/usr/bin/env -S luapool run`.
 ---
 --- Exit status: 0 all went well, 1 a script error, 2 wrong usage or an unreadable file, 3 the job
---- finished but some items failed, 4 `--timeout` passed, 130 interrupted, 143 terminated.
+--- finished but some items failed, 4 `--timeout` passed, 130 interrupted, 143 terminated; `serve`
+--- ends with 0 when it was terminated.
 ---
---- Ctrl-C or SIGTERM once: what runs may finish for 5 s; twice: stop now. SIGUSR2 prints what every
---- task in every process waits for, with its stack.
+--- Ctrl-C or SIGTERM once: what runs may finish for 5 s, in `serve` for `--grace`; twice: stop
+--- now. SIGUSR2 prints what every task in every process waits for, with its stack.
 ---@page cli
 local M = {}
 

@@ -172,3 +172,30 @@ assert(q:result(q:put("add", { 1, 2 }), { timeout = 60 }) == 103)
 assert(q:status(id).state == "waiting" and q:status(id).attempts == 0)
 '
 stop_serve TERM 0
+
+it "puts by cron what was missed, and what stands in a file that is loaded again"
+cat >"$work/cron.lua" <<LUA
+return {
+  queue = "sqlite:$work/work.db",
+  kinds = { report = { process = function(args) return args end, result_ttl = 600 } },
+  cron = { nightly = { "* * * * *", tz = "Europe/Berlin", kind = "report", args = { "first" } } },
+}
+LUA
+lua_q 'for _, name in ipairs { "nightly", "more" } do
+  q.store:cron { { name = name, minute = os.time() // 60 * 60 - 3600 } }
+end'
+serve "$work/cron.lua" -p 1
+lua_q 'await("the report", function()
+  local list = q:list { kind = "report", state = "done" }
+  return list[1] and list[1].result[1] == "first"
+end)'
+sed -i 's/nightly/more/; s/first/second/' "$work/cron.lua"
+run luapool ctl reload "$server"
+expect_status 0
+lua_q 'await("the other report", function()
+  for _, job in ipairs(q:list { kind = "report", state = "done" }) do
+    if job.result[1] == "second" then return true end
+  end
+end)'
+stop_serve TERM 0
+expect_log "cron nightly: report of [0-9-]+ [0-9:]+ UTC"

@@ -6,7 +6,7 @@ local envelope = require "luapool.internal.queue.envelope"
 local errors = require "luapool.error.core"
 local lines = require "luapool.internal.serve.cron_line"
 local log = require "luapool.log"
-local task = require "luapool.task.core"
+local sync = require "luapool.sync.core"
 local zones = require "luapool.internal.serve.zone"
 
 local M = {}
@@ -22,7 +22,9 @@ Cron.__index = Cron
 
 ---@param store table
 ---@return luapool.serve.Cron
-function M.new(store) return setmetatable({ store = store, entries = {} }, Cron) end
+function M.new(store)
+  return setmetatable({ store = store, entries = {}, bell = sync.waiters "minute" }, Cron)
+end
 
 --- Goes by these entries from now on: by name what luapool.internal.serve.spec tells of them.
 ---@param told table<string, table>
@@ -39,6 +41,7 @@ function Cron:use(told)
     }
   end
   self.entries = entries
+  self.bell:wake_all()
 end
 
 local function job_of(name, told)
@@ -93,7 +96,8 @@ function Cron:run()
       if errors.is(e, "cancelled") then error(e, 0) end
       log.error("cron: %s", errors.text(e))
     end
-    task.sleep(ok and 60 - os.time() % 60 or AGAIN)
+    local woken, why = pcall(self.bell.wait, self.bell, ok and 60 - os.time() % 60 or AGAIN)
+    if not woken and not errors.is(why, "timeout") then error(why, 0) end
   end
 end
 
