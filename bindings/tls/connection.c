@@ -107,6 +107,7 @@ static void add_name(lua_State *L, lpb_tls_session *t) {
   strcpy(names[t->name_count].name, name);
   names[t->name_count++].ssl = ssl;
   SSL_CTX_up_ref(ssl);
+  lpb_tls_session_serve(ssl);
 }
 
 /* connection:sni(name), of a client; or connection:sni(contexts [, strict]), of a server: a

@@ -81,6 +81,11 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *len,
   return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+void lpb_tls_session_serve(SSL_CTX *context) {
+  SSL_CTX_set_tlsext_servername_callback(context, choose_name);
+  SSL_CTX_set_alpn_select_cb(context, choose_alpn, NULL);
+}
+
 /* ---- sending ---- */
 
 static bool tls_pending(const lpb_socket *s) {
@@ -238,8 +243,7 @@ static int open_ssl(lpb_tls_session *t, SSL_CTX *context) {
     SSL_set_connect_state(t->ssl);
     return 0;
   }
-  SSL_CTX_set_tlsext_servername_callback(context, choose_name);
-  SSL_CTX_set_alpn_select_cb(context, choose_alpn, NULL);
+  lpb_tls_session_serve(context);
   SSL_set_accept_state(t->ssl);
   return 0;
 }

@@ -36,6 +36,9 @@ typedef struct lpb_tls_session_name {
   SSL_CTX *ssl;
 } lpb_tls_session_name;
 
+/* Sets the callbacks of a context that servers use, by which each finds its session. */
+void lpb_tls_session_serve(SSL_CTX *context);
+
 /* Puts TLS on a socket that has no layer. Returns 0 or LP_EMEMORY; then nothing has changed. */
 int lpb_tls_session_attach(lpb_socket *s, const lpb_tls_context *c);
 

@@ -18,6 +18,7 @@ local redis = require "luapool.redis"
 local signal = require "luapool.signal"
 local socket = require "socket.core"
 local sqlite = require "luapool.sqlite"
+local ssl = require "ssl"
 
 local URL = "http://127.0.0.1:9/"
 local LOOPBACK = "127.0.0.1"
@@ -102,6 +103,17 @@ local rows = {
   { "http.post", "read", function()
     http.post(URL, { multipart = { a = { file = "/etc/passwd" } } })
   end, "/etc/passwd" },
+
+  { "ssl.newcontext", "net", function() ssl.newcontext { mode = "client", protocol = "any" } end },
+  { "ssl.newcontext", "read", function()
+    ssl.newcontext { mode = "client", protocol = "any", cafile = "/etc/passwd" }
+  end, "/etc/passwd" },
+  { "ssl.newcontext", "read", function()
+    ssl.newcontext { mode = "client", protocol = "any", key = "/no/key" }
+  end, "/no/key" },
+  { "redis.connect", "read", function()
+    redis.connect("rediss://127.0.0.1:9", { tls = { cert = "/no/cert" } })
+  end, "/no/cert" },
 
   { "sqlite.open", "read", function() sqlite.open "/no/such" end, "/no/such" },
   { "sqlite.open", "read", function() sqlite.open("/no", { readonly = true }) end, "/no" },

@@ -2,7 +2,7 @@
 -- their task (bindings/ socket*.c), and LuaSocket's exceptions, through which waits pass.
 -- LuaSocket's own Lua files (socket.lua, socket/http.lua, ltn12.lua, ...) and libraries written
 -- for it stand on socket.core. Results, error strings and patterns are those of LuaSocket 3.
--- TLS (ssl.wrap) and socket.unix are not in it.
+-- TLS is in luapool.internal.ssl; socket.unix is not there.
 
 local core = require "luapool.socket.core"
 local task = require "luapool.task.core"

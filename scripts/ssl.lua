@@ -1,0 +1,3 @@
+-- ssl: the name under which libraries written for LuaSec look for it.
+
+return require "luapool.internal.ssl"
