@@ -1,3 +1,7 @@
--- ssl: the name under which libraries written for LuaSec look for it.
+-- ssl: the name under which libraries written for LuaSec look for it: a copy of internal.ssl, which
+-- they may change.
 
-return require "luapool.internal.ssl"
+local M = {}
+for name, value in pairs(require "luapool.internal.ssl") do M[name] = value end
+
+return M

@@ -39,7 +39,6 @@ static int outcome(lua_State *L, bool ok, const char *what) {
 /* tls.context(protocol, mode) -> context; or nil and a message. The protocol: "any", "tlsv1_2"
  * or another name of LuaSec's; the mode: "client" or "server". */
 static int tls_context(lua_State *L) {
-  lp_allow_bit(L, LP_ALLOW_NET, "ssl");
   const char *protocol = luaL_optstring(L, 1, ""), *mode = luaL_optstring(L, 2, "");
   int version;
   bool server = strcmp(mode, "server") == 0;

@@ -147,6 +147,9 @@ local checked = {
   ["luapool.csv.WriterOptions"] = { function(opts) luapool.csv.writer("/dev/null", opts) end },
   ["luapool.sqlite.Options"] = { function(opts) luapool.sqlite.open(":memory:", opts) end },
   ["luapool.memcached.Options"] = { luapool.memcached.client },
+  ["luapool.redis.TLSOptions"] = { function(opts)
+    luapool.memcached.client { servers = { "localhost" }, tls = opts }
+  end, 2 },
   ["luapool.memcached.ServerOptions"] = { function(opts)
     luapool.memcached.client { servers = { opts } }
   end, 2 },
@@ -211,6 +214,7 @@ local function option_classes()
   end
   -- options within options
   set["luapool.http.ProxyOptions"], set["luapool.http.TLSOptions"] = true, true
+  set["luapool.redis.TLSOptions"] = true
   for _, item in ipairs(book.items) do
     for _, param in ipairs(item.params) do
       local class = book.classes[(param.type:gsub("%?$", ""))]

@@ -104,7 +104,10 @@ local rows = {
     http.post(URL, { multipart = { a = { file = "/etc/passwd" } } })
   end, "/etc/passwd" },
 
-  { "ssl.newcontext", "net", function() ssl.newcontext { mode = "client", protocol = "any" } end },
+  { "ssl.wrap", "net", function()
+    local context = ssl.newcontext { mode = "client", protocol = "any" }
+    ssl.wrap(assert(socket.connect(LOOPBACK, 9)), context)
+  end, "tcp://127.0.0.1:9" },
   { "ssl.newcontext", "read", function()
     ssl.newcontext { mode = "client", protocol = "any", cafile = "/etc/passwd" }
   end, "/etc/passwd" },

@@ -22,15 +22,15 @@ local function is_part(name)
   return is_c(free.preload[name]) or type((requires.search_scripts(name))) == "function"
 end
 
--- Parts of luapool are the same for all, and frozen. What stands in for LuaSocket is made anew in
--- each environment, as its Lua half changes it.
+-- Parts of luapool are the same for all, and frozen. What stands in for LuaSocket and LuaSec is
+-- made anew in each environment, as their Lua half changes it.
 local function search_luapool(name)
   if name == "luapool" or name:sub(1, 8) == "luapool." then
     requires.check(name)
     if not is_part(name) then return ("no part '%s' of luapool"):format(name) end
     return function() return sandbox.frozen(requires.system(name)) end, ":luapool:"
   end
-  if name:sub(1, 7) == "socket." then return requires.search_scripts(name) end
+  if name:sub(1, 7) == "socket." or name == "ssl" then return requires.search_scripts(name) end
 end
 
 -- Modules of the host in C. Each environment has them opened anew.
