@@ -78,7 +78,7 @@ for out in out.csv out.json out.jsonl.gz out.csv.gz out.sqlite#t; do
   file=${out%#t}
   [ "$file" = "$out" ] && file=$out.part
   for size in 5000 9000; do
-    case $out in *.gz) size=$((size / 10)) ;; esac
+    case $out in *.gz) size=$((size / 25)) ;; esac
     begin
     kill_at "$file" $size
   done

@@ -23,8 +23,10 @@ end
 
 -- Each job has ended once, well, with its own result.
 local function check_jobs(q)
-  local of = q:stats().item
-  assert(of.done == n, ("%d of %d have ended well"):format(of.done, n))
+  local of, bad = q:stats().item, q:list({ state = "failed" })[1]
+  assert(not bad, bad and ("job %s failed: %s"):format(bad.id, bad.error.message))
+  assert(of.done == n, ("%d of %d have ended well, %d wait, %d run"):format(of.done, n,
+    of.waiting + of.scheduled, of.running))
   for _, name in ipairs { "waiting", "scheduled", "running", "dead", "failed", "cancelled" } do
     assert(of[name] == 0, ("%d %s"):format(of[name], name))
   end

@@ -396,10 +396,9 @@ function Job:run()
   if wrong then self.options.report(e, self.trace) end
   if lost then self.options.report(lost) end
   local done = finish(self)
+  local journal = whole and not lost and self.journal
+  if journal and done then journal:finish() elseif journal then journal:close() end
   if wrong or lost or not done then return 1 end
-  if self.journal and whole then
-    self.journal:finish()
-  end
   return self.status or (self.summary:any_failed() and 3 or 0)
 end
 

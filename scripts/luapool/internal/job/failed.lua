@@ -82,7 +82,7 @@ function Failed:continue(mark, ended)
   if not there and mark.length > 0 and not ended then
     return false, self.file.part .. " is missing: it belongs to this run"
   end
-  self.kept, self.listed = not there and ended, mark.listed
+  self.kept, self.listed = not there and ended and mark.length > 0, mark.listed
   return true
 end
 

@@ -57,6 +57,8 @@ M.SCHEMA = {
 ---@field keeper luapool.Task|nil that task
 ---@field earlier table what earlier runs have committed last
 ---@field committed table what was committed last
+---@field least number seconds between two commits, at least
+---@field pause number those before the next one
 ---@field state fun(): table what else is kept, as of now
 ---@field marks (fun(): function)[] of each output: what is to be called before the commit
 local Journal = { __name = "luapool.job.journal" }
@@ -278,7 +280,7 @@ local function keep(self)
     local began = task.now()
     local ok, e = pcall(self.commit, self)
     if not ok then return self.on_fail(e) end
-    self.pause = math.max(PAUSE, SHARE * (task.now() - began))
+    self.pause = math.max(self.least, SHARE * (task.now() - began))
   end
 end
 
@@ -288,6 +290,8 @@ end
 ---@param on_fail fun(e: any) called once when something could not be written
 function Journal:start(outputs, state, on_fail)
   self.outputs, self.state, self.on_fail = outputs, state, on_fail
+  self.least = outputs.output.pause or PAUSE
+  self.pause = self.least
   self.keeper = task.spawn(keep, self)
   self.keeper:name "resume"
 end
@@ -435,7 +439,6 @@ function M.new(fields)
     attempts = {},
     outputs = {},
     commits = state.commits or 0,
-    pause = PAUSE,
     settling = 0,
     changed = false,
     lock = sync.lock(),

@@ -19,9 +19,13 @@ local screen = require "luapool.term.core"
 
 local M = {}
 
+-- Seconds between two marks of a compressed file, at least: each costs a member.
+local CUT = 1
+
 ---@class luapool.job.output
 ---@field path string|nil the regular file, or nil: then the failed list is named after the job
 ---@field rows boolean results come as rows, not as lines of JSON
+---@field pause number|nil seconds between two marks, at least
 ---@field write fun(self: luapool.job.output, result: any)
 ---@field close fun(self: luapool.job.output, whole: boolean): boolean, string?
 
@@ -127,7 +131,7 @@ end
 local function continue_new(self, mark)
   local there, message = self.file:continue(mark.length)
   if there == nil then return nil, message end
-  if not there and mark.sealed then
+  if not there and mark.sealed and mark.length > 0 then
     self.close = function() return true end -- it has got its name
   elseif not there and mark.length > 0 then
     return nil, self.file.part .. " is missing: it belongs to this run"
@@ -213,7 +217,7 @@ local function new(path, columns, mark)
   if not ok then return nil, message end
   local format = formats.of(path, columns)
   local self = setmetatable({ path = path, file = file, left = file.left and file.part or nil,
-    format = format, rows = format.rows }, New)
+    format = format, rows = format.rows, pause = format.cut and CUT or nil }, New)
   if mark then return continue_new(self, mark) end
   return self
 end
