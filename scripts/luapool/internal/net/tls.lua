@@ -19,7 +19,7 @@ local M = {}
 ---@field key_password? string of the file `key`
 ---@field server_name? string which name, or address, the certificate must be for, in place of
 --- the host that is connected to
----@field min? string the lowest version: "1.2", unless said, or "1.3"
+---@field min? "1.2"|"1.3" the lowest version; "1.2" unless said
 ---@field ciphers? string those that may be used up to TLS 1.2, as OpenSSL lists them
 
 local spec = {
