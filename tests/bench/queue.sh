@@ -32,6 +32,7 @@ row "queue: from put to the start in another process, median" "$(sed -n 1p "$ben
 cost luapool run tests/bench/queue_idle.lua -- 5 "$bench_dir"
 row "queue: an idle process that waits, share of a core" "$(sed -n 1p "$bench_out")" - 0.1 %
 cost luapool run tests/bench/queue_depth.lua -- 1000 1000000 "$bench_dir"
-row "queue: a claim of 10 of 1,000 that wait" "$(sed -n 1p "$bench_out")" - - us
-row "queue: a claim of 10 of 1,000,000 that wait" "$(sed -n 2p "$bench_out")" "$(sed -n 1p "$bench_out")" "$(sed -n 1p "$bench_out" | awk '{ print $1 * 1.2 }')" us
-row "queue: memory of the process, with 1,000,000" "$(sed -n 3p "$bench_out")" - - MB
+at() { sed -n "$1p" "$bench_out"; }
+row "queue: a claim of 10 of 1,000 that wait" "$(at 1)" - - us
+row "queue: a claim of 10 of 1,000,000 that wait" "$(at 3)" "$(at 1)" "$(at 1 | awk '{ print $1 * 1.2 }')" us
+row "queue: memory of the process, with 1,000,000" "$(at 4)" "$(at 2)" "$(at 2 | awk '{ print $1 + 10 }')" MB

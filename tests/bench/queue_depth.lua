@@ -13,7 +13,7 @@ local function measure(n)
   local q <close> = queue.open(is_server and folder or "sqlite:" .. folder .. "/depth.db")
   while q:stats().noop == nil or q:stats().noop.waiting < n do
     local list = {}
-    for i = 1, math.min(n, 10000) do list[i] = i end
+    for i = 1, math.min(n, 1000) do list[i] = i end
     q:put_all("noop", list)
   end
   q.store:settle({}, 10, kinds)
@@ -29,9 +29,15 @@ local function measure(n)
   return (clock() - begun) / rounds * 1e6
 end
 
-print(("%.0f"):format(measure(math.tointeger(few))))
-print(("%.0f"):format(measure(math.tointeger(many))))
-for line in io.lines "/proc/self/status" do
-  local kb = line:match "^VmHWM:%s*(%d+)"
-  if kb then print(kb // 1024) end
+local function megabytes()
+  collectgarbage()
+  for line in io.lines "/proc/self/status" do
+    local kb = line:match "^VmRSS:%s*(%d+)"
+    if kb then return kb // 1024 end
+  end
+end
+
+for _, n in ipairs { few, many } do
+  print(("%.0f"):format(measure(math.tointeger(n))))
+  print(megabytes())
 end
