@@ -63,7 +63,9 @@ while [ "$(date +%s)" -lt "$until_time" ]; do
   revive
 done
 last=-1 same=0
-while n=$(ask left) && [ "$n" != 0 ] && [ $same -lt 60 ]; do
+while [ $same -lt 60 ]; do
+  n=$(ask left) || n=unknown # as the machine may be too busy for it
+  [ "$n" != 0 ] || break
   revive
   sleep 1
   [ "$n" = "$last" ] && same=$((same + 1)) || same=0
