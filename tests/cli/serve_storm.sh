@@ -63,11 +63,13 @@ while [ "$(date +%s)" -lt "$until_time" ]; do
   revive
 done
 last=-1 same=0
+sleep 0.5
+revive # also what the last strike has killed
 while [ $same -lt 60 ]; do
+  sleep 1
   n=$(ask left) || n=unknown # as the machine may be too busy for it
   [ "$n" != 0 ] || break
   revive
-  sleep 1
   [ "$n" = "$last" ] && same=$((same + 1)) || same=0
   last=$n
 done
