@@ -199,9 +199,11 @@ static int error_tostring(lua_State *L) {
 static int error_concat(lua_State *L) {
   lua_settop(L, 2);
   if (!lp_state_of(L)->current || !lp_coroutine_suspendable(L)) {
+    /* A text, as a message handler that does it is called again for this error. */
+    luaL_tolstring(L, lua_type(L, 1) == LUA_TSTRING ? 2 : 1, NULL);
     lp_coroutine_push_obstacle(L);
-    return lp_raise(L, "usage", "cannot concatenate an object here (%s): use tostring",
-                    lua_tostring(L, -1));
+    return luaL_error(L, "an object cannot be concatenated here (%s), use tostring: %s",
+                      lua_tostring(L, -1), lua_tostring(L, 3));
   }
   luaL_tolstring(L, 1, NULL);
   luaL_tolstring(L, 2, NULL);
