@@ -24,7 +24,7 @@ expect_out_like ' resize +scheduled '
 q ls "$url" --json --kind mail
 expect_out_lines 1
 expect_out_like "\"id\":\"$id\""
-q ls "$url" --state done
+q ls "$url" --state "done"
 expect_out "no such jobs"
 q ls "$url" --after "$id" --limit 5
 expect_out_lines 2

@@ -75,7 +75,7 @@ it "loses no job and fails none in $hups reloads while $count jobs run"
 jobs one
 serve "$work/jobs.lua" -p 2 -c 4
 await_log "serving"
-for i in $(seq $hups); do
+for _ in $(seq $hups); do
   lua_q 'local l = {} for i = 1, 100 do l[i] = i end q:put_all("sum", l)'
   before=$(grep -c "reloaded" "$work/log")
   kill -HUP "$server"

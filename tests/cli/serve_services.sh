@@ -137,7 +137,7 @@ run luapool ctl status 4194399
 expect_err "luapool ctl: no luapool serve of yours has the process id 4194399"
 run luapool ctl status "$work/none"
 expect_err "luapool ctl: no luapool serve listens on $work/none"
-export XDG_RUNTIME_DIR=$work
+export XDG_RUNTIME_DIR="$work"
 run luapool ctl status
 expect_err_like "no luapool serve of yours runs"
 

@@ -3,6 +3,7 @@
 #   serve jobs.lua -p 2           starts it in the background: its pid in $server, stderr in $work/log
 #   await_log "serving"           waits for a line of its log
 #   stop_serve TERM 0             sends the signal and expects the exit status
+# shellcheck disable=SC2034,SC2154 # variables of cli.sh
 
 serve() {
   env --default-signal=INT "$LUAPOOL" serve "$@" >"$work/serve.out" 2>"$work/log" &
