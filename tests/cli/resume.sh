@@ -14,7 +14,10 @@ kill_at() {
   until [ "$(stat -c %s "$work/$1" 2>/dev/null || echo 0)" -gt "$2" ] || ! kill -0 "$pid" 2>/dev/null; do
     sleep 0.02
   done
-  kill -9 "-$pid" 2>/dev/null || fail "it has ended before it was killed: $(cat "$work/killed")"
+  until kill -9 "-$pid" 2>/dev/null; do # it may not have a group of its own yet
+    kill -0 "$pid" 2>/dev/null || { fail "it has ended before it was killed: $(cat "$work/killed")" && break; }
+    sleep 0.02
+  done
   wait "$pid" 2>/dev/null || true
 }
 
