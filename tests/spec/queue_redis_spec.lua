@@ -367,7 +367,7 @@ describe("luapool.queue on Redis", function()
     do
       local q <close> = queue.open(place, opts) -- the server is still away
       ids[5] = q:put("k", 5)
-      own:restart()
+      own:start()
       eventually(function() return q.store.outbox.size == 0 end)
     end
     local q <close> = queue.open(place)

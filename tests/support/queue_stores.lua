@@ -39,7 +39,7 @@ local function redis()
   return {
     url = server.url .. "/0?ns=spec&lease=1", server = server,
     away = function() server:kill() end,
-    back = function() server:restart() end,
+    back = function() server:start() end,
     close = function() server:stop() end,
   }
 end

@@ -110,7 +110,7 @@ end
 function act.server(self)
   self.server:kill()
   task.sleep(math.random() * 0.5)
-  self.server:restart()
+  self.server:start()
 end
 
 function act.cut(self) self.proxies[math.random(#self.proxies)]:cut() end
