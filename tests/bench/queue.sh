@@ -8,13 +8,13 @@ MANY=500
 queue_cost() {
   rm -rf "$bench_dir/queue"
   mkdir "$bench_dir/queue"
-  cost luapool run tests/bench/queue_jobs.lua -- "$@" "$bench_dir/queue"
+  cost luapool run tests/bench/queue_jobs.lua -- "$@" "sqlite:$bench_dir/queue/queue.db"
 }
 
 queue_cost 1 1 0
 base=$cpu_us
 rm "$bench_dir"/queue/*
-"$LUAPOOL" run tests/bench/queue_jobs.lua -- 0 1 0 "$bench_dir/queue"
+"$LUAPOOL" run tests/bench/queue_jobs.lua -- 0 1 0 "sqlite:$bench_dir/queue/queue.db"
 cost "$BUILD/tests/bench/queue_floor" "$bench_dir/queue/queue.db" $N $MANY
 floor=$(per "$cpu_us" $N)
 queue_cost $N $MANY 0

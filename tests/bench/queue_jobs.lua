@@ -1,13 +1,25 @@
 -- Puts N jobs, and works them off with P workers as no-ops whose results are kept; with P = 0
--- nobody runs them. Arguments: N, how many are claimed at once, P, the folder of the database.
+-- nobody runs them. Arguments: N, how many are claimed at once, P, the URL of the queue. On Redis
+-- it prints the round trips of a job.
 
+local internal = require "tests.support.internal"
 local pool = require "luapool.pool"
 local queue = require "luapool.queue"
 
-local n, many, processes, folder = ...
+local n, many, processes, url = ...
 n, many, processes = math.tointeger(n), math.tointeger(many), math.tointeger(processes)
 
-local q <close> = queue.open("sqlite:" .. folder .. "/queue.db")
+local writes = 0
+if url:find "^redis" then
+  local stream = internal "luapool.internal.net.stream"
+  local write = stream.write
+  function stream.write(...)
+    writes = writes + 1
+    return write(...)
+  end
+end
+
+local q <close> = queue.open(url)
 local kinds = { noop = { result_ttl = 3600 } }
 local p <close> = processes > 0 and pool.new { processes = processes } or nil
 
@@ -37,3 +49,4 @@ repeat
   results = work(claimed)
 until #claimed == 0
 assert(done == n, done)
+if writes > 0 then print(("%.4f"):format(writes / n)) end

@@ -22,7 +22,7 @@ server_us() { redis info cpu | tr -d '\r' | awk -F: '/^used_cpu_(user|sys):/ { s
 queue_cost() {
   redis flushall >/dev/null
   before=$(server_us)
-  cost luapool run tests/bench/queue_redis.lua -- "$@" "$url"
+  cost luapool run tests/bench/queue_jobs.lua -- "$@" "$url"
   used=$(($(server_us) - before))
 }
 

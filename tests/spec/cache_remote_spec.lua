@@ -1,16 +1,13 @@
 -- luapool.cache between processes: one cache, one computation, and workers that die.
 
 local cache, pool, task = require "luapool.cache", require "luapool.pool", require "luapool.task"
+local eventually = require "tests.support.eventually"
 local sync, errors = require "luapool.sync", require "luapool.error"
 local process = require "luapool.process"
 local fails = require "tests.support.fails"
 
 -- The process may be gone, as workers that were killed before are noticed a little later.
 local function kill(pid) process.exec { "kill", "-9", tostring(pid) } end
-
-local function eventually(condition)
-  while not condition() do task.sleep(0.005) end
-end
 
 describe("a cache in workers", function()
   local p

@@ -1,6 +1,7 @@
 -- What is still needed is not collected, though the script has dropped its handle: each test runs
 -- beside a task that collects at every turn.
 
+local eventually = require "tests.support.eventually"
 local fs = require "luapool.fs"
 local http = require "luapool.http"
 local nginx = require "tests.support.nginx"
@@ -10,11 +11,6 @@ local progress = require "luapool.progress"
 local retry = require "luapool.retry"
 local sync = require "luapool.sync"
 local task = require "luapool.task"
-
--- Waits for what only the thing under test can bring about.
-local function eventually(ready)
-  while not ready() do task.sleep(0.002) end
-end
 
 local function descriptors() return #fs.list "/proc/self/fd" end
 

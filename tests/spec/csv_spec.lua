@@ -3,16 +3,8 @@
 local csv = require "luapool.csv"
 local fs = require "luapool.fs"
 local json = require "luapool.json"
+local refused = require "tests.support.refused"
 local task = require "luapool.task"
-
--- fn fails with this kind and a text that has `said` in it; returns the error.
-local function refused(kind, said, fn, ...)
-  local ok, e = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.are.equal(kind, e.kind, tostring(e))
-  assert.matches(said, tostring(e), 1, true)
-  return e
-end
 
 local function lists(text, separator)
   return csv.parse(text, { header = false, separator = separator })

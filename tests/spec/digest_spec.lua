@@ -4,20 +4,12 @@ local digest = require "luapool.digest"
 local fs = require "luapool.fs"
 local pool = require "luapool.pool"
 local process = require "luapool.process"
+local refused = require "tests.support.refused"
 
 local function bytes_of_all_values()
   local list = {}
   for i = 0, 255 do list[i + 1] = string.char(i) end
   return table.concat(list)
-end
-
--- fn fails with this kind and a text that has `said` in it; returns the error.
-local function refused(kind, said, fn, ...)
-  local ok, e = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.are.equal(kind, e.kind)
-  assert.matches(said, tostring(e), 1, true)
-  return e
 end
 
 describe("digests", function()

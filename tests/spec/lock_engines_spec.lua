@@ -2,6 +2,7 @@
 
 local errors = require "luapool.error"
 local etcd_server = require "tests.support.etcd_server"
+local eventually = require "tests.support.eventually"
 local fails = require "tests.support.fails"
 local fs = require "luapool.fs"
 local internal = require "tests.support.internal"
@@ -23,16 +24,6 @@ teardown(function()
   servers.redis:stop()
   servers.etcd:stop()
 end)
-
--- Waits until `fn` returns something.
-local function eventually(fn)
-  local value
-  repeat
-    value = fn()
-    if not value then task.sleep(0.005) end
-  until value
-  return value
-end
 
 -- A task that has begun to wait for the lock.
 local function waiting(one, timeout)

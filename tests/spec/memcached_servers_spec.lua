@@ -2,6 +2,7 @@
 -- nonsense.
 
 local cut_proxy = require "tests.support.cut_proxy"
+local eventually = require "tests.support.eventually"
 local fails = require "tests.support.fails"
 local internal = require "tests.support.internal"
 local memcached = require "luapool.memcached"
@@ -10,16 +11,6 @@ local rings = internal "luapool.internal.memcached.ring"
 local servers = require "tests.support.memcached_server"
 local socket = require "socket"
 local task = require "luapool.task"
-
--- Until fn returns something; the limit of the test is the deadline.
-local function eventually(fn)
-  local value
-  repeat
-    value = fn()
-    if not value then task.sleep(0.01) end
-  until value
-  return value
-end
 
 -- The server that a client knows has less time from now on. To begin with it had enough, also on a
 -- machine that is busy.

@@ -9,13 +9,7 @@ local task = require "luapool.task"
 local worker = require "tests.support.queue_worker"
 
 local take, now, settle = worker.take, worker.now, worker.settle
-local done, args = worker.done, worker.args
-
-local function numbers(from, to)
-  local list = {}
-  for n = from, to do list[#list + 1] = n end
-  return list
-end
+local done, args, numbers = worker.done, worker.args, worker.numbers
 
 for _, store in ipairs(require "tests.support.queue_stores") do
   describe("faults of others, on " .. store.name, function()

@@ -3,43 +3,21 @@
 
 local cut_proxy = require "tests.support.cut_proxy"
 local digest = require "luapool.digest"
+local eventually = require "tests.support.eventually"
 local fs = require "luapool.fs"
 local process = require "luapool.process"
 local queue = require "luapool.queue"
 local queue_process = require "tests.support.queue_process"
 local redis = require "luapool.redis"
 local redis_server = require "tests.support.redis_server"
+local refused = require "tests.support.refused"
 local task = require "luapool.task"
 local worker = require "tests.support.queue_worker"
 
 local take, now, settle = worker.take, worker.now, worker.settle
-local done, args = worker.done, worker.args
+local done, args, numbers = worker.done, worker.args, worker.numbers
 
 local K = { k = {} }
-
-local function refused(code, said, fn, ...)
-  local ok, e = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.are.equal(code, e.code or e.kind, tostring(e))
-  assert.matches(said, tostring(e), 1, true)
-  assert.is_nil(tostring(e):find "\n")
-  return e
-end
-
-local function eventually(fn)
-  local value
-  repeat
-    value = fn()
-    if not value then task.sleep(0.01) end
-  until value
-  return value
-end
-
-local function numbers(from, to)
-  local list = {}
-  for n = from, to do list[#list + 1] = n end
-  return list
-end
 
 describe("luapool.queue on Redis", function()
   local server, client, url

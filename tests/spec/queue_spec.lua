@@ -3,25 +3,12 @@
 local json = require "luapool.json"
 local pool = require "luapool.pool"
 local queue = require "luapool.queue"
+local refused = require "tests.support.refused"
 local task = require "luapool.task"
 local worker = require "tests.support.queue_worker"
 
 local take, now, settle = worker.take, worker.now, worker.settle
-local done, args = worker.done, worker.args
-
-local function refused(code, said, fn, ...)
-  local ok, e = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.are.equal(code, e.code or e.kind, tostring(e))
-  assert.matches(said, tostring(e), 1, true)
-  return e
-end
-
-local function numbers(from, to)
-  local list = {}
-  for n = from, to do list[#list + 1] = n end
-  return list
-end
+local done, args, numbers = worker.done, worker.args, worker.numbers
 
 for _, store in ipairs(require "tests.support.queue_stores") do
   describe("luapool.queue on " .. store.name, function()

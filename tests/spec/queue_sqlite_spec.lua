@@ -6,6 +6,7 @@ local internal = require "tests.support.internal"
 local process = require "luapool.process"
 local queue = require "luapool.queue"
 local queue_process = require "tests.support.queue_process"
+local refused = require "tests.support.refused"
 local sqlite = require "luapool.sqlite"
 local worker = require "tests.support.queue_worker"
 
@@ -14,14 +15,6 @@ local claim = internal "luapool.internal.queue.sqlite.claim"
 local take, now, done = worker.take, worker.now, worker.done
 
 local K = { k = {} }
-
-local function refused(code, said, fn, ...)
-  local ok, e = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.are.equal(code, e.code, tostring(e))
-  assert.matches(said, tostring(e), 1, true)
-  assert.is_nil(tostring(e):find "\n")
-end
 
 -- The names of files beside the database that belong to owners.
 local function owner_files(dir)

@@ -2,27 +2,13 @@
 -- then.
 
 local cut_proxy = require "tests.support.cut_proxy"
+local eventually = require "tests.support.eventually"
 local fails = require "tests.support.fails"
 local redis = require "luapool.redis"
 local redis_server = require "tests.support.redis_server"
+local refused = require "tests.support.refused"
 local socket = require "socket"
 local task = require "luapool.task"
-
-local function refused(kind, words, fn, ...)
-  local e = fails(kind, fn, ...)
-  assert.is_truthy(e.message:find(words, 1, true), e.message)
-  return e
-end
-
--- Until fn returns something; the limit of the test is the deadline.
-local function eventually(fn)
-  local value
-  repeat
-    value = fn()
-    if not value then task.sleep(0.01) end
-  until value
-  return value
-end
 
 describe("a connection of luapool.redis", function()
   local server, proxy

@@ -7,14 +7,9 @@ local internal = require "tests.support.internal"
 local pool = require "luapool.pool"
 local redis = require "luapool.redis"
 local redis_server = require "tests.support.redis_server"
+local refused = require "tests.support.refused"
 local task = require "luapool.task"
 local core = internal "luapool.redis.core"
-
-local function refused(kind, words, fn, ...)
-  local e = fails(kind, fn, ...)
-  assert.is_truthy(e.message:find(words, 1, true), e.message)
-  return e
-end
 
 describe("luapool.redis", function()
   local server, client

@@ -5,6 +5,7 @@ local fs = require "luapool.fs"
 local json = require "luapool.json"
 local pool = require "luapool.pool"
 local errors = require "luapool.error"
+local refused = require "tests.support.refused"
 local sqlite = require "luapool.sqlite"
 local task = require "luapool.task"
 
@@ -15,15 +16,6 @@ local ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t)
 -- The numbers from 1 on.
 local SERIES = "INSERT INTO t WITH RECURSIVE i(n) AS "
   .. "(SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < ?) SELECT n FROM i"
-
--- fn fails with this kind and a text that has `said` in it; returns the error.
-local function refused(kind, said, fn, ...)
-  local ok, e = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.are.equal(kind, e.kind, tostring(e))
-  assert.matches(said, tostring(e), 1, true)
-  return e
-end
 
 local function all(db, sql, ...)
   local list = {}

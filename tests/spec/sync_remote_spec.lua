@@ -1,5 +1,6 @@
 -- luapool.sync between processes: objects made in main and used by workers; workers that die.
 
+local eventually = require "tests.support.eventually"
 local luapool = require "luapool"
 local sync, task, pool = require "luapool.sync", require "luapool.task", require "luapool.pool"
 local errors = require "luapool.error"
@@ -9,15 +10,6 @@ local function fails(kind, fn, ...)
   assert.is_false(ok)
   assert.is_true(errors.is(e, kind), tostring(e))
   return e
-end
-
--- Waits until a condition holds that other processes bring about.
-local function eventually(condition)
-  for _ = 1, 2000 do
-    if condition() then return end
-    task.sleep(0.005)
-  end
-  error("it never happened", 2)
 end
 
 local function kill(pid) assert(os.execute("kill -9 " .. pid)) end

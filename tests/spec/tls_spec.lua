@@ -1,19 +1,13 @@
 -- TLS of luapool's own clients: luapool.redis and luapool.memcached on real servers, and servers
 -- that no client may trust, or that do not keep to the protocol.
 
-local fails = require "tests.support.fails"
 local memcached = require "luapool.memcached"
 local memcached_server = require "tests.support.memcached_server"
 local redis = require "luapool.redis"
 local redis_server = require "tests.support.redis_server"
+local refused = require "tests.support.refused"
 local socket = require "socket"
 local task = require "luapool.task"
-
-local function refused(kind, words, fn, ...)
-  local e = fails(kind, fn, ...)
-  assert.is_truthy(e.message:find(words, 1, true), e.message)
-  return e
-end
 
 -- A server that does `serve` with each client, and its address.
 local function plain_server(serve)

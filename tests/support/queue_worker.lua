@@ -45,6 +45,13 @@ function M.is_new(q, kind, args, opts)
   return q:put(kind, args, opts) == opts.id
 end
 
+--- The numbers from one to another.
+function M.numbers(from, to)
+  local list = {}
+  for n = from, to do list[#list + 1] = n end
+  return list
+end
+
 --- The arguments of jobs.
 function M.args(list)
   local args = {}
