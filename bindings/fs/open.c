@@ -1,173 +1,21 @@
-/* bindings/fs/open.c: luapool.fs.core: files and folders.
- *
- * Each call is a job of libuv's thread pool that works on copies. So a cancelled task goes on
- * at once, and the job only gives its memory back when it ends. A job that has begun is done to
- * the end. Only the other end of a pipe is not waited for in a thread: the loop waits for it,
- * between two turns of the job. Layer: bindings. */
+/* bindings/fs/open.c: luapool.fs.core: files and folders. Each call is an operation of op.c.
+ * Layer: bindings. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "bindings/bindings.h"
 #include "bindings/fs/claim.h"
 #include "bindings/fs/lock.h"
+#include "bindings/fs/op.h"
 #include "bindings/fs/watch.h"
 #include "bindings/fs/work.h"
-#include "runtime/base/alloc.h"
 #include "runtime/base/error.h"
 #include "runtime/loop/allow.h"
-#include "runtime/loop/loop.h"
 #include "runtime/loop/object.h"
-#include "runtime/loop/op.h"
-#include "runtime/loop/raise.h"
-#include "runtime/loop/state.h"
-#include "runtime/loop/libuv.h"
 #include "runtime/loop/usage.h"
-
-typedef struct fs_op fs_op;
-
-typedef struct fs_verb {
-  const char *function;                /* "fs.read" */
-  const char *name;                    /* in messages: "cannot read" */
-  unsigned allow;                      /* what the script must be allowed */
-  int (*work)(lpb_fs_work *w);         /* in a thread */
-  int (*push)(lua_State *L, fs_op *f); /* the results; NULL: none */
-} fs_verb;
-
-struct fs_op {
-  lp_op op;
-  lp_state *st;
-  const fs_verb *verb;
-  lpb_fs_work w;  /* a thread's while `working` */
-  uv_work_t job;  /* while `working`, */
-  uv_poll_t poll; /* while `polling`, */
-  lp_timer pause; /* else what is waited for before the next turn in a thread */
-  bool working, polling;
-  bool given_up; /* nobody waits for it any more */
-  int rc;        /* of the latest turn */
-};
-
-static const double PATIENCE = 0.05; /* seconds until a pipe is looked at again */
-
-/* ---- waiting ---- */
-
-static void end(fs_op *f, int rc) {
-  lpb_fs_work_close(&f->w);
-  lp_op_finish(&f->op, rc);
-  lp_op_release(&f->op);
-}
-
-static void run(uv_work_t *job) {
-  fs_op *f = lp_list_of(job, fs_op, job);
-  f->rc = f->verb->work(&f->w);
-}
-
-static void ran(uv_work_t *job, int status);
-
-static void go_on(fs_op *f) {
-  int rc = f->given_up ? LP_ECANCELLED : lp_libuv_queue(f->st->loop, &f->job, run, ran);
-  f->working = rc == 0;
-  if (rc < 0) end(f, rc);
-}
-
-static void on_pause(lp_timer *t) {
-  go_on(lp_list_of(t, fs_op, pause));
-}
-
-static void on_poll_closed(uv_handle_t *handle) {
-  fs_op *f = lp_list_of(handle, fs_op, poll);
-  f->polling = false;
-  go_on(f);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  (void)status, (void)events; /* an error shows in the thread */
-  uv_close((uv_handle_t *)poll, on_poll_closed);
-}
-
-/* What cannot be polled is looked at again. */
-static int wait_before_next(fs_op *f) {
-  int events = f->w.events == POLLIN ? UV_READABLE : UV_WRITABLE;
-  f->polling = f->w.events && uv_poll_init(f->st->loop, &f->poll, f->w.fd) == 0;
-  if (f->polling) {
-    uv_poll_start(&f->poll, events, on_poll); /* never fails */
-    return 0;
-  }
-  f->pause.fire = on_pause;
-  return lp_loop_after(f->st, &f->pause, PATIENCE);
-}
-
-static void ran(uv_work_t *job, int status) {
-  fs_op *f = lp_list_of(job, fs_op, job);
-  int rc = status < 0 ? status : f->rc;
-  f->working = false;
-  if (rc == LPB_FS_WORK_AGAIN) {
-    rc = f->given_up ? LP_ECANCELLED : wait_before_next(f);
-    if (rc == 0) return;
-  }
-  end(f, rc);
-}
-
-static void fs_cancel(lp_op *op, int why) {
-  fs_op *f = (fs_op *)op;
-  f->given_up = true;
-  lp_op_finish(op, why);
-  if (f->working) {
-    uv_cancel((uv_req_t *)&f->job); /* when no thread has begun it, none will */
-  } else if (f->polling) {
-    if (!uv_is_closing((uv_handle_t *)&f->poll))
-      uv_close((uv_handle_t *)&f->poll, on_poll_closed);
-  } else {
-    lp_timer_stop(&f->st->timers, &f->pause);
-    end(f, why);
-  }
-}
-
-static void fs_close(lp_op *op) {
-  fs_op *f = (fs_op *)op;
-  if (f->w.made) rmdir(f->w.path);
-  lp_alloc_free(f->w.path);
-  lp_buf_close(&f->w.data);
-  if (f->w.opened >= 0) close(f->w.opened);
-}
-
-static int raise_failed(lua_State *L, fs_op *f) {
-  int code = f->op.status;
-  if (f->w.other)
-    lp_raise_push(L, "fs", "cannot %s '%s' to '%s': %s", f->verb->name, f->w.path, f->w.other,
-                  strerror(-code));
-  else
-    lp_raise_push(L, "fs", "cannot %s '%s': %s", f->verb->name, f->w.path, strerror(-code));
-  lua_pushstring(L, f->w.path);
-  lua_setfield(L, -2, "path");
-  lua_pushstring(L, uv_err_name(code));
-  lua_setfield(L, -2, "code");
-  return lua_error(L);
-}
-
-static int fs_results(lua_State *L, lp_op *op) {
-  fs_op *f = (fs_op *)op;
-  if (lp_error_is_ours(op->status)) return lp_op_raise(L, op);
-  if (op->status < 0) return raise_failed(L, f);
-  return f->verb->push ? f->verb->push(L, f) : 0;
-}
-
-static const lp_op_class fs_class = {
-    .name = "fs", .cancel = fs_cancel, .results = fs_results, .close = fs_close};
-
-static int start(lua_State *L, fs_op *f, int rc) {
-  if (rc == 0) {
-    lp_op_hold(&f->op);
-    go_on(f);
-  } else {
-    lp_op_finish(&f->op, rc);
-  }
-  return lp_op_await(L, &f->op, -1);
-}
 
 /* A path is a string, or a table with one in its field `path`, as fs.tempdir returns. */
 static const char *check_path(lua_State *L, int arg, const char *function) {
@@ -176,33 +24,13 @@ static const char *check_path(lua_State *L, int arg, const char *function) {
   return lp_usage_string(L, arg, function, NULL);
 }
 
-static fs_op *make(lua_State *L, const fs_verb *verb) {
-  fs_op *f = lp_op_new(L, &fs_class, sizeof *f);
-  f->st = lp_state_of(L);
-  f->verb = verb;
-  f->w.fd = f->w.opened = -1;
-  f->w.most = lp_heap_room(&f->st->heap);
-  return f;
-}
-
-/* Copies the paths; `to` may be NULL. */
-static int copy_paths(fs_op *f, const char *path, const char *to) {
-  size_t len = strlen(path) + 1, more = to ? strlen(to) + 1 : 0;
-  f->w.path = lp_alloc_new(len + more);
-  if (!f->w.path) return LP_EMEMORY;
-  memcpy(f->w.path, path, len);
-  if (!to) return 0;
-  f->w.other = memcpy(f->w.path + len, to, more);
-  return 0;
-}
-
-static int begin(lua_State *L, const fs_verb *verb, const char *path, bool whole) {
-  fs_op *f = make(L, verb);
+static int begin(lua_State *L, const lpb_fs_op_verb *verb, const char *path, bool whole) {
+  lpb_fs_op *f = lpb_fs_op_new(L, verb);
   f->w.whole = whole;
-  return start(L, f, copy_paths(f, path, NULL));
+  return lpb_fs_op_await(L, f, lpb_fs_op_set_paths(f, path, NULL));
 }
 
-static int on_path(lua_State *L, const fs_verb *verb, bool whole) {
+static int on_path(lua_State *L, const lpb_fs_op_verb *verb, bool whole) {
   const char *path = check_path(L, 1, verb->function);
   lp_allow_path(L, verb->allow, path);
   return begin(L, verb, path, whole);
@@ -210,7 +38,7 @@ static int on_path(lua_State *L, const fs_verb *verb, bool whole) {
 
 /* ---- the functions ---- */
 
-static int push_data(lua_State *L, fs_op *f) {
+static int push_data(lua_State *L, lpb_fs_op *f) {
   lua_pushlstring(L, f->w.data.data, f->w.data.len);
   return 1;
 }
@@ -229,7 +57,8 @@ static int push_data(lua_State *L, fs_op *f) {
  * @return string
  * @raises fs */
 static int fs_read(lua_State *L) {
-  static const fs_verb reads = {"fs.read", "read", LP_ALLOW_READ, lpb_fs_work_read, push_data};
+  static const lpb_fs_op_verb reads = {"fs.read", "read", LP_ALLOW_READ, lpb_fs_work_read,
+                                       push_data};
   return on_path(L, &reads, false);
 }
 
@@ -237,7 +66,7 @@ static int fs_read(lua_State *L) {
 
 static const char READER[] = "luapool.fs.reader";
 
-static int push_reader(lua_State *L, fs_op *f) {
+static int push_reader(lua_State *L, lpb_fs_op *f) {
   int *fd = lua_touserdata(L, 2);
   *fd = f->w.opened;
   f->w.opened = -1;
@@ -247,22 +76,23 @@ static int push_reader(lua_State *L, fs_op *f) {
 
 /* core.open(path) -> reader. See fs.lines. */
 static int fs_open(lua_State *L) {
-  static const fs_verb opens = {"fs.lines", "read", LP_ALLOW_READ, lpb_fs_work_open,
-                                push_reader};
+  static const lpb_fs_op_verb opens = {"fs.lines", "read", LP_ALLOW_READ, lpb_fs_work_open,
+                                       push_reader};
   const char *path = check_path(L, 1, opens.function);
   lp_allow_path(L, opens.allow, path);
   lua_settop(L, 1);
   int *fd = lp_object_new(L, sizeof *fd, 0);
   *fd = -1;
   luaL_setmetatable(L, READER);
-  fs_op *f = make(L, &opens);
-  return start(L, f, copy_paths(f, path, NULL));
+  lpb_fs_op *f = lpb_fs_op_new(L, &opens);
+  return lpb_fs_op_await(L, f, lpb_fs_op_set_paths(f, path, NULL));
 }
 
 /* core.part(reader, n, path) -> up to n bytes, "" at the end. The thread has a descriptor of
  * its own, so that the reader may be closed meanwhile. */
 static int fs_part(lua_State *L) {
-  static const fs_verb reads = {"fs.lines", "read", LP_ALLOW_READ, lpb_fs_work_part, push_data};
+  static const lpb_fs_op_verb reads = {"fs.lines", "read", LP_ALLOW_READ, lpb_fs_work_part,
+                                       push_data};
   int *fd = luaL_checkudata(L, 1, READER);
   size_t n = (size_t)luaL_checkinteger(L, 2);
   const char *path = luaL_checkstring(L, 3);
@@ -270,11 +100,11 @@ static int fs_part(lua_State *L) {
     lua_pushliteral(L, "");
     return 1;
   }
-  fs_op *f = make(L, &reads);
-  int rc = copy_paths(f, path, NULL);
+  lpb_fs_op *f = lpb_fs_op_new(L, &reads);
+  int rc = lpb_fs_op_set_paths(f, path, NULL);
   f->w.done = n;
   if (rc == 0) f->w.fd = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
-  return start(L, f, rc == 0 && f->w.fd < 0 ? -errno : rc);
+  return lpb_fs_op_await(L, f, rc == 0 && f->w.fd < 0 ? -errno : rc);
 }
 
 /* core.shut(reader): closes it. Safe twice. */
@@ -294,15 +124,15 @@ static void open_reader(lua_State *L) {
 
 /* ---- the others ---- */
 
-static int write_data(lua_State *L, const fs_verb *verb) {
+static int write_data(lua_State *L, const lpb_fs_op_verb *verb) {
   size_t len;
   const char *path = check_path(L, 1, verb->function),
              *bytes = lp_usage_string(L, 2, verb->function, &len);
   lp_allow_path(L, verb->allow, path);
-  fs_op *f = make(L, verb);
-  int rc = copy_paths(f, path, NULL);
+  lpb_fs_op *f = lpb_fs_op_new(L, verb);
+  int rc = lpb_fs_op_set_paths(f, path, NULL);
   if (rc == 0) rc = lp_buf_append(&f->w.data, bytes, len);
-  return start(L, f, rc);
+  return lpb_fs_op_await(L, f, rc);
 }
 
 /* Writes a file; what it held before is gone.
@@ -319,7 +149,8 @@ static int write_data(lua_State *L, const fs_verb *verb) {
  * @param bytes string
  * @raises fs */
 static int fs_write(lua_State *L) {
-  static const fs_verb writes = {"fs.write", "write", LP_ALLOW_WRITE, lpb_fs_work_write, NULL};
+  static const lpb_fs_op_verb writes = {"fs.write", "write", LP_ALLOW_WRITE, lpb_fs_work_write,
+                                        NULL};
   return write_data(L, &writes);
 }
 
@@ -337,12 +168,12 @@ static int fs_write(lua_State *L) {
  * @param bytes string
  * @raises fs */
 static int fs_append(lua_State *L) {
-  static const fs_verb appends = {"fs.append", "append to", LP_ALLOW_WRITE, lpb_fs_work_append,
-                                  NULL};
+  static const lpb_fs_op_verb appends = {"fs.append", "append to", LP_ALLOW_WRITE,
+                                         lpb_fs_work_append, NULL};
   return write_data(L, &appends);
 }
 
-static int push_names(lua_State *L, fs_op *f) {
+static int push_names(lua_State *L, lpb_fs_op *f) {
   const char *name = f->w.data.data, *end = name + f->w.data.len;
   lua_newtable(L);
   for (lua_Integer i = 1; name < end; i++, name += strlen(name) + 1) {
@@ -366,7 +197,8 @@ static int push_names(lua_State *L, fs_op *f) {
  * @return string[]
  * @raises fs */
 static int fs_list(lua_State *L) {
-  static const fs_verb lists = {"fs.list", "list", LP_ALLOW_READ, lpb_fs_work_list, push_names};
+  static const lpb_fs_op_verb lists = {"fs.list", "list", LP_ALLOW_READ, lpb_fs_work_list,
+                                       push_names};
   return on_path(L, &lists, false);
 }
 
@@ -381,7 +213,7 @@ static const char *type_name(mode_t mode) {
   return "other";
 }
 
-static int push_stat(lua_State *L, fs_op *f) {
+static int push_stat(lua_State *L, lpb_fs_op *f) {
   const struct stat *s = &f->w.stat;
   lua_createtable(L, 0, 4);
   lua_pushinteger(L, s->st_size);
@@ -418,21 +250,22 @@ static int push_stat(lua_State *L, fs_op *f) {
  * @return luapool.fs.Stat
  * @raises fs */
 static int fs_stat(lua_State *L) {
-  static const fs_verb stats = {"fs.stat", "stat", LP_ALLOW_READ, lpb_fs_work_stat, push_stat};
+  static const lpb_fs_op_verb stats = {"fs.stat", "stat", LP_ALLOW_READ, lpb_fs_work_stat,
+                                       push_stat};
   return on_path(L, &stats, false);
 }
 
 /* core.mkdir(path, parents). See fs.lua. */
 static int fs_mkdir(lua_State *L) {
-  static const fs_verb makes = {"fs.mkdir", "make the folder", LP_ALLOW_WRITE,
-                                lpb_fs_work_mkdir, NULL};
+  static const lpb_fs_op_verb makes = {"fs.mkdir", "make the folder", LP_ALLOW_WRITE,
+                                       lpb_fs_work_mkdir, NULL};
   return on_path(L, &makes, lua_toboolean(L, 2));
 }
 
 /* core.remove(path, recursive). See fs.lua. */
 static int fs_remove(lua_State *L) {
-  static const fs_verb removes = {"fs.remove", "remove", LP_ALLOW_WRITE, lpb_fs_work_remove,
-                                  NULL};
+  static const lpb_fs_op_verb removes = {"fs.remove", "remove", LP_ALLOW_WRITE,
+                                         lpb_fs_work_remove, NULL};
   const char *path = check_path(L, 1, removes.function);
   lp_allow_entry(L, removes.allow, path);
   return begin(L, &removes, path, lua_toboolean(L, 2));
@@ -452,17 +285,17 @@ static int fs_remove(lua_State *L) {
  * @param to string
  * @raises fs */
 static int fs_rename(lua_State *L) {
-  static const fs_verb renames = {"fs.rename", "rename", LP_ALLOW_WRITE, lpb_fs_work_rename,
-                                  NULL};
+  static const lpb_fs_op_verb renames = {"fs.rename", "rename", LP_ALLOW_WRITE,
+                                         lpb_fs_work_rename, NULL};
   const char *from = check_path(L, 1, renames.function),
              *to = check_path(L, 2, renames.function);
   lp_allow_entry(L, renames.allow, from);
   lp_allow_entry(L, renames.allow, to);
-  fs_op *f = make(L, &renames);
-  return start(L, f, copy_paths(f, from, to));
+  lpb_fs_op *f = lpb_fs_op_new(L, &renames);
+  return lpb_fs_op_await(L, f, lpb_fs_op_set_paths(f, from, to));
 }
 
-static int push_path(lua_State *L, fs_op *f) {
+static int push_path(lua_State *L, lpb_fs_op *f) {
   lua_pushstring(L, f->w.path);
   f->w.made = false;
   return 1;
@@ -470,15 +303,16 @@ static int push_path(lua_State *L, fs_op *f) {
 
 /* core.tempdir(template) -> path of a new folder that only this user can enter. */
 static int fs_tempdir(lua_State *L) {
-  static const fs_verb makes = {"fs.tempdir", "make the folder", LP_ALLOW_WRITE,
-                                lpb_fs_work_tempdir, push_path};
+  static const lpb_fs_op_verb makes = {"fs.tempdir", "make the folder", LP_ALLOW_WRITE,
+                                       lpb_fs_work_tempdir, push_path};
   return on_path(L, &makes, false);
 }
 
 /* core.sync(path). Waits until what the file holds is on the disk, and its name in the folder.
  */
 static int fs_sync(lua_State *L) {
-  static const fs_verb syncs = {"fs.sync", "write", LP_ALLOW_WRITE, lpb_fs_work_sync, NULL};
+  static const lpb_fs_op_verb syncs = {"fs.sync", "write", LP_ALLOW_WRITE, lpb_fs_work_sync,
+                                       NULL};
   return on_path(L, &syncs, false);
 }
 
