@@ -3,11 +3,11 @@
 
 local address = require "luapool.internal.queue.address"
 local class = require "luapool.internal.sync.class"
-local core = require "luapool.sync.core"
 local envelope = require "luapool.internal.queue.envelope"
 local errors = require "luapool.error.core"
 local flow = require "luapool.internal.queue.flow"
 local options = require "luapool.internal.options"
+local remote = require "luapool.internal.queue.remote"
 local task = require "luapool.task"
 local usage = require "luapool.internal.usage"
 
@@ -468,33 +468,6 @@ end
 
 Queue.__close = Queue.close
 
--- ---- in workers ----
-
--- Errors keep their fields: they come as values. A wait that was withdrawn ends as such.
-local function answer(ok, ...)
-  if not ok and errors.is((...), "cancelled") then error((...), 0) end
-  return ok, ...
-end
-
-local function unwrap(ok, ...)
-  if not ok then error((...), 0) end
-  return ...
-end
-
-local function always() return true end
-
-about.proxy = { close = function() end, __close = function() end }
-for _, name in ipairs { "put", "put_all", "flow", "status", "result", "list", "stats", "cancel",
-  "pause", "resume", "retry", "purge" } do
-  local method = Queue[name]
-  about.remote[name] = function(self, _, ...) return answer(pcall(method, self, ...)) end
-  about.waits[name] = always
-  about.proxy[name] = function(self, ...)
-    if type(self) ~= "table" or not self.number then
-      errors.not_self("Queue:" .. name, about.title, self)
-    end
-    return unwrap(core.ask(self.number, 0, name, ...))
-  end
-end
+remote.open(Queue, about)
 
 return M

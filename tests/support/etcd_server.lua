@@ -34,8 +34,8 @@ function M.start(opts)
   local listen = (tls and "https" or "http") .. "://127.0.0.1:" .. port
   local self = setmetatable({ folder = dir, dir = dir.path, port = port, url = url }, Server)
   local peer_url = "http://127.0.0.1:" .. peer
-  self.command = { "sh", "-c", SCRIPT, "sh", dir.path, "etcd", "--data-dir", dir.path .. "/data", "--listen-client-urls", listen,
-    "--advertise-client-urls", url, "--listen-peer-urls", peer_url,
+  self.command = { "sh", "-c", SCRIPT, "sh", dir.path, "etcd", "--data-dir", dir.path .. "/data",
+    "--listen-client-urls", listen, "--advertise-client-urls", url, "--listen-peer-urls", peer_url,
     "--initial-advertise-peer-urls", peer_url, "--initial-cluster", "default=" .. peer_url,
     "--heartbeat-interval", "100", "--election-timeout", "1000" }
   if tls then
