@@ -28,7 +28,8 @@ require "luapool.internal.http.response"
 --- header is larger than `max_header`
 ---@kind checksum the digest of what was saved is not that of the option `checksum`
 ---@kind protocol the URL, or where the server redirects to, is neither http nor https, or the
---- server does not speak HTTP as it should
+--- server does not speak HTTP as it should; with libcurl 8 a server that breaks HTTP/2 and keeps
+--- the connection open may end by `timeout` instead
 ---@kind redirects there are more redirections than `redirects` allows, or a body that cannot be
 --- sent again is asked for again
 ---@kind refused the host has no public address, and `only_public` demands one
