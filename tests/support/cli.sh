@@ -43,6 +43,7 @@ tap_finish() {
 tap_end() {
   tap_status=$?
   trap - EXIT
+  [ "$tap_status" -eq 0 ] || fail "the file has ended in this test with exit status $tap_status"
   tap_finish
   echo "1..$tap_count"
   rm -rf "$tap_dir"
