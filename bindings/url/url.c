@@ -77,21 +77,28 @@ static span clean(span text, pen *p) {
   const char *from = p->at, *at = text.at, *end = text.at + text.len;
   while (at < end && strchr(" \t\r\n\f\v", *at) && *at) at++;
   while (at < end && strchr(" \t\r\n\f\v", end[-1]) && end[-1]) end--;
-  for (; at < end; at++) {
-    if (is_in(allowed, *at) || is_escape(at, end)) {
+  while (at < end) {
+    const char *run = at;
+    while (at < end && is_in(allowed, *at)) at++;
+    put_span(p, (span){run, (size_t)(at - run)});
+    if (at == end) break;
+    if (is_escape(at, end)) {
       put(p, *at);
     } else if (!strchr("\t\r\n", *at) || !*at) {
       escape(p, (unsigned char)*at);
     }
+    at++;
   }
   return written(from, p);
 }
 
 static size_t find(span s, const char *marks) {
-  for (size_t i = 0; i < s.len; i++)
-    for (const char *mark = marks; *mark; mark++)
-      if (s.at[i] == *mark) return i;
-  return s.len;
+  size_t len = s.len;
+  for (const char *mark = marks; *mark && len; mark++) {
+    const char *at = memchr(s.at, *mark, len);
+    if (at) len = (size_t)(at - s.at);
+  }
+  return len;
 }
 
 /* Cuts off what stands before the first of `marks`. */
@@ -197,13 +204,19 @@ static span merge(pen *p, const parts *base, span path) {
   return written(from, p);
 }
 
+bool lpb_url_stands_alone(const char *text, size_t len) {
+  size_t n = scheme_of((span){text, len});
+  return n && len - n > 3 && text[n + 1] == '/' && text[n + 2] == '/' &&
+         !memchr(text, '%', len);
+}
+
 const char *lpb_url_resolve(const char *text, size_t len, const char *base, size_t base_len,
                             char *room, size_t *out_len) {
   pen p = {room, room};
   parts u = split(clean((span){text, len}, &p));
-  parts b = split(clean((span){base, base_len}, &p));
   bool dots = u.scheme.at ? u.authority.at != NULL : u.authority.at || u.path.len;
   if (!u.scheme.at) {
+    parts b = split(clean((span){base, base_len}, &p));
     u.scheme = b.scheme;
     if (!u.authority.at) {
       u.authority = b.authority;
@@ -232,10 +245,10 @@ const char *lpb_url_resolve(const char *text, size_t len, const char *base, size
 /* Escapes only where they are needed, in capitals. */
 static void put_escapes(pen *p, span s) {
   for (const char *at = s.at, *end = s.at + s.len; at < end; at++) {
-    if (*at != '%') {
-      put(p, *at);
-      continue;
-    }
+    size_t plain = find((span){at, (size_t)(end - at)}, "%");
+    put_span(p, (span){at, plain});
+    at += plain;
+    if (at == end) break;
     char c = (char)((unsigned)hex(at[1]) << 4 | (unsigned)hex(at[2]));
     if (is_in(unreserved, c)) {
       put(p, c);

@@ -31,6 +31,10 @@ typedef struct lpb_url {
  * with a host. */
 bool lpb_url_normal(const char *text, size_t len, bool fragment, char *room, lpb_url *out);
 
+/* Whether the normal form of a reference is the same in any page, and so without resolving it:
+ * it has scheme and host, and no %XX that could be a dot. */
+bool lpb_url_stands_alone(const char *text, size_t len);
+
 /* The URL that the reference means in a page at `base`, by RFC 3986 section 5.2. Bytes that no
  * URL may hold are escaped first, as browsers do; white space around it is dropped. Returns
  * where the result stands in `room`. */

@@ -170,6 +170,24 @@ expect_out "[\"/echo/a\",\"$NGINX_URL/echo/start\",\"first\"]
 expect_err_like '^host +requests +bytes +p50 +p95 +statuses +skipped$'
 expect_err_like '^127.0.0.1:[0-9]+ +3 .* 200: 3 +exclude: 1, include: 1, max_depth: 2, same_host: 1, scheme: 3$'
 
+it "follows the schemes that it is told to alone"
+cat >"$work/job.lua" <<'LUA'
+return {
+  items = { "http://h/1" },
+  crawl = { schemes = { "HTTPS", "ftp" } },
+  process = function(url, _, ctx)
+    if ctx.depth > 0 then return url end
+    assert(ctx:follow "https://h/2" and ctx:follow "FTP://h/3" and not ctx:follow "/4")
+  end,
+  done = function(summary) print(summary.hosts.h.skipped.scheme) end,
+}
+LUA
+run here luapool run job.lua -p 1 -c 1
+expect_status 0
+expect_out '"https://h/2"
+"ftp://h/3"
+1'
+
 it "obeys priorities, and follows into other kinds"
 cat >"$work/job.lua" <<LUA
 return {

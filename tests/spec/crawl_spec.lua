@@ -42,6 +42,23 @@ describe("the normal form of a URL", function()
     end
   end)
 
+  it("of a reference in a page is that of what the reference means", function()
+    local long = ("/x"):rep(3000)
+    local references = { "", "p", "./p/../q#f", "//Other:80/é", "?q=%7e", "HTTPS://X:443/%2e%2e/a",
+      "mailto:a@b", " /a\nb ", "http:", "/%41" .. long, "http://h/%2E%2e/.././b", "http://h",
+      "http://H/a/.\n./../é/./?x=../y#", "http://", "http:///", "h\nttp://h/a/..", " http://h/.. " }
+    for _, reference in ipairs(references) do
+      for _, base in ipairs { "http://H/a/b?c#d", "http://u@h:81" .. long, "https://h", "x:y" } do
+        local whole = url.resolve(reference, base)
+        for _, fragment in ipairs { true, false } do
+          local expected = { url.normal(whole, fragment) }
+          assert.are.same(expected, { url.normal(reference, fragment, base) }, reference)
+          assert.are.same({ expected[4] }, { url.authority(whole) })
+        end
+      end
+    end
+  end)
+
   it("may be long", function()
     local long = ("é"):rep(100000)
     assert.are.equal("http://h/" .. ("%C3%A9"):rep(100000), (url.normal("http://h/" .. long)))

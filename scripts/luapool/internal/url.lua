@@ -11,9 +11,14 @@ local M = {
 
   --- The normal form of an absolute URL, without its fragment unless that is wanted; then its
   --- scheme, its host, and its host with the port where that is not the scheme's own. Returns nil
-  --- for what is no URL with a host.
-  ---@type fun(url: string, fragment: boolean?): string?, string?, string?, string?
+  --- for what is no URL with a host. With a base the URL is a reference, resolved first.
+  ---@type fun(url: string, fragment: boolean?, base: string?): string?, string?, string?, string?
   normal = core.normal,
+
+  --- The host of an absolute URL, with the port where that is not the scheme's own; nil for what is
+  --- no URL with a host.
+  ---@type fun(url: string): string?
+  authority = core.authority,
 }
 
 return M

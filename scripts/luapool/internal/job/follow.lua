@@ -7,7 +7,7 @@ local options = require "luapool.internal.options"
 local url = require "luapool.internal.url"
 local usage = require "luapool.internal.usage"
 
-local normal = url.normal
+local authority_of, find, normal = url.authority, string.find, url.normal
 
 local M = {}
 
@@ -18,8 +18,8 @@ local LINKS = { "href", "src", "data-src" }
 local fields = { priority = "priority", meta = "any" }
 
 local function matches(patterns, text)
-  for _, pattern in ipairs(patterns) do
-    if text:find(pattern) then return true end
+  for i = 1, #patterns do
+    if find(text, patterns[i]) then return true end
   end
   return false
 end
@@ -38,8 +38,8 @@ end
 -- was redirected to. Otherwise redirections would lead away step by step.
 local function is_at_home(page, authority)
   if not page.home then
-    page.home = select(4, normal(page.internal and page.referrer or page.item)) or ""
-    page.moved = page.depth == 0 and page.base and select(4, normal(page.base)) or page.home
+    page.home = authority_of(page.internal and page.referrer or page.item) or ""
+    page.moved = page.depth == 0 and page.base and authority_of(page.base) or page.home
   end
   return authority == page.home or authority == page.moved
 end
@@ -61,10 +61,11 @@ end
 ---@param rules table see luapool.job.crawl
 ---@param page table
 ---@param address string
+---@param base? string the URL that `address` starts from where it is relative
 ---@return string|nil
 ---@return string? rule
-function M.check(rules, page, address)
-  local text, scheme, host, authority = normal(address, rules.fragments)
+function M.check(rules, page, address, base)
+  local text, scheme, host, authority = normal(address, rules.fragments, base)
   if not text then return nil, "scheme" end
   local rule = broken_rule(rules, page, text, scheme, host, authority)
   if rule then return nil, rule end
@@ -72,7 +73,6 @@ function M.check(rules, page, address)
 end
 
 local function is_node(value)
-  if type(value) ~= "userdata" then return false end
   html_core = html_core or require "luapool.html.core"
   local class = getmetatable(value)
   return class ~= nil and class.__name == "luapool.html.Node"
@@ -95,17 +95,17 @@ end
 ---@return string|nil url in normal form; nil: it is not allowed, or the node leads nowhere
 function M.follow(page, rules, target, opts)
   local address = target
-  if is_node(target) then
+  if type(target) ~= "string" then
+    if type(target) ~= "userdata" or not is_node(target) then
+      usage.expected("ctx:follow", 1, "a URL or a node", target)
+    end
     address = address_of(target)
     if not address then return nil end
-  elseif type(target) ~= "string" then
-    usage.expected("ctx:follow", 1, "a URL or a node", target)
   end
   if opts ~= nil then
     options.check("ctx:follow", opts, fields)
   end
-  if page.base then address = url.resolve(address, page.base) end
-  local text, rule = M.check(rules, page, address)
+  local text, rule = M.check(rules, page, address, page.base)
   if not text then
     local skipped = page.skipped or {}
     page.skipped = skipped

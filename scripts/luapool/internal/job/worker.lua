@@ -21,7 +21,7 @@ local encode = require("luapool.json.core").encode
 local row = require "luapool.internal.job.row"
 local explain = require("luapool.error.core").explain
 local follow = require "luapool.internal.job.follow"
-local normal = require("luapool.internal.url").normal
+local authority_of = require("luapool.internal.url").authority
 local options = require "luapool.internal.options"
 local Policy = require "luapool.internal.retry.policy"
 local retry = require "luapool.retry"
@@ -194,7 +194,7 @@ local function refusal(page, policy, cause, pause)
   local seconds = Policy.retry_after(cause) or status == 429 and pause
   if not seconds or seconds > policy.max_wait then return end
   local address = rawget(cause, "url") or page.item
-  page.host = type(address) == "string" and select(4, normal(address)) or nil
+  page.host = type(address) == "string" and authority_of(address) or nil
   page.refused = page.host and math.max(seconds, 0)
 end
 
@@ -277,7 +277,7 @@ end
 local function watch(self)
   self.watching = true
   require("luapool.http").watch(function(url, res, seconds)
-    local host = select(4, normal(url))
+    local host = authority_of(url)
     if not host then return end
     local requests = self.requests or {}
     self.requests = requests
