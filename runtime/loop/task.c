@@ -390,6 +390,7 @@ void lp_task_resume(lp_task *t) {
   st->blocked = NULL;
   st->yielding = LP_YIELD_PLAIN;
   st->running = t->co;
+  if (st->overdue && lp_interrupt_over(st)) lp_interrupt_now(st); /* the tick found no task */
   if (t->preempted)
     lp_interrupt_again(st);
   else

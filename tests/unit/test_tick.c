@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <lauxlib.h>
@@ -280,13 +281,40 @@ static void test_steps(void **state) {
   check_steps(0);
 }
 
+/* The step ends between the loop's last look at that and the first line of a task. */
+static void test_step_ends_before_a_task(void **state) {
+  (void)state;
+  lp_state st;
+  assert_int_equal(lp_state_open(&st, NULL), 0);
+  assert_int_equal(lp_interrupt_open(&st, SIGNAL), 0);
+  lua_pushcfunction(st.L, spawn_endless);
+  assert_int_equal(lua_pcall(st.L, 0, 0, 0), LUA_OK);
+  lp_ticks *outer = lp_interrupt_enter(&st);
+  lp_interrupt_until(&st, 1);
+  while (!st.overdue) usleep(100);
+  lp_task *t = lp_list_of(lp_list_shift(&st.ready), lp_task, link);
+  alarm(60);
+  lp_task_resume(t);
+  alarm(0);
+  assert_true(t->preempted);
+  lp_interrupt_until(&st, 0);
+  lp_interrupt_leave(&st, outer);
+  lp_state_close(&st);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      clean_test(test_two_by_turns),          clean_test(test_one_in_the_other),
-      clean_test(test_from_thread_to_thread), clean_test(test_closed_in_another_thread),
-      clean_test(test_threads_at_once),       clean_test(test_handler_of_the_host),
-      clean_test(test_handler_set_meanwhile), clean_test(test_mask_of_the_host),
-      clean_test(test_no_such_signal),        clean_test(test_steps),
+      clean_test(test_two_by_turns),
+      clean_test(test_one_in_the_other),
+      clean_test(test_from_thread_to_thread),
+      clean_test(test_closed_in_another_thread),
+      clean_test(test_threads_at_once),
+      clean_test(test_handler_of_the_host),
+      clean_test(test_handler_set_meanwhile),
+      clean_test(test_mask_of_the_host),
+      clean_test(test_no_such_signal),
+      clean_test(test_steps),
+      clean_test(test_step_ends_before_a_task),
   };
   return cmocka_run_group_tests(tests, clean_group, NULL);
 }
