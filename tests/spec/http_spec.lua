@@ -264,12 +264,15 @@ describe("luapool.http", function()
     it("sends 300 requests at once, over several multi handles", function()
       local wide <close> = http.client { limit = 300 }
       wide:get(url .. "/peak")
-      local jobs = {}
-      for i = 1, 300 do
-        jobs[i] = function() return wide:get(url .. "/delay/0.5/" .. i).status end
+      local function peak(delay)
+        local jobs = {}
+        for i = 1, 300 do
+          jobs[i] = function() return wide:get(url .. "/delay/" .. delay .. "/" .. i).status end
+        end
+        for _, status in ipairs(task.gather(jobs)) do assert.are.equal(200, status) end
+        return number(wide:get(url .. "/peak").body)
       end
-      for _, status in ipairs(task.gather(jobs)) do assert.are.equal(200, status) end
-      assert.is_true(number(wide:get(url .. "/peak").body) > 200)
+      assert.is_true(peak(0.5) > 200 or peak(8) > 200) -- a busy machine needs longer to send them
     end)
 
     it("goes on with another host while one is full", function()
