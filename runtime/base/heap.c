@@ -110,6 +110,7 @@ static lp_heap_chunk *map_chunk(void) {
 static lp_heap_chunk *add_chunk(lp_heap *h) {
   lp_heap_chunk *c = h->chunks ? NULL : atomic_exchange(&spare, NULL);
   if (!c && !(c = map_chunk())) return NULL;
+  if (h->chunks) madvise(c, CHUNK, MADV_HUGEPAGE); /* a small heap pays for none */
   c->used = 1;
   c->next = h->chunks;
   return h->chunks = c;
