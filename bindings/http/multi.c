@@ -104,6 +104,11 @@ void lpb_http_multi_close_polls(lpb_http_multi_polls *ps) {
 
 /* --- events --- */
 
+/* A transfer is in the handle no more. */
+static void leave(lpb_http_multi *m) {
+  if (--m->running == 0) uv_unref((uv_handle_t *)&m->timer);
+}
+
 static void drain(lpb_http_multi *m) {
   int left;
   for (CURLMsg *msg; (msg = curl_multi_info_read(m->curl, &left));) {
@@ -180,6 +185,7 @@ static void poll_failed(lpb_http_multi_poll *p) {
 
 static void poll_ready(uv_poll_t *h, int status, int events) {
   lpb_http_multi_poll *p = h->data;
+  if (status >= 0 && p->wanted && lp_loop_io_over(p->multi->st)) return; /* it comes again */
   if (events & UV_READABLE) p->heard = uv_now(h->loop);
   if (status < 0)
     poll_failed(p);
@@ -297,13 +303,31 @@ static void timed_out(uv_timer_t *t) {
   act(t->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static int hand_over(lpb_http_multi *m, CURL *easy) {
+  return curl_multi_add_handle(m->curl, easy) == CURLM_OK ? 0 : LP_EMEMORY;
+}
+
+/* Hands over the first of those that were begun. */
+static void hand_over_next(lpb_http_multi *m) {
+  lp_list *link = lp_list_shift(&m->begun);
+  if (!link) return;
+  CURL *easy = lp_list_of(link, lpb_http_multi_user, link)->easy;
+  if (hand_over(m, easy) == 0) return;
+  leave(m);
+  m->done(easy, CURLE_OUT_OF_MEMORY);
+}
+
 /* Runs when tasks have run, so that what they began is sent in this turn of the loop. */
 static void flush_run(lp_flush *f) {
   lpb_http_multi *m = lp_list_of(f, lpb_http_multi, flush);
   m->flushing = true;
   condemn_unclean(m);
-  act(m, CURL_SOCKET_TIMEOUT, 0);
+  do {
+    hand_over_next(m);
+    act(m, CURL_SOCKET_TIMEOUT, 0);
+  } while (!lp_list_empty(&m->begun) && !lp_loop_io_over(m->st));
   m->flushing = false;
+  if (!lp_list_empty(&m->begun)) lp_loop_flush(m->st, &m->flush);
 }
 
 static int timer_changed(CURLM *curl, long ms, void *multi) {
@@ -334,6 +358,7 @@ lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_multi_polls *polls, l
   m->polls = polls;
   m->done = done;
   lp_list_init(&m->idle);
+  lp_list_init(&m->begun);
   lp_list_init(&m->flush.link);
   m->flush.run = flush_run;
   uv_timer_init(polls->loop, &m->timer);
@@ -348,6 +373,8 @@ lpb_http_multi *lpb_http_multi_open(lp_state *st, lpb_http_multi_polls *polls, l
 }
 
 void lpb_http_multi_prepare(lpb_http_multi_user *user, CURL *easy) {
+  user->easy = easy;
+  lp_list_init(&user->link);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, user);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, user);
@@ -384,15 +411,22 @@ void lpb_http_multi_pause(lpb_http_multi_user *user, CURL *easy) {
 }
 
 int lpb_http_multi_start(lpb_http_multi *m, CURL *easy) {
-  lpb_http_multi_user_of(easy)->announced = false;
-  if (curl_multi_add_handle(m->curl, easy) != CURLM_OK) return LP_EMEMORY;
+  lpb_http_multi_user *u = lpb_http_multi_user_of(easy);
+  u->announced = false;
+  if (m->st->stepping) {
+    lp_list_push(&m->begun, &u->link);
+    lp_loop_flush(m->st, &m->flush);
+  } else if (hand_over(m, easy) < 0) {
+    return LP_EMEMORY;
+  }
   if (m->running++ == 0) uv_ref((uv_handle_t *)&m->timer);
   return 0;
 }
 
 void lpb_http_multi_stop(lpb_http_multi *m, CURL *easy) {
-  curl_multi_remove_handle(m->curl, easy);
-  if (--m->running == 0) uv_unref((uv_handle_t *)&m->timer);
+  lp_list_remove(&lpb_http_multi_user_of(easy)->link);
+  curl_multi_remove_handle(m->curl, easy); /* no effect on one that was not handed over */
+  leave(m);
 }
 
 bool lpb_http_multi_retire(lpb_http_multi *m, const void *group, double seconds) {

@@ -40,7 +40,10 @@ typedef struct lpb_http_multi {
   uv_timer_t timer;
   /* The polls of connections that have become idle since the last flush. */
   lp_list idle;
-  /* How many transfers are in the handle. */
+  /* The users of transfers that a task began in a step and curl does not have yet: each needs
+   * some 40 us, so `flush` hands over as many as there is time for. */
+  lp_list begun;
+  /* How many transfers are in the handle, those of `begun` among them. */
   int running;
   /* Called once for each transfer that ends by itself, after it has left the handle. */
   void (*done)(CURL *easy, CURLcode code);
@@ -58,6 +61,9 @@ enum { LPB_HTTP_MULTI_REFUSED = -11200, LPB_HTTP_MULTI_DENIED = -11204 };
  * transfer, which embeds it. */
 typedef struct lpb_http_multi_user {
   lpb_http_multi_polls *polls;
+  CURL *easy;
+  /* In lpb_http_multi.begun, or in no list. */
+  lp_list link;
   /* Tells whether the transfer may connect to an address; NULL: to any. */
   bool (*allow)(const struct sockaddr *address);
   /* Called when a socket is made for the transfer. */
@@ -85,7 +91,8 @@ void lpb_http_multi_prepare(lpb_http_multi_user *user, CURL *easy);
 /* Returns the user of an easy handle; NULL when curl has made the handle for itself. */
 lpb_http_multi_user *lpb_http_multi_user_of(CURL *easy);
 
-/* Begins a transfer, whose first bytes leave before the loop polls. Returns 0 or LP_EMEMORY. */
+/* Begins a transfer, whose first bytes leave before the loop polls, or in a later step when
+ * this one has no time left. Returns 0 or LP_EMEMORY; `done` may be told that later. */
 int lpb_http_multi_start(lpb_http_multi *m, CURL *easy);
 
 /* Notes, in a callback of curl, that the transfer has been paused. */

@@ -46,6 +46,13 @@ int lp_loop_after(lp_state *st, lp_timer *t, double seconds);
  * before f is freed. */
 void lp_loop_flush(lp_state *st, lp_flush *f);
 
+/* Many transfers may have something to do at once. Asked behind each of them: returns true in a
+ * step when they have had their time; what the caller leaves then is for the next turn. */
+static inline bool lp_loop_io_over(lp_state *st) {
+  if (!st->stepping || uv_hrtime() < st->io_end) return false;
+  return st->io_left = true;
+}
+
 /* Lets the next poll not block, because there is something to do. */
 void lp_loop_spin(lp_state *st);
 

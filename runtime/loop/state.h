@@ -117,6 +117,10 @@ struct lp_state { /* NOLINT(clang-analyzer-optin.performance.Padding): ordered b
   /* A step goes on, until this time of uv_hrtime. */
   bool stepping;
   uint64_t step_end;
+  /* In a step: when the flushes or the poll of this turn have had their time, and whether they
+   * have left something to the next turn. */
+  uint64_t io_end;
+  bool io_left;
   /* Nanoseconds of the last step: CPU of all of it, CPU of the collector's share, and the
    * longest time that one task had. */
   int64_t step_ns, share_ns, longest_ns;

@@ -14,7 +14,7 @@ static bool is_over(const lp_state *st) {
 }
 
 /* Tasks have so many nanoseconds of each step at least: they go on when the collector, timers
- * or IO have used it up, too. */
+ * or IO have used it up, too. So have flushes and the poll. */
 enum { LEAST = 50000 };
 
 static void run_tasks(lp_state *st, bool first) {
@@ -25,11 +25,34 @@ static void run_tasks(lp_state *st, bool first) {
   lp_loop_run_tasks(st);
 }
 
-/* Very many timers may be due at once; tasks have half of the time that is left. */
+/* Until when timers, flushes and the poll may go on, each in its turn: very many may be due at
+ * once, and tasks need time, too. */
+static uint64_t half_of_rest(const lp_state *st) {
+  uint64_t now = uv_hrtime();
+  return now + (st->step_end > now ? st->step_end - now : 0) / 2;
+}
+
 static void run_timers(lp_state *st) {
-  uint64_t now = uv_hrtime(), end = now + (st->step_end > now ? st->step_end - now : 0) / 2;
+  uint64_t end = half_of_rest(st);
   while (lp_loop_run_timers(st) && uv_hrtime() < end) {
   }
+}
+
+static void allow_io(lp_state *st) {
+  uint64_t least = uv_hrtime() + LEAST, half = half_of_rest(st);
+  st->io_end = least > half ? least : half;
+}
+
+static void run_io(lp_state *st) {
+  st->io_left = false;
+  if (!lp_list_empty(&st->flushes)) allow_io(st);
+  lp_loop_run_flushes(st);
+  allow_io(st);
+  lp_loop_poll(st);
+}
+
+static bool has_io(const lp_state *st) {
+  return st->io_left || !lp_list_empty(&st->flushes);
 }
 
 /* Timers, flushes, IO and tasks by turns: the last turn has no task to resume, and its poll has
@@ -41,11 +64,10 @@ static void run(lp_state *st) {
   do {
     resumes = st->resumes;
     run_timers(st);
-    lp_loop_run_flushes(st);
-    lp_loop_poll(st);
+    run_io(st);
     run_tasks(st, first);
     first = false;
-  } while ((st->resumes != resumes || !lp_list_empty(&st->flushes)) && !is_over(st));
+  } while ((st->resumes != resumes || has_io(st)) && !is_over(st));
 }
 
 int lp_step(lp_state *st, int64_t budget_us) {
@@ -66,7 +88,7 @@ int lp_step(lp_state *st, int64_t budget_us) {
   st->inside--;
   st->step_ns += lp_clock_cpu_ns();
   lp_step_interrupted(st);
-  if (lp_loop_has_work(st)) return LP_MORE;
+  if (lp_loop_has_work(st) || st->io_left) return LP_MORE;
   uv_idle_stop(&st->spin);
   return 0;
 }
