@@ -8,11 +8,13 @@ local queue = require "luapool.queue"
 local queue_process = require "tests.support.queue_process"
 local refused = require "tests.support.refused"
 local sqlite = require "luapool.sqlite"
+local task = require "luapool.task"
 local worker = require "tests.support.queue_worker"
 
 local core = internal "luapool.fs.core"
 local claim = internal "luapool.internal.queue.sqlite.claim"
 local take, now, done = worker.take, worker.now, worker.done
+local numbers = worker.numbers
 
 local K = { k = {} }
 
@@ -51,6 +53,18 @@ describe("luapool.queue in a file", function()
     end
     local nowhere = "sqlite:" .. dir.path .. "/no/such/folder.db"
     refused("cannot_open", "cannot be opened", queue.open, nowhere)
+  end)
+
+  it("is made once when many open it for the first time at once", function()
+    for n = 1, 12 do
+      local url = ("sqlite:%s/%d.db"):format(dir.path, n)
+      task.map(numbers(1, 8), function(i)
+        local q <close> = queue.open(url)
+        q:put("k", i)
+      end):drain()
+      local q <close> = queue.open(url)
+      assert.are.equal(8, q:stats().k.waiting)
+    end
   end)
 
   it("refuses a store of another version", function()
@@ -112,7 +126,7 @@ describe("luapool.queue in a file", function()
 
   it("starts no more than a rate allows when many ask at once", function()
     local q <close> = queue.open("sqlite:" .. path)
-    local task, kinds = require "luapool.task", { k = { rate = { 3, per = 1000 } } }
+    local kinds = { k = { rate = { 3, per = 1000 } } }
     local list = {}
     for n = 1, 20 do list[n] = n end
     q:put_all("k", list)
@@ -127,7 +141,7 @@ describe("luapool.queue in a file", function()
 
   it("looks once for all who wait for results", function()
     local q <close> = queue.open("sqlite:" .. path)
-    local task, list = require "luapool.task", {}
+    local list = {}
     for n = 1, 200 do list[n] = n end
     local ids = q:put_all("k", list, { result_ttl = 60 })
     local waiting = {}
@@ -200,13 +214,11 @@ describe("luapool.queue in a file", function()
 
   it("does not let the put of one task fail with that of another", function()
     local q <close> = queue.open("sqlite:" .. path)
-    local db, task = q.store.db, require "luapool.task"
+    local db = q.store.db
     db:exec("CREATE TRIGGER no BEFORE INSERT ON job WHEN NEW.args = '13' "
       .. "BEGIN SELECT RAISE(ABORT, 'unlucky'); END")
     local failed = 0
-    local numbers = {}
-    for n = 1, 20 do numbers[n] = n end
-    for _, ok in task.map(numbers, function(n) return (pcall(q.put, q, "k", n)) end) do
+    for _, ok in task.map(numbers(1, 20), function(n) return (pcall(q.put, q, "k", n)) end) do
       if not ok then failed = failed + 1 end
     end
     assert.are.equal(1, failed)

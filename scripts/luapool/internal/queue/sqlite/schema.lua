@@ -129,15 +129,15 @@ local function fail(address, code, text, ...)
   errors.raise("queue", text, { code = code })
 end
 
-local function count_tables(db)
-  return db:first("SELECT count(*) AS n FROM sqlite_master").n
-end
+-- The marks in one statement: another process may make the tables at this moment.
+local MARKS = [[SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) AS n
+  FROM pragma_application_id, pragma_user_version]]
 
 -- Refuses the database of another program. Returns the marks: zero where it is empty.
 local function check_owner(db, address)
-  local application = db:first("PRAGMA application_id").application_id
-  local version = db:first("PRAGMA user_version").user_version
-  local empty = application == 0 and version == 0 and count_tables(db) == 0
+  local marks = db:first(MARKS)
+  local application, version = marks.application_id, marks.user_version
+  local empty = application == 0 and version == 0 and marks.n == 0
   if application ~= M.APPLICATION and not empty then
     fail(address, "not_a_store", "is the database of another program, not of a queue")
   end
