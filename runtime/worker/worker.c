@@ -229,7 +229,7 @@ static void apply_settings(lua_State *L, worker *w, int index) {
   pass_on(L, index);
   w->jobs.timeout = number_field(L, index, "task_timeout");
   w->memory_limit = (size_t)number_field(L, index, "memory_limit");
-  lp_heap_set_limit(&w->state.heap, w->memory_limit * 2);
+  lp_heap_set_limit(&w->state.heap, (size_t)number_field(L, index, "heap_limit"));
 }
 
 static int finish_setup(lua_State *L, int status, lua_KContext context) {

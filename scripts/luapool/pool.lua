@@ -140,6 +140,7 @@ function M.new(opts, ...)
     local hint = options.hint(scheduler, SCHEDULERS)
     usage.raise("pool.new", "unknown scheduler '%s'%s", scheduler, hint)
   end
+  local memory = options.size(opts.memory_limit or settings.memory_limit)
   local args = opts.init_args or {}
   local setup = {
     path = sandbox.package().path,
@@ -147,7 +148,8 @@ function M.new(opts, ...)
     settings = settings.for_worker(),
     name = name,
     task_timeout = opts.task_timeout,
-    memory_limit = options.size(opts.memory_limit or settings.memory_limit),
+    memory_limit = not name and memory or nil, -- where there is a name, nobody replaces it here
+    heap_limit = memory and 2 * memory,
   }
   local processes, concurrency = fit(opts.processes or settings.processes or luapool.cpus(),
     opts.concurrency or settings.concurrency or CONCURRENCY)

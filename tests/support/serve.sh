@@ -1,12 +1,35 @@
 # What tests of `luapool serve` share. A test file sources it behind cli.sh.
 #
+#   queue_url                     the queue of $work: in a file, or with STORE=redis on a Redis
 #   serve jobs.lua -p 2           starts it in the background: its pid in $server, stderr in $work/log
 #   await_log "serving"           waits for a line of its log
 #   stop_serve TERM 0             sends the signal and expects the exit status
 # shellcheck disable=SC2034,SC2154 # variables of cli.sh
 
+STORE=${STORE:-sqlite}
+
+# Starts it, again where it was after a kill.
+start_redis() {
+  setpriv --pdeathsig KILL redis-server --port 0 --unixsocket "$tap_dir/redis" --dir "$tap_dir" \
+    --save "" --appendonly yes >"$tap_dir/redis.log" 2>&1 &
+  redis=$!
+  until [ "$(redis-cli -s "$tap_dir/redis" ping 2>/dev/null)" = PONG ]; do
+    kill -0 "$redis" 2>/dev/null || { cat "$tap_dir/redis.log" >&2; exit 1; }
+    sleep 0.02
+  done
+}
+
+[ "$STORE" != redis ] || start_redis
+
+queue_url() {
+  case $STORE in
+    redis) echo "unix://$tap_dir/redis?ns=${work##*/}" ;;
+    *) echo "sqlite:$work/work.db" ;;
+  esac
+}
+
 serve() {
-  env --default-signal=INT "$LUAPOOL" serve "$@" >"$work/serve.out" 2>"$work/log" &
+  setpriv --pdeathsig KILL env --default-signal=INT "$LUAPOOL" serve "$@" >"$work/serve.out" 2>"$work/log" &
   server=$! tap_command="luapool serve $*"
 }
 
@@ -48,7 +71,7 @@ lua_q() {
   cat >"$work/script.lua" <<LUA
 local queue, task, json, fs = require "luapool.queue", require "luapool.task", require "luapool.json",
   require "luapool.fs"
-local q <close> = queue.open "sqlite:$work/work.db"
+local q <close> = queue.open "$(queue_url)"
 local function await(what, fn)
   local late = task.now() + 60
   while not fn() do
