@@ -233,6 +233,14 @@ static int pool_kill(lua_State *L) {
   return 0;
 }
 
+/* pool:kill_stuck(seconds) -> whether there was one. Kills workers that have had the same call
+ * on the CPU for longer, as far as such calls have seen it. The call ends with kind timeout. */
+static int pool_kill_stuck(lua_State *L) {
+  lp_pool *pool = lpb_pool_check(L, 1);
+  lua_pushboolean(L, lp_crew_kill_stuck(&pool->crew, luaL_checknumber(L, 2)));
+  return 1;
+}
+
 /* pool:exitcode() -> of the worker that died last, minus its signal; nil when none has. */
 static int pool_exitcode(lua_State *L) {
   const lp_death *d = &lpb_pool_check(L, 1)->crew.last;
@@ -291,18 +299,13 @@ static int pool_gc(lua_State *L) {
 const luaL_Reg lpb_pool_functions[] = {{"new", pool_new}, {NULL, NULL}};
 
 void lpb_pool_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"close", pool_close},
-                                     {"terminate", pool_terminate},
-                                     {"kill", pool_kill},
-                                     {"want", pool_want},
-                                     {"join", pool_join},
-                                     {"stats", pool_stats},
-                                     {"forked", pool_forked},
-                                     {"pid", pool_pid},
-                                     {"ended", pool_ended},
-                                     {"exitcode", pool_exitcode},
-                                     {"single", pool_single},
-                                     {"__gc", pool_gc},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"close", pool_close},       {"terminate", pool_terminate},
+      {"kill", pool_kill},         {"kill_stuck", pool_kill_stuck},
+      {"want", pool_want},         {"join", pool_join},
+      {"stats", pool_stats},       {"forked", pool_forked},
+      {"pid", pool_pid},           {"ended", pool_ended},
+      {"exitcode", pool_exitcode}, {"single", pool_single},
+      {"__gc", pool_gc},           {NULL, NULL}};
   lpb_class_new(L, CLASS, methods);
 }

@@ -134,8 +134,9 @@ void lp_crew_kill(lp_crew *crew) {
 }
 
 /* Where no hook can fire, as in a C function, task_timeout does not reach a task. */
-void lp_crew_kill_stuck(lp_crew *crew, double seconds) {
+bool lp_crew_kill_stuck(lp_crew *crew, double seconds) {
   double now = (double)uv_hrtime() / 1e9;
+  bool killed = false;
   lp_list_each (link, &crew->members) {
     lp_slot *slot = lp_list_of(link, lp_slot, member);
     uint64_t number = slot->shared->on_cpu;
@@ -144,7 +145,9 @@ void lp_crew_kill_stuck(lp_crew *crew, double seconds) {
     if (!number || now - slot->since <= seconds || slot->blame == LP_DEATH_STUCK) continue;
     slot->blame = LP_DEATH_STUCK;
     lp_slot_kill(slot);
+    killed = true;
   }
+  return killed;
 }
 
 /* ---- standing still ---- */

@@ -85,7 +85,8 @@ void lp_crew_leave(lp_crew *crew);
 /* Kills all workers. */
 void lp_crew_kill(lp_crew *crew);
 
-/* Kills those whose call has been on the CPU for longer than `seconds`. */
-void lp_crew_kill_stuck(lp_crew *crew, double seconds);
+/* Kills those whose call has been on the CPU for longer than `seconds`, as far as these calls
+ * have seen it. Returns whether there was one. */
+bool lp_crew_kill_stuck(lp_crew *crew, double seconds);
 
 #endif

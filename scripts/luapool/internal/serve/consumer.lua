@@ -12,8 +12,9 @@ local worker = require "luapool.internal.serve.worker"
 local M = {}
 
 -- Seconds: between two looks at what is to be cancelled, at least; the waits after an error of the
--- store; how long cancelled jobs may take to end; how long a worker may exceed a `timeout`.
-local RENEW, FIRST, MOST, ENDING, OVER = 0.25, 0.1, 5, 8, 5
+-- store; how long cancelled jobs may take to end; how long a job may go on past its `timeout`, or
+-- once it is cancelled; how long its worker may take for an answer then.
+local RENEW, FIRST, MOST, ENDING, OVER, ANSWER = 0.25, 0.1, 5, 8, 5, 2
 
 -- Seconds that the store may take for an answer, until something is wrong.
 local PATIENCE = 35
@@ -25,7 +26,7 @@ local INNOCENT = 3
 ---@field store table see luapool.internal.queue
 ---@field crew luapool.serve.Crew
 ---@field kinds table<string, table> what may be claimed: the same table each time
----@field running table<string, table> id -> entry: job, future, began; asked, back, lost
+---@field running table<string, table> id -> entry: job, seat, future; asked, lost, late, told
 ---@field count integer of them
 ---@field results table[] that are to be settled
 ---@field progress table<string, table> what is to be told of them
@@ -116,8 +117,25 @@ local function timed_out(self, entry)
     error = worker.encode_error(errors.new("timeout", text)) })
 end
 
+local function is_late(entry)
+  local most = entry.kind.timeout
+  return most and task.now() - entry.began > most + OVER
+end
+
+-- Its worker was killed, as one of its jobs was in a C function: that job has to answer for it.
+local function stuck(self, entry, e)
+  if entry.lost then return end
+  if not errors.is(e, "timeout") then return push(self, entry, { outcome = "back" }) end
+  if is_late(entry) then return timed_out(self, entry) end
+  crashed(self, entry, errors.new("worker_died",
+    "its worker was killed, for it was in a C function that nothing else can end"))
+end
+
 -- What has become of a job that did not come to its own end.
 local function broken(self, entry, e)
+  if entry.seat and entry.seat.stuck and not errors.is(e, "cancelled") then
+    return stuck(self, entry, e)
+  end
   local kind = self.kinds[entry.job.kind] or entry.kind
   if errors.is(e, "worker_died") then
     if entry.lost then return end
@@ -167,7 +185,7 @@ end
 
 local function start(self, job)
   local seat = not self.stopping and self.crew:seat()
-  local entry = { job = job, began = task.now(), kind = self.kinds[job.kind] or {} }
+  local entry = { job = job, seat = seat, began = task.now(), kind = self.kinds[job.kind] or {} }
   if not seat then return push(self, entry, { outcome = "back" }) end
   self.running[job.id] = entry
   self.count = self.count + 1
@@ -243,6 +261,41 @@ local function turn(self)
   task.sleep(self.wait)
 end
 
+local function cancel(entry, why)
+  entry.told = task.now()
+  if entry.future then entry.future:cancel(why) end
+end
+
+-- Jobs of a worker are late, or do not end though they are cancelled.
+local function probe(self, seat)
+  if not seat:answers(ANSWER) then
+    if seat.stuck then
+      log.warn("%s is killed: it is in a C function that nothing else can end", seat.name)
+    end
+  else
+    for _, entry in pairs(self.running) do
+      if entry.seat == seat and not entry.told and is_late(entry) then
+        entry.late = true
+        cancel(entry, "timeout")
+      end
+    end
+  end
+  seat.probed = task.now()
+end
+
+-- Looks at the workers whose jobs go on for longer than they may.
+local function look_at_workers(self)
+  local now = task.now()
+  for _, entry in pairs(self.running) do
+    local seat, told = entry.seat, entry.told
+    local over = told and now - told > OVER or not told and is_late(entry)
+    if over and not seat.gone and now - (seat.probed or 0) > ANSWER then
+      seat.probed = math.huge
+      task.spawn(probe, self, seat):name "probe"
+    end
+  end
+end
+
 -- Cancels jobs that somebody has cancelled, that are somebody else's by now, that took too long.
 local function look(self)
   local cancelled, lost = self.store:renew()
@@ -250,7 +303,7 @@ local function look(self)
     local entry = self.running[id]
     if entry and not entry.asked then
       entry.asked = true
-      if entry.future then entry.future:cancel "cancelled" end
+      cancel(entry, "cancelled")
     end
   end
   for _, id in ipairs(lost) do
@@ -258,17 +311,10 @@ local function look(self)
     if entry and not entry.lost then
       entry.lost = true
       log.warn("%s is somebody else's by now: it is stopped here", name_of(entry.job))
-      if entry.future then entry.future:cancel "lost" end
+      cancel(entry, "lost")
     end
   end
-  local now = task.now()
-  for _, entry in pairs(self.running) do
-    local most = entry.kind.timeout
-    if most and now - entry.began > most + OVER and not entry.late and entry.future then
-      entry.late = true
-      entry.future:cancel "timeout"
-    end
-  end
+  look_at_workers(self)
 end
 
 local function tell_progress(self)

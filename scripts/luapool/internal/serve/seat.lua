@@ -22,6 +22,7 @@ local BESIDE = 4
 ---@field at_death integer|nil how many jobs it ran when it died
 ---@field leaving boolean it gets no more jobs
 ---@field gone boolean
+---@field stuck boolean main has killed it, as it was in a C function that nothing else can end
 ---@field on_end fun(seat: luapool.serve.Seat, e: any)|nil is called when it has ended by itself
 local Seat = {}
 Seat.__index = Seat
@@ -48,6 +49,7 @@ function M.new(id, name, opts)
     ended = 0,
     leaving = false,
     gone = false,
+    stuck = false,
     began = task.now(),
   }, Seat)
 end
@@ -86,6 +88,22 @@ end
 
 ---@return integer|nil
 function Seat:pid() return self.pool.handle:pid() end
+
+--- Whether it answers within so many seconds. When it does not, and has had the same call on the
+--- CPU all the time, it is in a C function, where nothing can reach it: then it is killed.
+---@param seconds number
+---@return boolean
+function Seat:answers(seconds)
+  if self.gone then return true end
+  local handle = self.pool.handle
+  handle:kill_stuck(math.huge)
+  local future = handle:submit(worker.answer)
+  future:on_done(function() future:result() end)
+  task.wait({ future }, "all_completed", seconds)
+  if future:status() ~= "running" then return true end
+  self.stuck = handle:kill_stuck(seconds / 2)
+  return false
+end
 
 --- How many jobs more it takes.
 function Seat:room() return self.leaving and 0 or self.concurrency - self.busy end

@@ -64,7 +64,8 @@ local M = {}
 --- the job's result; without `fetch` it gets the arguments twice
 ---@field retry? luapool.retry.Options|boolean default: that of `luapool.retry`; false: one attempt.
 --- Between two attempts the job is in the queue
----@field timeout? number seconds of an attempt
+---@field timeout? number seconds of an attempt. When it is in a C function then, where nothing
+--- reaches it, its worker is killed some seconds later; other jobs of that go back uncharged
 ---@field concurrency? integer so many at once, in all processes
 ---@field per_key? integer so many at once of those with the same `key`
 ---@field strict? boolean with `per_key`: those of a key keep their order over retries

@@ -136,6 +136,9 @@ function M.run(id, name, args, attempts, more)
   return "done", value, nil, run.added
 end
 
+--- Tells main that it turns.
+function M.answer() return true end
+
 -- ---- services ----
 
 local service, own
