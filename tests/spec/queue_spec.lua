@@ -369,7 +369,10 @@ for _, store in ipairs(require "tests.support.queue_stores") do
       local other = queue.open(place.url)
       other:close()
       other:close()
-      refused("closed", "the queue is closed", other.put, other, "k")
+      for name in ("put put_all flow status result list stats cancel pause resume retry purge")
+        :gmatch "%S+" do
+        refused("closed", "the queue is closed", other[name], other, "k", {})
+      end
     end)
 
     it("goes to workers", function()
@@ -385,6 +388,20 @@ for _, store in ipairs(require "tests.support.queue_stores") do
         return { e.kind, e.code }
       end)
       assert.are.same({ "queue", "too_large" }, e)
+      local seen = p:apply(function()
+        local ids = q:put_all("k", { 1, 2 }, { priority = 1 })
+        local _, last = q:flow { { "other", 1 }, on_done = { "other", 2 } }
+        q:pause "k"
+        local paused = q:stats().k.paused
+        q:resume "k"
+        local gone = q:cancel(ids[1])
+        local states = { q:status(last).state, gone, q:retry(ids[1]), #q:list { kind = "k" },
+          q:purge { kind = "k", state = "waiting" }, paused, q:stats().k.paused }
+        q:close() -- the main process's stays open
+        return states
+      end)
+      assert.are.same({ "blocked", "cancelled", 1, 3, 2, true, false }, seen)
+      assert.are.equal(1, q:stats().other.blocked)
     end)
   end)
 end
