@@ -28,6 +28,37 @@ it "exports luaopen_luapool alone from the module of a plain lua5.4"
 defined -D "$libdir/lua/5.4/luapool.so" >"$work/names"
 echo luaopen_luapool | expect diff - "$work/names"
 
+# What would change the host's process for good: its umask, locale and environment, what is called when it ends,
+# its timers, the allocators of libraries that it may use as well, and its stdout.
+it "wants no function that changes the process"
+nm -D --undefined-only "$libdir/libluapool.so.0" | awk '{ sub("@.*", "", $2); print $2 }' >"$work/names"
+expect grep -qx curl_global_init "$work/names"
+cat >"$work/wrong" <<END
+umask
+setlocale
+setenv
+unsetenv
+putenv
+clearenv
+atexit
+on_exit
+alarm
+setitimer
+setrlimit
+curl_global_init_mem
+xmlMemSetup
+xmlGcMemSetup
+xmlCleanupParser
+CRYPTO_set_mem_functions
+uv_replace_allocator
+json_set_alloc_funcs
+printf
+__printf_chk
+puts
+perror
+END
+expect sh -c '! grep -Fxf "$1" "$2"' - "$work/wrong" "$work/names"
+
 # By versions other Luas whose names have others, or none, are told from ours: see runtime/api/lua.h.
 it "wants the functions of liblua5.4 by their version"
 nm -D --undefined-only "$libdir/libluapool.so.0" | awk '$2 ~ /^lua/ { print $2 }' >"$work/names"

@@ -5,9 +5,21 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
 
 #include "bindings/http/host.h"
+#include "bindings/http/http.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/error.h"
 #include "tests/support/clean.h"
+
+/* In place of libcurl's, for all that this program has in it. */
+static bool no_memory;
+struct curl_slist *curl_slist_append(struct curl_slist *list, const char *text) {
+  struct curl_slist *(*real)(struct curl_slist *, const char *);
+  *(void **)&real = dlsym(RTLD_NEXT, "curl_slist_append");
+  return no_memory ? NULL : real(list, text);
+}
 
 static lpb_http_host_set hosts;
 static lp_state st;
@@ -142,6 +154,28 @@ static void knows_what_needs_no_lookup(void **state) {
   }
 }
 
+/* libcurl has no memory for one line more: the list stays as it is, and its owner's. */
+static void keeps_the_list_without_memory(void **state) {
+  (void)state;
+  const char *why = NULL;
+  lpb_http_host_url *u = find("http://example.com/", &why);
+  struct curl_slist *list = NULL;
+  u->host->addresses = lp_alloc_new(64);
+  strcpy(u->host->addresses, "+example.com:80:127.0.0.1");
+  u->host->generation++;
+  assert_int_equal(lpb_http_add_line(&list, "A: 1"), CURLE_OK);
+  no_memory = true;
+  assert_int_equal(lpb_http_add_line(&list, "B: 2"), CURLE_OUT_OF_MEMORY);
+  assert_int_equal(lpb_http_host_tell(u->host, 0, &list), LP_EMEMORY);
+  no_memory = false;
+  assert_string_equal(list->data, "A: 1");
+  assert_null(list->next);
+  assert_int_equal(lpb_http_host_tell(u->host, 0, &list), 0);
+  assert_string_equal(list->next->data, u->host->addresses);
+  curl_slist_free_all(list);
+  lpb_http_host_release(u);
+}
+
 /* The look-up ends after everything is closed. */
 static void closes_while_looking_up(void **state) {
   (void)state;
@@ -160,6 +194,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(shares_urls_and_hosts, setup, teardown),
       cmocka_unit_test_setup_teardown(forgets_hosts, setup, teardown),
       cmocka_unit_test_setup_teardown(knows_what_needs_no_lookup, setup, teardown),
+      cmocka_unit_test_setup_teardown(keeps_the_list_without_memory, setup, teardown),
       cmocka_unit_test_setup_teardown(closes_while_looking_up, setup, teardown),
   };
   return cmocka_run_group_tests(tests, clean_group, NULL);
