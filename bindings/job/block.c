@@ -36,6 +36,32 @@ static int pack(lua_State *L) {
   return 1;
 }
 
+/* job.flat(list, names) -> the fields of these names of each table of the list, one behind the
+ * other; false where there is none. */
+static int flat(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  int n = (int)lua_rawlen(L, 1), width = (int)lua_rawlen(L, 2), at = 0;
+  luaL_checkstack(L, width + 2, "too many names");
+  lua_createtable(L, n * width, 0);
+  for (int k = 1; k <= width; k++) lua_rawgeti(L, 2, k); /* name k is at 3 + k */
+  for (int i = 1; i <= n; i++) {
+    if (lua_rawgeti(L, 1, i) != LUA_TTABLE) return luaL_argerror(L, 1, "tables expected");
+    for (int k = 1; k <= width; k++) {
+      lua_pushvalue(L, 3 + k);
+      if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, 0);
+      }
+      lua_rawseti(L, 3, ++at);
+    }
+    lua_pop(L, 1);
+  }
+  lua_settop(L, 3);
+  return 1;
+}
+
 /* job.unpack(string, plain) -> value. With `plain` functions and modules are refused. */
 static int unpack(lua_State *L) {
   size_t len;
@@ -72,7 +98,7 @@ static int new_file(lua_State *L) {
 
 void lpb_job_block_open(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"pack", pack}, {"unpack", unpack}, {"file", new_file}, {NULL, NULL}};
+      {"pack", pack}, {"flat", flat}, {"unpack", unpack}, {"file", new_file}, {NULL, NULL}};
   bufs *b = lp_object_new(L, sizeof *b, 0);
   *b = (bufs){0};
   lua_createtable(L, 0, 1);

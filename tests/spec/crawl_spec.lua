@@ -11,6 +11,16 @@ local spec = internal "luapool.internal.job.spec"
 local spool = internal "luapool.internal.job.spool"
 local url = internal "luapool.internal.url"
 
+describe("fields of a list", function()
+  it("stand one behind the other, false where there is none", function()
+    local list = { { a = 1, b = "x", c = 3 }, { b = false }, {}, { a = { 7 } } }
+    local flat = core.flat(list, { "b", "a" })
+    assert.same({ "x", 1, false, false, false, false, false, { 7 } }, flat)
+    assert.same({}, core.flat({}, { "a" }))
+    assert.is_false(pcall(core.flat, { 1 }, { "a" }))
+  end)
+end)
+
 describe("the normal form of a URL", function()
   for given, expected in pairs {
     ["http://h"] = "http://h/", ["http://h?"] = "http://h/", ["http://h/?#"] = "http://h/",

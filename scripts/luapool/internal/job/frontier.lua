@@ -27,6 +27,7 @@ local TROUBLE = 60
 ---@field referrer? string the item that added it, where that is a string
 ---@field priority? integer
 ---@field meta? any
+---@field boxed? any[] `meta` in a list, in a run with --resume
 ---@field internal? boolean it is one of luapool's own, and counts nowhere
 ---@field turn integer the number of next()'s call that has given it last; 0: none has
 ---@field host? luapool.job.host the watched host that it is under way to

@@ -19,8 +19,10 @@ local M = {}
 -- Seconds between two commits, at least; and how many times as long as a commit takes.
 local PAUSE, SHARE = 0.1, 4
 
--- Entries of a block at most; how many values each of them is in it.
-local BLOCK, WIDTH = 256, 7
+-- Entries of a block at most; what each of them is in it.
+local BLOCK = 256
+local FIELDS = { "item", "kind", "depth", "referrer", "priority", "internal", "boxed" }
+local WIDTH = #FIELDS
 
 --- The tables. `state` has two rows: 1 is the run (luapool.internal.job.resume), 2 how far it is.
 M.SCHEMA = {
@@ -44,10 +46,12 @@ M.SCHEMA = {
 ---@field last any the latest item that was read since the latest commit
 ---@field last_bytes string|nil the latest one that was read before, as bytes
 ---@field open table<integer, true> the places of the items of the input that have not ended
----@field live table<integer, integer> how many entries of a block have not ended
----@field blocks table<integer, table> blocks of entries that were added since the latest commit
+---@field live table<integer, integer> how many entries of a block have not ended; the one that is
+--- filled counts as full
+---@field blocks table<integer, luapool.job.entry[]> what was added since the latest commit
 ---@field block integer the number of the latest block
----@field fresh table|nil the one that is filled, which has `in_fresh` entries
+---@field fresh luapool.job.entry[]|nil the one that is filled
+---@field in_fresh integer how many entries it has; BLOCK where there is none
 ---@field ended table<integer, integer[]> by block: what has ended since the latest commit
 ---@field attempts table<integer, luapool.job.entry|false> since the latest commit; false: has ended
 ---@field settling integer of how many items what belongs to their end is being done: meanwhile, and
@@ -99,28 +103,28 @@ function Journal:read(item, entry)
     entry.id = -n
     self.open[n] = true
   end
-  change(self)
+  if not self.changed then change(self) end
 end
 
---- Notes an entry that was added.
+--- Notes an entry that was added. What it is is taken when it is committed.
 ---@param entry luapool.job.entry
 function Journal:added(entry)
-  check_item(entry.item)
-  if entry.meta ~= nil then check_item(entry.meta) end
-  local block, n = self.fresh, self.in_fresh
-  if not block or n == BLOCK then
-    block, n = {}, 0
-    self.block = self.block + 1
-    self.fresh, self.blocks[self.block], self.live[self.block] = block, block, 0
+  local item, meta, n = entry.item, entry.meta, self.in_fresh
+  if type(item) ~= "string" then check_item(item) end
+  if meta ~= nil then
+    check_item(meta)
+    entry.boxed = { meta }
   end
-  local at, meta = n * WIDTH, entry.meta
-  block[at + 1], block[at + 2], block[at + 3] = entry.item, entry.kind, entry.depth
-  block[at + 4], block[at + 5] = entry.referrer or false, entry.priority or false
-  block[at + 6], block[at + 7] = entry.internal or false, meta ~= nil and { meta }
+  if n == BLOCK then
+    n = 0
+    local number = self.block + 1
+    self.block, self.fresh = number, {}
+    self.blocks[number], self.live[number] = self.fresh, BLOCK
+  end
   entry.id = self.block * BLOCK + n
-  self.in_fresh = n + 1
-  self.live[self.block] = self.live[self.block] + 1
-  change(self)
+  n = n + 1
+  self.fresh[n], self.in_fresh = entry, n
+  if not self.changed then change(self) end
 end
 
 --- Notes that the job's `items` adds an item in main. Returns whether it had done so in an earlier
@@ -153,7 +157,7 @@ function Journal:ends(entry)
     self.live[block] = self.live[block] - 1
   end
   if entry.attempts then self.attempts[id] = false end
-  change(self)
+  if not self.changed then change(self) end
 end
 
 --- Notes that another attempt of an entry is to come.
@@ -176,11 +180,13 @@ end
 -- ---- commits ----
 
 local function add_blocks(self, batch)
-  local live, blocks = self.live, self.blocks
-  self.blocks, self.fresh = {}, nil
+  local live, blocks, last = self.live, self.blocks, self.block
+  if self.fresh then live[last] = live[last] - (BLOCK - self.in_fresh) end
+  self.blocks, self.fresh, self.in_fresh = {}, nil, BLOCK
   for number, block in pairs(blocks) do
     if live[number] > 0 then
-      batch:add("INSERT INTO block VALUES (?, ?)", number, core.blob(job_core.pack(block)))
+      local bytes = job_core.pack(job_core.flat(block, FIELDS))
+      batch:add("INSERT INTO block VALUES (?, ?)", number, core.blob(bytes))
     end
   end
 end
@@ -434,7 +440,7 @@ function M.new(fields)
     live = {},
     blocks = {},
     block = state.block or 0,
-    in_fresh = 0,
+    in_fresh = BLOCK,
     ended = {},
     attempts = {},
     outputs = {},
