@@ -253,6 +253,11 @@ refuses 'r.db is of another job: job.lua, not other.lua \(another .*' other.lua 
 refuses '--append and --resume do not go together: .*' job.lua --resume r.db --append
 refuses '--resume needs an output that is a file: name one with -o, or in the job \(what went to stdout .*' \
   job.lua --resume s.db -o -
+expect_no_file "$work/s.db" # as it would bind the next run to that output
+refuses 'cannot write no/out: No such file or directory' job.lua --resume s.db -o no/out
+expect_no_file "$work/s.db"
+refuses "--resume names a file, such as run.db, not 'sqlite:r.db'" job.lua --resume sqlite:r.db
+refuses "--resume names a file, such as run.db, not ''" job.lua --resume ""
 sqlite3 "$work/shop.db" 'CREATE TABLE goods (id)'
 cp "$work/shop.db" "$work/copy"
 refuses "shop.db is a database of something else \(with a table 'goods'\): it is left as it is" \

@@ -71,12 +71,12 @@ local function create(db, run)
   end)
 end
 
--- The state of the earlier runs, nil when there were none.
+-- The state of the earlier runs, nil when there were none; then whether the file is new.
 local function read_state(db, path, run)
   local id = db:first("PRAGMA application_id").application_id
   if id ~= APPLICATION then
     local table = db:first "SELECT name FROM sqlite_master WHERE type = 'table'"
-    if id == 0 and not table then return create(db, run) end
+    if id == 0 and not table then return nil, true, create(db, run) end
     fail("%s is a database of something else%s: it is left as it is", path,
       table and (" (with a table '%s')"):format(table.name) or "")
   end
@@ -109,15 +109,16 @@ local function open(self, path, run)
   self.claim = claim
   self.db = sqlite.open(fs_core.realpath(path))
   self.path = path
-  self.state = read_state(self.db, path, run)
-  return journals.new(self)
+  self.state, self.is_new = read_state(self.db, path, run)
+  return journals.new(self), self.is_new
 end
 
--- Opens the file. Returns nil and one line when it cannot be used.
+-- Opens the file. Returns nil and one line when it cannot be used, else the journal and whether it
+-- is new.
 local function open_file(path, about)
   local opened = {}
-  local ok, result = pcall(open, opened, path, run_of(about))
-  if ok then return result end
+  local ok, result, is_new = pcall(open, opened, path, run_of(about))
+  if ok then return result, is_new end
   if opened.db then opened.db:close() end
   if opened.claim then opened.claim:close() end
   if type(result) == "table" and result.line then return nil, result.line end
@@ -148,17 +149,20 @@ function M.open(spec, opts, config)
   if opts.append then
     return nil, "--append and --resume do not go together: a run that goes on adds to its output"
   end
+  if opts.resume == "" or opts.resume:find "^sqlite:" or opts.resume:find "^%a[%w+.-]*://" then
+    return nil, ("--resume names a file, such as run.db, not '%s'"):format(opts.resume)
+  end
   local name = not spec.on_result and (opts.output or spec.output) or nil
   if output.is_same(name, opts.resume) then
     return nil, "the output and --resume name the same file: " .. opts.resume
   end
-  local journal, message = open_file(opts.resume, {
+  local journal, detail = open_file(opts.resume, {
     path = opts.path, text = opts.text, args = opts.args, config = config, kinds = spec.names,
     output = name or spec.on_result and "on_result",
   })
-  if not journal then return nil, message end
+  if not journal then return nil, detail end
   local marks = journal.earlier.outputs or {}
-  local out
+  local out, message
   if spec.on_result or journal.stage == "finished" then
     out = output.nowhere()
   else
@@ -169,6 +173,7 @@ function M.open(spec, opts, config)
     return out, nil, journal
   end
   journal:close()
+  if detail then fs_core.remove(fs_core.realpath(opts.resume)) end -- nothing has begun
   return nil, message
 end
 
