@@ -41,7 +41,7 @@ local M = {
     { false, "priority", "N", "priority", "put: -100 to 100, the largest starts first" },
     { false, "key", "KEY", "string", "put: of a tenant" },
     { false, "unique", "VALUE", "string", "put: no second job of the kind with it" },
-    { false, "expires", "S", "amount", "put: it does not start after S seconds" },
+    { false, "expires", "S", "positive", "put: it does not start after S seconds" },
     { false, "result-ttl", "S", "amount", "put: its result is kept for S seconds" },
     cli.help,
   },

@@ -113,6 +113,10 @@ wrong 'purge which jobs\? --state, --kind or --older \(.*\)' 2 purge "$url"
 wrong 'the arguments are not JSON: .*' 2 put "$url" mail '{to}'
 wrong "there is no queue '.*/typo.db' \(the first put makes it\)" 2 ls "sqlite:$work/typo.db"
 expect_no_file "$work/typo.db"
+wrong "'sqlite://typo.db': a file has no host: \"sqlite:work.db\", .*" 2 put sqlite://typo.db mail
+wrong "'sqlite:typo.db\?ns=x': a file has no options: .*" 2 put "sqlite:typo.db?ns=x" mail
+expect_no_file "typo.db?ns=x"
+wrong "option '--expires' must be a finite number above 0, got '0'" 2 put "$url" mail --expires 0
 wrong "'sqlit:x.db' begins with none of .*did you mean .*" 2 ls sqlit:x.db
 wrong ".*cannot connect to 127.0.0.1:1: connection refused" 1 stats redis://127.0.0.1:1/0
 echo "no database, but a longer text than that of a header, which has a hundred bytes in SQLite" >"$work/text"

@@ -60,6 +60,12 @@ function M.parse(url)
     if rest == "" or rest == ":memory:" then
       fail("address", "'%s': a queue stands in a file: \"sqlite:PATH\"", url)
     end
+    if address.path:find "^//" then
+      fail("address", "'%s': a file has no host: \"sqlite:work.db\", \"sqlite:/tmp/work.db\"", url)
+    end
+    if rest:find "%?%a+=[^/]*$" then
+      fail("address", "'%s': a file has no options: a queue of its own is a file of its own", url)
+    end
   else
     local problem
     address.redis, problem = require("luapool.internal.redis.address").read(url)
