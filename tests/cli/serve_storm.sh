@@ -1,7 +1,9 @@
 # A storm over a queue on SQLite, in short: `make storm` is the whole. Three times `luapool serve`
 # with four workers each, of which workers, main processes and whole groups are killed at random: each
-# job ends once, no two runs of one are at once, nothing is left.
+# job ends once, no two runs of one are at once, nothing is left. tests/cli/serve_storm_redis.sh is the
+# same on a Redis, which is killed and started again, too.
 . tests/support/cli.sh
+. tests/support/serve.sh
 JOBS=${STORM_JOBS:-2500} SECONDS_OF_STORM=${STORM_SECONDS:-8}
 
 # No group outlives the test.
@@ -13,11 +15,12 @@ end_all() {
 }
 trap end_all EXIT
 
-ask() { "$LUAPOOL" run tests/support/serve_storm.lua -- "$1" "$work" "$JOBS"; }
+ask() { "$LUAPOOL" run tests/support/serve_storm.lua -- "$1" "$work" "$JOBS" "$url"; }
 
 # $1 is one of the three. Each has a group of its own.
 begin() {
-  setsid "$LUAPOOL" serve tests/support/serve_storm.lua -p 4 -c 8 -- "$work" "$pause" 2>>"$work/serve.$1" &
+  setsid "$LUAPOOL" serve tests/support/serve_storm.lua -p 4 -c 8 -- "$work" "$pause" "$url" \
+    2>>"$work/serve.$1" &
   eval "pid_$1=$!"
 }
 
@@ -26,11 +29,11 @@ pid_of() { eval "echo \$pid_$1"; }
 # A number from 1 to $1, by chance.
 among() { echo $(($(od -An -N4 -tu4 /dev/urandom) % $1 + 1)); }
 
-# Kills a worker, a main process or a whole group.
+# Kills a worker, a main process or a whole group, or the server of the queue.
 strike() {
   one=$(among 3)
   main=$(pid_of "$one")
-  case $(among 3) in
+  case $(among "$kinds_of_death") in
     1)
       victims=$(pgrep -g "$main" | grep -vx "$main")
       # shellcheck disable=SC2086 # words
@@ -40,6 +43,12 @@ strike() {
       ;;
     2) kill -9 "$main" 2>/dev/null ;;
     3) kill -9 "-$main" 2>/dev/null ;;
+    4)
+      kill -9 "$redis"
+      wait "$redis" 2>/dev/null || true
+      sleep "0.$(among 6)"
+      start_redis
+      ;;
   esac
   strikes=$((strikes + 1))
 }
@@ -52,6 +61,10 @@ revive() {
 
 it "ends each of $JOBS jobs once in a storm of $SECONDS_OF_STORM s"
 mkdir "$work/queue" "$work/locks"
+case $STORE in
+  redis) kinds_of_death=4 url="$(queue_url)&lease=5" ;;
+  *) kinds_of_death=3 url="sqlite:$work/queue/work.db" ;;
+esac
 pause=$(awk -v s="$SECONDS_OF_STORM" -v n="$JOBS" 'BEGIN { printf "%.3f", s * 96 / n / 2 }')
 expect ask put
 strikes=0

@@ -11,7 +11,7 @@ STORE=${STORE:-sqlite}
 # Starts it, again where it was after a kill.
 start_redis() {
   setpriv --pdeathsig KILL redis-server --port 0 --unixsocket "$tap_dir/redis" --dir "$tap_dir" \
-    --save "" --appendonly yes >"$tap_dir/redis.log" 2>&1 &
+    --save "" --appendonly yes --appendfsync always >"$tap_dir/redis.log" 2>&1 &
   redis=$!
   until [ "$(redis-cli -s "$tap_dir/redis" ping 2>/dev/null)" = PONG ]; do
     kill -0 "$redis" 2>/dev/null || { cat "$tap_dir/redis.log" >&2; exit 1; }
