@@ -235,6 +235,29 @@ describe("lock.redis", function()
     server:signal "CONT"
   end)
 
+  it("cancels the scope of a lease that is lost while it is handed over", function()
+    local client <close> = redis.connect(servers.redis.url)
+    local one = lock.redis(client, "late", { ttl = 60 })
+    local take = one.engine.take
+    one.engine.take = function(engine, grant, ...)
+      take(engine, grant, ...)
+      internal("luapool.internal.lock.class").lose(grant, "its process stood still")
+    end
+    local holding = task.spawn(function()
+      local _ <close> = one:hold(60)
+      task.sleep(60)
+    end)
+    local began = task.now()
+    local ok, e = holding:result()
+    assert.same({ false, "lost" }, { ok, e.kind })
+    assert.matches("late.* is lost: its process stood still", e.message)
+    assert.is_true(task.now() - began < 50) -- it was cancelled
+    one.engine.take = take
+    client:del "lock:{late}"
+    assert(one:acquire(60))
+    one:release()
+  end)
+
   it("does not wait longer than its timeout for a server that stands still", function()
     local server <close> = redis_server.start()
     local client <close> = redis.connect(server.url, { timeout = 60 })
