@@ -11,18 +11,28 @@ queue_cost() {
   cost luapool run tests/bench/queue_jobs.lua -- "$@" "sqlite:$bench_dir/queue/queue.db"
 }
 
-queue_cost 1 1 0
-base=$cpu_us
-rm "$bench_dir"/queue/*
-"$LUAPOOL" run tests/bench/queue_jobs.lua -- 0 1 0 "sqlite:$bench_dir/queue/queue.db"
-cost "$BUILD/tests/bench/queue_floor" "$bench_dir/queue/queue.db" $N $MANY
-floor=$(per "$cpu_us" $N)
-queue_cost $N $MANY 0
-row "queue: put_all, claim, settle, CPU of a job" "$(per "$cpu_us" $N "$base")" "$floor" "$(awk -v f="$floor" 'BEGIN { print f * 1.5 }')" us
-queue_cost 1 1 2
-base=$cpu_us
-queue_cost $N $MANY 2
-row "queue: the same, run by 2 workers, CPU of all" "$(per "$cpu_us" $N "$base")" "$floor" 12 us
+# floor_cost: the same by bare C, in a database that the queue has made.
+floor_cost() {
+  rm -rf "$bench_dir/queue"
+  mkdir "$bench_dir/queue"
+  "$LUAPOOL" run tests/bench/queue_jobs.lua -- 0 1 0 "sqlite:$bench_dir/queue/queue.db"
+  cost "$BUILD/tests/bench/queue_floor" "$bench_dir/queue/queue.db" $N $MANY
+}
+
+least() { [ -n "$1" ] && [ "$1" -le "$2" ] && echo "$1" || echo "$2"; }
+
+# The least of five, by turns, so that all meet the same machine.
+floor='' alone='' alone_base='' two='' two_base=''
+for _ in 1 2 3 4 5; do
+  floor_cost && floor=$(least "$floor" "$cpu_us")
+  queue_cost 1 1 0 && alone_base=$(least "$alone_base" "$cpu_us")
+  queue_cost $N $MANY 0 && alone=$(least "$alone" "$cpu_us")
+  queue_cost 1 1 2 && two_base=$(least "$two_base" "$cpu_us")
+  queue_cost $N $MANY 2 && two=$(least "$two" "$cpu_us")
+done
+floor=$(per "$floor" $N)
+row "queue: put_all, claim, settle, CPU of a job" "$(per "$alone" $N "$alone_base")" "$floor" "$(awk -v f="$floor" 'BEGIN { print f * 1.5 }')" us
+row "queue: the same, run by 2 workers, CPU of all" "$(per "$two" $N "$two_base")" "$floor" 12 us
 
 cost luapool run tests/bench/queue_single.lua -- 10000 100 "$bench_dir"
 row "queue: puts in a commit, 100 tasks" "$(sed -n 1p "$bench_out")" - - ""

@@ -10,7 +10,7 @@ local n, many, processes, url = ...
 n, many, processes = math.tointeger(n), math.tointeger(many), math.tointeger(processes)
 
 local writes = 0
-if url:find "^redis" then
+if not url:find "^sqlite:" then
   local stream = internal "luapool.internal.net.stream"
   local write = stream.write
   function stream.write(...)

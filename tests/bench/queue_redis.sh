@@ -1,6 +1,7 @@
 # Durable queues on Redis: 10,000 jobs are put at once, then claimed and settled with their results kept. CPU of our
-# side, round trips and the server's CPU, of a job; beside rq, where it can be had, whose workers fork for each job
-# unless told not to (SimpleWorker).
+# side, round trips and the server's CPU, of a job; beside rq, Celery and BullMQ, where they can be had. The workers of
+# rq and Celery fork unless told not to (SimpleWorker, --pool=solo). BullMQ is looked for in the folder $BULLMQ, in which
+# `npm install bullmq ioredis` was run.
 . tests/support/bench.sh
 N=10000
 MANY=500
@@ -39,24 +40,45 @@ base=$cpu_us
 queue_cost $N $MANY 2
 row "queue on Redis: the same, run by 2 workers, CPU of all ours" "$(per "$cpu_us" $N "$base")" - 15 us
 
+PATH=/usr/bin:$PATH # of Debian, for which rq and Celery are made
+
+# peer NAME N COMMAND...: what a job costs there on both sides; ours is to be no dearer.
+peer() {
+  name=$1 n=$2
+  shift 2
+  redis flushall >/dev/null
+  PYTHONPATH=tests/bench cost "$@" "$bench_dir/redis/socket" 1
+  base=$cpu_us
+  redis flushall >/dev/null
+  before=$(server_us)
+  PYTHONPATH=tests/bench cost "$@" "$bench_dir/redis/socket" "$n"
+  used=$(($(server_us) - before))
+  row "queue on Redis: CPU of a job on both sides, beside $name" "$ours" - "$(per "$((cpu_us - base + used))" "$n")" us
+}
+
+if python3 -c 'import rq' 2>/dev/null; then
+  peer rq 1000 python3 tests/bench/queue_rq.py
+else
+  echo "queue on Redis: no rq (python3-rq)"
+fi
+if python3 -c 'import celery' 2>/dev/null; then
+  peer Celery 1000 python3 -W ignore tests/bench/queue_celery.py
+else
+  echo "queue on Redis: no Celery (python3-celery)"
+fi
+if [ -d "${BULLMQ:-}/node_modules/bullmq" ]; then
+  export BULLMQ
+  peer BullMQ 10000 node tests/bench/queue_bullmq.mjs
+else
+  echo "queue on Redis: no BullMQ (npm install bullmq ioredis, and BULLMQ names the folder)"
+fi
+
 export LUAPOOL
 cost luapool run tests/bench/queue_wake.lua -- 200 "$url?ns=wake"
 row "queue on Redis: from put to the start elsewhere, median" "$(sed -n 1p "$bench_out")" - 2 ms
 cost luapool run tests/bench/queue_idle.lua -- 5 "$url?ns=idle"
 row "queue on Redis: an idle process that waits, share of a core" "$(sed -n 1p "$bench_out")" - 0.1 %
 cost luapool run tests/bench/queue_depth.lua -- 1000 1000000 "$url?ns=depth"
-row "queue on Redis: a claim of 10 of 1,000 that wait" "$(sed -n 1p "$bench_out")" - - us
-row "queue on Redis: a claim of 10 of 1,000,000 that wait" "$(sed -n 2p "$bench_out")" "$(sed -n 1p "$bench_out")" "$(sed -n 1p "$bench_out" | awk '{ print $1 * 1.2 }')" us
-
-PATH=/usr/bin:$PATH # of Debian, for which rq is made
-if python3 -c 'import rq' 2>/dev/null; then
-  redis flushall >/dev/null
-  PYTHONPATH=tests/bench cost python3 tests/bench/queue_rq.py "$bench_dir/redis/socket" 1
-  base=$cpu_us
-  redis flushall >/dev/null
-  before=$(server_us)
-  PYTHONPATH=tests/bench cost python3 tests/bench/queue_rq.py "$bench_dir/redis/socket" 1000
-  used=$(($(server_us) - before))
-  theirs=$(per "$((cpu_us - base + used))" 1000)
-  row "queue on Redis: CPU of a job on both sides; at most: rq's" "$ours" - "$theirs" us
-fi
+at() { sed -n "$1p" "$bench_out"; }
+row "queue on Redis: a claim of 10 of 1,000 that wait" "$(at 1)" - - us
+row "queue on Redis: a claim of 10 of 1,000,000 that wait" "$(at 3)" "$(at 1)" "$(at 1 | awk '{ print $1 * 1.2 }')" us

@@ -29,8 +29,10 @@ cost() {
 # per TOTAL N [BASE]: (TOTAL - BASE) / N with two decimals.
 per() { awk -v t="$1" -v n="$2" -v b="${3:-0}" 'BEGIN { printf "%.2f\n", (t - b) / n }'; }
 
-# row WHAT MEASURED FLOOR LIMIT UNIT; "-" where there is none. Says when the limit is passed.
+# row WHAT MEASURED FLOOR LIMIT UNIT; "-" where there is none. Says when the limit is passed. A figure that is missing
+# ends the benchmark.
 row() {
+  [ -n "$2" ] && [ -n "$4" ] || { echo "bench: no figure: $1" >&2 && exit 1; }
   awk -v what="$1" -v got="$2" -v floor="$3" -v limit="$4" -v unit="$5" 'BEGIN {
     verdict = limit == "-" ? "" : got + 0 <= limit + 0 ? "ok" : "OVER"
     printf "%-52s %10s %-3s  floor %9s  at most %9s  %s\n", what, got, unit, floor, limit, verdict
