@@ -73,7 +73,7 @@ plain: build
 # The unit tests and the hosts under the thread sanitizer, which keeps signals back: no script is sliced
 # there.
 tsan: build-tsan
-	@tests/run build/tsan $(or $(ONLY),tests/unit/*.c tests/embed/*.c)
+	@tests/run build/tsan $(or $(ONLY),tests/unit/*.c tests/embed/*.c tests/embed/*.cpp)
 
 fuzz: build-fuzz
 	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)

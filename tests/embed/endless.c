@@ -79,8 +79,10 @@ static void test(int signal) {
 }
 
 int main(void) {
-  alarm(120); /* nothing else would end one that is not ended */
+  alarm(120);               /* nothing else would end one that is not ended */
+#ifndef __SANITIZE_THREAD__ /* it keeps signals back until a function of libc is called */
   test(SIGVTALRM);
+#endif
   test(0);
   return check_done();
 }

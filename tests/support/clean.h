@@ -40,6 +40,14 @@ static inline int clean_setup(void **state) {
   return uv_loop_init(&t->loop);
 }
 
+/* For tests that ask too much of the thread sanitizer: it keeps signals back until a function
+ * of libc is called, so what only computes is never interrupted, and it is slow. */
+static inline void clean_skip_under_tsan(void) {
+#ifdef __SANITIZE_THREAD__
+  skip();
+#endif
+}
+
 /* A process that is killed while LeakSanitizer looks at it leaves the sanitizer's helper, which
  * dies with it and becomes ours to reap. */
 static inline void clean_reap_sanitizer(void) {

@@ -159,13 +159,8 @@ static void check_row(luapool *rt, const row *r) {
              told.traceback);
 }
 
-/* The thread sanitizer keeps a stack of its own, which the errors that Lua raises make longer
- * and longer. It holds some ten thousand, and these scripts raise more. */
 static void test_what_runs_too_long(void **state) {
   (void)state;
-#ifdef __SANITIZE_THREAD__
-  skip();
-#endif
   for (int i = 0; i < SOURCES; i++) {
     luapool *rt = open_strict(sources[i]);
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
@@ -299,8 +294,9 @@ static void *run_deep(void *state) {
 static void test_little_stack(void **state) {
   pthread_attr_t attributes;
   pthread_t thread;
+  clean_skip_under_tsan();
   pthread_attr_init(&attributes);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef __SANITIZE_ADDRESS__
   pthread_attr_setstacksize(&attributes, 1536 << 10);
 #else
   pthread_attr_setstacksize(&attributes, 384 << 10);

@@ -13,6 +13,7 @@
 
 #include "runtime/api/api.h"
 #include "runtime/counted/counted.h"
+#include "tests/support/clean.h"
 
 enum { ROUNDS = 300 };
 
@@ -61,11 +62,13 @@ static void check(lua_Integer seed) {
 
 static void test_same(void **state) {
   (void)state;
+  clean_skip_under_tsan();
   check(1);
 }
 
 static void test_other(void **state) {
   (void)state;
+  clean_skip_under_tsan();
   check((lua_Integer)time(NULL));
 }
 

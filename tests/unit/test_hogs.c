@@ -15,6 +15,7 @@
 #include <lualib.h>
 
 #include "runtime/luapool.h"
+#include "tests/support/clean.h"
 
 enum {
   MEMORY = 64 << 20,
@@ -133,11 +134,13 @@ static void try_all(int signal) {
 
 static void test_with_a_signal(void **state) {
   (void)state;
+  clean_skip_under_tsan();
   try_all(SIGVTALRM);
 }
 
 static void test_with_the_count_hook(void **state) {
   (void)state;
+  clean_skip_under_tsan();
   try_all(0);
 }
 

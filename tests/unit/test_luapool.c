@@ -424,14 +424,6 @@ static void run_beside_an_endless_task(luapool *rt) {
                    1);
 }
 
-/* The thread sanitizer keeps a signal back until the next call of libc: what only computes is
- * never sliced there. */
-static void skip_without_signals(void) {
-#ifdef __SANITIZE_THREAD__
-  skip();
-#endif
-}
-
 static luapool *open_sliced(void) {
   luapool_options options = LUAPOOL_OPTIONS;
   options.slice_us = 1000;
@@ -441,7 +433,7 @@ static luapool *open_sliced(void) {
 
 static void test_two_sliced_runtimes(void **state) {
   (void)state;
-  skip_without_signals();
+  clean_skip_under_tsan();
   luapool *first = open_sliced(), *second = open_sliced();
   run_beside_an_endless_task(first);
   run_beside_an_endless_task(second);
@@ -461,7 +453,7 @@ static void *run_and_close(void *rt) {
  */
 static void test_sliced_in_another_thread(void **state) {
   (void)state;
-  skip_without_signals();
+  clean_skip_under_tsan();
   luapool *mine = open_sliced(), *given = open_sliced();
   run_beside_an_endless_task(given);
   pthread_t thread;

@@ -465,6 +465,7 @@ static void test_close_ends_in_time(void **state) {
       "table.sort({1, 2, 3}, function() while true do end end)",
       "local function again() task.spawn(again) end again() task.sleep(1000)",
   };
+  clean_skip_under_tsan();
   for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
     double with = close_with(f, SIGVTALRM, scripts[i]), without = close_with(f, 0, scripts[i]);
     if (with > 500 || without > 500)
