@@ -69,7 +69,8 @@ local check_open = options.define("queue.open", { max_args = "size", durable = {
 --- Valkey; `ns` keeps queues apart. A server that may throw keys away when its memory is full is
 --- refused. A process holds what it runs by a lease, which it renews; when it is gone, others run
 --- its jobs after 30 s, or what `lease=SECONDS` in the URL says. A process that was stopped for
---- longer finds that it has lost its jobs.
+--- longer finds that it has lost its jobs. "rediss://" is over TLS, and trusts the authorities of
+--- the system, or those in the file that the environment variable SSL_CERT_FILE names.
 ---
 --- ```lua
 --- local dir <close> = fs.tempdir()
