@@ -1,5 +1,5 @@
-/* bindings/http/flood.c: the callback of OpenSSL that counts records. See flood.h. Layer:
- * bindings. */
+/* bindings/http/flood.c: what curl makes of OpenSSL for a connection is changed: records are
+ * counted, tickets are taken. See flood.h. Layer: bindings. */
 #include "bindings/http/flood.h"
 
 #include <openssl/ssl.h>
@@ -28,14 +28,22 @@ static void on_record(int sent, int version, int type, const void *bytes, size_t
     SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
 }
 
+/* curl refuses the tickets of TLS 1.2, for the sake of servers of 2010. Most servers know no
+ * other way to resume a session. */
 static CURLcode on_context(CURL *easy, void *context, void *of) {
   (void)easy;
-  SSL_CTX_set_msg_callback(context, on_record);
-  SSL_CTX_set_msg_callback_arg(context, of);
+  SSL_CTX_clear_options(context, SSL_OP_NO_TICKET);
+  if (of) {
+    SSL_CTX_set_msg_callback(context, on_record);
+    SSL_CTX_set_msg_callback_arg(context, of);
+  }
   return CURLE_OK;
 }
 
+void lpb_http_flood_prepare(CURL *easy) {
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
+}
+
 CURLcode lpb_http_flood_watch(CURL *easy, lpb_http_flood *f) {
-  CURLcode rc = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
-  return rc ? rc : curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, f);
+  return curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, f);
 }

@@ -23,7 +23,11 @@ static inline void lpb_http_flood_begin(lpb_http_flood *f) {
   f->records = 0;
 }
 
-/* Has the TLS connections of an easy handle watched. `f` must outlive them. */
+/* Has the TLS connections of an easy handle, which has been reset, resume sessions by tickets.
+ */
+void lpb_http_flood_prepare(CURL *easy);
+
+/* Has them watched, too, after lpb_http_flood_prepare. `f` must outlive them. */
 CURLcode lpb_http_flood_watch(CURL *easy, lpb_http_flood *f);
 
 #endif

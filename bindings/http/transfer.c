@@ -386,6 +386,7 @@ void lpb_http_transfer_reset(lpb_http_transfer *t) {
   /* A directory of CAs, as Debian sets it, switches curl's cache of parsed CAs off. */
   curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
   curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, NULL);
+  lpb_http_flood_prepare(e);
   /* scripts/luapool/internal/http/proxy.lua has looked into the environment. */
   curl_easy_setopt(e, CURLOPT_PROXY, "");
   curl_easy_setopt(e, CURLOPT_NOPROXY, "");

@@ -356,6 +356,27 @@ describe("tls", function()
     assert.are.equal("127.0.0.1:" .. port, res:json().headers.host)
   end)
 
+  it("resumes sessions over new connections, for the same demands alone", function()
+    for _, host in ipairs { "127.0.0.3", "127.0.0.4" } do
+      local client <close> = http.client { timeout = 20 }
+      local page = ("https://%s:%s/resumed"):format(host, tls_port)
+      local function resumed(opts)
+        opts.tls = { server_name = "localhost", pin = opts.pin }
+        opts.pin = nil
+        return client:get(page, opts).body == "r"
+      end
+      assert.is_false(resumed { ca = server.ca })
+      assert.is_true(resumed { ca = server.ca })
+      assert.is_false(resumed { verify = false })
+      assert.is_true(resumed { verify = false })
+      fails("tls", resumed, {})
+      fails("tls", resumed, { ca = server.ca, pin = "sha256//" .. ("A"):rep(43) .. "=" })
+      fails("tls", client.get, client, page, { ca = server.ca,
+        tls = { server_name = "other.example" } })
+      assert.is_true(resumed { ca = server.ca })
+    end
+  end)
+
   it("opens a key with its password", function()
     local dir = server.dir
     process.exec { "openssl", "pkey", "-in", dir .. "/server.key", "-aes256", "-passout",
