@@ -230,7 +230,10 @@ function Store:settle(results, want, kinds)
     self.doubt = true -- the server may have given jobs that nobody here knows of
     error(settled, 0)
   end
-  if #claimed > 0 then self:keep(began) end
+  if #claimed > 0 then
+    self:keep(began)
+    claimed = self:startable(claimed, began)
+  end
   return settled, claimed, due
 end
 

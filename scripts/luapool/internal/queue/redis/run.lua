@@ -108,6 +108,24 @@ function Store:keep(since)
   self.keeper:name "queue: lease"
 end
 
+--- Of jobs that were claimed those that may start. Where the answer took longer than the lease, as
+--- the server was away, others may have them by now: the server is asked. What it does not tell goes
+--- back when it can be asked again.
+---@param claimed table[]
+---@param since number when the call began that has claimed them
+---@return table[]
+function Store:startable(claimed, since)
+  if task.now() - since < self.lease then return claimed end
+  self.doubt = true
+  local ok = pcall(renew, self)
+  local list = {}
+  for _, job in ipairs(claimed) do
+    if not ok then self.running[job.id] = nil end
+    if self.running[job.id] == job then list[#list + 1] = job end
+  end
+  return list
+end
+
 --- Which of the jobs that run here are to be cancelled, and which belong to somebody else by now.
 ---@return string[] cancelled
 ---@return string[] lost

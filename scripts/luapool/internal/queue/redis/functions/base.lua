@@ -35,7 +35,7 @@
 -- progress, sp special: its end concerns others, or has options of its own. Times are
 -- microseconds since 1970 by the server's clock.
 
-local lp = { REVISION = "1" }
+local lp = { REVISION = "2" }
 local call -- redis.call, which is not there yet when the library is loaded
 
 lp.SCHEDULED, lp.WAITING, lp.BLOCKED, lp.RUNNING = "1", "2", "4", "5"

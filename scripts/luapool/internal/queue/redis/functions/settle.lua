@@ -295,12 +295,12 @@ end
 function lp.f_settle(keys, args)
   return lp.once(keys, args, function(c, _, before)
     local owner = args[1]
+    call("ZADD", c.p .. "owners", lp.text(c.now + args[4]), owner)
     if before then
       local list = claimed_before(c, owner, before.ids)
       return { before.bits, "-1", unpack(list) }
     end
     c.freed = {}
-    call("ZADD", c.p .. "owners", lp.text(c.now + args[4]), owner)
     local kinds, at = read_kinds(args, 7, tonumber(args[6]))
     local bits = settle_all(c, owner, args, at + 1, tonumber(args[at]))
     lp.sweep(c)
