@@ -108,9 +108,9 @@ function Store:keep(since)
   self.keeper:name "queue: lease"
 end
 
---- Of jobs that were claimed those that may start. Where the answer took longer than the lease, as
---- the server was away, others may have them by now: the server is asked. What it does not tell goes
---- back when it can be asked again.
+--- Of jobs that were claimed those that may start. Where the answer took longer than the lease,
+--- as the server was away, others may have them by now: the server is asked. What it does not tell
+--- goes back when it can be asked again.
 ---@param claimed table[]
 ---@param since number when the call began that has claimed them
 ---@return table[]
