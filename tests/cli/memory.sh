@@ -18,7 +18,7 @@ print(total, task.all(function() return 1 end, function() task.sleep(0.001) retu
 print((pcall(task.timeout, 0.001, task.sleep, 1000)))
 local p <close> = pool.new { processes = 1 }
 print(p:apply(function(x) return { x }, #{ x } end, 5))
-print(p:submit(function(x) return x end, 6):result())
+print(p:submit(function(x) return x end, 6):await())
 for i, r in p:map(function(x) return { x, total } end, { 1, 2, 3 }) do print(i, r[1], r[2]) end
 END
 
