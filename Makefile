@@ -45,7 +45,7 @@ bench: build-release
 storm: build
 	@build/$(PRESET)/luapool run tests/support/storm.lua
 	@LUAPOOL=build/$(PRESET)/luapool build/$(PRESET)/luapool run tests/support/queue_storm.lua -- 50000 60 3 4
-	@STORM_JOBS=50000 STORM_SECONDS=60 TEST_LIMIT=3600 tests/run build/$(PRESET) cli/serve_storm.sh
+	@STORM_JOBS=50000 STORM_SECONDS=60 TEST_LIMIT=3600 tests/run build/$(PRESET) cli/serve_storm
 
 # 50 processes that take 1,000 turns each with a lock on a file, on Redis, on etcd, while some are
 # killed; the short form is part of the tests.

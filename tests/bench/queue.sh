@@ -1,6 +1,6 @@
 # Durable queues on SQLite: 10,000 jobs are put at once, then claimed and settled with their results kept. The floor
 # is the same statements in the same batches in bare C, without workers.
-. tests/support/bench.sh
+. tests/support/bench_queue.sh
 N=10000
 MANY=500
 
@@ -19,8 +19,6 @@ floor_cost() {
   cost "$BUILD/tests/bench/queue_floor" "$bench_dir/queue/queue.db" $N $MANY
 }
 
-least() { [ -n "$1" ] && [ "$1" -le "$2" ] && echo "$1" || echo "$2"; }
-
 # The least of five, by turns, so that all meet the same machine.
 floor='' alone='' alone_base='' two='' two_base=''
 for _ in 1 2 3 4 5; do
@@ -36,13 +34,6 @@ row "queue: the same, run by 2 workers, CPU of all" "$(per "$two" $N "$two_base"
 
 cost luapool run tests/bench/queue_single.lua -- 10000 100 "$bench_dir"
 row "queue: puts in a commit, 100 tasks" "$(sed -n 1p "$bench_out")" - - ""
-export LUAPOOL
-cost luapool run tests/bench/queue_wake.lua -- 200 "$bench_dir"
-row "queue: from put to the start in another process, median" "$(sed -n 1p "$bench_out")" - 5 ms
-cost luapool run tests/bench/queue_idle.lua -- 5 "$bench_dir"
-row "queue: an idle process that waits, share of a core" "$(sed -n 1p "$bench_out")" - 0.1 %
-cost luapool run tests/bench/queue_depth.lua -- 1000 1000000 "$bench_dir"
+queue_waits queue 5 "$bench_dir" "$bench_dir" "$bench_dir"
 at() { sed -n "$1p" "$bench_out"; }
-row "queue: a claim of 10 of 1,000 that wait" "$(at 1)" - - us
-row "queue: a claim of 10 of 1,000,000 that wait" "$(at 3)" "$(at 1)" "$(at 1 | awk '{ print $1 * 1.2 }')" us
 row "queue: memory of the process, with 1,000,000" "$(at 4)" "$(at 2)" "$(at 2 | awk '{ print $1 + 10 }')" MB

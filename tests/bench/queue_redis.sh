@@ -2,7 +2,7 @@
 # side, round trips and the server's CPU, of a job; beside rq, Celery and BullMQ, where they can be had. The workers of
 # rq and Celery fork unless told not to (SimpleWorker, --pool=solo). BullMQ is looked for in the folder $BULLMQ, in which
 # `npm install bullmq ioredis` was run.
-. tests/support/bench.sh
+. tests/support/bench_queue.sh
 N=10000
 MANY=500
 command -v redis-server >/dev/null || { echo "queue on Redis: no redis-server" && exit 0; }
@@ -73,12 +73,4 @@ else
   echo "queue on Redis: no BullMQ (npm install bullmq ioredis, and BULLMQ names the folder)"
 fi
 
-export LUAPOOL
-cost luapool run tests/bench/queue_wake.lua -- 200 "$url?ns=wake"
-row "queue on Redis: from put to the start elsewhere, median" "$(sed -n 1p "$bench_out")" - 2 ms
-cost luapool run tests/bench/queue_idle.lua -- 5 "$url?ns=idle"
-row "queue on Redis: an idle process that waits, share of a core" "$(sed -n 1p "$bench_out")" - 0.1 %
-cost luapool run tests/bench/queue_depth.lua -- 1000 1000000 "$url?ns=depth"
-at() { sed -n "$1p" "$bench_out"; }
-row "queue on Redis: a claim of 10 of 1,000 that wait" "$(at 1)" - - us
-row "queue on Redis: a claim of 10 of 1,000,000 that wait" "$(at 3)" "$(at 1)" "$(at 1 | awk '{ print $1 * 1.2 }')" us
+queue_waits "queue on Redis" 2 "$url?ns=wake" "$url?ns=idle" "$url?ns=depth"

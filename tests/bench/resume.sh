@@ -14,8 +14,6 @@ once() {
   [ "$lines" -eq "$n" ] || { echo "bench: $what has $lines results, not $n" >&2 && exit 1; }
 }
 
-least() { [ -n "$1" ] && [ "$1" -le "$2" ] && echo "$1" || echo "$2"; }
-
 # compare WHAT N SHARE: the least of five runs each, by turns, so that both meet the same machine.
 compare() {
   without='' with=''

@@ -73,7 +73,6 @@ describe("on hostile HTTP/2", function()
     row("h2_silent", "after the " .. after, { args = { after = after }, timeout = 0.5,
       kind = "timeout" })
   end
-  -- libcurl 8.14 tells the server that it is wrong, and waits for more.
   row("h2_no_settings", "an answer without a preface", { kind = waits, timeout = 3 })
   row("h2_bomb", "16 MB of header in 20 KB", { kind = { "too_large", "protocol", "aborted" } })
   for _, which in ipairs { "ping", "settings", "informational", "priority", "unknown" } do

@@ -16,15 +16,8 @@ for _, store in ipairs(require "tests.support.queue_stores") do
     local place, q
     local K = { k = {} }
 
-    before_each(function()
-      place = store.make()
-      q = queue.open(place.url)
-    end)
-
-    after_each(function()
-      q:close()
-      place:close()
-    end)
+    before_each(function() place, q = store.open() end)
+    after_each(function() place:close() end)
 
     it("1: a delayed job runs once, however many look for it", function()
       local id = q:put("k", 1, { delay = 0.2 })

@@ -1,7 +1,6 @@
 -- luapool.queue on each store: what is seen of jobs in each state, what is put back or purged, and
 -- the shapes of flows.
 
-local queue = require "luapool.queue"
 local refused = require "tests.support.refused"
 local task = require "luapool.task"
 local worker = require "tests.support.queue_worker"
@@ -14,15 +13,8 @@ for _, store in ipairs(require "tests.support.queue_stores") do
     local place, q
     local K = { k = {} }
 
-    before_each(function()
-      place = store.make()
-      q = queue.open(place.url)
-    end)
-
-    after_each(function()
-      q:close()
-      place:close()
-    end)
+    before_each(function() place, q = store.open() end)
+    after_each(function() place:close() end)
 
     it("starts again what was cancelled or has expired, but nothing else", function()
       local cancelled, expired = q:put("k", 1), q:put("k", 2, { expires = 0.05 })

@@ -15,15 +15,8 @@ for _, store in ipairs(require "tests.support.queue_stores") do
     local place, q
     local K = { k = {} }
 
-    before_each(function()
-      place = store.make()
-      q = queue.open(place.url)
-    end)
-
-    after_each(function()
-      q:close()
-      place:close()
-    end)
+    before_each(function() place, q = store.open() end)
+    after_each(function() place:close() end)
 
     it("puts a job, which is claimed and ends", function()
       local id = q:put("k", { a = { 1, "x" } }, { result_ttl = 60 })

@@ -29,6 +29,9 @@ cost() {
 # per TOTAL N [BASE]: (TOTAL - BASE) / N with two decimals.
 per() { awk -v t="$1" -v n="$2" -v b="${3:-0}" 'BEGIN { printf "%.2f\n", (t - b) / n }'; }
 
+# least SO_FAR NEW: the lesser one; SO_FAR is empty at first.
+least() { [ -n "$1" ] && [ "$1" -le "$2" ] && echo "$1" || echo "$2"; }
+
 # row WHAT MEASURED FLOOR LIMIT UNIT; "-" where there is none. Says when the limit is passed. A figure that is missing
 # ends the benchmark.
 row() {

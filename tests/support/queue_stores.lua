@@ -1,8 +1,9 @@
--- The stores that the specs of luapool.queue run on: a list of { name, make }. make() returns a
--- fresh place: `url`, by which any process reaches it, `away()`, from when on nobody reaches it
--- until `back()`, and close().
+-- The stores that the specs of luapool.queue run on: a list of { name, make, open }. make() returns
+-- a fresh place: `url`, by which any process reaches it, `away()`, from when on nobody reaches it
+-- until `back()`, and close(). open() returns a place and a queue there, which close() ends, too.
 
 local fs = require "luapool.fs"
+local queue = require "luapool.queue"
 local redis_server = require "tests.support.redis_server"
 local sqlite = require "luapool.sqlite"
 local sync = require "luapool.sync"
@@ -44,4 +45,17 @@ local function redis()
   }
 end
 
-return { { name = "SQLite", make = file }, { name = "Redis", make = redis } }
+local function store(name, make)
+  local function open()
+    local place = make()
+    local q, close = queue.open(place.url), place.close
+    place.close = function()
+      q:close()
+      close()
+    end
+    return place, q
+  end
+  return { name = name, make = make, open = open }
+end
+
+return { store("SQLite", file), store("Redis", redis) }
