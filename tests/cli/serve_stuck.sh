@@ -10,7 +10,10 @@ return {
   queue = url,
   kinds = {
     timed = { process = never_returns, timeout = 0.1, retry = false },
-    endless = { process = never_returns, crash_retries = 0 },
+    endless = { process = function(path)
+      io.open(path, "w"):close()
+      return never_returns()
+    end, crash_retries = 0 },
     waits = { process = function(path)
       while not io.open(path) do task.sleep(0.02) end
       return "there"
@@ -43,9 +46,8 @@ assert(e.error.message == 'the job took longer than 0.1 s', e.error.message)"
 
 it "ends one that was cancelled"
 beside_another "
-local id = q:put 'endless'
-await('its start', function() return q:status(id).state == 'running' end)
-task.sleep(0.2)
+local id = q:put('endless', '$work/begun')
+await('its start', function() return io.open '$work/begun' end)
 assert(q:cancel(id) == 'asked')
 local ok, e = pcall(q.result, q, id, { timeout = 60 })
 assert(e.code == 'cancelled', tostring(e))"
