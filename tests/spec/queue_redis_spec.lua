@@ -150,13 +150,13 @@ describe("luapool.queue on Redis", function()
 
   it("is started by one only when the answer of its claim comes after the lease", function()
     local proxy <close> = cut_proxy.start(server.port)
-    local first <close> = queue.open(proxy.url .. "/0?ns=spec&lease=1")
+    local first <close> = queue.open(proxy.url .. "/0?ns=spec&lease=3")
     local second <close> = queue.open(url)
     now(first, 1, K) -- it has told of its kinds
     second:put("k", 1)
     proxy.drop_answers = true
     local claim = task.spawn(now, first, 1, K)
-    task.sleep(1.2)
+    task.sleep(3.3)
     proxy.drop_answers = false
     assert.are.equal(1, #claim:await())
     assert.are.equal(0, #now(second, 1, K))
