@@ -305,6 +305,14 @@ for _, store in ipairs(require "tests.support.queue_stores") do
       end
     end)
 
+    it("18: a process that waits does not look for jobs all the time", function()
+      local other <close> = queue_process.start(place.url, K)
+      local waited = task.spawn(other.ask, other, "wait")
+      task.sleep(2)
+      q:put("k", 1)
+      assert.is_true(tonumber(waited:await()) < 0.1)
+    end)
+
     it("19: many processes that write at once wait for one another", function()
       local others = {}
       for i = 1, 4 do others[i] = queue_process.start(place.url, K) end

@@ -3,7 +3,8 @@
 --     other:ask "claim 3"      --> ids
 --     other:kill()
 -- The process is this file, run by luapool with arguments. Commands: "claim N", "take" (waits for a
--- job), "put KIND JSON", "done" (ends all that it has), "cancelled" (ids that are to be), "close".
+-- job), "wait" (the same; answers the CPU seconds that it took), "put KIND JSON", "done" (ends all
+-- that it has), "cancelled" (ids that are to be), "close".
 
 local clock = require "tests.support.clock"
 local json = require "luapool.json"
@@ -31,6 +32,12 @@ function commands.claim(self, n)
 end
 
 function commands.take(self) return claimed(self, worker.take(self.q, 1, self.kinds)) end
+
+function commands.wait(self)
+  local before = os.clock()
+  commands.take(self)
+  return os.clock() - before
+end
 
 function commands.put(self, kind, args) return self.q:put(kind, json.decode(args)) end
 
