@@ -8,6 +8,7 @@ local fs = require "luapool.fs"
 local http = require "luapool.http"
 local known = internal "luapool.internal.options"
 local nginx = require "tests.support.nginx"
+local process = require "luapool.process"
 local raw_server = require "tests.support.raw_server"
 
 local EVIL = { "a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\rb", "a\0b" }
@@ -171,6 +172,15 @@ describe("credentials", function()
     assert.are.equal(401, http.get(other .. "/auth/basic/me/secret", { netrc = file }).status)
     local to = { netrc = file, params = { url = other .. "/echo" } }
     assert.is_nil(get("/goto", to):json().headers.authorization)
+  end)
+
+  it("come from the user's own file when netrc is true", function()
+    local home <close> = fs.tempdir()
+    fs.write(home .. "/.netrc", "machine 127.0.0.1 login me password secret\n")
+    fs.write(home .. "/get.lua", 'print(require("luapool.http").get(..., { netrc = true }).status)')
+    local run = process.exec { os.getenv "LUAPOOL", "run", home .. "/get.lua", "--",
+      url .. "/auth/basic/me/secret", env = { HOME = tostring(home) } }
+    assert.are.equal("200\n", run.stdout, run.stderr)
   end)
 
   it("of other types are refused, and the types are named", function()
