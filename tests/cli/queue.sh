@@ -78,9 +78,9 @@ it "has colours on a terminal alone"
 url="sqlite:$work/q.db"
 q put "$url" mail 1
 work_off "no"
-run script -qec "'$LUAPOOL' queue ls '$url'" /dev/null
+run env -u NO_COLOR TERM=xterm script -qec "'$LUAPOOL' queue ls '$url'" /dev/null
 expect_out_like "$(printf '\033')\\[31mfailed"
-run env NO_COLOR=1 script -qec "'$LUAPOOL' queue ls '$url'" /dev/null
+run env NO_COLOR=1 TERM=xterm script -qec "'$LUAPOOL' queue ls '$url'" /dev/null
 expect [ "$(grep -c "$(printf '\033')" "$work/out")" = 0 ]
 
 it "shows nothing that a terminal would obey"
