@@ -2,8 +2,9 @@
 -- so that it is known whenever it ends:
 --     luapool run tests/support/queue_consumer.lua -- work URL FOLDER WORKERS PLACES
 --     luapool run tests/support/queue_consumer.lua -- put URL FOLDER
--- "work" claims jobs, runs them in workers and settles them. FOLDER/PID.main has "settled ID
--- TOKEN true|false" and "renewed TIME", when the latest renewal of its lease began; each worker's
+-- "work" claims jobs, runs them in workers and settles them. FOLDER/PID.main has "claimed ID TOKEN
+-- TIME", "settled ID TOKEN true|false" and "renewed TIME", when the latest renewal of its lease
+-- began; each worker's
 -- FOLDER/PID.worker has "begin ID TOKEN TIME MAIN" and "end ID TOKEN TIME MAIN". A job of kind
 -- "step" adds one of kind "added" when it settles. "put" puts jobs of kind "late";
 -- FOLDER/PID.putter has "put ID" of those whose put has returned.
@@ -116,11 +117,15 @@ local function consume(url, folder, workers, places)
     self.results = {}
     self.news:clear()
     local settled, claimed = self.store:settle(results, self.free, kinds)
+    local now = socket.gettime()
     for i, ok in ipairs(settled) do
       self.log("settled %s %d %s", results[i].id, results[i].token, ok)
     end
     self.free = self.free - #claimed
-    for _, job in ipairs(claimed) do task.spawn(run, self, job) end
+    for _, job in ipairs(claimed) do
+      self.log("claimed %s %d %.6f", job.id, job.token, now)
+      task.spawn(run, self, job)
+    end
     if #self.results == 0 then self.news:wait() end
   end
 end

@@ -171,6 +171,9 @@ end
 local function read_main(self, pid, text)
   self.renewed[pid] = {}
   for at in text:gmatch "renewed (%S+)\n" do table.insert(self.renewed[pid], tonumber(at)) end
+  for id, token, at in text:gmatch "claimed (%S+) (%d+) (%S+)\n" do
+    self.claimed[id .. token] = tonumber(at)
+  end
   for id, token, ok in text:gmatch "settled (%S+) (%d+) (%a+)\n" do
     if ok == "true" then
       check(self, not self.settled[id], "%s was settled twice", id)
@@ -183,6 +186,7 @@ end
 
 local function read(self)
   self.runs, self.renewed, self.settled, self.acknowledged = {}, {}, {}, {}
+  self.claimed = {}
   for _, name in ipairs(fs.list(self.dir.path)) do
     local pid, what = name:match "^(%d+)%.(%a+)$"
     local text = what and fs.read(self.dir.path .. "/" .. name)
@@ -199,15 +203,16 @@ end
 -- ---- checks ----
 
 -- `a` still ran when `b` began: its process has not renewed its lease for so long, now or once
--- since `a` began. One that was stopped for longer renews its lease at once when it goes on.
+-- since it has claimed `a`, which may have waited for a worker. One that was stopped for longer
+-- renews its lease at once when it goes on.
 local function check_overlap(self, a, b)
   check(self, a.token < b.token, "%s began as %d while it ran as %d", a.id, b.token, a.token)
   check(self, self.settled[a.id] ~= a.token, "%s was settled by %d, which was not the newest", a.id,
     a.token)
-  local latest, pause = -math.huge, 0
+  local latest, pause, since = -math.huge, 0, self.claimed[a.id .. a.token] or a.from
   for _, at in ipairs(self.renewed[a.main]) do
     if at <= b.from then
-      if at > a.from then pause = math.max(pause, at - latest) end
+      if at > since then pause = math.max(pause, at - latest) end
       latest = at
     end
   end

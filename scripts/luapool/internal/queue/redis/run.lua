@@ -109,18 +109,18 @@ function Store:keep(since)
 end
 
 --- Of jobs that were claimed those that may start. Where the answer took longer than the lease,
---- as the server was away, others may have them by now: the server is asked. What it does not tell
---- goes back when it can be asked again.
+--- as the server was away, others may have them by now: the server is asked. What it has not told
+--- us of goes back when it can be asked again.
 ---@param claimed table[]
 ---@param since number when the call began that has claimed them
 ---@return table[]
 function Store:startable(claimed, since)
   if task.now() - since < self.lease then return claimed end
   self.doubt = true
-  local ok = pcall(renew, self)
+  local sure = pcall(renew, self) and not self.doubt
   local list = {}
   for _, job in ipairs(claimed) do
-    if not ok then self.running[job.id] = nil end
+    if not sure then self.running[job.id] = nil end
     if self.running[job.id] == job then list[#list + 1] = job end
   end
   return list
