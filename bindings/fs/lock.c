@@ -41,24 +41,24 @@ static int fail(lua_State *L, int code) {
 }
 
 /* A shared lock needs no right to write. It is made where it may be, so that who comes later
- * finds the same file. */
-static int open_file(const char *path, bool shared) {
+ * finds the same file; not when it has to be there. */
+static int open_file(const char *path, bool shared, bool existing) {
   int common = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-  int fd = open(path, O_RDWR | O_CREAT | common, 0666);
+  int fd = open(path, O_RDWR | (existing ? 0 : O_CREAT) | common, 0666);
   bool may_not = errno == EACCES || errno == EROFS || errno == EPERM;
   return fd < 0 && shared && may_not ? open(path, O_RDONLY | common) : fd;
 }
 
-/* core.file_lock(path, shared) -> lock; nil, a message and the name of the code where the file
- * cannot be opened. It is not locked yet. */
+/* core.file_lock(path, shared, existing) -> lock; nil, a message and the name of the code where
+ * the file cannot be opened, with `existing` also where there is none. It is not locked yet. */
 static int fs_file_lock(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
-  bool shared = lua_toboolean(L, 2);
+  bool shared = lua_toboolean(L, 2), existing = lua_toboolean(L, 3);
   lp_allow_path(L, LP_ALLOW_WRITE, path);
   file_lock *lock = lp_object_new(L, sizeof *lock, 0);
   *lock = (file_lock){.fd = -1, .shared = shared};
   luaL_setmetatable(L, CLASS);
-  lock->fd = open_file(path, shared);
+  lock->fd = open_file(path, shared, existing);
   if (lock->fd < 0) return fail(L, errno);
   struct stat st;
   if (fstat(lock->fd, &st) == 0 && !S_ISREG(st.st_mode)) {

@@ -378,8 +378,8 @@ local function of_many_types(count)
 end
 
 describe("the work of a query", function()
-  -- Steps a node, for the selectors below. Answers are kept at each sixteenth node, by chance; a tree
-  -- is at most 512 deep, and the nodes at its end may all be far from a kept one.
+  -- Steps a node, for the selectors below. Answers are kept at each sixteenth node, by chance; a
+  -- tree is at most 512 deep, and the nodes at its end may all be far from a kept one.
   local LIMIT = 250
   local wide = { "p:first-child", "p:last-child", "p:only-child", "p:first-of-type",
     "p:last-of-type",

@@ -13,6 +13,7 @@ local worker = require "tests.support.queue_worker"
 
 local core = internal "luapool.fs.core"
 local claim = internal "luapool.internal.queue.sqlite.claim"
+local owner_file = internal "luapool.internal.queue.sqlite.owner_file"
 local take, now, done = worker.take, worker.now, worker.done
 local numbers = worker.numbers
 
@@ -111,6 +112,23 @@ describe("luapool.queue in a file", function()
     assert.are.equal(2, q:stats().k.waiting) -- given back at the close
     assert.are.equal(1, #now(q, 1, K))
     assert.are.equal("ok", q.store.db:first("PRAGMA integrity_check").integrity_check)
+  end)
+
+  it("gives nothing back of a process that is gone as long as a worker of it lives", function()
+    local q <close> = queue.open("sqlite:" .. path)
+    local id = q:put("k", 1)
+    local other = queue_process.start("sqlite:" .. path, K)
+    assert.are.equal(id, other:ask "claim 1")
+    local file = dir .. "/" .. owner_files(dir)[1]
+    local held = owner_file.hold(file)
+    other:kill()
+    q.store:sweep()
+    assert.are.equal("running", q:status(id).state)
+    held:close()
+    assert.are.equal(id, take(q, 1, K)[1].id)
+    local ok, e = pcall(owner_file.hold, file)
+    assert.is_true(not ok and e.code == "owner_file", tostring(e))
+    assert.are.equal(1, #owner_files(dir)) -- that of this process
   end)
 
   it("tidies up after an owner that was killed before it was known", function()

@@ -75,6 +75,7 @@ local function describe(plan)
 end
 
 local function new_crew(self, plan, told)
+  plan.owner_file = self.queue.store:owner_file()
   local n = self.scaled or settings.processes or told.processes or core.cpus()
   local crew = crews.new(plan, n, {
     concurrency = settings.concurrency or told.concurrency or CONCURRENCY,

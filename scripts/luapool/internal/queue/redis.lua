@@ -237,6 +237,10 @@ function Store:settle(results, want, kinds)
   return settled, claimed, due
 end
 
+--- Leases, not a file, say that this process is alive.
+---@return nil
+function Store.owner_file() return nil end
+
 --- Promotes, expires, drops and recovers what is due: a hundred at most.
 function Store:sweep() calls.call(self, "lp1_sweep", {}) end
 

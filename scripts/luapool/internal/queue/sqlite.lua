@@ -191,6 +191,14 @@ local function register(self)
   self.owner = owner
 end
 
+--- The file by which others see that this process, or a worker of it, is alive: workers that run
+--- jobs hold it. Waits.
+---@return string
+function Store:owner_file()
+  if not self.owner then register(self) end
+  return self.owner.file
+end
+
 local function prepare(self, kinds)
   if not self.noted[kinds] then
     local ok, e = pcall(note_kinds, self, kinds)

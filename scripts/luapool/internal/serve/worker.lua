@@ -7,11 +7,16 @@ local core = require "luapool.error.core"
 local envelope = require "luapool.internal.queue.envelope"
 local json = require "luapool.json.core"
 local retry = require "luapool.retry"
+local owner_file = require "luapool.internal.queue.sqlite.owner_file"
 local specs = require "luapool.internal.serve.spec"
 local task = require "luapool.task"
 local usage = require "luapool.internal.usage"
 
 local M = {}
+
+--- By which others see that jobs of main's may still run here.
+---@type userdata|nil
+M.lock = nil
 
 -- The file of this worker: its functions, the table that `init` got, the class of contexts, the way
 -- to main.
@@ -47,13 +52,14 @@ local function load_file(plan)
 end
 
 --- Loads the file. For a worker of kinds it calls `init`, too.
----@param plan { path: string, text: string, args: string[] }
+---@param plan { path: string, text: string, args: string[], owner_file: string? }
 ---@param id integer
 ---@param for_jobs boolean
 ---@param way table|nil luapool.serve.Channel
 ---@return table description
 function M.open(plan, id, for_jobs, way)
   local told
+  if for_jobs and plan.owner_file then M.lock = owner_file.hold(plan.owner_file) end
   spec, told = specs.check(load_file(plan))
   shared, class = context.class(plan.args, id)
   channel = way

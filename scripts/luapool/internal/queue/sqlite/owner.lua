@@ -1,12 +1,13 @@
 -- internal.queue.sqlite.owner: whose the running jobs are. An owner is one incarnation of a
--- process: a file beside the database that it holds locked. The kernel lets go of the lock when
--- the process ends, however it ends; whoever gets the lock then gives its jobs back. No clock
--- has a part in it.
+-- process: a file beside the database on which it has a shared lock, and each of its workers, too.
+-- The kernel lets go of a lock when its process ends, however it ends; whoever gets the lock for
+-- itself alone gives the jobs back: then nothing runs any more. No clock has a part in it.
 
 local core = require "luapool.fs.core"
 local digest = require "luapool.digest.core"
 local errors = require "luapool.error.core"
 local fs = require "luapool.fs"
+local owner_file = require "luapool.internal.queue.sqlite.owner_file"
 local schema = require "luapool.internal.queue.sqlite.schema"
 local settle = require "luapool.internal.queue.sqlite.settle"
 
@@ -15,7 +16,7 @@ local M = {}
 ---@class luapool.queue.Owner
 ---@field id integer its row
 ---@field file string the name of its file, in the folder of the database
----@field lock file*
+---@field lock userdata
 
 local function hex(bytes)
   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
@@ -24,7 +25,7 @@ end
 -- Nobody's name of a file would begin so by chance.
 local function prefix_of(path) return path .. "-owner-" end
 
--- The lock of a file; nil when somebody holds it.
+-- The lock of a file for oneself alone; nil when somebody holds it.
 local function try_lock(path)
   local file = core.claim(path, false)
   return file
@@ -54,7 +55,7 @@ end
 ---@return luapool.queue.Owner
 function M.register(db, path, now)
   local file = prefix_of(path) .. hex(digest.random(8))
-  local lock, why = core.claim(file, true)
+  local lock, why = owner_file.share(file)
   if not lock then
     local text = ("queue: cannot make '%s': %s"):format(file, why)
     errors.raise("queue", text, { code = "owner_file" })

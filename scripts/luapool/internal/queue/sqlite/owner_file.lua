@@ -1,0 +1,31 @@
+-- internal.queue.sqlite.owner_file: the shared locks on the file of an owner, which say that it
+-- lives: main has one, and each worker that runs its jobs. See luapool.internal.queue.sqlite.owner.
+
+local core = require "luapool.fs.core"
+local errors = require "luapool.error.core"
+
+local M = {}
+
+--- Locks the file. Returns nil and why when somebody takes it for one that was left.
+---@param path string
+---@param existing? boolean it is not made
+---@return userdata|nil lock
+---@return string|nil why
+function M.share(path, existing)
+  local lock, why = core.file_lock(path, true, existing)
+  local held = lock and lock:try(path)
+  if held == true then return lock end
+  if lock then lock:close() end
+  return nil, why or "another process has removed it"
+end
+
+--- In a worker: locks the file as long as the worker lives. Raises when the owner is gone.
+---@param path string
+---@return userdata lock
+function M.hold(path)
+  local lock, why = M.share(path, true)
+  if lock then return lock end
+  errors.raise("queue", ("queue: cannot lock '%s': %s"):format(path, why), { code = "owner_file" })
+end
+
+return M
