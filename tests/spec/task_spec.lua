@@ -639,7 +639,12 @@ describe("a group", function()
         g:spawn(function(s)
           task.sleep(s)
           done = done + 1
-          if i == 5 then g:spawn(function() done = done + nap(100) end) end
+          if i == 5 then
+            g:spawn(function()
+              local more = nap(100)
+              done = done + more
+            end)
+          end
         end, i % 3 * 0.001)
       end
     end

@@ -58,6 +58,15 @@ static int load_module(void *user, const char *module, const char **bytes, size_
   return 1;
 }
 
+/* Steps until a task has ended; one that cannot is given up. */
+static void step(luapool *rt, luapool_task *task) {
+  for (int i = 0; i < 200 && luapool_task_status(task) == LUAPOOL_MORE; i++) {
+    luapool_step(rt, 1000);
+    int64_t us = luapool_timeout_us(rt);
+    if (us > 0 && us < 10000) usleep((useconds_t)us);
+  }
+}
+
 /* Returns how far it came. */
 static int live(luapool_options *o) {
   luapool *rt;
@@ -71,17 +80,13 @@ static int live(luapool_options *o) {
   }
   stage++;
   if (luapool_load(rt, NULL, MAIN, strlen(MAIN), "=main", NULL, 0, &main) == LUAPOOL_OK) {
-    for (int i = 0; i < 200 && luapool_task_status(main) == LUAPOOL_MORE; i++) {
-      luapool_step(rt, 1000);
-      int64_t us = luapool_timeout_us(rt);
-      if (us > 0 && us < 10000) usleep((useconds_t)us);
-    }
+    step(rt, main);
     stage += luapool_task_result(main, 0, &v) == 3 && v.as.integer == 15;
     luapool_task_error(main);
   }
   stage += luapool_reload(rt, NULL, "mod", AGAIN, strlen(AGAIN), "@mod.lua") == LUAPOOL_OK;
   stage += luapool_start(rt, NULL, "mod.get", NULL, 0, &late) == LUAPOOL_OK;
-  luapool_step(rt, 1000);
+  if (late) step(rt, late);
   stage += late && luapool_task_result(late, 0, &v) == 1 && v.as.integer == 2;
   luapool_error(rt);
   luapool_task_release(main);
