@@ -4,10 +4,9 @@
 --     luapool run tests/support/queue_consumer.lua -- put URL FOLDER
 -- "work" claims jobs, runs them in workers and settles them. FOLDER/PID.main has "claimed ID TOKEN
 -- TIME", "settled ID TOKEN true|false" and "renewed TIME", when the latest renewal of its lease
--- began; each worker's
--- FOLDER/PID.worker has "begin ID TOKEN TIME MAIN" and "end ID TOKEN TIME MAIN". A job of kind
--- "step" adds one of kind "added" when it settles. "put" puts jobs of kind "late";
--- FOLDER/PID.putter has "put ID" of those whose put has returned.
+-- began; each worker's FOLDER/PID.worker has "begin ID TOKEN TIME MAIN" and "end ID TOKEN TIME
+-- MAIN". A job of kind "step" adds one of kind "added" when it settles. "put" puts jobs of kind
+-- "late"; FOLDER/PID.putter has "put ID" of those whose put has returned.
 
 local digest = require "luapool.digest"
 local errors = require "luapool.error"

@@ -54,8 +54,11 @@ end
 ---@param now integer
 ---@return luapool.queue.Owner
 function M.register(db, path, now)
-  local file = prefix_of(path) .. hex(digest.random(8))
-  local lock, why = owner_file.share(file)
+  local file, lock, why
+  repeat -- who tidies up at this moment may take it for one that was left
+    file = prefix_of(path) .. hex(digest.random(8))
+    lock, why = owner_file.share(file)
+  until lock or why
   if not lock then
     local text = ("queue: cannot make '%s': %s"):format(file, why)
     errors.raise("queue", text, { code = "owner_file" })

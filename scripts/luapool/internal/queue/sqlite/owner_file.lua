@@ -6,17 +6,19 @@ local errors = require "luapool.error.core"
 
 local M = {}
 
---- Locks the file. Returns nil and why when somebody takes it for one that was left.
+--- Locks the file. Returns nil when somebody takes it for one that was left, and why when it cannot
+--- be locked at all.
 ---@param path string
 ---@param existing? boolean it is not made
 ---@return userdata|nil lock
 ---@return string|nil why
 function M.share(path, existing)
   local lock, why = core.file_lock(path, true, existing)
-  local held = lock and lock:try(path)
+  if not lock then return nil, why end
+  local held, message = lock:try(path)
   if held == true then return lock end
-  if lock then lock:close() end
-  return nil, why or "another process has removed it"
+  lock:close()
+  return nil, message
 end
 
 --- In a worker: locks the file as long as the worker lives. Raises when the owner is gone.
@@ -25,7 +27,8 @@ end
 function M.hold(path)
   local lock, why = M.share(path, true)
   if lock then return lock end
-  errors.raise("queue", ("queue: cannot lock '%s': %s"):format(path, why), { code = "owner_file" })
+  local text = ("queue: cannot lock '%s': %s"):format(path, why or "its process is gone")
+  errors.raise("queue", text, { code = "owner_file" })
 end
 
 return M
