@@ -390,7 +390,8 @@ void lp_task_resume(lp_task *t) {
   st->blocked = NULL;
   st->yielding = LP_YIELD_PLAIN;
   st->running = t->co;
-  if (st->overdue && lp_interrupt_over(st)) lp_interrupt_now(st); /* the tick found no task */
+  bool told = st->overdue || st->interrupt.ending; /* the tick may have found no task */
+  if (told && lp_interrupt_over(st)) lp_interrupt_now(st);
   if (t->preempted)
     lp_interrupt_again(st);
   else

@@ -478,6 +478,22 @@ static void test_close_ends_in_time(void **state) {
   }
 }
 
+/* When the time is over one tick has come, and no other will: not for the tasks after the first
+ * one either, which are resumed to be ended. */
+static void test_close_ends_tasks_after_its_time(void **state) {
+  fixture *f = *state;
+  clean_skip_under_tsan();
+  reopen(f, (lp_state_options){.close_us = 20000});
+  f->st.limits = (lp_limits){0};
+  assert_int_equal(lp_interrupt_open(&f->st, SIGVTALRM), 0);
+  for (int i = 0; i < 5; i++)
+    spawn(f, "while true do pcall(function() while true do end end) end");
+  for (int i = 0; i < 10; i++) assert_int_equal(lp_step(&f->st, 1000), LP_MORE);
+  alarm(60);
+  assert_int_equal(lp_state_close(&f->st), 0);
+  alarm(0);
+}
+
 /* ---- a loop of the host ---- */
 
 static void count(uv_timer_t *timer) {
@@ -554,6 +570,7 @@ int main(int argc, char **argv) {
       test(test_at_the_ceiling_steps_end_in_time),
       test(test_garbage_does_not_come_to_the_ceiling),
       test(test_close_ends_in_time),
+      test(test_close_ends_tasks_after_its_time),
       test(test_a_loop_of_the_host_turns_that_of_the_runtime),
       test(test_mail_wakes_the_loop_of_the_host),
       test(test_steps_and_close_run_nothing_of_the_host),

@@ -17,7 +17,7 @@
 #include <lauxlib.h>
 
 #include "runtime/api/api.h"
-#include "runtime/loop/loop.h"
+#include "runtime/loop/step.h"
 #include "runtime/loop/task.h"
 #include "runtime/luapool.h"
 #include "tests/support/clean.h"
@@ -257,8 +257,8 @@ static int spawn_endless(lua_State *L) {
   return 0;
 }
 
-/* Turns of a loop with endless tasks end in time: of a signal, of the count hook. On a virtual
- * machine a turn may be charged what others did. */
+/* Steps with endless tasks end in time: by a signal, by the count hook. On a virtual machine a
+ * step may be charged what others did. */
 static void check_steps(int signum) {
   lp_state st;
   int late = 0;
@@ -268,10 +268,7 @@ static void check_steps(int signum) {
   assert_int_equal(lua_pcall(st.L, 0, 0, 0), LUA_OK);
   for (int i = 0; i < 50; i++) {
     uint64_t began = cpu_ns();
-    lp_interrupt_until(&st, uv_hrtime() + 2000000);
-    uv_run(st.loop, UV_RUN_NOWAIT);
-    assert_true(lp_interrupt_over(&st));
-    lp_interrupt_until(&st, 0);
+    assert_int_equal(lp_step(&st, 2000), LP_MORE);
     late += cpu_ns() - began >= 50000000;
   }
   assert_in_range(late, 0, 10);
