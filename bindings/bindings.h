@@ -16,6 +16,7 @@ int luaopen_luapool_html_core(lua_State *L);
 int luaopen_luapool_http_core(lua_State *L);
 int luaopen_luapool_job_core(lua_State *L);
 int luaopen_luapool_json_core(lua_State *L);
+int luaopen_luapool_log_core(lua_State *L);
 int luaopen_luapool_pool_core(lua_State *L);
 int luaopen_luapool_process_core(lua_State *L);
 int luaopen_luapool_redis_core(lua_State *L);

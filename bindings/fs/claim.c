@@ -28,8 +28,8 @@ static bool is_still(const char *path, int fd) {
          named.st_dev == opened.st_dev;
 }
 
-/* Opens and locks the file; -1 with errno. File systems without locks do without. */
-static int open_locked(const char *path) {
+/* File systems without locks do without. */
+int lpb_fs_claim_open(const char *path) {
   for (;;) {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0) return -1;
@@ -47,7 +47,7 @@ static int push_locked(lua_State *L, const char *path) {
   luaL_Stream *file = lua_newuserdatauv(L, sizeof *file, 0);
   file->closef = NULL;
   luaL_setmetatable(L, LUA_FILEHANDLE);
-  int fd = open_locked(path);
+  int fd = lpb_fs_claim_open(path);
   file->f = fd < 0 ? NULL : fdopen(fd, "wb");
   if (file->f) file->closef = close_file;
   if (fd >= 0 && !file->f) close(fd);

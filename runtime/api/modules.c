@@ -27,6 +27,7 @@ static const luaL_Reg modules[] = {
     {"luapool.http.core", luaopen_luapool_http_core},
     {"luapool.job.core", luaopen_luapool_job_core},
     {"luapool.json.core", luaopen_luapool_json_core},
+    {"luapool.log.core", luaopen_luapool_log_core},
     {"luapool.pool.core", luaopen_luapool_pool_core},
     {"luapool.process.core", luaopen_luapool_process_core},
     {"luapool.redis.core", luaopen_luapool_redis_core},

@@ -88,10 +88,11 @@ static void copy(lua_State *L, bool deep) {
 
 /* What luapool's own scripts ask the environment for. */
 static const char *const VARIABLES[] = {
-    "ALL_PROXY",       "HTTPS_PROXY", "LANG",       "LC_ALL",        "LC_CTYPE",
-    "LISTEN_FDNAMES",  "LISTEN_FDS",  "LISTEN_PID", "NOTIFY_SOCKET", "NO_COLOR",
-    "NO_PROXY",        "TERM",        "TMPDIR",     "WATCHDOG_PID",  "WATCHDOG_USEC",
-    "XDG_RUNTIME_DIR", "all_proxy",   "http_proxy", "https_proxy",   "no_proxy",
+    "ALL_PROXY",     "HTTPS_PROXY",     "JOURNAL_STREAM", "LANG",       "LC_ALL",
+    "LC_CTYPE",      "LISTEN_FDNAMES",  "LISTEN_FDS",     "LISTEN_PID", "NOTIFY_SOCKET",
+    "NO_COLOR",      "NO_PROXY",        "TERM",           "TMPDIR",     "WATCHDOG_PID",
+    "WATCHDOG_USEC", "XDG_RUNTIME_DIR", "all_proxy",      "http_proxy", "https_proxy",
+    "no_proxy",
 };
 
 /* os.getenv(name), of luapool's own scripts: as it was when the runtime was opened. The host

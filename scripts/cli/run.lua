@@ -104,6 +104,7 @@ function M.settle(values)
     progress = values.progress,
     log_level = values.log_level,
     log_format = values.log_format,
+    log_journal = require("luapool.log.core").journal(os.getenv "JOURNAL_STREAM"),
     slice = values.slice and values.slice / 1000,
   }
 end

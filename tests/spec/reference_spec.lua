@@ -143,6 +143,7 @@ local checked = {
   ["luapool.yaml.LoadOptions"] = { function(opts) yaml.load("1", opts) end },
   ["luapool.fs.MkdirOptions"] = { function(opts) fs.mkdir("/", opts) end },
   ["luapool.fs.RemoveOptions"] = { function(opts) fs.remove("/no/such/file", opts) end },
+  ["luapool.log.SinkOptions"] = { luapool.log.add },
   ["luapool.csv.RowsOptions"] = { function(opts) luapool.csv.rows({}, opts) end },
   ["luapool.csv.WriterOptions"] = { function(opts) luapool.csv.writer("/dev/null", opts) end },
   ["luapool.sqlite.Options"] = { function(opts) luapool.sqlite.open(":memory:", opts) end },
@@ -286,6 +287,7 @@ local results = {
     return q:stats().k
   end,
   ["luapool.fs.Stat"] = function() return fs.stat "/" end,
+  ["luapool.log.Logger"] = function() return luapool.log.with {} end,
 }
 
 -- ---- errors ----

@@ -280,6 +280,13 @@ local callers = {
   ["Client:set_many"] = with_memcached(function(client, opts)
     return client:set_many({ a = 1 }, opts)
   end),
+  ["log.add"] = function(opts)
+    local folder <close> = fs.tempdir()
+    opts.path = opts.path or folder .. "/app.log"
+    if opts.keep ~= nil or opts.compress ~= nil then opts.rotate = opts.rotate or "1M" end
+    local sink <close> = luapool.log.add(opts)
+    return (sink)
+  end,
   ["yaml.load"] = function(opts) return (luapool.yaml.load("a: 1", opts)) end,
   ["fs.mkdir"] = function(opts)
     local folder <close> = fs.tempdir()

@@ -92,6 +92,10 @@ return {
   ["luapool.retry.Wait"] = function() return retry.fixed(1) end,
   ["luapool.progress.Bar"] = progress.bar,
   ["luapool.Tempdir"] = fs.tempdir,
+  ["luapool.log.Sink"] = function()
+    local dir = fs.tempdir()
+    return luapool.log.add { path = dir .. "/app.log" }, function() dir:close() end
+  end,
   ["luapool.job.Context"] = function()
     local plan = { kinds = {}, config = {}, args = {} }
     return internal("luapool.internal.job.worker").open(plan).shared

@@ -126,6 +126,9 @@ local types = {
   end },
   priority = whole(-100, 100),
   processes = whole(1, 4096),
+  rotation = { "a size above 0 as \"100M\", or \"daily\"", function(v)
+    return v == "daily" or (M.size(v) or 0) > 0
+  end },
   seconds = { "a number of seconds >= 0", not_negative },
   separator = { "one character, and no quote or line end", function(v)
     return type(v) == "string" and v:find '^[^"\r\n%z\x80-\xFF]$' ~= nil

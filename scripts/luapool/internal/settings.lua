@@ -12,6 +12,8 @@ local core = require "luapool.core"
 ---@field progress? "auto"|"on"|"off" of bars
 ---@field log_level? "debug"|"info"|"warn"|"error"
 ---@field log_format? "text"|"json"
+---@field log_sinks? luapool.log.SinkOptions[] that this process has, with absolute paths
+---@field log_journal? boolean is stderr journald's, so that lines begin with their priority?
 ---@field slice? number seconds of CPU after which others run; 0: no limit
 local M = {}
 
@@ -28,6 +30,8 @@ function M.for_worker()
   return {
     log_level = M.log_level,
     log_format = M.log_format,
+    log_sinks = M.log_sinks,
+    log_journal = M.log_journal,
     progress = M.progress,
     slice = core.slice(),
   }
