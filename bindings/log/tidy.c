@@ -145,7 +145,8 @@ static void *run(void *argument) {
   while (more) {
     lp_buf list = {0};
     list_rotated(t->path, &list);
-    look_after(t, (const rotated *)(const void *)list.data, list.len / sizeof(rotated));
+    const void *rotated_files = list.data;
+    look_after(t, rotated_files, list.len / sizeof(rotated));
     lp_buf_close(&list);
     pthread_mutex_lock(&t->mutex);
     more = t->running = t->again && !t->stop;
