@@ -326,7 +326,7 @@ static int task_cancel_scope(lua_State *L) {
  * cancelled. True when the task is cancelled all the same, as a whole. */
 static int task_uncancel(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
-  if (t) lp_task_uncancel(t);
+  if (t) lp_task_cancel_revoke(t);
   lua_pushboolean(L, t && t->cancelled);
   return 1;
 }

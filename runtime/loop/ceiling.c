@@ -32,7 +32,7 @@ static void close_task(lp_state *st) {
   lp_list_each (link, &st->preempted) {
     lp_task *t = lp_list_of(link, lp_task, link);
     if (t != task || t->number != st->ceiling.number) continue;
-    lp_task_starve(t);
+    lp_task_close_starved(t);
     return;
   }
 }

@@ -185,7 +185,7 @@ static int mask_of(int event) {
 static bool is_to_end(lp_state *st, bool stuck) {
   lp_task *t = st->current;
   if (!t || st->interrupt.guards) return false;
-  return (stuck && st->late && st->late(st)) || lp_task_overruns(t, stuck);
+  return (stuck && st->late && st->late(st)) || lp_task_cancel_overruns(t, stuck);
 }
 
 /* Counts the CPU time since the last tick. When the task was resumed meanwhile it is not known
@@ -225,7 +225,7 @@ static void act(lp_state *st, lua_State *L) {
     release(in, L);
   arm(st, suspends);
   if (over && !suspends) lp_tick_until(&in->ticks, uv_hrtime() + AGAIN_NS);
-  if (ends) lp_task_raise_cancelled(L);
+  if (ends) lp_task_cancel_raise(L);
   if (broke && !suspendable) lp_budget_raise(L, broke);
   if (!suspends) return;
   if (broke) lp_budget_break_task(L);
@@ -249,7 +249,7 @@ void lp_interrupt_check(lua_State *L) {
   bool ends = is_to_end(st, true);
   if (ends || (broke && !lp_budget_is_hopeless(st))) release(in, in->hooked);
   arm(st, false);
-  if (ends) lp_task_raise_cancelled(L);
+  if (ends) lp_task_cancel_raise(L);
   if (broke) lp_budget_raise(L, broke);
 }
 

@@ -36,7 +36,7 @@ static OFTEN bool may_wait(lua_State *L) {
 
 int lp_op_refuse(lua_State *L, const char *what) {
   lp_task *t = lp_state_of(L)->current;
-  if (t && lp_coroutine_suspendable(L)) return lp_task_raise_cancelled(L);
+  if (t && lp_coroutine_suspendable(L)) return lp_task_cancel_raise(L);
   if (t)
     lp_coroutine_push_obstacle(L);
   else
@@ -166,6 +166,6 @@ int lp_op_raise(lua_State *L, lp_op *op) {
   int status = op->status;
   const char *name = op->class->name;
   drop(t); /* what it waited for may be collected once its stack is unwound */
-  if (status == LP_ECANCELLED && t->cancelled) return lp_task_raise_cancelled(L);
+  if (status == LP_ECANCELLED && t->cancelled) return lp_task_cancel_raise(L);
   return lp_raise_code(L, status, name);
 }

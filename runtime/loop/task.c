@@ -3,19 +3,12 @@
 #include "runtime/loop/task.h"
 
 #include <lauxlib.h>
-#include <string.h>
 
 #include "runtime/base/error.h"
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/environment.h"
-#include "runtime/loop/guard.h"
 #include "runtime/loop/loop.h"
 #include "runtime/loop/op.h"
-#include "runtime/loop/raise.h"
-
-/* A task that has caught the error of its cancellation may go on for so many slices, to clean
- * up or out of obstinacy. Then it is closed. */
-enum { MOST_OVERRUNS = 100 };
 
 static const char CLASS[] = "luapool.Task"; /* its address is the metatable's registry key */
 
@@ -205,10 +198,9 @@ static void put_away(lp_task *t) {
   lp_task_unanchor(t);
 }
 
-/* Ends a task with the values on top of its coroutine. The results take the place of the
- * coroutine in the Task object, so the main thread's stack holds the coroutine until it is put
- * away. */
-static void end(lp_task *t, int nres) {
+/* The results take the place of the coroutine in the Task object, so the main thread's stack
+ * holds the coroutine until it is put away. */
+void lp_task_finish(lp_task *t, int nres) {
   lua_State *L = t->st->L;
   lp_task_object(L, t);
   lp_task_field(L, -1, LP_TASK_VALUE);
@@ -246,87 +238,6 @@ void lp_task_wake(lp_task *t) {
   lp_loop_spin(t->st);
 }
 
-static lua_State *innermost(lua_State *co) {
-  lua_State *inner = lp_coroutine_resumed(co);
-  return inner ? innermost(inner) : co;
-}
-
-/* Closes the coroutine of a task that has not run to its end. It is not used again: its <close>
- * handlers may have handed it to somebody, and Lua leaves its message handler set. */
-static void reset(lp_task *t) {
-  lp_guard g;
-  t->entered = true;
-  t->st->current = t;
-  unsigned outer = lp_environment_enter(t->st, t->environment);
-  lp_guard_begin(t->st, &g, t->co, t->co);
-  lua_resetthread(t->co);
-  lp_guard_end(t->st, &g, t->co);
-  lp_environment_enter(t->st, outer);
-  t->st->current = NULL;
-}
-
-/* Closes what the coroutine has resumed, then itself. */
-static void close_levels(lp_state *st, lua_State *co) {
-  lp_guard g;
-  lua_State *inner = lp_coroutine_resumed(co);
-  if (inner) close_levels(st, inner);
-  lp_coroutine_mark(co, false);
-  lp_guard_begin(st, &g, co, co);
-  lua_resetthread(co);
-  lp_guard_end(st, &g, co);
-  lua_settop(co, 0); /* what its handlers raised */
-}
-
-/* A task that was suspended by a slice is closed instead of being resumed. Its <close> handlers
- * run as the task; they cannot wait. */
-static void close_preempted(lp_task *t) {
-  lp_state *st = t->st;
-  lua_State *L = st->L;
-  lua_pushcfunction(L, lp_task_error_closed);
-  lua_pushlightuserdata(L, t);
-  lua_pushlightuserdata(L, innermost(t->co));
-  lua_pcall(L, 2, 1, 0); /* the error, whichever */
-  st->current = t;
-  unsigned outer = lp_environment_enter(st, t->environment);
-  close_levels(st, t->co);
-  t->entered = true; /* as in reset */
-  lp_environment_enter(st, outer);
-  st->current = NULL;
-  lua_xmove(L, t->co, 1);
-  lp_list_remove(&t->link);
-  t->status = t->expired || t->broke ? LP_TASK_FAILED : LP_TASK_CANCELLED;
-  end(t, 1);
-}
-
-void lp_task_expire(lp_task *t) {
-  if (lp_task_ended(t)) return;
-  t->expired = true;
-  lp_task_stop(t);
-  if (t->preempted) close_preempted(t);
-}
-
-/* Protected. Arguments: a task (light), its innermost coroutine. The error is its reason. */
-static int set_starved(lua_State *L) {
-  lp_task *t = lua_touserdata(L, 1);
-  lp_task_object(L, t);
-  lp_raise_push(L, "memory", "not enough memory");
-  luaL_traceback(L, lua_touserdata(L, 2), NULL, 0);
-  if (t->st->limit) t->st->limit(t->st, LP_EMEMORY, t, lua_tostring(L, -1));
-  lua_setfield(L, -2, "traceback");
-  lp_task_set_field(L, -2, LP_TASK_REASON);
-  t->broke = true;
-  return 0;
-}
-
-void lp_task_starve(lp_task *t) {
-  lua_State *L = t->st->L;
-  lua_pushcfunction(L, set_starved);
-  lua_pushlightuserdata(L, t);
-  lua_pushlightuserdata(L, innermost(t->co));
-  if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
-  close_preempted(t);
-}
-
 /* Moves tasks that have not started behind those that are woken: a script has spawned them
  * while it used up a slice, and they may be as greedy as it. */
 static void defer_unstarted(lp_state *st) {
@@ -340,20 +251,6 @@ static void defer_unstarted(lp_state *st) {
   }
 }
 
-int lp_task_raise_cancelled(lua_State *L) {
-  lp_task *t = lp_state_of(L)->current;
-  t->told = t->unwinding = true;
-  lp_task_error_push_cancelled(L, t);
-  return lua_error(L);
-}
-
-bool lp_task_overruns(lp_task *t, bool stuck) {
-  if (!t->cancelled || t->shield || t->unwinding) return false;
-  if (!t->told) return true;
-  if (t->overruns < MOST_OVERRUNS) t->overruns++;
-  return stuck && t->overruns == MOST_OVERRUNS;
-}
-
 static void preempt(lp_task *t) {
   lp_state *st = t->st;
   st->overdue = true;
@@ -361,7 +258,7 @@ static void preempt(lp_task *t) {
   t->preempted = true;
   lp_list_push(&st->preempted, &t->link);
   bool ended = st->interrupt.ending && lp_interrupt_over(st);
-  if (ended || t->expired || t->broke || t->overruns == MOST_OVERRUNS) close_preempted(t);
+  if (ended || t->expired || t->broke || t->overruns == LP_TASK_MOST_OVERRUNS) lp_task_close(t);
 }
 
 static void suspended(lp_task *t, int nres) {
@@ -371,11 +268,11 @@ static void suspended(lp_task *t, int nres) {
   if (st->yielding == LP_YIELD_SLICE) {
     preempt(t);
   } else if (st->yielding == LP_YIELD_PLAIN) { /* a C library yields out of any coroutine */
-    reset(t);
+    lp_task_close_reset(t);
     lua_settop(t->co, 0);
     lua_pushliteral(t->co, "attempt to yield from outside a coroutine");
     t->status = LP_TASK_FAILED;
-    end(t, 1);
+    lp_task_finish(t, 1);
   }
 }
 
@@ -414,9 +311,9 @@ void lp_task_resume(lp_task *t) {
   } else {
     if (status != LUA_OK) { /* an error that body could not catch */
       t->status = LP_TASK_FAILED;
-      reset(t);
+      lp_task_close_reset(t);
     }
-    end(t, status == LUA_OK ? nres : 1);
+    lp_task_finish(t, status == LUA_OK ? nres : 1);
   }
   if (st->on_cpu) *st->on_cpu = 0;
 }
@@ -430,35 +327,6 @@ bool lp_task_stop(lp_task *t) {
   lp_op *op = lp_task_op(t);
   if (op && op->waiting && !t->shield && !t->unwinding) lp_op_stop(op, LP_ECANCELLED);
   return true;
-}
-
-bool lp_task_cancel(lua_State *L, lp_task *t) {
-  if (lp_task_ended(t) || (t->cancelled && !t->revocable)) {
-    lua_pop(L, 1);
-    return !lp_task_ended(t);
-  }
-  lp_task_object(L, t);
-  lua_insert(L, -2);
-  lp_task_set_field(L, -2, LP_TASK_REASON);
-  lua_pop(L, 1);
-  if (t->co) return lp_task_stop(t);
-  if (lp_task_ended(t)) return false; /* a promise: a finalizer may have settled it */
-  t->cancelled = true;
-  lp_task_error_push_cancelled(L, t);
-  return lp_task_settle(L, t, false, 1);
-}
-
-void lp_task_cancel_scope(lua_State *L, lp_task *t) {
-  if (t->cancelled)
-    lua_pop(L, 1);
-  else
-    t->revocable = lp_task_cancel(L, t);
-}
-
-void lp_task_uncancel(lp_task *t) {
-  if (!t->revocable) return;
-  t->cancelled = t->revocable = t->told = t->unwinding = false;
-  t->overruns = 0;
 }
 
 int lp_task_push_outcome(lua_State *L, int index) {

@@ -123,6 +123,10 @@ enum {
   LP_TASK_FIELDS = LP_TASK_WITNESS
 };
 
+/* A task that has caught the error of its cancellation may go on for so many slices, to clean
+ * up or out of obstinacy. Then it is closed. */
+enum { LP_TASK_MOST_OVERRUNS = 100 };
+
 /* ---- task_spawn.c ---- */
 
 /* Makes a task that will call the function and the `nargs` arguments on top of L's stack, pops
@@ -185,41 +189,17 @@ static inline lp_op *lp_task_op(lp_task *t) {
                                          : NULL;
 }
 
-/* Asks a task to end. Returns false when it had ended already. The reason, any Lua value, is on
- * top of L's stack and is popped; it becomes `reason` of the error that the task gets. */
-bool lp_task_cancel(lua_State *L, lp_task *t);
-
-/* The same without a reason, from C callbacks: touches no Lua value. */
+/* The same as lp_task_cancel without a reason, from C callbacks: touches no Lua value. */
 bool lp_task_stop(lp_task *t);
-
-/* The same as lp_task_cancel for a scope of the task and not for the whole: lp_task_uncancel
- * takes it back, unless somebody else cancels the task before that. */
-void lp_task_cancel_scope(lua_State *L, lp_task *t);
-
-/* The current task leaves a scope that was cancelled: it may wait again. Does nothing when
- * it was not, or has been cancelled as a whole. */
-void lp_task_uncancel(lp_task *t);
-
-/* The task has had its time: its waits raise kind `timeout`, and when it does not wait it is
- * closed after its slice, so that no pcall loop eats the error. */
-void lp_task_expire(lp_task *t);
-
-/* Raises the error of the current task's cancellation in it: a wait does, and the end of a
- * slice. */
-int lp_task_raise_cancelled(lua_State *L);
-
-/* A preempted task is closed with an error of kind `memory`. */
-void lp_task_starve(lp_task *t);
-
-/* The current task has used up a slice. True when it has been cancelled and is to be told so
- * now: at its first slice since, whatever it does. `stuck`: it cannot be suspended. */
-bool lp_task_overruns(lp_task *t, bool stuck);
 
 /* Makes a suspended task ready to be resumed. */
 void lp_task_wake(lp_task *t);
 
 /* Runs a ready task until it waits, has used up a slice, or ends. Called by the loop. */
 void lp_task_resume(lp_task *t);
+
+/* Ends a task with the `nres` values on top of its coroutine. */
+void lp_task_finish(lp_task *t, int nres);
 
 /* Pushes what the ended task at `index` has come to: its results when it is done, else its
  * error. Returns how many values. The error of a failed task is noted as the latest one that
@@ -240,6 +220,44 @@ void lp_task_unanchor(lp_task *t);
 static inline bool lp_task_ended(const lp_task *t) {
   return t->status >= LP_TASK_DONE;
 }
+
+/* ---- task_cancel.c ---- */
+
+/* Asks a task to end. Returns false when it had ended already. The reason, any Lua value, is on
+ * top of L's stack and is popped; it becomes `reason` of the error that the task gets. */
+bool lp_task_cancel(lua_State *L, lp_task *t);
+
+/* The same as lp_task_cancel for a scope of the task and not for the whole:
+ * lp_task_cancel_revoke takes it back, unless somebody else cancels the task before that. */
+void lp_task_cancel_scope(lua_State *L, lp_task *t);
+
+/* The current task leaves a scope that was cancelled: it may wait again. Does nothing when
+ * it was not, or has been cancelled as a whole. */
+void lp_task_cancel_revoke(lp_task *t);
+
+/* Raises the error of the current task's cancellation in it: a wait does, and the end of a
+ * slice. */
+int lp_task_cancel_raise(lua_State *L);
+
+/* The current task has used up a slice. True when it has been cancelled and is to be told so
+ * now: at its first slice since, whatever it does. `stuck`: it cannot be suspended. */
+bool lp_task_cancel_overruns(lp_task *t, bool stuck);
+
+/* ---- task_close.c ---- */
+
+/* A task that was suspended by a slice is closed instead of being resumed. Its <close> handlers
+ * run as the task; they cannot wait. */
+void lp_task_close(lp_task *t);
+
+/* Closes the coroutine of a task that has not run to its end, for lp_task_finish. */
+void lp_task_close_reset(lp_task *t);
+
+/* The task has had its time: its waits raise kind `timeout`, and when it does not wait it is
+ * closed after its slice, so that no pcall loop eats the error. */
+void lp_task_close_expired(lp_task *t);
+
+/* A preempted task is closed with an error of kind `memory`. */
+void lp_task_close_starved(lp_task *t);
 
 /* ---- task_error.c ---- */
 

@@ -235,7 +235,7 @@ static void on_end(lp_task *t, lua_State *co, int nres) {
 }
 
 static void on_timeout(lp_timer *t) {
-  lp_task_expire(lp_list_of(t, lp_job, timer)->task);
+  lp_task_close_expired(lp_list_of(t, lp_job, timer)->task);
 }
 
 bool lp_job_late(lp_state *st) {
@@ -243,7 +243,7 @@ bool lp_job_late(lp_state *st) {
   const lp_job *job = lp_task_owner(t, on_end);
   if (!job || t->expired) return t->expired;
   if (lp_timer_due(&st->timers, &job->timer) > lp_loop_clock(st)) return false;
-  lp_task_expire(t);
+  lp_task_close_expired(t);
   return true;
 }
 
