@@ -39,7 +39,7 @@ bool lpb_log_file_is_rotated(const char *log, const char *name, const char **res
   size_t stamp = stamp_length(name + stem);
   if (stamp == 0 || strncmp(name + stem + stamp, log + stem, extension) != 0) return false;
   *rest = name + stem + stamp + extension;
-  return **rest == 0 || strcmp(*rest, ".gz") == 0;
+  return **rest == 0 || strcmp(*rest, ".gz") == 0 || strcmp(*rest, ".gz.part") == 0;
 }
 
 /* Which name the file gets when it is rotated. Returns 0 or a negative errno. */

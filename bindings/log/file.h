@@ -58,7 +58,7 @@ void lpb_log_file_close(lpb_log_file *f);
 size_t lpb_log_file_stem(const char *name);
 
 /* Is `name` a rotated file of the log named `log` (both without folders)? `*rest` is what
- * stands behind its extension: "" or ".gz". */
+ * stands behind its extension: "", ".gz", or ".gz.part" of one that is being compressed. */
 bool lpb_log_file_is_rotated(const char *log, const char *name, const char **rest);
 
 #endif

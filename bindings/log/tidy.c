@@ -68,6 +68,19 @@ static void compress_file(lpb_log_tidy *t, const char *path) {
   close(to);
 }
 
+/* Removes "PATH.gz.part" where there is no "PATH": somebody has begun when another process had
+ * just compressed it, and was killed. */
+static void remove_orphan(const char *path) {
+  char part[PATH_MAX + 16];
+  struct stat st;
+  snprintf(part, sizeof part, "%s.gz.part", path);
+  if (lstat(path, &st) == 0) return;
+  int claimed = lpb_fs_claim_open(part);
+  if (claimed < 0) return; /* it is being written */
+  unlink(part);
+  close(claimed);
+}
+
 /* ---- the folder ---- */
 
 /* Notes the file when it is a rotated one. Returns 0 or LP_EMEMORY. */
@@ -80,7 +93,11 @@ static int note(lp_buf *list, const char *folder, const char *log, const char *n
   int n = snprintf(r.path, sizeof r.path, "%s/%s", folder, name);
   if (n >= PATH_MAX || lstat(r.path, &st) < 0 || !S_ISREG(st.st_mode)) return 0;
   r.at = st.st_mtim;
-  if (r.packed) r.path[n - 3] = 0;
+  r.path[n - (int)strlen(rest)] = 0;
+  if (strcmp(rest, ".gz.part") == 0) {
+    remove_orphan(r.path);
+    return 0;
+  }
   return lp_buf_append(list, (const char *)&r, sizeof r);
 }
 

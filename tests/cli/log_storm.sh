@@ -37,7 +37,10 @@ any() { for file in "$@"; do [ ! -e "$file" ] || return 0; done; return 1; }
 finish() {
   printf '%s\n' 'local log = require "luapool.log"' \
     'log.add { path = (...) .. "/logs/app.log", rotate = "64K", compress = true }' >"$work/open.lua"
+  tries=0
   while any "$work"/logs/app.*_*.log "$work"/logs/*.part; do
+    tries=$((tries + 1))
+    [ "$tries" -le 200 ] || { fail "left as it is: $(ls -l "$work/logs")" && return; }
     run luapool run "$work/open.lua" -- "$work"
     expect_status 0
   done

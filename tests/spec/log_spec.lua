@@ -289,6 +289,7 @@ describe("rotation by size", function()
     fs.write(dir .. "/" .. left, "left\n")
     fs.write(dir .. "/" .. half, "half\n")
     fs.write(dir .. "/" .. half .. ".gz.part", "what somebody who was killed began, and longer")
+    fs.write(dir .. "/app.2020-01-03_00-00-00_000000.log.gz.part", "")
     local sink = log.add { path = path, rotate = "2K", keep = 100, compress = true }
     for i = 1, 300 do log.debug("line %03d", i) end
     sink:close()
