@@ -16,6 +16,10 @@ build-%:
 docs:
 	@lua5.4 docs/generator/main.lua docs build/docs
 
+# The same, the guides and the examples as pages for a browser, which need no server: build/site.
+site:
+	@lua5.4 docs/generator/main.lua site build/site
+
 # PREFIX=/usr: where to. DESTDIR=folder: below that folder, for those who make packages.
 install: build-release
 	@cmake --install build/release --prefix $(PREFIX)
@@ -88,4 +92,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build docs install uninstall test check lint bench storm locks alarms hostile tiny gcstress plain tsan fuzz demo format clean
+.PHONY: build docs site install uninstall test check lint bench storm locks alarms hostile tiny gcstress plain tsan fuzz demo format clean

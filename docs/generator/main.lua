@@ -1,5 +1,6 @@
 -- Makes the reference out of the sources; run from the project's root by a plain lua5.4.
 --   lua5.4 docs/generator/main.lua docs FOLDER   FOLDER/api/*.md and FOLDER/types/luapool/*.lua
+--   lua5.4 docs/generator/main.lua site FOLDER   a site of all pages, for browsers
 --   lua5.4 docs/generator/main.lua pages FILE    the pages of `luapool doc`, as a Lua module
 
 package.path = (arg[0]:match("^(.*)/") or ".") .. "/?.lua;" .. package.path
@@ -37,5 +38,7 @@ function makers.pages(book, target)
   assert(os.rename(target .. ".new", target))
 end
 
-local make = makers[arg[1]] or error "what is to be made? docs FOLDER or pages FILE"
+function makers.site(book, target) require("site").make(book, target) end
+
+local make = makers[arg[1]] or error "what is to be made? docs FOLDER, site FOLDER or pages FILE"
 make(books.read(books.sources()), arg[2])
