@@ -29,6 +29,20 @@ install: build-release
 uninstall: build-release
 	@vendor/uninstall build/release $(PREFIX)
 
+# Debian packages of what `make` has built: build/deb/*.deb. dpkg-buildpackage and debian/ do it.
+deb: build-$(PRESET)
+	@rm -rf build/deb && mkdir -p build/deb
+	@PRESET=$(PRESET) OUT=$(CURDIR)/build/deb dpkg-buildpackage -b -d -uc -us \
+	  --buildinfo-option=-ubuild/deb --buildinfo-file=build/deb/luapool.buildinfo \
+	  --changes-option=-ubuild/deb --changes-file=build/deb/luapool.changes >build/deb/log 2>&1 \
+	  || { cat build/deb/log; exit 1; }
+	@debian/rules clean >/dev/null
+	@ls build/deb/*.deb
+
+# The sources of HEAD, the same bytes whoever makes it: build/luapool-VERSION.tar.gz.
+tarball:
+	@vendor/tarball build
+
 # ONLY=http: just the test files whose path contains it.
 test: build
 	@tests/run build/$(PRESET) $(ONLY)
@@ -92,4 +106,4 @@ format:
 clean:
 	@rm -rf build
 
-.PHONY: build docs site install uninstall test check lint bench storm locks alarms hostile tiny gcstress plain tsan fuzz demo format clean
+.PHONY: build docs site install uninstall deb tarball test check lint bench storm locks alarms hostile tiny gcstress plain tsan fuzz demo format clean

@@ -34,6 +34,16 @@ add_custom_command(OUTPUT ${lp_types}
   COMMENT "Making the types for editors" VERBATIM)
 add_custom_target(luapool_types ALL DEPENDS ${lp_types})
 
+# The man pages and the completions, out of the same tables as `--help`.
+set(lp_shell ${lp_out}/shell)
+set(lp_shell_made ${lp_shell}/man1/luapool.1)
+add_custom_command(OUTPUT ${lp_shell_made}
+  COMMAND ${LUA_INTERPRETER} docs/generator/main.lua shell ${lp_shell}
+  DEPENDS ${lp_pages} CMakeLists.txt CHANGELOG.md
+  WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+  COMMENT "Making the man pages and the completions" VERBATIM)
+add_custom_target(luapool_shell ALL DEPENDS ${lp_shell_made})
+
 install(TARGETS luapool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS luapool_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS luapool_module LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/${lp_module_dir})
@@ -43,3 +53,19 @@ install(FILES ${lp_out}/luapool.pc DESTINATION ${lp_pc_dir})
 install(FILES ${lp_out}/luapoolConfig.cmake ${lp_out}/luapoolConfigVersion.cmake
   DESTINATION ${lp_cmake_dir})
 install(DIRECTORY ${lp_out}/docs/types DESTINATION ${CMAKE_INSTALL_DATADIR}/luapool)
+install(DIRECTORY ${lp_shell}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
+install(FILES ${lp_shell}/completions/bash RENAME luapool
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${lp_shell}/completions/zsh RENAME _luapool
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${lp_shell}/completions/fish RENAME luapool.fish
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+
+# systemd looks below /usr/local, too.
+install(FILES examples/systemd/luapool@.service DESTINATION lib/systemd/system)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Without the programs that may have been built among the examples.
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
+  PATTERN ".*" EXCLUDE
+  PATTERN "systemd" EXCLUDE
+  REGEX "/embed_(cpp/embed_cpp|loop/poll|loop/uv|threads/embed_threads|tool/embed_tool)$" EXCLUDE)

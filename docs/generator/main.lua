@@ -2,6 +2,7 @@
 --   lua5.4 docs/generator/main.lua docs FOLDER   FOLDER/api/*.md and FOLDER/types/luapool/*.lua
 --   lua5.4 docs/generator/main.lua site FOLDER   a site of all pages, for browsers
 --   lua5.4 docs/generator/main.lua pages FILE    the pages of `luapool doc`, as a Lua module
+--   lua5.4 docs/generator/main.lua shell FOLDER  FOLDER/man1/*.1, FOLDER/completions/SHELL
 
 package.path = (arg[0]:match("^(.*)/") or ".") .. "/?.lua;" .. package.path
 local books = require "book"
@@ -38,7 +39,19 @@ function makers.pages(book, target)
   assert(os.rename(target .. ".new", target))
 end
 
+function makers.shell(book, target)
+  local man, completions = require "man", require "completions"
+  for _, name in ipairs { "/man1", "/completions" } do
+    assert(os.execute(("rm -rf '%s'"):format(target .. name)))
+    folder(target .. name)
+  end
+  for name, text in pairs(man.pages()) do write(("%s/man1/%s.1"):format(target, name), text) end
+  for name, text in pairs(completions.all(book)) do
+    write(("%s/completions/%s"):format(target, name), text)
+  end
+end
+
 function makers.site(book, target) require("site").make(book, target) end
 
-local make = makers[arg[1]] or error "what is to be made? docs FOLDER, site FOLDER or pages FILE"
+local make = makers[arg[1]] or error "what is to be made? docs, site, pages or shell"
 make(books.read(books.sources()), arg[2])

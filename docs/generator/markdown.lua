@@ -54,6 +54,7 @@ function M.page(book, name)
     for _, command in ipairs(commands.all()) do
       section(out, "##", "luapool " .. command.name, render.command(command))
     end
+    for _, topic in ipairs(commands.topics()) do section(out, "##", topic.name, topic.text) end
   end
   return table.concat(out, "\n") .. "\n"
 end

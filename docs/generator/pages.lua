@@ -100,6 +100,9 @@ local function add_commands(pages)
     pages:add("command", name, command.summary, render.command(command),
       "cli." .. command.name, command.name)
   end
+  for _, topic in ipairs(commands.topics()) do
+    pages:add("topic", topic.name, topic.summary, topic.text, topic.name, "cli." .. topic.name)
+  end
 end
 
 --- The pages of a book.

@@ -183,7 +183,8 @@ function M.module(module)
   return table.concat(out, "\n")
 end
 
---- What a module holds: functions, classes with their methods, tables that stand alone, commands.
+--- What a module holds: functions, classes with their methods, tables that stand alone, commands,
+--- topics.
 ---@param module docs.Item
 ---@return { name: string, summary: string }[]
 function M.contents(module)
@@ -195,20 +196,34 @@ function M.contents(module)
   for _, command in ipairs(module.name == "cli" and commands.all() or {}) do
     table.insert(all, { name = "luapool " .. command.name, summary = command.summary })
   end
+  for _, topic in ipairs(module.name == "cli" and commands.topics() or {}) do
+    table.insert(all, topic)
+  end
   return all
 end
+
+-- A list under a title, of pairs of code and text.
+local function pairs_of(out, title, rows, code, text)
+  if #rows == 0 then return end
+  add(out, "\n%s:\n", title)
+  for _, row in ipairs(rows) do add(out, "- `%s`: %s", code(row), text(row)) end
+end
+
+local function first(row) return row[1] end
+local function second(row) return row[2] end
 
 --- A subcommand of the program.
 ---@param command docs.Command
 ---@return string
 function M.command(command)
   local out = { "    luapool " .. command.usage, "", command.text }
-  if #command.options > 0 then add(out, "\nOptions:\n") end
-  for _, option in ipairs(command.options) do
-    local short = option.short and "-" .. option.short .. ", " or ""
-    local value = option.value and " " .. option.value or ""
-    add(out, "- `%s--%s%s`: %s", short, option.long, value, option.text)
-  end
+  pairs_of(out, "Verbs", command.verbs, function(verb)
+    return verb[1] .. (verb[2] and " " .. verb[2] or "")
+  end, function(verb) return verb[3] end)
+  pairs_of(out, "Options", command.options, function(option) return option.name end,
+    function(option) return option.text end)
+  pairs_of(out, "Exit status", command.status, first, second)
+  pairs_of(out, "Examples", command.examples, first, second)
   return table.concat(out, "\n")
 end
 

@@ -13,8 +13,15 @@ local M = {
   usage = "check FILE",
   summary = "check the syntax, job fields and globals of a file",
   about = "Checks the syntax of a file and the fields of a job, and warns of globals in functions\n"
-    .. "that run in workers: globals do not travel. Status 1 when something is wrong.",
+    .. "that run in workers: globals do not travel.",
+  completes = "file",
   options = { cli.help },
+  status = {
+    { 0, "nothing is wrong; there may be warnings" },
+    { 1, "something is wrong" },
+    { 2, "wrong usage, or an unreadable file" },
+  },
+  examples = { { "luapool check titles.lua", "before a long run" } },
 }
 
 -- What every worker has, too.

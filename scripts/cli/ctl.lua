@@ -6,19 +6,27 @@ local M = {
   usage = "ctl status|reload|scale|stop [options] [PID|SOCKET]",
   summary = "ask and steer a luapool serve",
   about = "Talks with a run of luapool serve of the same user: the only one, the one with this\n"
-    .. "process id, or the one that listens on this socket.\n\n"
-    .. "  status   what runs, and what has ended so far\n"
-    .. "  reload   load its file again, as SIGHUP does; fails when it is not taken over\n"
-    .. "  scale N  have N workers from now on\n"
-    .. "  stop     stop in order, as SIGTERM does; waits for the end\n\n"
-    .. "Exit status: 0 done, 1 it was refused or has failed, 2 wrong usage, or no such run.",
+    .. "process id, or the one that listens on this socket.",
+  verbs = {
+    { "status", false, "what runs, and what has ended so far" },
+    { "reload", false, "load its file again, as SIGHUP does; fails when it is not taken over" },
+    { "scale", "N", "have N workers from now on" },
+    { "stop", false, "stop in order, as SIGTERM does; waits for the end" },
+  },
   options = {
     { false, "json", false, "flag", "the status as JSON" },
     cli.help,
   },
+  status = {
+    { 0, "done" },
+    { 1, "it was refused, or has failed" },
+    { 2, "wrong usage, or no such run" },
+  },
+  examples = {
+    { "luapool ctl status", "of the only run" },
+    { "luapool ctl scale 8 4711", "of the run with this process id" },
+  },
 }
-
-local WORDS = { "status", "reload", "scale", "stop" }
 
 local function control() return require "luapool.internal.serve.control" end
 
@@ -81,9 +89,9 @@ end
 function M.run(values, positional)
   local word = positional[1] or cli.wrong("what? luapool ctl status|reload|scale|stop")
   local options = require "luapool.internal.options"
-  local known = false
-  for _, name in ipairs(WORDS) do known = known or name == word end
-  if not known then cli.wrong("unknown word '%s'%s", word, options.hint(word, WORDS)) end
+  local known = {}
+  for _, verb in ipairs(M.verbs) do known[verb[1]] = true end
+  if not known[word] then cli.wrong("unknown word '%s'%s", word, options.hint(word, known)) end
   local request, at = { cmd = word }, 2
   if word == "scale" then
     local n = math.tointeger(tonumber(positional[2]))

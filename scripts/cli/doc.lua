@@ -10,8 +10,14 @@ local M = {
   summary = "show the reference of a module, function or option",
   about = "Shows a page of the reference: of a module (task), a function (task.gather), a method\n"
     .. "(pool:map), a field of options or of a job file (pool.new, job.retry), a kind of error\n"
-    .. "(error.timeout) or a command (run). Without NAME it lists all of them.",
+    .. "(error.timeout), a command (run) or a topic (signals). Without NAME it lists all.",
+  completes = "page",
   options = { cli.help },
+  status = { { 0, "shown" }, { 2, "nothing has this name" } },
+  examples = {
+    { "luapool doc pool.map", "a function" },
+    { "luapool doc job.retry", "a field of a job file" },
+  },
 }
 
 -- What colours a text on a terminal; nothing elsewhere.
@@ -96,12 +102,13 @@ local function exactly(pages, name)
 end
 
 -- All pages by their keys. One whose own name it is comes before those that share the word; a word
--- alone is the name of a module.
+-- alone is the name of a module or a topic.
 local function index(pages)
   local own, by_key = {}, {}
   for _, page in ipairs(pages) do
     for i, key in ipairs(page.keys) do
-      local is_name = i == 1 and (page.form == "module" or key:find(".", 1, true))
+      local alone = page.form == "module" or page.form == "topic"
+      local is_name = i == 1 and (alone or key:find(".", 1, true))
       if is_name then own[key] = own[key] or page end
       by_key[key] = by_key[key] or {}
       table.insert(by_key[key], page)
@@ -120,6 +127,8 @@ end
 
 -- ---- the list ----
 
+local LISTED = { ["function"] = true, method = true, command = true, topic = true }
+
 local function list(pages)
   local style, columns = styles(), width()
   local names
@@ -134,7 +143,7 @@ local function list(pages)
       names = {}
       local text = wrap(page.name .. ": " .. page.summary, columns, "  ")
       io.stdout:write(first and "" or "\n", style.bold, text, style.off, "\n")
-    elseif page.form == "function" or page.form == "method" or page.form == "command" then
+    elseif LISTED[page.form] then
       table.insert(names, page.name)
     end
   end

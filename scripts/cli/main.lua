@@ -1,26 +1,19 @@
 -- cli.main: the command line: finds the subcommand and hands over. runtime/cli/main.c calls main()
--- as the main task. A subcommand is a row here and a module with `usage`, `summary`, `options` and
+-- as the main task. A subcommand is a row here and a module with what cli.manual shows of it and
 -- `run(values, positional, rest) -> exit status`.
 
 local core = require "luapool.core"
 local cli = require "cli.options"
 local errors = require "luapool.error"
+local manual = require "cli.manual"
 local text_of = require("luapool.error.core").text
 local options = require "luapool.internal.options"
 local settings = require "luapool.internal.settings"
 
 --- The program. `luapool run FILE` runs a script or drives a job, `luapool serve FILE` the jobs of
 --- a queue; `luapool ctl` and `luapool queue` look at them and steer them; the other commands help
---- to write such files. Results and `print` go to stdout, everything else to stderr. `NO_COLOR`,
---- `TERM=dumb` and a stderr that is no terminal mean plain text. A file may begin with
---- `#!/usr/bin/env -S luapool run`.
----
---- Exit status: 0 all went well, 1 a script error, 2 wrong usage or an unreadable file, 3 the job
---- finished but some items failed, 4 `--timeout` passed, 130 interrupted, 143 terminated; `serve`
---- ends with 0 when it was terminated.
----
---- Ctrl-C or SIGTERM once: what runs may finish for 5 s, in `serve` for `--grace`; twice: stop
---- now. SIGUSR2 prints what every task in every process waits for, with its stack.
+--- to write such files. A file may begin with `#!/usr/bin/env -S luapool run`. What all commands
+--- have in common stands in topics: `luapool help statuses`, `signals`, `environment`, `output`.
 ---@page cli
 local M = {}
 
@@ -34,7 +27,10 @@ local general = {
   { "V", "version", false, "flag", "show the version" },
 }
 
-local function is_command(name)
+--- Whether a subcommand has this name.
+---@param name string
+---@return boolean
+function M.is_command(name)
   for _, known in ipairs(commands) do
     if known == name then return true end
   end
@@ -47,35 +43,21 @@ local function is_file(name)
 end
 
 local function command(name)
-  if is_command(name) then return require("cli." .. name) end
+  if M.is_command(name) then return require("cli." .. name) end
   if is_file(name) or name:match("%.lua$") then
     cli.wrong("unknown command '%s'; to run that file: luapool run %s", name, name)
   end
   cli.wrong("unknown command '%s'%s; see luapool --help", name, options.hint(name, commands))
 end
 
-local function overview()
-  local lines = { "Usage: luapool COMMAND [options] [arguments]\n\nCommands:\n" }
-  for _, name in ipairs(commands) do
-    local usage = require("cli." .. name)
-    table.insert(lines, ("  %-18s %s\n"):format(usage.usage:match("^[^%[]*"), usage.summary))
-  end
-  table.insert(lines, "\nOptions:\n" .. cli.describe(general))
-  table.insert(lines, "\nluapool COMMAND --help tells more of each.\n")
-  return table.concat(lines)
-end
-
 --- The help of a subcommand, or of the program when `name` is nil.
 ---@param name string|nil
 ---@return string
 function M.help(name)
-  if not name then return overview() end
-  local sub = command(name)
-  local text = { "Usage: luapool ", sub.usage, "\n\n", sub.about or sub.summary .. ".", "\n" }
-  if #sub.options > 0 then
-    table.insert(text, "\nOptions:\n" .. cli.describe(sub.options))
-  end
-  return table.concat(text)
+  if name then return manual.command(command(name)) end
+  local list = {}
+  for i, word in ipairs(commands) do list[i] = require("cli." .. word) end
+  return manual.program(list, general)
 end
 
 -- `luapool --help`, `luapool --version`: options before any subcommand.
@@ -126,7 +108,7 @@ function M.main(words)
     io.stderr:write(result, "\n")
     return 1
   end
-  local of = is_command(words[1]) and " " .. words[1] or ""
+  local of = M.is_command(words[1]) and " " .. words[1] or ""
   io.stderr:write("luapool", of, ": ", result.message, "\n")
   return 2
 end

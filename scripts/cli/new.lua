@@ -8,7 +8,11 @@ local json = require "luapool.json"
 local M = {
   usage = "new NAME",
   summary = "write NAME.lua, a job to start from",
+  about = "Writes NAME.lua, a job to start from, and beside it .luarc.json, by which editors find\n"
+    .. "the types of luapool's modules. Files that are there already stay as they are.",
   options = { cli.help },
+  status = { { 0, "written" }, { 2, "wrong usage, or the file exists already" } },
+  examples = { { "luapool new titles && luapool run titles.lua", "a first job, and its run" } },
 }
 
 local template = [[

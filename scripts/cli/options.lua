@@ -1,8 +1,8 @@
 -- cli.options: one table of options drives parsing and --help. A row is
---     { "p", "processes", "N", "count", "worker processes (default: usable cores)" }
+--     { "p", "processes", "N", "count", "worker processes", "usable cores" }
 -- short name (or false), long name, the value's name in the help (or false: a flag), what it may
--- be (a rule of luapool.options, or "string"), and the help. A row's value is stored under its
--- long name with "_" for "-".
+-- be (a rule of luapool.options, or "string"), the help, and what it is by default where that is
+-- worth telling. A row's value is stored under its long name with "_" for "-".
 
 local options = require "luapool.internal.options"
 
@@ -91,21 +91,41 @@ function M.parse(rows, words, first)
   return values, positional, table.move(words, at + 1, #words, 1, {})
 end
 
---- The lines of the help for a table of options.
----@param rows table[]
+-- The words that an option may be, with the default marked: "auto (default), on or off".
+local function choices(words, default)
+  local list = {}
+  for i, word in ipairs(words) do list[i] = word == default and word .. " (default)" or word end
+  return #list == 1 and list[1]
+    or table.concat(list, ", ", 1, #list - 1) .. " or " .. list[#list]
+end
+
+-- A text that explains each of the words names them itself.
+local function names_all(text, words)
+  for _, word in ipairs(words) do
+    if not text:find(word, 1, true) then return false end
+  end
+  return true
+end
+
+--- The help of an option: what it is, its values, its default.
+---@param row table
 ---@return string
-function M.describe(rows)
-  local left, width = {}, 0
-  for i, row in ipairs(rows) do
-    local short = row[1] and "-" .. row[1] .. ", " or "    "
-    left[i] = "  " .. short .. "--" .. row[2] .. (row[3] and " " .. row[3] or "")
-    width = math.max(width, #left[i])
+function M.text(row)
+  local text, want, default = row[5], row[4], row[6]
+  if type(want) == "table" and not names_all(text, want) then
+    return text .. ": " .. choices(want, default)
   end
-  local lines = {}
-  for i, row in ipairs(rows) do
-    lines[i] = left[i] .. (" "):rep(width - #left[i] + 2) .. row[5] .. "\n"
-  end
-  return table.concat(lines)
+  local least, most = options.rule(want):match "from (%-?%d+) to (%d+)$"
+  if most and #most < 8 then text = ("%s, %s to %s"):format(text, least, most) end
+  return default and ("%s (default: %s)"):format(text, default) or text
+end
+
+--- An option as it is written: "-p, --processes N".
+---@param row table
+---@return string
+function M.name(row)
+  local short = row[1] and "-" .. row[1] .. ", " or ""
+  return short .. "--" .. row[2] .. (row[3] and " " .. row[3] or "")
 end
 
 return M

@@ -15,35 +15,45 @@ local STATES = { "scheduled", "waiting", "blocked", "running", "done", "failed",
 local M = {
   usage = "queue VERB URL [options]",
   summary = "look into a queue of jobs, and steer it",
-  about = "Looks into a queue (sqlite:PATH, or the URL of a Redis) and steers it:\n\n"
-    .. "  ls URL                 the jobs, by --state and --kind; --after ID: those behind it\n"
-    .. "  failed URL             those that have failed, with their errors\n"
-    .. "  show URL ID...         all that is known of jobs\n"
-    .. "  stats URL              how many jobs of each kind are in which state\n"
-    .. "  put URL KIND [ARGS]    puts a job and prints its id; ARGS are JSON\n"
-    .. "  retry URL ID...        failed, cancelled and expired jobs start again; or all failed\n"
-    .. "                         ones of a kind: --kind\n"
-    .. "  cancel URL ID...       they do not start, or are asked to stop\n"
-    .. "  pause URL KIND...      no more jobs of these kinds start\n"
-    .. "  resume URL KIND...     they start again\n"
-    .. "  purge URL              removes jobs, by --state, --kind and --older; those that have\n"
-    .. "                         not begun are cancelled\n\n"
-    .. "Exit status: 0 all went well, 1 there is no such job, or the queue cannot be reached, 2\n"
-    .. "wrong usage.",
+  about = "Looks into a queue (sqlite:PATH, or the URL of a Redis) and steers it.",
+  verbs = {
+    { "ls", "URL", "the jobs, by --state and --kind; --after ID: those behind it" },
+    { "failed", "URL", "those that have failed, with their errors" },
+    { "show", "URL ID...", "all that is known of jobs" },
+    { "stats", "URL", "how many jobs of each kind are in which state" },
+    { "put", "URL KIND [ARGS]", "puts a job and prints its id; ARGS are JSON" },
+    { "retry", "URL [ID...]", "failed, cancelled and expired jobs start again; "
+      .. "--kind: all failed ones of a kind" },
+    { "cancel", "URL ID...", "they do not start, or are asked to stop" },
+    { "pause", "URL KIND...", "no more jobs of these kinds start" },
+    { "resume", "URL KIND...", "they start again" },
+    { "purge", "URL", "removes jobs, by --state, --kind and --older; "
+      .. "those that have not begun are cancelled" },
+  },
   options = {
     { false, "json", false, "flag", "JSON for programs: a line for each job" },
-    { false, "state", "STATE", STATES, table.concat(STATES, ", ") },
+    { false, "state", "STATE", STATES, "in this state alone" },
     { false, "kind", "KIND", "string", "of this kind alone" },
-    { false, "limit", "N", "count", "so many jobs at most (default: 100)" },
+    { false, "limit", "N", "count", "so many jobs at most", "100" },
     { false, "after", "ID", "string", "jobs behind this one" },
     { false, "older", "S", "amount", "purge: ended, or put, S seconds ago" },
     { false, "delay", "S", "amount", "put: it starts in S seconds" },
-    { false, "priority", "N", "priority", "put: -100 to 100, the largest starts first" },
+    { false, "priority", "N", "priority", "put: the largest starts first", "0" },
     { false, "key", "KEY", "string", "put: of a tenant" },
     { false, "unique", "VALUE", "string", "put: no second job of the kind with it" },
     { false, "expires", "S", "positive", "put: it does not start after S seconds" },
     { false, "result-ttl", "S", "amount", "put: its result is kept for S seconds" },
     cli.help,
+  },
+  status = {
+    { 0, "all went well" },
+    { 1, "there is no such job, or the queue cannot be reached" },
+    { 2, "wrong usage" },
+  },
+  examples = {
+    { "luapool queue stats sqlite:jobs.db", "what there is" },
+    { "luapool queue put sqlite:jobs.db mail '{\"to\": \"ada\"}'", "a job of kind mail" },
+    { "luapool queue retry redis://localhost --kind mail", "all that have failed" },
   },
 }
 

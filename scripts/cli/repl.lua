@@ -17,6 +17,11 @@ local M = {
     .. "pool, http, json and html are globals. Ctrl-C ends the line that runs, Ctrl-D the\n"
     .. "program.",
   options = { cli.help },
+  status = { { 0, "the input has ended" }, { 130, "Ctrl-C at the prompt" } },
+  examples = {
+    { "luapool repl", "lines from the terminal" },
+    { "echo '1 + 1' | luapool repl", "lines from a pipe" },
+  },
 }
 
 -- The `io.read` of scripts, which waits while there is no line, so that other tasks go on.

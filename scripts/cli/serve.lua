@@ -18,24 +18,33 @@ local M = {
     .. "SIGHUP loads FILE again: new workers are started before the old ones leave; when they\n"
     .. "cannot be, the old ones stay. SIGTERM and Ctrl-C stop it: no more jobs are claimed, those\n"
     .. "that run have --grace seconds; then they are cancelled and given back. A second signal\n"
-    .. "does not wait for them.\n\n"
-    .. "Exit status: 0 stopped by SIGTERM, 1 it cannot go on, 2 wrong usage or an unreadable\n"
-    .. "file, 130 stopped by Ctrl-C.",
+    .. "does not wait for them.",
+  completes = "file",
   options = {
-    { "p", "processes", "N", "processes", "worker processes (default: usable cores)" },
-    { "c", "concurrency", "N", "concurrency", "jobs at once in each process (default: 100)" },
-    { false, "grace", "S", "seconds", "how long jobs may go on after SIGTERM (default: 30)" },
+    { "p", "processes", "N", "processes", "worker processes", "usable cores" },
+    { "c", "concurrency", "N", "concurrency", "jobs at once in each process", "100" },
+    { false, "grace", "S", "seconds", "how long jobs may go on after SIGTERM", "30" },
     { false, "pid-file", "FILE", "string", "where its process id is written once it is ready" },
     { false, "listen", "ADDR", "string", "HOST:PORT or path of ctx.listeners.listen" },
     { false, "metrics", "ADDR", "string", "HOST:PORT or path: figures for Prometheus" },
     { false, "control", "SOCKET", "string", "where luapool ctl finds it (else by process id)" },
     { false, "log-level", "LEVEL", { "debug", "info", "warn", "error" },
-      "least level to log: debug, info (default), warn, error" },
-    { false, "log-format", "FORMAT", { "text", "json" }, "log lines as text (default) or json" },
+      "least level to log", "info" },
+    { false, "log-format", "FORMAT", { "text", "json" }, "how log lines are written", "text" },
     { false, "memory-limit", "SIZE", "size", "memory of a worker, such as 256M" },
     { false, "max-tasks", "N", "count0", "replace a worker after N jobs (0: never)" },
-    { false, "slice", "MS", "milliseconds", "CPU time of a turn (default: 10, 0: no limit)" },
+    { false, "slice", "MS", "milliseconds", "CPU time of a turn in ms, 0: no limit", "10" },
     cli.help,
+  },
+  status = {
+    { 0, "stopped by SIGTERM" },
+    { 1, "it cannot go on" },
+    { 2, "wrong usage, or an unreadable file" },
+    { 130, "stopped by Ctrl-C" },
+  },
+  examples = {
+    { "luapool serve jobs.lua -p 4", "over four worker processes" },
+    { "luapool serve jobs.lua --metrics 127.0.0.1:9100", "with figures for Prometheus" },
   },
 }
 

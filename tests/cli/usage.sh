@@ -257,13 +257,6 @@ run here luapool check a.lua
 expect_status 0
 expect_out "a.lua: ok"
 
-it "tells in the help of run what values its options take, and its exit statuses"
-run luapool run --help
-expect_out_like '--progress WHEN +the bar: auto \(default\), on or off$'
-expect_out_like '--log-level LEVEL +least level to log: debug, info \(default\), warn, error$'
-expect_out_like '--log-format FORMAT +log lines as text \(default\) or json$'
-expect_out_like '^Exit status: 0 all went well, 1 an error, 2 wrong usage'
-
 it "refuses a name that no job can have"
 for name in "" . .. folder/ 'a"b'; do
   run here luapool new "$name"
