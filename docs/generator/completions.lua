@@ -1,6 +1,6 @@
 -- Writes what completes the command line in bash, zsh and fish, out of the same tables as `--help`.
--- After `luapool`: the commands; after a command: its verbs, its options and their values, files, or
--- the pages of the reference. Plain Lua 5.4.
+-- After `luapool`: the commands; after a command: its verbs, its options and their values, files,
+-- or the pages of the reference. Plain Lua 5.4.
 
 local commands = require "commands"
 local pages_of = require "pages"

@@ -44,8 +44,9 @@ end
 -- A name and what is said of it.
 function Page:item(name, text) self:add(".TP\n.B %s\n%s", plain(name), inline(text)) end
 
--- Paragraphs, and lists whose lines begin with "- ".
+-- Paragraphs, and lists whose items begin with "- ".
 function Page:markdown(text)
+  text = text:gsub("([^\n])\n%s*([^%s%-])", "%1 %2")
   local between
   for line in text:gmatch "[^\n]+" do
     local name, rest = line:match "^%- (`.-): (.*)$"
@@ -100,7 +101,7 @@ local function command_page(command)
   local page = new("luapool-" .. command.name, command.summary)
   page:add(".SH SYNOPSIS\n.B luapool %s", synopsis(command.usage))
   page:add ".SH DESCRIPTION"
-  page:markdown((command.text:gsub("([^\n])\n([^\n])", "%1 %2")))
+  page:markdown(command.text)
   page:section("VERBS", command.verbs, function(verb)
     return verb[1] .. (verb[2] and " " .. verb[2] or "")
   end, function(verb) return verb[3] end)
@@ -115,8 +116,8 @@ local function program_page(list)
   local page, names = new("luapool", "scripts and jobs in Lua over worker processes"), {}
   page:add ".SH SYNOPSIS\n.B luapool \\fICOMMAND\\fR [options] [arguments]"
   page:add ".SH DESCRIPTION"
-  page:add(plain "Runs scripts in Lua 5.4 whose tasks wait for the network without blocking one another, "
-    .. "and jobs that fetch, process and retry many items over worker processes.")
+  page:add(plain "Runs scripts in Lua 5.4 whose tasks wait for the network without blocking one "
+    .. "another, and jobs that fetch, process and retry many items over worker processes.")
   page:add(".PP\n%s", inline "`luapool doc` has the reference of all modules.")
   page:add ".SH COMMANDS"
   for i, command in ipairs(list) do

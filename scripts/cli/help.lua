@@ -6,8 +6,9 @@ local main = require "cli.main"
 local M = {
   usage = "help [TOPIC]",
   summary = "show the help of a command or a topic",
-  about = "Shows what a command's --help does, or the page of a topic (signals), a module (pool), a\n"
-    .. "function (pool.map) or whatever else luapool doc has. Without TOPIC: the commands and topics.",
+  about = "Shows what a command's --help does, or the page of a topic (signals), a module\n"
+    .. "(pool), a function (pool.map) or whatever else luapool doc has. Without TOPIC it lists\n"
+    .. "the commands and topics.",
   completes = "topic",
   options = { cli.help },
   status = { { 0, "shown" }, { 2, "nothing has this name" } },

@@ -20,7 +20,8 @@ local M = {
   options = {
     { "p", "processes", "N", "processes", "worker processes", "usable cores" },
     { "c", "concurrency", "N", "concurrency", "tasks at once in each process", "100" },
-    { "m", "mode", "MODE", { "async", "sync" }, "sync: one item at a time in each process; or async", "async" },
+    { "m", "mode", "MODE", { "async", "sync" },
+      "sync: one item at a time in each process; or async", "async" },
     { false, "config", "FILE", "string", "settings (YAML) for the job's ctx.config" },
     { "o", "output", "FILE", "string",
       "where the results go: .jsonl, .csv, .json, .sqlite#table; - is stdout" },

@@ -26,9 +26,11 @@ What the exit status of a command means; `luapool COMMAND --help` lists those th
     name = "signals",
     summary = "what Ctrl-C and the signals of a service manager do",
     text = [[
-Signals are for the first process of a run; it passes on to its workers what is theirs. `luapool.signal` lets a script answer them itself.
+Signals are for the first process of a run; it passes on to its workers what is
+theirs. `luapool.signal` lets a script answer them itself.
 
-- `SIGINT` (Ctrl-C), `SIGTERM`: what runs may finish for 5 s, in `luapool serve` for `--grace`; sent twice: stop now.
+- `SIGINT` (Ctrl-C), `SIGTERM`: what runs may finish for 5 s, in `luapool serve` for
+  `--grace`; sent twice: stop now.
 - `SIGHUP`: `luapool serve` loads its file again and replaces its workers.
 - `SIGUSR2`: prints what every task in every process waits for, with its stack.]],
   },
@@ -49,10 +51,12 @@ Signals are for the first process of a run; it passes on to its workers what is 
     name = "output",
     summary = "what goes to stdout, what to stderr",
     text = [[
-Results and `print` go to stdout, everything else to stderr: bars, log lines, errors, the summary. A pipe that nobody reads any more ends the run quietly.
+Results and `print` go to stdout, everything else to stderr: bars, log lines, errors,
+the summary. A pipe that nobody reads any more ends the run quietly.
 
 `NO_COLOR`, `TERM=dumb` and a stderr that is no terminal mean plain text.
 
-Items that failed are listed, with their errors, in a file beside the output: `titles.jsonl.failed.jsonl`.]],
+Items that failed are listed, with their errors, in a file beside the output:
+`titles.jsonl.failed.jsonl`.]],
   },
 }
