@@ -47,26 +47,19 @@ else
   expect_status 0
   expect_out ""
 
-  it "has the program, its manuals, completions and examples in the package luapool"
+  it "has the program, its manuals, completions, unit and examples in the package luapool"
   root=$work/root
   for package in build/deb/*.deb; do dpkg-deb -x "$package" "$root"; done
   for file in bin/luapool share/man/man1/luapool.1.gz share/man/man1/luapool-run.1.gz \
     share/bash-completion/completions/luapool share/zsh/vendor-completions/_luapool \
     share/fish/vendor_completions.d/luapool.fish share/luapool/types/luapool/task.lua \
-    share/doc/luapool/copyright share/doc/luapool/examples/titles.lua; do
+    "lib/systemd/system/luapool@.service" share/doc/luapool/copyright share/doc/luapool/examples/titles.lua; do
     expect_file "$root/usr/$file"
   done
   run "$root/usr/bin/luapool" --version
   expect_out "luapool $version"
   (cd "$work" && root/usr/bin/luapool new first) >/dev/null
   expect grep -qF "$(cd "$root" && pwd -P)/usr/share/luapool/types" "$work/.luarc.json"
-
-  it "has a unit that systemd accepts"
-  for unit in "$tap_dir"/*/root/lib/systemd/system/luapool@.service \
-    "$tap_dir"/*/root/usr/lib/systemd/system/luapool@.service; do
-    [ ! -e "$unit" ] || cp "$unit" "$work/luapool@.service"
-  done
-  expect_file "$work/luapool@.service"
 
   it "has the library that the compiler, pkg-config and Lua find, in packages of their own"
   expect dpkg-deb -x build/deb/libluapool0_*.deb "$work/library"

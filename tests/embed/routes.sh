@@ -42,7 +42,11 @@ mkdir -p "$work/stage/opt/share"
 echo "not ours" >"$work/stage/opt/share/luapool.txt"
 expect env DESTDIR="$work/stage" cmake --install "$build" --prefix /opt
 expect_file "$work/stage/opt/bin/luapool"
-expect_file "$work/stage/opt/share/luapool/types/luapool/task.lua"
+for file in luapool/types/luapool/task.lua man/man1/luapool-run.1 doc/luapool/LICENSE \
+  doc/luapool/examples/titles.lua bash-completion/completions/luapool \
+  zsh/site-functions/_luapool fish/vendor_completions.d/luapool.fish; do
+  expect_file "$work/stage/opt/share/$file"
+done
 expect env DESTDIR="$work/stage" vendor/uninstall "$build" /opt
 expect test "$(find "$work/stage" ! -type d)" = "$work/stage/opt/share/luapool.txt"
 expect test -z "$(find "$work/stage" -type d -name '*luapool*')"
