@@ -20,28 +20,41 @@
 #include "runtime/loop/usage.h"
 #include "runtime/loop/weight.h"
 
-/* `infinity` is a number of the text that stands for one beyond all floats; 0 for none. */
-static void push_value(lua_State *L, json_t *v, double infinity);
+/* How a tree becomes values. */
+typedef struct tree {
+  json_t *root;
+  double infinity; /* This number of the text stands for one beyond all floats; 0 for none. */
+  bool drop_null;  /* What is null is left out of objects and lists. */
+} tree;
 
-static void push_object(lua_State *L, json_t *object, double infinity) {
+static void push_value(lua_State *L, json_t *v, const tree *t);
+
+static bool is_dropped(const json_t *v, const tree *t) {
+  return t->drop_null && json_is_null(v);
+}
+
+static void push_object(lua_State *L, json_t *object, const tree *t) {
   const char *key;
   json_t *value;
   lua_createtable(L, 0, (int)json_object_size(object));
   json_object_foreach(object, key, value) {
+    if (is_dropped(value, t)) continue;
     lua_pushstring(L, key);
-    push_value(L, value, infinity);
+    push_value(L, value, t);
     lua_rawset(L, -3);
   }
 }
 
-static void push_array(lua_State *L, json_t *array, double infinity) {
+static void push_array(lua_State *L, json_t *array, const tree *t) {
   size_t n = json_array_size(array);
+  lua_Integer pushed = 0;
   lua_createtable(L, (int)n, 0);
   for (size_t i = 0; i < n; i++) {
-    push_value(L, json_array_get(array, i), infinity);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
+    if (is_dropped(json_array_get(array, i), t)) continue;
+    push_value(L, json_array_get(array, i), t);
+    lua_rawseti(L, -2, ++pushed);
   }
-  if (n > 0) return;
+  if (pushed > 0) return;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lpb_json_array);
   lua_setmetatable(L, -2);
 }
@@ -51,24 +64,32 @@ static void push_real(lua_State *L, double x, double infinity) {
   lua_pushnumber(L, infinite ? copysign(HUGE_VAL, x) : x);
 }
 
-static void push_value(lua_State *L, json_t *v, double infinity) {
+static void push_null(lua_State *L, bool drop) {
+  if (drop)
+    lua_pushnil(L); /* the whole text is null */
+  else
+    lua_pushlightuserdata(L, (void *)&lpb_json_null);
+}
+
+static void push_value(lua_State *L, json_t *v, const tree *t) {
   luaL_checkstack(L, 4, "json.decode");
   switch (json_typeof(v)) {
-  case JSON_OBJECT: push_object(L, v, infinity); break;
-  case JSON_ARRAY: push_array(L, v, infinity); break;
+  case JSON_OBJECT: push_object(L, v, t); break;
+  case JSON_ARRAY: push_array(L, v, t); break;
   case JSON_STRING: lua_pushlstring(L, json_string_value(v), json_string_length(v)); break;
   case JSON_INTEGER: lua_pushinteger(L, json_integer_value(v)); break;
-  case JSON_REAL: push_real(L, json_real_value(v), infinity); break;
+  case JSON_REAL: push_real(L, json_real_value(v), t->infinity); break;
   case JSON_TRUE: lua_pushboolean(L, 1); break;
   case JSON_FALSE: lua_pushboolean(L, 0); break;
-  case JSON_NULL: lua_pushlightuserdata(L, (void *)&lpb_json_null); break;
+  case JSON_NULL: push_null(L, t->drop_null); break;
   }
 }
 
 enum { FLAGS = JSON_DECODE_ANY | JSON_ALLOW_NUL };
 
 static int push_tree(lua_State *L) {
-  push_value(L, lua_touserdata(L, 1), lua_tonumber(L, 2));
+  const tree *t = lua_touserdata(L, 1);
+  push_value(L, t->root, t);
   return 1;
 }
 
@@ -142,28 +163,27 @@ static json_t *load_mended(lua_State *L, const char *text, size_t len, size_t we
   return changed ? load_tree(L, copy, len, weight, e) : NULL;
 }
 
-/* core.decode(text, exact) -> value. Raises kind `json` with line, column and position (in
- * bytes). With `exact` a number that would lose digits is refused. */
+/* core.decode(text, exact, drop_null) -> value. Raises kind `json` with line, column and
+ * position (in bytes). With `exact` a number that would lose digits is refused. */
 static int json_decode(lua_State *L) {
   size_t len;
   const char *text = lp_usage_string(L, 1, "json.decode", &len);
   bool exact = lua_toboolean(L, 2);
+  tree t = {.drop_null = lua_toboolean(L, 3)};
   json_error_t e;
-  double infinity = 0;
   if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
     text += 3, len -= 3; /* a byte order mark */
   if (is_too_deep(text, len)) return lp_raise(L, "json", "nested too deep for this stack");
   lua_settop(L, 1);
   size_t weight = lp_weight_counts(L) ? weight_of(text, len) : 0;
-  json_t *tree = load_tree(L, text, len, weight, &e);
-  if (!tree) tree = load_mended(L, text, len, weight, !exact, &infinity, &e);
-  if (!tree) return raise_parse_error(L, &e);
+  t.root = load_tree(L, text, len, weight, &e);
+  if (!t.root) t.root = load_mended(L, text, len, weight, !exact, &t.infinity, &e);
+  if (!t.root) return raise_parse_error(L, &e);
   lua_settop(L, 1);
   lua_pushcfunction(L, push_tree); /* never fails: there is room for it */
-  lua_pushlightuserdata(L, tree);
-  lua_pushnumber(L, infinity);
-  int status = lua_pcall(L, 2, 1, 0);
-  drop_tree(L, tree, weight);
+  lua_pushlightuserdata(L, &t);
+  int status = lua_pcall(L, 1, 1, 0);
+  drop_tree(L, t.root, weight);
   return status == LUA_OK ? 1 : lua_error(L);
 }
 

@@ -402,6 +402,9 @@ static void put_value(encoder *e, int at) {
     break;
   case LUA_TLIGHTUSERDATA: put_null(e, at); break;
   case LUA_TNIL: refuse(e, "nil has no form in JSON (json.null has)"); break;
+  case LUA_TFUNCTION:
+    refuse(e, "a function has no form in JSON (was it to be called, as in res:text()?)");
+    break;
   default: refuse(e, lua_pushfstring(L, "a %s has no form in JSON", luaL_typename(L, at)));
   }
 }

@@ -26,7 +26,7 @@ static int json_array(lua_State *L) {
 
 /* tostring(json.null), which is the one light userdata that scripts see. */
 static int null_tostring(lua_State *L) {
-  lua_pushliteral(L, "json.null");
+  lua_pushliteral(L, "null");
   return 1;
 }
 

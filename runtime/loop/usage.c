@@ -51,8 +51,8 @@ const char *lp_usage_describe(lua_State *L, int index) {
   case LUA_TSTRING: return describe_string(L, index);
   case LUA_TNIL:
   case LUA_TBOOLEAN:
-  case LUA_TLIGHTUSERDATA: /* json.null */
   case LUA_TNUMBER: return luaL_tolstring(L, index, NULL);
+  case LUA_TLIGHTUSERDATA: return lua_pushliteral(L, "json.null"); /* scripts see no other */
   default: return describe_object(L, index);
   }
 }

@@ -17,7 +17,7 @@ local M = {}
 ---
 --- ```lua
 --- print(json.decode("[null]")[1] == json.null, json.encode(json.null)) --> true null
---- print(json.null) --> json.null
+--- print(json.null) --> null
 --- ```
 ---@type lightuserdata
 M.null = core.null
@@ -45,20 +45,25 @@ function M.encode(value, opts)
   return core.encode(value, opts.indent, opts.sort_keys)
 end
 
-local check_decode = options.define("json.decode", { numbers = { "float", "exact" } })
+local check_decode = options.define("json.decode", { numbers = { "float", "exact" },
+  null = "no" })
 
 ---@class luapool.json.DecodeOptions
 ---@field numbers? "float"|"exact" what becomes of an integer beyond 64 bits and of a number beyond
 --- all floats, as 1e400: "float" (unless said) takes the nearest float or `math.huge`, "exact"
 --- refuses the text
+---@field null? false leaves out what is null: such fields of objects and items of lists are not
+--- there, and a text that is null gives nil
 
---- Returns the value of a JSON text. Objects and lists are tables, null is `json.null`. Half a
---- surrogate pair is read as U+FFFD.
+--- Returns the value of a JSON text. Objects and lists are tables, null is `json.null`, unless the
+--- option `null` is false. Half a surrogate pair is read as U+FFFD.
 ---
 --- ```lua
 --- print(json.decode('{"list": [1, 2.5]}').list[2]) --> 2.5
 --- local ok, e = pcall(json.decode, "[1,")
 --- print(e.kind, e.line, e.column) --> json 1 3
+--- local page = json.decode('{"next": null, "ids": [1, null, 2]}', { null = false })
+--- print(page.next, #page.ids) --> nil 2
 --- print(json.decode "18446744073709551615") --> 1.844674407371e+19
 --- print(pcall(json.decode, "18446744073709551615", { numbers = "exact" }) == false) --> true
 --- ```
@@ -68,7 +73,8 @@ local check_decode = options.define("json.decode", { numbers = { "float", "exact
 ---@raises json fields `line`, `column` and `position`
 function M.decode(text, opts)
   if opts == nil then return core.decode(text) end
-  return core.decode(text, check_decode(opts).numbers == "exact")
+  opts = check_decode(opts)
+  return core.decode(text, opts.numbers == "exact", opts.null == false)
 end
 
 --- Marks a list, so that it is encoded as `[]` also when it is empty. Without an argument it

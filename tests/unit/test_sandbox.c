@@ -123,7 +123,7 @@ static const char intact[] =
     "assert(string.sum == nil and table.sum == nil and os.time() > 0 and math.type(1))\n"
     "assert(not pcall(function() return 'x' % 1 end))\n"
     "local task, json = require 'luapool.task', require 'luapool.json'\n"
-    "assert(tostring(json.null) == 'json.null' and json.encode(json.array {}) == '[]')\n"
+    "assert(tostring(json.null) == 'null' and json.encode(json.array {}) == '[]')\n"
     "assert(task.spawn(function() return 'well' end):await() == 'well')\n"
     "assert(task.locals.user == nil)\n"
     "local queue = require('luapool.sync').queue()\n"
