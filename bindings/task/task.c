@@ -409,7 +409,7 @@ static int task_reject(lua_State *L) {
 }
 
 /* core.trace() -> {error, traceback} or nil: the latest error that this task raised or caught.
- */
+ * core.error_handler is for xpcall: it notes the traceback of an error that is caught, too. */
 static int task_trace(lua_State *L) {
   lp_task *t = lp_state_of(L)->current;
   if (!t) return 0;
@@ -442,6 +442,7 @@ const luaL_Reg lpb_task_functions[] = {{"spawn", task_spawn},
                                        {"yield", task_yield},
                                        {"turn", task_turn},
                                        {"trace", task_trace},
+                                       {"error_handler", lp_task_error_handler},
                                        {"count", task_count},
                                        {"mark_awaited", task_mark_awaited},
                                        {"cancel_scope", task_cancel_scope},

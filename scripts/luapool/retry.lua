@@ -3,6 +3,7 @@
 -- raised as it was.
 
 local errors = require "luapool.error"
+local keep_trace = require("luapool.task.core").error_handler
 local log = require "luapool.log"
 local task = require "luapool.task"
 local usage = require "luapool.internal.usage"
@@ -13,7 +14,8 @@ local Wait = require "luapool.internal.retry.wait"
 ---
 --- By default everything is retried except the kinds `cancelled`, `too_large`, `redirects`,
 --- `refused` and `usage`, a `status` from 400 to 499 other than 408, 425 and 429, and what is
---- certainly a mistake in the program: a call of what is no function, and a global that is nil.
+--- a mistake in the program, by the words of Lua: something is nil that is called, indexed or
+--- computed with, or a function of the standard library got a wrong argument.
 --- A `Retry-After` header is honoured, up to `max_wait`: what asks for more is given up at
 --- once, and a warning in the log says so. What is cancelled is never retried. When the policy
 --- gives up, the last error is raised unchanged.
@@ -172,7 +174,7 @@ end
 ---@private
 function M.attempt(policy, fn, n, ...)
   if policy.before then policy.before(n) end
-  local outcome = table.pack(pcall(fn, ...))
+  local outcome = table.pack(xpcall(fn, keep_trace, ...))
   local ok, value = outcome[1], outcome[2]
   if not ok then usage.place(value, fn) end
   if not ok and errors.is(value, "cancelled") then error(value, 0) end

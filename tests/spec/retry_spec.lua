@@ -132,6 +132,12 @@ describe("what is retried", function()
       [function() return undefined_name() end] = "global 'undefined_name'", -- luacheck: ignore
       [function() return undefined_name + 1 end] = "global 'undefined_name'", -- luacheck: ignore
       [function() return empty.call() end] = "call a nil value",
+      [function() return empty.title.text end] = "index a nil value %(field 'title'%)",
+      [function() return empty.n + 1 end] = "arithmetic on a nil value",
+      [function() return "a" .. empty.n end] = "concatenate a nil value",
+      [function() return empty.n < 1 end] = "compare nil with number",
+      [function() return #empty.list end] = "length of a nil value",
+      [function() return ("x"):rep(empty.n, {}) end] = "bad argument #1 to 'rep'",
       [function() return task.slep(1) end] = "field 'slep'",
       [function() return task.sleep "soon" end] = "bad argument #1 to 'task.sleep'",
     } do
@@ -142,10 +148,10 @@ describe("what is retried", function()
       assert.is_false(ok)
       assert.matches(text, e)
     end
-    assert.are.equal(6, calls)
-    assert.is_true(is_retried "spec.lua:5: attempt to index a nil value (local 'title')")
-    assert.is_true(is_retried "spec.lua:5: attempt to compare nil with number")
+    assert.are.equal(12, calls)
     assert.is_true(is_retried "attempt to call the server failed")
+    assert.is_true(is_retried "spec.lua:5: attempt to reach the server failed")
+    assert.is_true(is_retried "spec.lua:5: the server said: 5: attempt to index a nil value")
     assert.is_true(is_retried("spec.lua:5: attempt to call a nil value (local 'f')",
       function() return true end))
   end)

@@ -41,12 +41,20 @@ local function kind_of(err)
   return errors.is(err) and err.kind or nil
 end
 
--- A mistake in the program, which no further attempt mends, as Lua tells it: something is called
--- that is no function, or a global is used that is nil, as after a slip of the keyboard. Other
--- errors of Lua ("attempt to index a nil value (local 'title')") may be due to what was fetched.
+-- How the errors of Lua itself begin: something is nil that is indexed, called or computed with, or
+-- a function of the standard library got a wrong argument.
+local MISTAKES = { "attempt to index a ", "attempt to call a ", "attempt to perform ",
+  "attempt to concatenate a ", "attempt to compare ", "attempt to get length of a ",
+  "bad argument #%d+ to '" }
+
+-- A mistake in the program, which no further attempt mends.
 local function is_mistake(err)
-  local text = type(err) == "string" and err:match "^[^\n]*:%d+: attempt to ([^\n]*)"
-  return text and (text:find "^call a %a+ value" or text:find "%(global '[^']*'%)") ~= nil
+  local text = type(err) == "string" and err:match "^[^\n]-:%d+: ([^\n]*)"
+  if not text then return false end
+  for _, beginning in ipairs(MISTAKES) do
+    if text:find("^" .. beginning) then return true end
+  end
+  return false
 end
 
 local function by_default(err)
