@@ -22,7 +22,9 @@ bool lp_stall_sure(lp_state *st) {
 }
 
 static void dump(lp_state *st, bool all) {
-  lp_list_each (link, &lp_fleet_find(st)->workers) {
+  lp_fleet *f = lp_fleet_find(st);
+  if (!f) return; /* a worker */
+  lp_list_each (link, &f->workers) {
     lp_slot *slot = lp_list_of(link, lp_slot, worker.link);
     if (all || slot->load.count || slot->life == LP_SLOT_STARTING)
       lp_slot_post(slot, LP_MSG_DUMP, NULL, 0);

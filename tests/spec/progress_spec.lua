@@ -199,11 +199,39 @@ describe("the estimate of a bar", function()
     assert.are.equal("16:40", left(bar_of(100, 10, 20), 1050))
   end)
 
-  it("grows with the time of waiting while items stall, and no faster", function()
+  it("grows with the time of waiting while items stall, then there is none", function()
     local bar = bar_of(1, 10, 20)
-    for _ = 1, 100 do line.look(bar, 70) end
-    assert.are.equal("02:00", left(bar, 70))
-    assert.are.equal("2:00:00", left(bar, 3610))
+    for _ = 1, 100 do line.look(bar, 18) end
+    assert.are.equal("00:16", left(bar, 18))
+    bar.stalled = function(now) return ("page 11 waits for http request, %d"):format(now) end
+    assert.are.equal("?", left(bar, 25))
+    assert.matches("<?, 3.00 s/it, page 11 waits for http request, 25]", line.plain(bar, 25), 1,
+      true)
+    local slow = bar_of(100, 10, 20)
+    slow.stalled = bar.stalled
+    assert.are.equal("16:40", left(slow, 1150))
+    assert.are.equal("?", left(slow, 1600))
+  end)
+
+  it("is cut at whole fields where there is no room", function()
+    local bar = bar_of(1, 10, 20)
+    bar.desc = "titles"
+    bar.outcomes = function() return "9 ok, 1 failed, 2 retried" end
+    local shown = {}
+    for _, width in ipairs { 99, 71, 60, 40, 25, 19, 14, 12, 5 } do
+      shown[#shown + 1] = line.bar(bar, 10, width):gsub("|.*|", "|#|")
+    end
+    assert.are.same({
+      "titles:  50%|#| 10/20 [00:10<00:10, 1.00 it/s, 9 ok, 1 failed, 2 retried]",
+      "titles:  50% 10/20 [00:10<00:10, 1.00 it/s, 9 ok, 1 failed, 2 retried]",
+      "titles:  50% 10/20 [00:10<00:10, 9 ok, 1 failed, 2 retried]",
+      "titles:  50% 10/20 [00:10<00:10]",
+      "titles:  50% 10/20",
+      "titles:  50% 10/20",
+      "titles:  50%",
+      "titles:  50%",
+      "title",
+    }, shown)
   end)
 
   it("is none where it would be absurd", function()

@@ -13,10 +13,12 @@ local sync = require "luapool.sync.core"
 
 local M = {}
 
--- Seconds between two drawings, two plain lines, two posts of a worker.
+-- Seconds between two drawings, two plain lines, two posts of a worker; and without the end of an
+-- item, before a worker posts what its oldest one waits for.
 M.interval = 0.1
 M.plain_interval = 10
 M.post_interval = 0.2
+M.stall_interval = 5
 
 -- The number under which workers post to main's board.
 local BOARD = 0
@@ -146,10 +148,25 @@ function M.close(bar)
   end
 end
 
+-- ---- workers: what a stalled job waits for ----
+
+--- A worker in which nothing has ended for a while posts to main what its oldest task waits for.
+--- `dump` is the list of its tasks, the oldest first.
+---@param dump string
+function M.stalled(dump)
+  local number, state = dump:match "^task (%d+) ([^\n]*)"
+  if not number or mode() ~= "post" then return end
+  state = state:match "(waits for .*) for [%d.]+ s" or state
+  sync.post(BOARD, 0, "waits", math.tointeger(tonumber(number)), state)
+end
+
 -- ---- main: the bars of workers ----
 
 -- For each worker, which `who.process` stands for, the bars that it has open, by its number.
 local of_workers = {}
+
+-- What each worker has posted last of its oldest task; and for how many seconds that holds.
+local waits, FRESH = {}, 12
 
 -- A worker has ended with bars open: they vanish as those of main do when it ends.
 local function forget(_, process)
@@ -157,8 +174,25 @@ local function forget(_, process)
     bar.closed = true
     remove(bar)
   end
-  of_workers[process] = nil
+  of_workers[process], waits[process] = nil, nil
   draw(task.now())
+end
+
+local function wait_of_worker(board, who, number, state)
+  local process = who.process
+  if not waits[process] then class.hold(process, board) end
+  waits[process] = { number = number, state = line.one_line(state), at = task.now() }
+end
+
+--- What the oldest task of all workers waits for, as far as they have posted it of late.
+---@param now number
+---@return string|nil
+function M.oldest_wait(now)
+  local oldest
+  for _, one in pairs(waits) do
+    if now - one.at < FRESH and (not oldest or one.number < oldest.number) then oldest = one end
+  end
+  return oldest and oldest.state
 end
 
 local function show_of_worker(board, who, number, n, total, desc, unit, postfix, closed)
@@ -180,7 +214,8 @@ local function show_of_worker(board, who, number, n, total, desc, unit, postfix,
   M.close(bar)
 end
 
-local Board = class.new("bars", { remote = { show = show_of_worker }, orphan = forget })
+local Board = class.new("bars", { remote = { show = show_of_worker, waits = wait_of_worker },
+  orphan = forget })
 
 --- What internal.sync.remote gives to workers that ask for object 0.
 M.shared = setmetatable({}, Board)

@@ -5,6 +5,9 @@ local screen = require "luapool.term.core"
 
 local M = {}
 
+--- Seconds without an item after which a bar counts as stalled, at least.
+M.stall = 10
+
 -- The shown rate forgets in about this many seconds. An ETA stands still as long when no item
 -- comes.
 local MEMORY = 5
@@ -50,6 +53,11 @@ local function shown_rate(bar, now)
   return waited > patience and bar.rate * patience / waited or bar.rate
 end
 
+-- Whether nothing has come for so long that nobody can tell when something will.
+local function is_stalled(bar, now)
+  return not bar.closed and now - bar.looked > math.max(M.stall, 5 * bar.gap)
+end
+
 -- The time that is left, as text. Beyond some years it is no estimate any more.
 local function time_left(bar, rate)
   local seconds = (bar.total - bar.n) / rate
@@ -57,21 +65,50 @@ local function time_left(bar, rate)
   return rate > 0 and seconds < 1e8 and clock(seconds) or "?"
 end
 
--- The parts of a line: what stands before the bar, the finished share or nil, what stands behind.
+-- The figures behind the bar, in the order in which they stand, and which of them go first where
+-- there is no room for all.
+local ORDER = { "rate", "postfix", "outcomes", "stalled", "time" }
+
+-- The parts of a line: what stands before the bar; the finished share or nil; the count; the
+-- figures by name.
 local function parts(bar, now)
-  local elapsed = clock(now - bar.began)
+  local elapsed, total = clock(now - bar.began), bar.total
   local rate = shown_rate(bar, now)
   local head = bar.desc ~= "" and bar.desc .. ": " or ""
-  local extra = bar.postfix ~= "" and ", " .. bar.postfix or ""
-  local total = bar.total
+  local stalled = is_stalled(bar, now)
+  local figures = { rate = speed(rate, bar.unit), postfix = bar.postfix,
+    outcomes = bar.outcomes and bar.outcomes() or "",
+    stalled = stalled and bar.stalled and bar.stalled(now) or "" }
   if not total or bar.n > total then
-    return head, nil, ("%s %s [%s, %s%s]"):format(figure(bar.n), bar.unit, elapsed,
-      speed(rate, bar.unit), extra)
+    figures.time = elapsed
+    return head, nil, ("%s %s"):format(figure(bar.n), bar.unit), figures
   end
   local share = total > 0 and bar.n / total or 1
-  local left = share == 1 and "00:00" or time_left(bar, rate)
-  return head, share, ("%s/%s [%s<%s, %s%s]"):format(figure(bar.n), figure(total), elapsed,
-    left, speed(rate, bar.unit), extra)
+  local left = share == 1 and "00:00" or stalled and "?" or time_left(bar, rate)
+  figures.time = elapsed .. "<" .. left
+  return head, share, ("%s/%s"):format(figure(bar.n), figure(total)), figures
+end
+
+-- The figures as text: " [00:01<00:02, 40.1 it/s, 98 ok, 2 failed]"; "" without any.
+local function bracket(figures)
+  local shown = {}
+  for _, name in ipairs { "time", "rate", "outcomes", "postfix", "stalled" } do
+    local text = figures[name]
+    if text and text ~= "" then shown[#shown + 1] = text end
+  end
+  return shown[1] and (" [%s]"):format(table.concat(shown, ", ")) or ""
+end
+
+-- What fits of a line without a bar: whole fields, as long as the width has room for one.
+local function fitting(head, percent, count, figures, width)
+  local lead = head .. (percent and percent .. " " or "")
+  for i = 0, #ORDER do
+    if i > 0 then figures[ORDER[i]] = nil end
+    local text = lead .. count .. bracket(figures)
+    if screen.width(text) <= width then return text end
+  end
+  if percent and screen.width(head .. percent) <= width then return head .. percent end
+  return screen.cut(head .. (percent or count), width)
 end
 
 -- Whether the user's terminal takes UTF-8. An empty variable counts as none, as it does for libc.
@@ -96,17 +133,17 @@ local function fill(share, width)
   return ("█"):rep(full) .. part .. (" "):rep(width - full - (part == "" and 0 or 1))
 end
 
---- A line of at most `width` columns.
+--- A line of at most `width` columns: where there is no room for all, it is cut at whole fields.
 ---@param bar table
 ---@param now number
 ---@param width integer
 ---@return string
 function M.bar(bar, now, width)
-  local head, share, tail = parts(bar, now)
-  if not share then return screen.cut(head .. tail, width) end
-  local percent = ("%3d%%"):format(math.floor(share * 100))
+  local head, share, count, figures = parts(bar, now)
+  if not share then return fitting(head, nil, count, figures, width) end
+  local percent, tail = ("%3d%%"):format(math.floor(share * 100)), count .. bracket(figures)
   local room = math.min(60, width - screen.width(head .. tail) - #percent - 3)
-  if room < 5 then return screen.cut(head .. percent .. " " .. tail, width) end
+  if room < 5 then return fitting(head, percent, count, figures, width) end
   return ("%s%s|%s| %s"):format(head, percent, fill(share, room), tail)
 end
 
@@ -115,8 +152,9 @@ end
 ---@param now number
 ---@return string
 function M.plain(bar, now)
-  local head, share, tail = parts(bar, now)
-  return head .. (share and ("%d%% "):format(math.floor(share * 100)) or "") .. tail .. "\n"
+  local head, share, count, figures = parts(bar, now)
+  local percent = share and ("%d%% "):format(math.floor(share * 100)) or ""
+  return head .. percent .. count .. bracket(figures) .. "\n"
 end
 
 --- One line, whatever it is made of.
