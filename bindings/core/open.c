@@ -69,6 +69,13 @@ static int core_dump(lua_State *L) {
   return 1;
 }
 
+/* core.alive() -> list of the tasks of this process that have not ended: see lp_dump_push_alive.
+ */
+static int core_alive(lua_State *L) {
+  lp_dump_push_alive(L);
+  return 1;
+}
+
 /* core.isatty(fd) -> bool. */
 static int core_isatty(lua_State *L) {
   lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
@@ -107,6 +114,7 @@ int luaopen_luapool_core(lua_State *L) {
                                        {"pid", core_pid},
                                        {"slice", core_slice},
                                        {"dump", core_dump},
+                                       {"alive", core_alive},
                                        {"isatty", core_isatty},
                                        {"exit", core_exit},
                                        {"write", core_write},

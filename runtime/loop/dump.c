@@ -9,6 +9,7 @@
 
 #include "runtime/loop/coroutine.h"
 #include "runtime/loop/op.h"
+#include "runtime/loop/scripts.h"
 #include "runtime/loop/task.h"
 
 /* A dump shows so many tasks: nobody would read more. */
@@ -126,6 +127,48 @@ static listing *push_listing(lua_State *L, lp_state *st) {
   }
   qsort(l->tasks, l->n, sizeof *l->tasks, by_number);
   return l;
+}
+
+/* The function that a task was spawned with: it stands above the bottom of its coroutine. */
+static bool find_function(lua_State *co, bool pending, lua_Debug *ar) {
+  enum { BOTTOM = 1, FUNCTION = 3 }; /* the stack of one that has not begun */
+  int depth = 0;
+  if (pending) {
+    lua_pushvalue(co, FUNCTION);
+    return lua_getinfo(co, ">S", ar);
+  }
+  while (lua_getstack(co, depth, ar)) depth++;
+  return depth > BOTTOM && lua_getstack(co, depth - BOTTOM - 1, ar) && lua_getinfo(co, "S", ar);
+}
+
+static void push_alive(lua_State *L, lp_task *t) {
+  lua_Debug ar;
+  lua_createtable(L, 0, 4);
+  lp_task_object(L, t);
+  lp_task_field(L, -1, LP_TASK_NAME);
+  lua_setfield(L, -3, "name");
+  lp_task_field(L, -1, LP_TASK_ARGS);
+  lua_setfield(L, -3, "future");
+  lua_pop(L, 1);
+  if (!find_function(t->co, t->status == LP_TASK_PENDING, &ar) || *ar.what == 'C') return;
+  lua_pushfstring(L, "%s:%d", ar.short_src, ar.linedefined);
+  lua_setfield(L, -2, "place");
+  lua_pushboolean(L, lp_script_flags(&ar) & LP_SCRIPT_OURS);
+  lua_setfield(L, -2, "ours");
+}
+
+void lp_dump_push_alive(lua_State *L) {
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  const listing *l = push_listing(L, lp_state_of(L));
+  int at = lua_gettop(L) - 1;
+  lua_newtable(L);
+  for (unsigned i = 0; i < l->n; i++) {
+    if (hidden(l->tasks[i]) || l->tasks[i]->cancelled) continue;
+    push_alive(L, l->tasks[i]);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
+  lua_replace(L, at);
+  lua_settop(L, at);
 }
 
 void lp_dump_push(lua_State *L) {

@@ -87,6 +87,19 @@ function M.run(main, ...)
   return run(main, ...)
 end
 
+--- Waits until a signal ends the run (Ctrl-C, SIGTERM), for scripts whose work is done by other
+--- tasks: when the script returns, they are cancelled. Then kind `cancelled` is raised here, so
+--- `<close>` variables run.
+---
+--- ```lua
+--- local beats = 0
+--- local beat <close> = task.every(0.01, function() beats = beats + 1 end)
+--- print(pcall(task.timeout, 0.1, luapool.run_forever)) --> false task.timeout: 0.1 s are over
+--- assert(beats > 0)
+--- ```
+---@async
+function M.run_forever() require("luapool.task.core").sleep(math.huge) end
+
 return setmetatable(M, {
   __index = function(self, name)
     if not parts[name] then return nil end

@@ -263,6 +263,25 @@ describe("map", function()
 end)
 
 describe("every", function()
+  it("can be waited for, until it is stopped, fails, or the time is over", function()
+    local calls, p = 0, nil
+    p = task.every(0.001, function()
+      calls = calls + 1
+      if calls == 3 then p:stop() end
+    end)
+    p:wait()
+    assert.are.equal(3, calls)
+    p:wait()
+    local broken = task.every(0.001, function() error("oh", 0) end)
+    assert.are.same({ false, "oh" }, { pcall(broken.wait, broken) })
+    local slow <close> = task.every(1000, print)
+    local ok, e = pcall(slow.wait, slow, 0.01)
+    assert.are.same({ false, "timeout" }, { ok, e.kind })
+    local stopper = task.spawn(function() slow:stop() end)
+    slow:wait()
+    stopper:await()
+  end)
+
   it("calls at multiples of its time, one call at once, until it is stopped", function()
     local times, inside = {}, 0
     local start = task.now()

@@ -35,6 +35,30 @@ end
 
 Periodic.__close = Periodic.close
 
+--- Waits until the calls have been stopped, by another task or by `fn` itself. Raises the error of
+--- `fn` that has ended them, and kind `timeout` when that takes longer.
+---
+--- ```lua
+--- local calls, periodic = 0, nil
+--- periodic = task.every(0.01, function()
+---   calls = calls + 1
+---   if calls == 3 then periodic:stop() end
+--- end)
+--- periodic:wait()
+--- print(calls) --> 3
+--- ```
+---@async
+---@param timeout? number seconds
+function Periodic:wait(timeout)
+  usage.self(self, Periodic, "Periodic:wait")
+  usage.optional("Periodic:wait", 1, timeout, "seconds")
+  local calls = self.task
+  core.wait({ calls }, "all_completed", timeout)
+  local status = calls:status()
+  if status == "failed" then calls:await() end
+  if status == "pending" or status == "running" then calls:await(0) end -- raises the timeout
+end
+
 -- The next multiple of the period after `due` that is not past: calls that are late do not pile up.
 local function next_due(due, period)
   local late = core.now() - due
@@ -62,6 +86,7 @@ end
 return function(period, fn, opts)
   local self = setmetatable({ fn = fn, period = period, on_error = opts.on_error }, Periodic)
   self.task = core.spawn(run, self, core.now() + (opts.immediate and 0 or period))
-  self.task:name "every"
+  local info = debug.getinfo(usage.to_function(fn), "S")
+  self.task:name(("every %g s (%s:%d)"):format(period, info.short_src, info.linedefined))
   return self
 end
