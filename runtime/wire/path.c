@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/loop/raise.h"
+#include "runtime/loop/scripts.h"
 #include "runtime/wire/encode.h"
 
 enum { TEXT_MAX = 900, HEAD_STEPS = 6, TAIL_STEPS = 2 };
@@ -165,6 +166,13 @@ static const lp_step *outermost(const lp_step *s) {
   return found;
 }
 
+/* Whether the function of this step is luapool's: then it tells the user nothing. */
+static bool is_ours(lua_State *L, const lp_step *s) {
+  lua_Debug ar;
+  lua_pushvalue(L, s->index);
+  return lua_getinfo(L, ">S", &ar) && lp_script_flags(&ar) & LP_SCRIPT_OURS;
+}
+
 static void add_way(const lp_encoder *e, text *t) {
   lua_State *L = e->L;
   const lp_step *s = e->path;
@@ -179,7 +187,7 @@ static void add_way(const lp_encoder *e, text *t) {
     add(t, ", at %s", upvalue_name(L, s));
     add_fields(L, t, e->path, s, 0);
   }
-  if (outermost(s) != s) {
+  if (outermost(s) != s && !is_ours(L, outermost(s))) {
     add(t, " (reached from ");
     add_upvalue(L, t, outermost(s));
     add(t, ")");
@@ -193,6 +201,12 @@ void lp_path_raise(lp_encoder *e, const char *why) {
   lp_raise(e->L, "cannot_send", "cannot send %s: %s", t.s, why);
 }
 
+static bool is_of_function(const lp_step *s) {
+  for (; s; s = s->up)
+    if (s->kind == LP_STEP_UPVALUE) return true;
+  return false;
+}
+
 void lp_path_refuse(lp_encoder *e, int index) {
   lua_State *L = e->L;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
@@ -204,6 +218,9 @@ void lp_path_refuse(lp_encoder *e, int index) {
     const char *name = lua_tostring(L, -1);
     bool file = strcmp(name, LUA_FILEHANDLE) == 0;
     what = lua_pushfstring(L, "%s (%s)", file ? "file" : "userdata", name);
+    if (is_of_function(e->path))
+      what = lua_pushfstring(
+          L, "%s; make it in the worker, once for all of its tasks in 'init'", what);
   }
   lp_path_raise(e, what);
 }

@@ -492,6 +492,8 @@ static void missing_module_is_named(void **state) {
   assert_memory_equal(t->error, want, strlen(want));
 }
 
+#define HINT "; make it in the worker, once for all of its tasks in 'init'"
+
 static void what_cannot_travel_is_named(void **state) {
   pair *t = *state;
   refuses(t, "return 1, coroutine.create(print)", "argument",
@@ -504,20 +506,21 @@ static void what_cannot_travel_is_named(void **state) {
           "result",
           "cannot_send: cannot send result.<metatable>[\"a-b\"][2.5][true]: "
           "a C function that no module names");
-  refuses(
-      t, "local log = io.tmpfile()\nfunction fetch() return log end return fetch", "function",
-      "cannot_send: cannot send upvalue 'log' of function 'fetch' (job.lua:2): file (FILE*)");
+  refuses(t, "local log = io.tmpfile()\nfunction fetch() return log end return fetch",
+          "function",
+          "cannot_send: cannot send upvalue 'log' of function 'fetch' (job.lua:2): file "
+          "(FILE*)" HINT);
   refuses(
       t, "local cfg = {db = {handle = io.tmpfile()}} return {go = function() return cfg end}",
       "argument",
       "cannot_send: cannot send upvalue 'cfg' of function 'go' (job.lua:1), at cfg.db.handle: "
-      "file (FILE*)");
+      "file (FILE*)" HINT);
   refuses(t,
           "local log = io.tmpfile() local function helper() return log end\n"
           "return function() return helper() end",
           "argument",
           "cannot_send: cannot send upvalue 'log' of function 'helper' (job.lua:1) "
-          "(reached from upvalue 'helper' of function (job.lua:2)): file (FILE*)");
+          "(reached from upvalue 'helper' of function (job.lua:2)): file (FILE*)" HINT);
 }
 
 /* send(...) in Lua: encodes its arguments, as pool:map does. */
