@@ -107,6 +107,11 @@ run examples/image_scraper/demo "$(dirname "$LUAPOOL")" 10 12
 expect_status 0
 expect_out_like '^Done, success: 118/120, failure: 2/120 \('
 expect [ "$(sed -n '$p' "$work/out" | cut -c 1-14)" = "Done, success:" ]
+expect [ "$(cat "$work/out" "$work/err" | grep -c '^Done, ')" = 1 ]
+expect_out_like '120 images, 2 of which are missing on purpose'
+expect_out_like '^118 images are there, byte for byte those served; the 2 missing ones failed[.]$'
+expect_err_like '^2 × status 404 \(first: '
+expect [ "$(grep -c 'listed in' "$work/err")" = 0 ]
 
 it "image_scraper: the same one by one"
 mkdir "$work/site"
