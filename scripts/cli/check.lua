@@ -1,19 +1,21 @@
--- cli.check: luapool check FILE: syntax, the fields of a job, and the globals that a job's
--- functions use: globals do not travel to the workers, so fetch, process and init find nil
--- there. A file that returns something is run up to its end for that; a script is not.
+-- cli.check: luapool check FILE...: syntax, the fields of a job, whether what the workers get can
+-- travel, and the globals that a job's functions use: globals do not travel, so fetch, process and
+-- init find nil there. A file that returns something is run up to its end for that; a script is
+-- not.
 
 local cli = require "cli.options"
 local globals = require "cli.globals"
+local job_core = require "luapool.job.core"
 local options = require "luapool.internal.options"
 local run = require "cli.run"
 local task = require "luapool.task"
 local text_of = require("luapool.error.core").text
 
 local M = {
-  usage = "check FILE",
-  summary = "check the syntax, job fields and globals of a file",
-  about = "Checks the syntax of a file and the fields of a job, and warns of globals in functions\n"
-    .. "that run in workers: globals do not travel.",
+  usage = "check FILE...",
+  summary = "check the syntax, job fields and globals of files",
+  about = "Checks the syntax of files, the fields of jobs and whether their functions can travel\n"
+    .. "to workers, and warns of globals, which do not.",
   completes = "file",
   options = { cli.help },
   status = {
@@ -137,6 +139,24 @@ local function result_of(path, chunk)
   return nil
 end
 
+-- Encodes what the workers of a job get, and the items of a list, as a run would. Returns false
+-- when something cannot travel, and says what.
+local function can_travel(path, spec)
+  local plan = require("luapool.internal.job").plan(spec, {}, {})
+  local carried = require("luapool.internal.job.worker").carry(plan)
+  local ok, e = pcall(job_core.pack, carried)
+  if not ok then say(path, nil, "%s", text_of(e)) end
+  if type(spec.items) ~= "table" or options.callable(spec.items) then return ok end
+  for i, item in ipairs(spec.items) do
+    local fits, problem = pcall(job_core.pack, item)
+    if not fits then
+      say(path, nil, "item %d: %s", i, text_of(problem))
+      return false
+    end
+  end
+  return ok
+end
+
 local function check_job(path, chunk, uses)
   local job = result_of(path, chunk)
   if job == nil then return 1 end
@@ -145,23 +165,33 @@ local function check_job(path, chunk, uses)
     say(path, nil, "%s", problem)
     return 1
   end
+  if not can_travel(path, checked) then return 1 end
   local source = "@" .. path
   warn_of_retry(path, job)
   warn_of(path, uses, travelling(job, source), union(standard, set_by_init(uses, job, source)))
   return 0
 end
 
-function M.run(_, positional)
-  local path = positional[1] or cli.wrong("which FILE? luapool check FILE")
-  if positional[2] then cli.wrong("one FILE at a time, got '%s' too", positional[2]) end
-  local chunk, message, text = run.load(path)
+-- Checks one file. Returns the status.
+local function check(path)
+  local chunk, message, text, name = run.load(path)
   if not chunk then
     io.stderr:write(message, "\n")
     return 1
   end
   local uses, returns = globals.find(text)
-  local status = returns and check_job(path, chunk, uses) or 0
-  if status == 0 then print(path .. ": ok") end
+  local status = returns and check_job(name, chunk, uses) or 0
+  if status == 0 then print(name .. ": ok") end
+  return status
+end
+
+function M.run(_, positional)
+  if not positional[1] then cli.wrong("which FILE? luapool check FILE") end
+  local search, status = package.path, 0
+  for _, path in ipairs(positional) do
+    package.path = search -- each file has its own folder
+    status = math.max(status, check(path))
+  end
   return status
 end
 

@@ -2,7 +2,8 @@
 --     { "p", "processes", "N", "count", "worker processes", "usable cores" }
 -- short name (or false), long name, the value's name in the help (or false: a flag), what it may
 -- be (a rule of luapool.options, or "string"), the help, and what it is by default where that is
--- worth telling. A row's value is stored under its long name with "_" for "-".
+-- worth telling. A row's value is stored under its long name with "_" for "-"; where the row has
+-- `many = true`, a list of them.
 
 local options = require "luapool.internal.options"
 
@@ -60,6 +61,16 @@ local function split(word)
   return word, nil
 end
 
+local function store(values, row, value)
+  local name = row[2]:gsub("-", "_")
+  if not row.many then
+    values[name] = value
+    return
+  end
+  values[name] = values[name] or {}
+  table.insert(values[name], value)
+end
+
 --- Parses the words from `first` on; options may stand anywhere before `--`.
 ---@param rows table[] the options
 ---@param words string[]
@@ -82,7 +93,7 @@ function M.parse(rows, words, first)
       elseif value and not row[3] then
         M.wrong("option '%s' takes no value", name)
       end
-      values[row[2]:gsub("-", "_")] = row[3] == false or convert(row, name, value)
+      store(values, row, row[3] == false or convert(row, name, value))
     else
       table.insert(positional, word)
     end

@@ -1,34 +1,45 @@
 -- cli.run: luapool run FILE: a file that returns a table is a job (luapool.job drives it), any
 -- other is a script and has run; what it returned is dropped, as by lua.
 
+local alive = require "cli.alive"
 local cli = require "cli.options"
+local color = require "luapool.internal.color"
+local configs = require "cli.config"
 local core = require "luapool.core"
 local errors = require "luapool.error"
 local settings = require "luapool.internal.settings"
+local slips = require "luapool.internal.slips"
 local stdout = require "cli.stdout"
 local stop = require "cli.stop"
 local task = require "luapool.task"
 local text_of = require("luapool.error.core").text
+local traces = require "luapool.internal.trace"
 local usage = require "luapool.internal.usage"
 
 local M = {
   usage = "run FILE [options] [-- ARGS...]",
   summary = "run a job file or a script",
-  about = "Runs a job file over worker processes, or a script. ARGS are `...` and `arg` of a\n"
-    .. "script and ctx.args of a job.",
+  about = "Runs a job file over worker processes, or a script. FILE is - for stdin; with -e CODE\n"
+    .. "there is none. ARGS are `...` and `arg` of a script and ctx.args of a job.",
   completes = "file",
   options = {
+    { "e", "execute", "CODE", "string", "run this text in place of a file" },
     { "p", "processes", "N", "processes", "worker processes", "usable cores" },
     { "c", "concurrency", "N", "concurrency", "tasks at once in each process", "100" },
     { "m", "mode", "MODE", { "async", "sync" },
       "sync: one item at a time in each process; or async", "async" },
     { false, "config", "FILE", "string", "settings (YAML) for the job's ctx.config" },
+    { false, "set", "KEY=VALUE", "string", "a setting over those of the file; KEY may be a.b",
+      many = true },
     { "o", "output", "FILE", "string",
       "where the results go: .jsonl, .csv, .json, .sqlite#table; - is stdout" },
     { false, "append", false, "flag", "add to the output file, do not replace it" },
     { false, "resume", "FILE", "string",
       "keep what is done in FILE; after any end the same command goes on" },
     { false, "progress", "WHEN", { "auto", "on", "off" }, "the bar", "auto" },
+    { "q", "quiet", false, "flag", "say nothing but what went wrong" },
+    { "v", "verbose", false, "flag", "show each failure as it comes" },
+    { false, "fail-fast", false, "flag", "stop at the first item that fails" },
     { false, "log-level", "LEVEL", { "debug", "info", "warn", "error" },
       "least level to log", "info" },
     { false, "log-format", "FORMAT", { "text", "json" }, "how log lines are written", "text" },
@@ -51,18 +62,20 @@ local M = {
     { "luapool run titles.lua -p 6", "over six worker processes" },
     { "luapool run titles.lua --resume titles.db", "the same command goes on after any end" },
     { "luapool run report.lua -- --month 5", "a script with arguments" },
+    { "luapool run -e 'print(1 + 1)'", "a text in place of a file" },
   },
 }
 
---- The text of a file, without a byte order mark. One that cannot be read is a wrong use of the
---- command line.
+--- The text of a file, of stdin for "-", without a byte order mark. One that cannot be read is a
+--- wrong use of the command line.
 ---@param path string
 ---@return string
 function M.read(path)
-  local file, message = io.open(path, "rb")
+  local file, message = io.stdin, nil
+  if path ~= "-" then file, message = io.open(path, "rb") end
   if not file then cli.wrong("cannot open %s", message) end
   local text, problem = file:read("a")
-  file:close()
+  if path ~= "-" then file:close() end
   if not text then cli.wrong("cannot read %s: %s", path, problem) end
   return (text:gsub("^\xEF\xBB\xBF", ""))
 end
@@ -73,38 +86,24 @@ end
 function M.strip(text) return (text:gsub("^#[^\n]*", "")) end
 
 local function complain(text)
-  require("luapool.term.core").print("luapool: " .. text .. "\n")
+  require("luapool.term.core").print(color.paint("luapool: " .. text, "red") .. "\n")
   return 1
 end
 
---- Loads a file; its folder comes first in package.path.
----@param path string
+--- Loads a file, or a text; the folder of the file comes first in package.path.
+---@param path string "-" for stdin
+---@param code? string the text, in place of a file
 ---@return function|nil chunk
 ---@return string? message of the syntax error: file, line, what
 ---@return string text
-function M.load(path)
-  local text = M.strip(M.read(path))
-  local folder = path:match("^(.*)/[^/]*$") or "."
+---@return string name of the file, for messages
+function M.load(path, code)
+  local text = M.strip(code or M.read(path))
+  local name = path == "-" and "stdin" or path
+  local folder = name:match("^(.*)/[^/]*$") or "."
   package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path
-  local chunk, message = load(text, "@" .. path, "t")
-  return chunk, message, text
-end
-
--- The table of a settings file, {} when there is none.
-local function configuration(path)
-  if not path then return {} end
-  local text = M.read(path)
-  local yaml = require "luapool.yaml"
-  local ok, config = pcall(yaml.load, text)
-  if not ok then
-    local line, what = tostring(config):match("line (%d+), column %d+: (.*)")
-    cli.wrong("%s:%s not YAML: %s", path, line and line .. ":" or "", what or tostring(config))
-  end
-  if config == nil or config == yaml.null then return {} end
-  if type(config) ~= "table" then
-    cli.wrong("%s: settings must be a table of names and values, got a %s", path, type(config))
-  end
-  return config
+  local chunk, message = load(text, "@" .. name, "t")
+  return chunk, message, text, name
 end
 
 --- Takes over what the command line says of workers and logs.
@@ -115,37 +114,20 @@ function M.settle(values)
     concurrency = values.mode == "sync" and 1 or values.concurrency,
     memory_limit = values.memory_limit,
     max_tasks = values.max_tasks,
-    progress = values.progress,
-    log_level = values.log_level,
+    progress = values.progress or values.quiet and "off" or nil,
+    log_level = values.log_level or values.quiet and "warn" or nil,
     log_format = values.log_format,
     log_journal = require("luapool.log.core").journal(os.getenv "JOURNAL_STREAM"),
     slice = values.slice and values.slice / 1000,
   }
 end
 
--- A traceback without luapool's own frames, and without the titles that then have none below them;
--- nothing when there are no others.
-local function own_frames(trace)
-  local lines, some, title = {}, false, nil
-  for line in (trace or ""):gmatch("[^\n]+") do
-    if line == "stack traceback:" then
-      title = line
-    elseif not line:find("^%s+luapool/") and not line:find("^%s+%[C%]: in %?$") then
-      if title then table.insert(lines, "\n" .. title) end
-      title = nil
-      table.insert(lines, "\n" .. line)
-      some = some or line:find("^%s+[^%[(]")
-    end
-  end
-  return some and table.concat(lines) or ""
-end
-
 -- Prints an error that ended the run. Returns the exit status.
 local function report(e, trace)
-  local text = text_of(e)
   trace = trace or errors.traceback(e)
-  local ours = text:find("^luapool/")
-  return complain(text .. (ours and trace and "\n" .. trace or own_frames(trace)))
+  local text = slips.explain(text_of(e))
+  if not text:find "^luapool/" then trace = traces.of_user(trace) end
+  return complain(text .. (trace and "\n" .. trace or ""))
 end
 
 -- One run, and what may stop it: first the task that runs the file, then the job.
@@ -178,6 +160,7 @@ function Run:load(path, chunk, args)
     return false, report(result[2])
   end
   if not stopped and type(result[2]) == "table" then return true, result[2] end
+  if not stopped then alive.warn(path) end
   if not stopped and result[2] ~= nil then
     complain(("%s returned %s: a job file returns a table, a script nothing"):format(path,
       usage.describe(result[2])))
@@ -185,11 +168,12 @@ function Run:load(path, chunk, args)
   return false, stopped or 0
 end
 
--- The settings of the job: those of --config, else the file of its `config`, beside the job file.
+-- The settings of the job: those of --config, else the file of its `config`, beside the job file;
+-- and over them those of --set.
 local function settings_of(values, path)
   return function(default)
     local beside = default and (path:match("^(.*/)[^/]*$") or "") .. default
-    return configuration(values.config or beside)
+    return configs.load(values.config or beside, values.set, M.read)
   end
 end
 
@@ -202,6 +186,9 @@ function Run:drive(job, values, path, args, text)
     output = values.output,
     append = values.append,
     resume = values.resume,
+    quiet = values.quiet,
+    verbose = values.verbose,
+    fail_fast = values.fail_fast,
     config = settings_of(values, path),
     print = stdout.write,
     report = report,
@@ -213,18 +200,26 @@ function Run:drive(job, values, path, args, text)
 end
 
 function M.run(values, positional, rest)
-  local path = positional[1] or cli.wrong("which FILE? luapool run FILE")
-  local args = table.move(positional, 2, #positional, 1, {})
+  if not values.execute and not positional[1] then
+    cli.wrong "which FILE? luapool run FILE"
+  end
+  if values.quiet and values.verbose then cli.wrong "-q and -v do not go together" end
+  local path = values.execute and "-e" or table.remove(positional, 1)
+  local args = positional
   table.move(rest, 1, #rest, #args + 1, args)
   M.settle(values)
-  local chunk, message, text = M.load(path)
+  local chunk, message, text, name = M.load(path, values.execute)
   if not chunk then return complain(message) end
+  path = name
   rawset(_G, "arg", table.move(args, 1, #args, 1, { [0] = path }))
   local run = setmetatable({}, Run)
   stop.listen(values.timeout, function(...) run:stop(...) end)
   local is_job, result = run:load(path, chunk, args)
   if not is_job and values.resume then
     complain(("%s is no job file: --resume has kept nothing"):format(path))
+  end
+  if not is_job and values.set then
+    complain(("%s is no job file: --set has set nothing"):format(path))
   end
   if not is_job then return result end
   return run:drive(result, values, path, args, text)

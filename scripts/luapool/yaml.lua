@@ -30,11 +30,19 @@ local M = {}
 ---@type lightuserdata
 M.null = json.null
 
-local explicit = require "lyaml.explicit"
-local functional = require "lyaml.functional"
-local implicit = require "lyaml.implicit"
-local lyaml = require "lyaml"
-local libyaml = require "yaml"
+-- A part of lyaml, which is a package of its own.
+local function of_lyaml(name)
+  local ok, part = pcall(require, name)
+  if ok then return part end
+  error(("luapool.yaml needs lyaml: install the package lua-yaml (Debian), or luarocks install "
+    .. "lyaml (%s)"):format(tostring(part):match "^[^\n]*"), 0)
+end
+
+local explicit = of_lyaml "lyaml.explicit"
+local functional = of_lyaml "lyaml.functional"
+local implicit = of_lyaml "lyaml.implicit"
+local lyaml = of_lyaml "lyaml"
+local libyaml = of_lyaml "yaml"
 
 -- The integers of YAML 1.1: what the word looks like, and the base of its digits.
 local INTEGERS = {

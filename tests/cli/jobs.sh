@@ -121,8 +121,8 @@ expect_out_like '^failed	7	.*no sevens$'
 expect_err_like '^Done, success: 18/20, failure: 2/20 '
 expect [ "$(wc -l <"$work/out.jsonl")" = 18 ]
 expect [ "$(wc -l <"$work/out.jsonl.failed.jsonl")" = 2 ]
-expect grep -q '^{"item":7,"error":".*no sevens","kind":"odd","attempts":3}$' "$work/out.jsonl.failed.jsonl"
-expect grep -q '^{"item":8,"error":"job.lua:13: not eight","attempts":3}$' "$work/out.jsonl.failed.jsonl"
+expect grep -q '^{"item":7,"error":".*no sevens","kind":"odd","attempts":3,"traceback":".*job.lua:[0-9]*: in ' "$work/out.jsonl.failed.jsonl"
+expect grep -q '^{"item":8,"error":"job.lua:13: not eight","kind":"error","attempts":3,' "$work/out.jsonl.failed.jsonl"
 job -o out.jsonl <<LUA
 return { items = { 1 }, process = function(n) return n end }
 LUA
@@ -163,7 +163,7 @@ return {
 LUA
 expect_status 3
 expect_err_like '^Done, success: 19/20, failure: 1/20, page failed: 1/3 '
-expect grep -q '^{"item":105,"item_kind":"image","error":"job.lua:7: gone","attempts":1}$' \
+expect grep -q '^{"item":105,"item_kind":"image","error":"job.lua:7: gone","kind":"error","attempts":1,"trace' \
   "$work/job.failed.jsonl"
 
 it "runs init once in each worker, sharing upvalues with fetch"
@@ -403,7 +403,7 @@ LUA
 expect_status 3
 expect_out_lines 3
 expect_err_like '^Done, success: 3/4, failure: 1/4 '
-expect grep -q '"item":2,.*"kind":"worker_died","attempts":2}' "$work/job.failed.jsonl"
+expect grep -q '"item":2,.*"kind":"worker_died","attempts":2[,}]' "$work/job.failed.jsonl"
 
 it "fails an item that takes too long, not the others"
 job -p 2 <<'LUA'

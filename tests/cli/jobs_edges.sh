@@ -153,7 +153,7 @@ dying_job ""
 expect [ "$(grep -c '^run 1$' "$work/err")" = 2 ]
 dying_job "retry = false"
 expect [ "$(grep -c '^run 1$' "$work/err")" = 1 ]
-expect grep -q '"kind":"worker_died","attempts":1}' "$work/job.failed.jsonl"
+expect grep -q '"kind":"worker_died","attempts":1[,}]' "$work/job.failed.jsonl"
 dying_job "retry = false, crash_retries = 2"
 expect [ "$(grep -c '^run 1$' "$work/err")" = 3 ]
 dying_job "crash_retries = 0"
@@ -244,13 +244,15 @@ LUA
 expect_status 3
 expect_err_like '^Done, success: 0/5, failure: 5/5 '
 cat >"$work/expected" <<'JSONL'
-{"item":"\\xFFa\\xFE","error":"job.lua:6: bad \\xFF","attempts":1}
-{"item":"{u = \"\\xED\\xA0\\x80\"}","error":"job.lua:6: bad \\xFF","attempts":1}
-{"item":"{f = a function}","error":"job.lua:6: bad \\xFF","attempts":1}
-{"item":{},"error":"job.lua:6: bad \\xFF","attempts":1}
-{"item":5,"error":"{}","attempts":1}
+{"item":"\\xFFa\\xFE","error":"job.lua:6: bad \\xFF","kind":"error","attempts":1}
+{"item":"{u = \"\\xED\\xA0\\x80\"}","error":"job.lua:6: bad \\xFF","kind":"error","attempts":1}
+{"item":"{f = a function}","error":"job.lua:6: bad \\xFF","kind":"error","attempts":1}
+{"item":{},"error":"job.lua:6: bad \\xFF","kind":"error","attempts":1}
+{"item":5,"error":"{}","kind":"error","attempts":1}
 JSONL
-expect diff "$work/expected" "$work/job.failed.jsonl"
+sed 's/,"traceback":"[^"]*"}$/}/' "$work/job.failed.jsonl" >"$work/listed"
+expect diff "$work/expected" "$work/listed"
+expect_err_like '^4 × bad [?] \(first: [?]a[?], job.lua:6\)$'
 
 it "refuses an output without a name"
 echo 'return { items = { 1 }, process = print }' >"$work/job.lua"

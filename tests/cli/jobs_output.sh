@@ -236,6 +236,8 @@ LUA
 expect_status 3
 expect_out_lines 2
 expect_err 'luapool: cannot write job.failed.jsonl.part: Is a directory: failed items are told here
-luapool: failed: {"item":2,"error":"job.lua:4: x","attempts":1}
+luapool: failed: {"item":2,"error":"job.lua:4: x","kind":"error","attempts":1,"traceback":"'"$(
+  sed -n 's/^luapool: failed: .*"traceback":"//p' "$work/err")"'
+1 × x (2, job.lua:4)
 '"$(tail -n 1 "$work/err")"
 expect_err_like '^Done, success: 2/3, failure: 1/3 '

@@ -36,9 +36,6 @@ expect_err "luapool: unknown command 'un' (did you mean 'run'?); see luapool --h
 run luapool "$work"
 expect_status 2
 expect_err "luapool: unknown command '$work'; see luapool --help"
-run luapool check a b
-expect_status 2
-expect_err "luapool check: one FILE at a time, got 'b' too"
 run luapool new a b
 expect_status 2
 expect_err "luapool new: one NAME at a time, got 'b' too"
@@ -100,6 +97,44 @@ mkdir "$work/bin" && ln -s "$LUAPOOL" "$work/bin/luapool"
 PATH=$work/bin:$PATH run "$work/tool" you
 expect_status 0
 expect_out "hello	you"
+
+it "runs stdin, and a text, with arguments"
+printf '#!/usr/bin/env luapool\nprint(arg[0], ...)\nlocal x = nil + 1\n' >"$work/script"
+run sh -c '"$0" run - one two <"$1"' "$LUAPOOL" "$work/script"
+expect_status 1
+expect_out "stdin	one	two"
+expect_err_like '^luapool: stdin:3: attempt to perform arithmetic on a nil value$'
+run luapool run -e 'print(arg[0], ...) error "oh"' one -p 2 -- --two
+expect_status 1
+expect_out "-e	one	--two"
+expect_err_like '^luapool: -e:1: oh$'
+run here luapool run -e 'return { items = { 1, 2 }, process = function(n) return n end, output = "o" }'
+expect_status 0
+expect [ "$(wc -l <"$work/o")" = 2 ]
+
+it "sets values over the settings"
+printf 'URL: http://a/\nPAGES: 3\ninner:\n  deep: [1, 2]\n' >"$work/settings.yaml"
+cat >"$work/job.lua" <<'LUA'
+local json = require "luapool.json"
+return {
+  items = { 1 }, config = "settings.yaml", output = "/dev/null",
+  process = function(_, _, ctx) print(json.encode(ctx.config, { sort_keys = true })) end,
+}
+LUA
+run luapool run "$work/job.lua" --set PAGES=5 --set inner.more=yes --set new.a.b="x: y" --set inner.deep.2=7
+expect_status 0
+expect_out '{"PAGES":5,"URL":"http://a/","inner":{"deep":[1,7],"more":true},"new":{"a":{"b":"x: y"}}}'
+run luapool run "$work/job.lua" --set "PAGES=[a, 2]" --set URL=
+expect_out '{"PAGES":["a",2],"URL":"","inner":{"deep":[1,2]}}'
+run luapool run "$work/job.lua" --set PAGES
+expect_status 2
+expect_err "luapool run: option '--set' must be KEY=VALUE, got 'PAGES'"
+run luapool run "$work/job.lua" --set PAGES.x=1
+expect_status 2
+expect_err "luapool run: --set PAGES.x=1: 'PAGES' is no table in the settings"
+run luapool run -e 'print "ran"' --set a=1
+expect_out ran
+expect_err "luapool: -e is no job file: --set has set nothing"
 
 it "finds modules beside the script"
 mkdir "$work/sub"
@@ -256,6 +291,27 @@ echo 'print("it runs")' >"$work/a.lua"
 run here luapool check a.lua
 expect_status 0
 expect_out "a.lua: ok"
+
+it "checks several files, and whether what the workers need can travel"
+cat >"$work/good.lua" <<'LUA'
+return { items = { 1, { 2 } }, fetch = print, retry = { attempts = 2 } }
+LUA
+cat >"$work/file.lua" <<'LUA'
+local log = io.tmpfile()
+return { items = { 1 }, process = function() log:write("x") end }
+LUA
+cat >"$work/item.lua" <<'LUA'
+return { items = { 1, { io.tmpfile() } }, process = print }
+LUA
+run here luapool check good.lua file.lua item.lua missing.lua
+expect_status 2
+expect_err_like '^luapool check: cannot open missing.lua: No such file or directory$'
+run here luapool check file.lua good.lua item.lua
+expect_status 1
+expect_out "good.lua: ok"
+expect_err_like "^file.lua: cannot send upvalue 'log' of function 'process' \\(file.lua:2\\): file \\(FILE\\*\\)"
+expect_err_like "^item.lua: item 2: cannot send .*file \\(FILE\\*\\)"
+expect_err_lines 2
 
 it "refuses a name that no job can have"
 for name in "" . .. folder/ 'a"b'; do

@@ -5,14 +5,16 @@
 -- cli.run calls it.
 
 local core = require "luapool.core"
+local context = require "luapool.internal.job.context"
 local carry = require("luapool.internal.job.worker").carry
+local causes = require "luapool.internal.job.causes"
 local errors = require "luapool.error"
-local line_of_user = require("luapool.error.core").where
 local failures = require "luapool.internal.job.failed"
 local hosts = require "luapool.internal.job.hosts"
 local log = require "luapool.log"
 local output = require "luapool.internal.job.output"
 local pool = require "luapool.pool"
+local report = require "luapool.internal.job.report"
 local progress = require "luapool.progress"
 local screen = require "luapool.term.core"
 local settings = require "luapool.internal.settings"
@@ -20,10 +22,14 @@ local source = require "luapool.internal.job.source"
 local spec = require "luapool.internal.job.spec"
 local summary = require "luapool.internal.job.summary"
 local task = require "luapool.task"
+local traces = require "luapool.internal.trace"
 
 -- Seconds that running items have after the first Ctrl-C, that `done` has after them, and that
 -- cancelled tasks have to end.
 local GRACE = core.grace.stop
+
+-- The reply to an item without a result.
+local NOTHING = {}
 
 local M = {}
 
@@ -33,11 +39,13 @@ local M = {}
 ---@field ctx luapool.job.main_ctx
 ---@field output luapool.job.output
 ---@field failed luapool.job.failed
+---@field causes luapool.job.causes
 ---@field summary luapool.job.summary
 ---@field hosts luapool.job.hosts
 ---@field failures integer how many items have failed for good
 ---@field bar luapool.Bar
 ---@field source luapool.job.source|nil set when `items` has been called
+---@field map luapool.Map|nil the items that are under way
 ---@field workers luapool.Pool|nil set when the pool has been made
 ---@field consumer luapool.Task|nil the task that maps the items over the pool
 ---@field last luapool.Task|nil the task that runs the job's `done`
@@ -50,40 +58,20 @@ local M = {}
 local Job = { __name = "luapool.job" }
 Job.__index = Job
 
----@class luapool.job.main_ctx: what `items` and `done` get, in main
----@field config table the settings
----@field args string[] the arguments after `--`
----@field source luapool.job.source
-local Ctx = { __name = "luapool.job.ctx" }
-Ctx.__index = Ctx
-
---- Adds an item. Its kind is the one that the job's `start` names, unless `kind` is given. Returns
---- false when the item was seen before and is dropped.
-function Ctx:add(item, kind) return self.source:add(item, kind) end
-
--- Warns of a field that the job's functions set in main, because workers do not get it.
-function Ctx:__newindex(key, value)
-  rawset(self, key, value)
-  require("luapool.log").warn("%sctx.%s is set in main: fetch and process run in workers, which do "
-    .. "not see it; what they need is set in 'init'", line_of_user(), tostring(key))
-end
-
--- The table that travels to the workers. It holds what they need and no more, because everything in
--- it must be able to travel.
-local function plan_of(self)
+--- The table that travels to the workers. It holds what they need and no more, because everything
+--- in it must be able to travel.
+---@param s table the checked job
+---@param config table
+---@param args string[]
+---@param rows? boolean the output is made of rows
+---@return table
+function M.plan(s, config, args, rows)
   local kinds = {}
-  for name, kind in pairs(self.spec.kinds) do
+  for name, kind in pairs(s.kinds) do
     kinds[name] = { fetch = kind.fetch, process = kind.process, retry = kind.retry }
   end
-  return {
-    kinds = kinds,
-    init = self.spec.init,
-    config = self.ctx.config,
-    args = self.ctx.args,
-    encode = not self.spec.on_result and (self.output.rows and "row" or "line"),
-    rules = self.spec.rules,
-    start = self.spec.start,
-  }
+  return { kinds = kinds, init = s.init, config = config, args = args, rules = s.rules,
+    start = s.start, encode = not s.on_result and (rows and "row" or "line") }
 end
 
 local function new_pool(s)
@@ -97,20 +85,28 @@ local function new_pool(s)
   }
 end
 
--- Counts an item that has ended, and moves the bar.
-local function count(self, entry, how)
+-- Counts an item that has ended after so many attempts, and moves the bar. One that had an attempt
+-- before (`entry.attempts`) has been counted as retried.
+local function count(self, entry, how, attempts)
   self.summary:count(entry.kind, how)
+  if attempts and attempts > 1 and not entry.attempts then
+    self.summary:count(entry.kind, "retried")
+  end
   if self.spec.kinds[entry.kind].counted then self.bar:update(1) end
 end
 
--- Counts an item that has failed for good, lists it and calls the job's `on_error`.
-local function failed(self, entry, e, attempts)
+-- Counts an item that has failed for good, lists it and calls the job's `on_error`. `reply` is the
+-- worker's, where it has sent one.
+local function failed(self, entry, e, attempts, reply)
   if entry.internal then
     if entry.meta then log.warn("sitemap %s: %s", entry.item, e) end -- a sitemap that was named
     return
   end
-  count(self, entry, "failure")
-  self.failed:add(entry.item, self.spec.named and entry.kind, e, attempts)
+  count(self, entry, "failure", attempts)
+  local trace = reply and reply.traceback or traces.of_user(errors.traceback(e))
+  local place = reply and reply.place or traces.place(e, trace)
+  self.failed:add(entry.item, self.spec.named and entry.kind, e, attempts, trace)
+  report.failed(self, entry.item, e, place)
   if self.spec.on_error then self.spec.on_error(e, entry.item) end
   local rules = self.spec.rules
   self.failures = self.failures + 1
@@ -118,6 +114,7 @@ local function failed(self, entry, e, attempts)
     self.source:finish "max_errors"
     self.source:stop()
   end
+  if self.options.fail_fast and not self.stopped then self:stop(3, "stopped by --fail-fast") end
 end
 
 -- Adds the items that an entry has led to. They come by turns: item, kind, how.
@@ -129,26 +126,33 @@ local function add_all(self, entry, added)
   end
 end
 
--- Adds the items that a successful item has added, passes its result on and counts it.
-local function succeeded(self, entry, added, value)
+-- Passes a result on.
+local function pass_on(self, entry, value)
+  if self.spec.on_result then
+    self.spec.on_result(value, entry.item)
+  else
+    self.output:write(value)
+  end
+end
+
+-- Adds the items that a successful item has added, passes its results on and counts it. What the
+-- reply is, internal.job.worker tells.
+local function succeeded(self, entry, reply)
+  local added, value, rows = reply[1], reply[2], reply.rows
   if added then add_all(self, entry, added) end
   if entry.internal then return end
-  if value ~= nil then
-    if self.spec.on_result then
-      self.spec.on_result(value, entry.item)
-    else
-      self.output:write(value)
-    end
-  end
-  count(self, entry, "success")
+  for i = 1, rows and #rows or 0 do pass_on(self, entry, rows[i]) end
+  if value ~= nil then pass_on(self, entry, value) end
+  count(self, entry, "success", reply.attempts)
 end
 
 -- Takes back an entry whose attempt has failed. One that its host has refused, because others were
 -- under way with it, has not had an attempt.
 local function try_again(self, entry, reply, seconds)
   if not reply.refused or self.source:refused(entry, reply.host, reply.refused) then
-    entry.attempts = reply.attempts
     if not reply.again then return false end
+    if not entry.attempts then self.summary:count(entry.kind, "retried") end
+    entry.attempts = reply.attempts
     entry.elapsed = reply.elapsed + seconds
     entry.waited = (reply.waited or 0) + seconds
   end
@@ -161,7 +165,7 @@ end
 local function settle(self, entry, reply, e)
   if self.halted and errors.is(e, "cancelled") then return end
   if reply == true then
-    succeeded(self, entry)
+    succeeded(self, entry, NOTHING)
     return self.source:settle(entry)
   end
   if reply and (reply.requests or reply.skipped) then self.hosts:take(entry, reply, self.source) end
@@ -177,10 +181,10 @@ local function settle(self, entry, reply, e)
     return
   elseif reply.failed then
     if reply.refused and try_again(self, entry, reply, reply.refused) then return end
-    failed(self, entry, reply.error, reply.attempts)
+    failed(self, entry, reply.error, reply.attempts, reply)
   else
     if reply.refused then self.source:refused(entry, reply.host, reply.refused) end
-    succeeded(self, entry, reply[1], reply[2])
+    succeeded(self, entry, reply)
   end
   self.source:settle(entry, reply and reply.refused ~= nil)
 end
@@ -215,7 +219,7 @@ end
 local function state_of(self)
   local kinds = {}
   for name, of in pairs(self.summary.kinds) do
-    kinds[name] = { success = of.success, failure = of.failure }
+    kinds[name] = { success = of.success, failure = of.failure, retried = of.retried }
   end
   return { kinds = kinds, failures = self.failures, elapsed = task.now() - self.began,
     depth = self.source and self.source.frontier.depth or self.journal.earlier.depth }
@@ -245,7 +249,10 @@ local function consume(self)
     return entry
   end
   local put = self.spec.rules and put_page or put_item
-  for _, reply, e, entry in workers:map_items(carry(plan_of(self)), next_entry, put) do
+  local plan = M.plan(self.spec, self.ctx.config, self.ctx.args, self.output.rows)
+  local map = workers:map_items(carry(plan), next_entry, put)
+  self.map = map
+  for _, reply, e, entry in map, nil, nil, map do
     if journal then journal:settles() end
     settle(self, entry, reply, e)
     if journal then journal:settled() end
@@ -327,7 +334,7 @@ function Job:stop(status, what)
   if again or not self.source then return halt(self, what) end
   self.source:stop()
   local who = self.last and "'done' has" or "running items have"
-  screen.print(("luapool: %s: %s %d s to finish\n"):format(what, who, GRACE))
+  report.note(self, "%s: %s %d s to finish", what, who, GRACE)
   halt_later(self, what)
 end
 
@@ -365,10 +372,7 @@ local function finish(self)
     wrong, e = fault(self, self.last:result())
   end
   if wrong then self.options.report(e) end
-  local where = self.failed:where()
-  if where then io.stderr:write("luapool: ", where, "\n") end
-  if self.spec.rules then io.stderr:write(self.hosts:text()) end
-  io.stderr:write(s:line(), "\n")
+  report.ended(self)
   return not wrong
 end
 
@@ -376,10 +380,10 @@ end
 local function over(self)
   self.bar:close()
   self.journal:close()
-  screen.print(("luapool: %s: this job has been done: nothing is left (another file for --resume "
-    .. "begins anew)\n"):format(self.journal.path))
+  report.note(self, "%s: this job has been done: nothing is left (another file for --resume "
+    .. "begins anew)", self.journal.path)
   self.summary:finish(self.totals, self.elapsed)
-  io.stderr:write(self.summary:line(), "\n")
+  report.ended(self)
   return self.summary:any_failed() and 3 or 0
 end
 
@@ -411,7 +415,7 @@ local function restore(self, earlier)
   self.totals, self.elapsed, self.failures = {}, earlier.elapsed or 0, earlier.failures or 0
   for name, of in pairs(earlier.kinds or {}) do
     local mine = self.summary.kinds[name]
-    mine.success, mine.failure = of.success, of.failure
+    mine.success, mine.failure, mine.retried = of.success, of.failure, of.retried or 0
     self.totals[name] = of.success + of.failure
     if self.spec.kinds[name].counted then done = done + self.totals[name] end
   end
@@ -422,9 +426,9 @@ end
 --- Returns nil, a message of one line and the exit status when something is wrong.
 ---@param job any what the job file returned
 ---@param opts { path: string, text: string, args: string[], output: string?, append: boolean?,
----  resume: string?, config: function, print: function, report: function, exit: function } text is
----  that of the file; print writes lines to stdout, report an error to stderr; exit ends the
----  process with a status
+---  resume: string?, quiet: boolean?, verbose: boolean?, fail_fast: boolean?, config: function,
+---  print: function, report: function, exit: function } text is that of the file; print writes
+---  lines to stdout, report an error to stderr; exit ends the process with a status
 ---@return luapool.job|nil
 ---@return string? message
 ---@return integer? status
@@ -454,9 +458,10 @@ function M.open(job, opts)
   local self = setmetatable({
     spec = checked,
     options = opts,
-    ctx = setmetatable({ config = config, args = opts.args }, Ctx),
+    ctx = context.new(config, opts.args),
     output = out,
     failed = failures.new(name .. ".failed.jsonl"),
+    causes = causes.new(),
     summary = summary.new(checked.kinds),
     hosts = hosts.new(),
     failures = 0,
@@ -471,6 +476,8 @@ function M.open(job, opts)
     if not ok then return nil, message, 2 end
   end
   self.bar = progress.bar { desc = base_name(opts.path), unit = checked.start, initial = done }
+  self.bar.outcomes = function() return self.summary:outcomes() end
+  self.bar.stalled = function(now) return report.stalled(self, now) end
   return self
 end
 

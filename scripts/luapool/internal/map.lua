@@ -133,6 +133,17 @@ function Map:close()
   stop(self)
 end
 
+--- The item that was sent first of those that have not ended, of a map that keeps its items.
+---@return any
+---@private
+function Map:oldest()
+  local first
+  for place in pairs(self.items or {}) do
+    if not first or place < first then first = place end
+  end
+  return first and self.items[first]
+end
+
 --- Waits for all and returns the results by the place of their item, and how many items there were.
 ---
 --- ```lua

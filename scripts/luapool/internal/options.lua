@@ -193,13 +193,16 @@ end
 ---@param opts table
 ---@param known table<string, string|string[]>
 ---@param noun? string what the names are called: "option" unless said
+---@param slips? table<string, string> names that are used elsewhere, and what to write here
 ---@return string|nil problem
-function M.problem(opts, known, noun)
+function M.problem(opts, known, noun, slips)
   noun = noun or "option"
   for name, value in pairs(opts) do
     local want = known[name]
     if not want then
-      return ("unknown %s %s%s"):format(noun, name_of(name), M.hint(name, known))
+      local here = slips and slips[name]
+      local hint = here and (" (here it is %s)"):format(here) or M.hint(name, known)
+      return ("unknown %s %s%s"):format(noun, name_of(name), hint)
     end
     local expected, fits = M.rule(want)
     if not fits(value) then
@@ -213,13 +216,14 @@ end
 ---@param where string the call: "pool.new"
 ---@param opts table|nil
 ---@param known table<string, string|string[]>
+---@param slips? table<string, string>
 ---@return table opts an empty table for nil
-function M.check(where, opts, known)
+function M.check(where, opts, known, slips)
   if opts == nil then return {} end
   if type(opts) ~= "table" then
     errors.usage(where, "options must be a table, got " .. errors.describe(opts))
   end
-  local problem = M.problem(opts, known)
+  local problem = M.problem(opts, known, nil, slips)
   if problem then errors.usage(where, problem) end
   return opts
 end
@@ -233,10 +237,11 @@ M.defined = {}
 --- that function names the call when several share their options.
 ---@param call string
 ---@param known table<string, string|string[]>
+---@param slips? table<string, string>
 ---@return fun(opts: table|nil, where: string|nil): table check
-function M.define(call, known)
+function M.define(call, known, slips)
   M.defined[call] = known
-  return function(opts, where) return M.check(where or call, opts, known) end
+  return function(opts, where) return M.check(where or call, opts, known, slips) end
 end
 
 return M

@@ -165,6 +165,18 @@ for name, rule in pairs(common) do
   of_request[name], of_client[name] = rule, rule
 end
 
+-- What other libraries call the same.
+local SLIPS = {
+  allow_redirects = "'redirects'",
+  content = "'body'",
+  data = "'form' for the fields of a form, 'body' for a text",
+  files = "'multipart'",
+  follow_redirects = "'redirects'",
+  proxies = "'proxy'",
+  query = "'params'",
+  user_agent = "headers = { ['User-Agent'] = ... }",
+}
+
 -- Strings that hold any bytes.
 local FREE = { body = true, json = true }
 
@@ -181,9 +193,9 @@ local function checker(check)
 end
 
 --- Checks the options of a request; `where` names the call.
-M.request = checker(options.define("http.request", of_request))
+M.request = checker(options.define("http.request", of_request, SLIPS))
 
 --- Checks the options of a client.
-M.client = checker(options.define("http.client", of_client))
+M.client = checker(options.define("http.client", of_client, SLIPS))
 
 return M

@@ -33,15 +33,16 @@ local function as_json(value)
   return ok and text or encode(printable(text_of(value)))
 end
 
--- {"item":…,"item_kind":…,"error":…,"kind":…,"attempts":…}, in this order.
-local function record(item, item_kind, e, attempts)
+-- {"item":…,"item_kind":…,"error":…,"kind":…,"attempts":…,"traceback":…}, in this order. What is no
+-- error object is of the kind "error".
+local function record(item, item_kind, e, attempts, trace)
   local fields = { ('"item":%s'):format(as_json(item)) }
   if item_kind then table.insert(fields, ('"item_kind":%s'):format(as_json(item_kind))) end
   table.insert(fields, ('"error":%s'):format(as_json(text_of(e))))
-  if type(e) == "table" and e.kind then
-    table.insert(fields, ('"kind":%s'):format(as_json(e.kind)))
-  end
+  local kind = type(e) == "table" and e.kind or "error"
+  table.insert(fields, ('"kind":%s'):format(as_json(kind)))
   table.insert(fields, ('"attempts":%d'):format(attempts))
+  if trace then table.insert(fields, ('"traceback":%s'):format(as_json(trace))) end
   return "{" .. table.concat(fields, ",") .. "}"
 end
 
@@ -50,8 +51,9 @@ end
 ---@param item_kind string|false|nil where the job names its kinds
 ---@param e any its error
 ---@param attempts integer
-function Failed:add(item, item_kind, e, attempts)
-  local line = record(item, item_kind, e, attempts)
+---@param trace string|nil its traceback
+function Failed:add(item, item_kind, e, attempts, trace)
+  local line = record(item, item_kind, e, attempts, trace)
   if not self.refused then
     local ok, message = self.file:write(line)
     if ok then

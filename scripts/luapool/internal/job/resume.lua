@@ -169,7 +169,7 @@ function M.open(spec, opts, config)
     out, message = output.resume(name, spec.columns, marks.output)
   end
   if out then
-    tell(journal)
+    if not opts.quiet then tell(journal) end
     return out, nil, journal
   end
   journal:close()

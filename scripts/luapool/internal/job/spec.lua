@@ -192,8 +192,19 @@ local function problem(message, ...)
   error(setmetatable({ message = message:format(...) }, Problem), 0)
 end
 
+-- What other systems call the same.
+local SLIPS = {
+  callback = "'process'",
+  parse = "'process'",
+  retries = "retry = { attempts = N }",
+  start_urls = "'items'",
+  threads = "'concurrency'",
+  urls = "'items'",
+  workers = "'processes'",
+}
+
 local function check_fields(t, known, where)
-  local wrong = options.problem(t, known, "field")
+  local wrong = options.problem(t, known, "field", SLIPS)
   if wrong then problem("%s%s", where, wrong) end
 end
 

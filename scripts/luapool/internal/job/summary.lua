@@ -20,14 +20,15 @@ local M = {}
 ---@field total integer items of the counted kinds; success + failure + cancelled
 ---@field success integer
 ---@field failure integer
+---@field retried integer those that took more than one attempt
 ---@field cancelled integer neither succeeded nor failed when the job was stopped
 ---@field elapsed number seconds
 ---@field rate number items a second
 ---@field stopped? string what stopped the job: "interrupted", "terminated" …
 ---@field hosts? table<string, luapool.job.Host> of a crawl, by host, with the port where that is
 --- not the scheme's own
----@field kinds table<string, { total: integer, success: integer, failure: integer }> by kind,
---- also those that are not counted
+---@field kinds table<string, { total: integer, success: integer, failure: integer,
+--- retried: integer }> by kind, also those that are not counted
 local Summary = { __name = "luapool.job.summary" }
 Summary.__index = Summary
 
@@ -37,16 +38,16 @@ Summary.__index = Summary
 function M.new(kinds)
   local self = setmetatable({ kinds = {}, counted = {}, uncounted = {} }, Summary)
   for name, kind in pairs(kinds) do
-    self.kinds[name] = { total = 0, success = 0, failure = 0 }
+    self.kinds[name] = { total = 0, success = 0, failure = 0, retried = 0 }
     table.insert(kind.counted and self.counted or self.uncounted, name)
   end
   table.sort(self.uncounted)
   return self
 end
 
---- Counts an item that has ended.
+--- Counts an item that has ended, or that has failed for the first time and is tried again.
 ---@param kind string
----@param how "success"|"failure"
+---@param how "success"|"failure"|"retried"
 ---@private
 function Summary:count(kind, how)
   local of = self.kinds[kind]
@@ -66,10 +67,24 @@ end
 ---@private
 function Summary:finish(totals, elapsed, stopped)
   for name, of in pairs(self.kinds) do of.total = totals[name] or 0 end
-  for _, field in ipairs { "total", "success", "failure" } do self[field] = sum(self, field) end
+  for _, field in ipairs { "total", "success", "failure", "retried" } do
+    self[field] = sum(self, field)
+  end
   self.cancelled = self.total - self.success - self.failure
   self.elapsed, self.stopped = elapsed, stopped
   self.rate = elapsed > 0 and (self.success + self.failure) / elapsed or 0
+end
+
+--- What the bar tells beside its figures once something went wrong: "98 ok, 2 failed, 3 retried".
+---@return string
+---@private
+function Summary:outcomes()
+  local failed, retried = sum(self, "failure"), sum(self, "retried")
+  if failed + retried == 0 then return "" end
+  local parts = { sum(self, "success") .. " ok" }
+  if failed > 0 then table.insert(parts, failed .. " failed") end
+  if retried > 0 then table.insert(parts, retried .. " retried") end
+  return table.concat(parts, ", ")
 end
 
 --- Whether any item of any kind has failed.

@@ -4,10 +4,12 @@
 -- by name. The reply to an item is one of these:
 --
 --     true                                     it has succeeded, without a result
---     [1]=, [2]=                               so it has; the items that were added, or false, and
+--     [1]=, [2]=, rows=, attempts=             so it has; the items that were added, or false, and
 --                                              the result: by turns item, kind (false: the same),
---                                              how (see Source:add_of)
---     failed=true, error=, attempts=           the item has failed for good
+--                                              how (see Source:add_of); the results of ctx:emit,
+--                                              if any; the attempts, if not one
+--     failed=true, error=, attempts=,          the item has failed for good; place is "file:line"
+--       place=, traceback=
 --     again=, attempts=, elapsed=, waited=     another attempt is due in `again` seconds
 --     fatal=true, error=, traceback=           init has failed
 --
@@ -16,10 +18,13 @@
 -- links broke which rule, and `requests=`, what hosts have answered since the last reply: by turns
 -- host, status (0: none), bytes, seconds.
 
+local core = require "luapool.core"
 local errors = require "luapool.error"
 local encode = require("luapool.json.core").encode
 local row = require "luapool.internal.job.row"
 local explain = require("luapool.error.core").explain
+local keep_trace = require("luapool.task.core").error_handler
+local sleep_unref = require("luapool.task.core").sleep_unref
 local follow = require "luapool.internal.job.follow"
 local authority_of = require("luapool.internal.url").authority
 local options = require "luapool.internal.options"
@@ -27,7 +32,9 @@ local Policy = require "luapool.internal.retry.policy"
 local retry = require "luapool.retry"
 local robots = require "luapool.internal.job.robots"
 local sitemap = require "luapool.internal.job.sitemap"
+local slips = require "luapool.internal.slips"
 local task = require "luapool.task"
+local traces = require "luapool.internal.trace"
 local usage = require "luapool.internal.usage"
 
 -- A wait between two attempts of more than so many seconds is left to main, so that another item
@@ -53,6 +60,7 @@ for _, kind in pairs(INTERNAL) do kind.retry = Policy.new() end
 ---@field base? string the URL that relative ones start from
 ---@field plan table see M.carry
 ---@field added? table see above
+---@field rows? any[] what ctx:emit was given, encoded
 ---@field tried? integer how many attempts the fetch that has succeeded took
 ---@field skipped? table<string, integer> see above
 ---@field refused? number see above
@@ -68,13 +76,15 @@ for _, kind in pairs(INTERNAL) do kind.retry = Policy.new() end
 ---@field meta? any what the call of `ctx:follow` has given it; `{ lastmod = }` of a sitemap
 local Ctx = { __name = "luapool.job.ctx" }
 
--- The page of a context, for a method that adds items of this kind.
+-- The page of a context, for a method that adds items of this kind or results.
 local function page_of(self, method, kind)
   local page = rawget(self, "page")
   if kind ~= nil and page and not page.plan.kinds[kind] then
     usage.raise(method, "unknown kind '%s'%s", kind, options.hint(kind, page.plan.kinds))
   end
-  return page or usage.raise(method, "only fetch and process add items")
+  if page then return page end
+  local what = method == "ctx:emit" and "results" or "items"
+  usage.raise(method, "only fetch and process add %s", what)
 end
 
 local function add(page, item, kind, how)
@@ -110,6 +120,48 @@ function Ctx:add(item, kind)
   if item == nil then usage.expected("ctx:add", 1, "an item", item) end
   local page = page_of(self, "ctx:add", kind)
   add(page, item, kind or page.kind, false)
+end
+
+-- What a result is made into for the output.
+local encoders = {
+  line = function(value) return encode(value, nil, true) end, -- its keys in order
+  row = row.of,
+}
+
+-- A result as main gets it: a line of JSON, a row, or the value itself when main wants that.
+local function encoded(value, plan)
+  local encoder = encoders[plan.encode]
+  return encoder and encoder(value) or value
+end
+
+--- Adds a result, for items that give several: each is a line of the output, as if it had been
+--- returned. They count once the item has succeeded, before the value that `process` returns, so
+--- another attempt writes nothing twice; with `--resume` the results of an item are kept together
+--- or not at all.
+---
+--- ```lua
+--- return {
+---   items = { "a,b", "c" },
+---   process = function(line, _, ctx)
+---     for word in line:gmatch "[^,]+" do ctx:emit { word = word } end
+---   end,
+---   processes = 1, concurrency = 1,
+--- }
+--- --> {"word":"a"}
+--- --> {"word":"b"}
+--- --> {"word":"c"}
+--- ```
+---@param result any not nil
+function Ctx:emit(result)
+  if type(self) ~= "table" then usage.self(self, Ctx, "ctx:emit") end
+  if result == nil then usage.expected("ctx:emit", 1, "a result", result) end
+  local page = page_of(self, "ctx:emit")
+  local rows = page.rows
+  if not rows then
+    rows = {}
+    page.rows = rows
+  end
+  rows[#rows + 1] = encoded(result, page.plan)
 end
 
 ---@within job
@@ -155,8 +207,8 @@ end
 -- Makes the table that init gets and the metatable of the items' contexts. What init or an item
 -- stores in its context is seen by all items of this worker.
 local function ctx_class(plan)
-  local shared = { config = plan.config, args = plan.args, add = Ctx.add, follow = Ctx.follow,
-    depth = 0 }
+  local shared = { config = plan.config, args = plan.args, add = Ctx.add, emit = Ctx.emit,
+    follow = Ctx.follow, depth = 0 }
   return shared, { __name = Ctx.__name, __index = shared, __newindex = shared }
 end
 
@@ -166,6 +218,7 @@ end
 ---@field class table the metatable of the items' contexts
 ---@field starting luapool.Task|nil the task that runs init
 ---@field started boolean|nil whether init has succeeded
+---@field ended integer|nil how many items have
 ---@field watching boolean|nil requests are noted
 ---@field requests table|nil see above
 local Worker = {}
@@ -218,38 +271,45 @@ local function fetch(kind, page, ctx)
     if not seconds then
       local figures = { attempts = n, waited = page.waited or 0, elapsed = elapsed, gave_up = why }
       local ok, value = pcall(retry.give_up, policy, outcome, figures)
+      if not outcome[1] then page.rows = nil end -- on_giveup has made it a success
       return ok, value, n, elapsed
     end
     if policy.before_sleep then policy.before_sleep(n, not outcome[1] and cause or nil, seconds) end
     if seconds > SHORT or page.refused then return nil, seconds, n, elapsed end
-    page.added, page.skipped = nil, nil -- this attempt adds nothing
+    page.added, page.skipped, page.rows = nil, nil, nil -- this attempt adds nothing
     task.sleep(seconds)
     page.waited = (page.waited or 0) + seconds
   end
 end
 
--- What a result is made into for the output.
-local encoders = {
-  line = function(value) return encode(value, nil, true) end, -- its keys in order
-  row = row.of,
-}
+-- The traceback of an error of which only the line is known.
+local LINE = "stack traceback:\n\t%s: in the function that begins here, which ended with the call"
 
--- The reply for a result. It carries a line of JSON or a row, or the value itself when main wants
--- that.
-local function reply_of(self, value, page)
-  local encoder = value ~= nil and not page.internal and encoders[self.plan.encode]
-  if encoder then
-    local ok, made = pcall(encoder, value)
-    if not ok then return { failed = true, error = made, attempts = page.tried or 1 } end
+-- The reply for an item that has failed by an error of `fn`, after so many attempts.
+local function failure(e, fn, attempts)
+  local trace = errors.traceback(e)
+  local place, frames = traces.place(e, trace, fn), traces.of_user(trace)
+  if place and not frames then frames = LINE:format(place) end
+  return { failed = true, error = slips.explain(explain(e)), attempts = attempts, place = place,
+    traceback = frames }
+end
+
+-- The reply for a result of `fn`.
+local function reply_of(value, page, fn)
+  if value ~= nil and not page.internal then
+    local ok, made = pcall(encoded, value, page.plan)
+    if not ok then return failure(made, fn, page.tried or 1) end
     value = made
   end
-  local added = page.added or false
+  local added, rows, attempts = page.added or false, page.rows, page.tried
+  if attempts == 1 then attempts = nil end
+  if rows or attempts then return { added, value, rows = rows, attempts = attempts } end
   if value == nil then return added and { added } or true end
   return { added, value }
 end
 
 -- Calls fetch and process. Returns the reply.
-local function perform(self, kind, page, ctx)
+local function perform(kind, page, ctx)
   local value, attempts = page.item, 1
   if kind.fetch then
     local ok, elapsed
@@ -257,20 +317,30 @@ local function perform(self, kind, page, ctx)
     if ok == nil then
       return { again = value, attempts = attempts, elapsed = elapsed, waited = page.waited }
     end
-    if not ok then return { failed = true, error = explain(value), attempts = attempts } end
+    if not ok then return failure(value, kind.fetch, attempts) end
     page.tried = attempts
     if type(value) == "table" and type(value.url) == "string" then page.base = value.url end
   end
   if kind.process then
     local ok
-    ok, value = pcall(kind.process, value, page.item, ctx)
+    ok, value = xpcall(kind.process, keep_trace, value, page.item, ctx)
     if not ok then
       usage.place(value, kind.process)
       if errors.is(value, "cancelled") then error(value, 0) end
-      return { failed = true, error = explain(value), attempts = attempts }
+      return failure(value, kind.process, attempts)
     end
   end
-  return reply_of(self, value, page)
+  return reply_of(value, page, kind.process or kind.fetch)
+end
+
+-- Tells main what the oldest item waits for whenever nothing has ended for some time.
+local function look_for_stalls(self)
+  local board, seen = require "luapool.internal.progress.board", nil
+  while true do
+    sleep_unref(board.stall_interval)
+    if self.ended == seen then board.stalled(core.dump()) end
+    seen = self.ended
+  end
 end
 
 -- Notes what hosts answer from now on, for main.
@@ -304,14 +374,19 @@ function Worker:perform(item, name, attempts, elapsed, waited, depth, referrer, 
   local plan, internal = self.plan, INTERNAL[name]
   local is_url = type(item) == "string"
   local page = { item = item, kind = name, plan = plan, depth = depth, referrer = referrer,
-    internal = internal and true, base = is_url and item or nil, added = nil }
+    internal = internal and true, base = is_url and item or nil, added = nil, rows = nil }
   if attempts then page.attempts, page.elapsed, page.waited = attempts, elapsed, waited end
   local ctx = setmetatable({ page = page, depth = depth, referrer = referrer, meta = meta },
     self.class)
   if plan.rules and is_url and not self.watching and item:find "^[hH][tT][tT][pP]" then
     watch(self)
   end
-  local reply = perform(self, internal or plan.kinds[name], page, ctx)
+  if not self.ended then
+    self.ended = 0
+    task.spawn(look_for_stalls, self):name "stalls"
+  end
+  local reply = perform(internal or plan.kinds[name], page, ctx)
+  self.ended = self.ended + 1
   if self.watching or page.refused or page.skipped then return tell_of_hosts(self, reply, page) end
   return reply
 end
