@@ -21,19 +21,19 @@
 #include "runtime/loop/weight.h"
 
 /* How a tree becomes values. */
-typedef struct tree {
+typedef struct reading {
   json_t *root;
   double infinity; /* This number of the text stands for one beyond all floats; 0 for none. */
   bool drop_null;  /* What is null is left out of objects and lists. */
-} tree;
+} reading;
 
-static void push_value(lua_State *L, json_t *v, const tree *t);
+static void push_value(lua_State *L, json_t *v, const reading *t);
 
-static bool is_dropped(const json_t *v, const tree *t) {
+static bool is_dropped(const json_t *v, const reading *t) {
   return t->drop_null && json_is_null(v);
 }
 
-static void push_object(lua_State *L, json_t *object, const tree *t) {
+static void push_object(lua_State *L, json_t *object, const reading *t) {
   const char *key;
   json_t *value;
   lua_createtable(L, 0, (int)json_object_size(object));
@@ -45,7 +45,7 @@ static void push_object(lua_State *L, json_t *object, const tree *t) {
   }
 }
 
-static void push_array(lua_State *L, json_t *array, const tree *t) {
+static void push_array(lua_State *L, json_t *array, const reading *t) {
   size_t n = json_array_size(array);
   lua_Integer pushed = 0;
   lua_createtable(L, (int)n, 0);
@@ -71,7 +71,7 @@ static void push_null(lua_State *L, bool drop) {
     lua_pushlightuserdata(L, (void *)&lpb_json_null);
 }
 
-static void push_value(lua_State *L, json_t *v, const tree *t) {
+static void push_value(lua_State *L, json_t *v, const reading *t) {
   luaL_checkstack(L, 4, "json.decode");
   switch (json_typeof(v)) {
   case JSON_OBJECT: push_object(L, v, t); break;
@@ -88,7 +88,7 @@ static void push_value(lua_State *L, json_t *v, const tree *t) {
 enum { FLAGS = JSON_DECODE_ANY | JSON_ALLOW_NUL };
 
 static int push_tree(lua_State *L) {
-  const tree *t = lua_touserdata(L, 1);
+  const reading *t = lua_touserdata(L, 1);
   push_value(L, t->root, t);
   return 1;
 }
@@ -169,7 +169,7 @@ static int json_decode(lua_State *L) {
   size_t len;
   const char *text = lp_usage_string(L, 1, "json.decode", &len);
   bool exact = lua_toboolean(L, 2);
-  tree t = {.drop_null = lua_toboolean(L, 3)};
+  reading t = {.drop_null = lua_toboolean(L, 3)};
   json_error_t e;
   if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
     text += 3, len -= 3; /* a byte order mark */
