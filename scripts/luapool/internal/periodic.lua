@@ -86,7 +86,8 @@ end
 return function(period, fn, opts)
   local self = setmetatable({ fn = fn, period = period, on_error = opts.on_error }, Periodic)
   self.task = core.spawn(run, self, core.now() + (opts.immediate and 0 or period))
-  local info = debug.getinfo(usage.to_function(fn), "S")
-  self.task:name(("every %g s (%s:%d)"):format(period, info.short_src, info.linedefined))
+  local info = type(fn) == "function" and debug.getinfo(fn, "S")
+  local place = info and info.what ~= "C" and (" (%s:%d)"):format(info.short_src, info.linedefined)
+  self.task:name(("every %g s%s"):format(period, place or ""))
   return self
 end
