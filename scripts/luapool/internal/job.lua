@@ -383,7 +383,7 @@ local function over(self)
   report.note(self, "%s: this job has been done: nothing is left (another file for --resume "
     .. "begins anew)", self.journal.path)
   self.summary:finish(self.totals, self.elapsed)
-  report.ended(self)
+  report.summary(self)
   return self.summary:any_failed() and 3 or 0
 end
 

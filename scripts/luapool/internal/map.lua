@@ -133,17 +133,6 @@ function Map:close()
   stop(self)
 end
 
---- The item that was sent first of those that have not ended, of a map that keeps its items.
----@return any
----@private
-function Map:oldest()
-  local first
-  for place in pairs(self.items or {}) do
-    if not first or place < first then first = place end
-  end
-  return first and self.items[first]
-end
-
 --- Waits for all and returns the results by the place of their item, and how many items there were.
 ---
 --- ```lua
@@ -177,6 +166,17 @@ function Map:drain()
     n = n + 1
   end
   return n
+end
+
+--- The item that was sent first of those that have not ended, of a map that keeps its items.
+---@param map luapool.Map
+---@return any
+function M.oldest(map)
+  local first
+  for place in pairs(map.items or {}) do
+    if not first or place < first then first = place end
+  end
+  return first and map.items[first]
 end
 
 --- Begins to feed a handle.

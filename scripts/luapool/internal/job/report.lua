@@ -6,6 +6,7 @@
 local board = require "luapool.internal.progress.board"
 local causes = require "luapool.internal.job.causes"
 local color = require "luapool.internal.color"
+local maps = require "luapool.internal.map"
 local screen = require "luapool.term.core"
 
 local M = {}
@@ -39,7 +40,7 @@ end
 ---@param now number
 ---@return string
 function M.stalled(job, now)
-  local entry = job.map and job.map:oldest()
+  local entry = job.map and maps.oldest(job.map)
   if not entry then return "" end
   local state = board.oldest_wait(now)
   return causes.item(entry.item, SHOWN) .. " " .. (state or "is under way")
@@ -48,6 +49,13 @@ end
 local function color_of(summary)
   if summary:any_failed() then return "red" end
   return summary.stopped and "yellow" or "green"
+end
+
+--- Prints the last line.
+---@param job luapool.job
+function M.summary(job)
+  local summary = job.summary
+  io.stderr:write(color.paint(summary:line(), color_of(summary)), "\n")
 end
 
 --- Says how the job has ended.
@@ -59,7 +67,7 @@ function M.ended(job)
   local where = job.failed:where()
   if where then io.stderr:write("luapool: ", where, "\n") end
   if job.spec.rules then io.stderr:write(job.hosts:text()) end
-  io.stderr:write(color.paint(summary:line(), color_of(summary)), "\n")
+  M.summary(job)
 end
 
 return M
