@@ -21,7 +21,8 @@ it "ends with pools open"
 script "$pools"
 run timeout 20 "$LUAPOOL" run "$work/script.lua"
 expect_status 0
-expect_err ""
+expect_err_like 'script.lua has ended, and with it what it did not wait for: 4 × a future '
+expect_err_lines 1
 expect_worker_gone
 
 it "ends by an error with pools open"
@@ -44,7 +45,8 @@ script 'local task, process = require "luapool.task", require "luapool.process"'
   'task.sleep(0.05)'
 run timeout 20 "$LUAPOOL" run "$work/script.lua"
 expect_status 0
-expect_err ""
+expect_err_like 'script.lua has ended, and with it what it did not wait for: a task '
+expect_err_lines 1
 
 it "goes on when its forkserver is killed, with all workers"
 script 'local pool = require "luapool.pool"' \

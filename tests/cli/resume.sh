@@ -137,7 +137,7 @@ wait "$pid" 2>/dev/null || true
 resume
 expect_status 3
 expect [ "$(wc -l <"$work/out.jsonl")" = "$(sort -u "$work/out.jsonl" | wc -l)" ]
-expect grep -q '"item":50,"error":"[^"]*","attempts":4' "$work/out.jsonl.failed.jsonl"
+expect grep -q '"item":50,"error":"[^"]*","kind":"error","attempts":4' "$work/out.jsonl.failed.jsonl"
 expect [ "$(grep -c '^50$' "$work/calls")" -le 6 ]
 expect grep -qx 997 "$work/out.jsonl"
 
