@@ -94,7 +94,8 @@ end
 --- ```lua
 --- local beats = 0
 --- local beat <close> = task.every(0.01, function() beats = beats + 1 end)
---- print(pcall(task.timeout, 0.1, luapool.run_forever)) --> false task.timeout: 0.1 s are over
+--- local ok, e = pcall(task.timeout, 0.1, luapool.run_forever)
+--- print(ok, e.kind) --> false timeout
 --- assert(beats > 0)
 --- ```
 ---@async
