@@ -53,7 +53,7 @@ local M = {
     { 0, "all went well" },
     { 1, "an error ended the script or the job" },
     { 2, "wrong usage, or an unreadable file" },
-    { 3, "the job is done, but some items failed" },
+    { 3, "some items failed" },
     { 4, "--timeout passed" },
     { 130, "interrupted by Ctrl-C" },
     { 143, "terminated by SIGTERM" },
