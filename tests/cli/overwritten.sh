@@ -40,7 +40,7 @@ return function(list, value)
   local shared, attempts = sync.counter(), 0
   local fetch = retry.wrap(function(i)
     shared:add(i)
-    if i == 2 then return 1 + {} end
+    if i == 2 then return json.decode "no JSON" end
     return json.decode(json.encode { n = i }).n
   end, { attempts = 2, wait = retry.fixed(0) })
   for i, n, err in workers:map(fetch, { 1, 2, 3 }, { return_errors = true }) do
@@ -51,7 +51,7 @@ return function(list, value)
   for i, n in task.map({ 5 }, function(x) return x + 1 end) do assert(i == 1 and n == 6) end
   retry.call({ attempts = 3, wait = retry.fixed(0) }, function()
     attempts = attempts + 1
-    if attempts < 3 then return 1 + {} end
+    if attempts < 3 then return json.decode "no JSON" end
   end)
   assert(attempts == 3)
   local dir = fs.tempdir()
