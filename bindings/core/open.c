@@ -69,7 +69,8 @@ static int core_dump(lua_State *L) {
   return 1;
 }
 
-/* core.alive() -> list of the tasks of this process that have not ended: see lp_dump_push_alive.
+/* core.alive() -> list of the tasks of this process that have not ended: see
+ * lp_dump_push_alive.
  */
 static int core_alive(lua_State *L) {
   lp_dump_push_alive(L);
@@ -110,16 +111,11 @@ static void push_grace(lua_State *L) {
 }
 
 int luaopen_luapool_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"cpus", core_cpus},
-                                       {"pid", core_pid},
-                                       {"slice", core_slice},
-                                       {"dump", core_dump},
-                                       {"alive", core_alive},
-                                       {"isatty", core_isatty},
-                                       {"exit", core_exit},
-                                       {"write", core_write},
-                                       {"descriptors", core_descriptors},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"cpus", core_cpus}, {"pid", core_pid},     {"slice", core_slice},
+      {"dump", core_dump}, {"alive", core_alive}, {"isatty", core_isatty},
+      {"exit", core_exit}, {"write", core_write}, {"descriptors", core_descriptors},
+      {NULL, NULL}};
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lpb_core_signals_functions, 0);
   luaL_setfuncs(L, lpb_core_watchdog_functions, 0);
