@@ -40,8 +40,15 @@ static inline int clean_setup(void **state) {
   return uv_loop_init(&t->loop);
 }
 
-/* For tests that ask too much of the thread sanitizer: it keeps signals back until a function
- * of libc is called, so what only computes is never interrupted, and it is slow. */
+/* The thread sanitizer keeps signals back until a function of libc is called, so what only
+ * computes is never interrupted: there an endless task lets others run by itself. */
+#ifdef __SANITIZE_THREAD__
+#define CLEAN_ENDLESS "while true do require('luapool.task').yield() end"
+#else
+#define CLEAN_ENDLESS "while true do end"
+#endif
+
+/* For tests that ask too much of the thread sanitizer: for that reason, or since it is slow. */
 static inline void clean_skip_under_tsan(void) {
 #ifdef __SANITIZE_THREAD__
   skip();

@@ -98,7 +98,12 @@ static void forget(host_state *s) {
   free(s);
 }
 
-enum { THREADPOOL = 4 }; /* libuv's, which stays */
+/* Threads that stay: libuv's, and one of the thread sanitizer. */
+#ifdef __SANITIZE_THREAD__
+enum { STAY = 4 + 1 };
+#else
+enum { STAY = 4 };
+#endif
 
 static void expect_same(host_state *before) {
   host_state *now = look();
@@ -114,7 +119,7 @@ static void expect_same(host_state *before) {
   assert_string_equal(before->folder, now->folder);
   assert_int_equal(before->umask, now->umask);
   assert_string_equal(before->descriptors, now->descriptors);
-  assert_true(now->threads <= before->threads + THREADPOOL);
+  assert_in_range(now->threads, 1, before->threads + STAY);
   forget(now);
 }
 
@@ -188,7 +193,7 @@ static const char everything[] =
     "task.spawn(error, 'nobody awaits it') task.yield() collectgarbage()\n"
     "for _ in require('luapool.progress').wrap { 1, 2 } do end require('luapool.log').info "
     "'x'\n"
-    "local busy = task.spawn(function() local n = 0 while true do n = n + 1 end end)\n"
+    "local busy = task.spawn(function() " CLEAN_ENDLESS " end)\n"
     "task.sleep(0.05) busy:cancel() pcall(busy.await, busy)\n"
     "server:close() serving:cancel() fs.remove(dir, { recursive = true })\n";
 

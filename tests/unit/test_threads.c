@@ -182,7 +182,7 @@ static luapool *open_sliced(void) {
 
 /* A task that never waits, and one that counts beside it. */
 static const char counts[] = "local task, n = require 'luapool.task', 0\n"
-                             "local busy = task.spawn(function() while true do end end)\n"
+                             "local busy = task.spawn(function() " CLEAN_ENDLESS " end)\n"
                              "while n < 50 do n = n + 1 task.sleep(0.0001) end\n"
                              "busy:cancel() return n";
 

@@ -277,6 +277,7 @@ static void check_steps(int signum) {
 
 static void test_steps(void **state) {
   (void)state;
+  clean_skip_under_tsan();
   check_steps(SIGNAL);
   check_steps(0);
 }
