@@ -2,8 +2,6 @@
 [ -n "${NGINX_URL:-}" ] || exec tests/support/nginx run sh "$0"
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
 # A crawl of /graph from page 1 on; $1 are further fields of `crawl`, $2 options of the command line.
 crawl() {
   cat >"$work/job.lua" <<LUA

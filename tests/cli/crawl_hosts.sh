@@ -3,8 +3,6 @@
 [ -n "${NGINX_URL:-}" ] || exec tests/support/nginx run sh "$0"
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
 other=$(echo "$NGINX_URL" | sed s/127.0.0.1/localhost/)
 
 # A job of the URLs in the file `urls`; $1 are fields of the job, the others options of the command

@@ -1,13 +1,6 @@
 # ctx:emit: several results of an item.
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
-job() {
-  cat >"$work/job.lua"
-  run here luapool run job.lua "$@"
-}
-
 it "writes each result, before the one that is returned"
 job -p 1 -c 1 <<'LUA'
 return {
@@ -92,15 +85,10 @@ expect_err_like "^luapool: job.lua:2: ctx:emit: only fetch and process add resul
 
 it "keeps the results of an item together when a run with --resume is killed"
 cat >"$work/job.lua" <<'LUA'
-local task = require "luapool.task"
+local task, items = require "luapool.task", {}
+for n = 1, 400 do items[n] = n end
 return {
-  items = function()
-    local n = 0
-    return function()
-      n = n + 1
-      if n <= 400 then return n end
-    end
-  end,
+  items = items,
   process = function(n, _, ctx)
     for part = 1, 5 do
       ctx:emit { n = n, part = part }

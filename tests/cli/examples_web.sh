@@ -48,8 +48,6 @@ expect_err_like ' 403 '
 
 examples=$(pwd)/examples
 
-here() { (cd "$work" && "$@"); }
-
 # Runs an example in the folder of the test, where its output goes.
 example() {
   name=$1

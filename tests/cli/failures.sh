@@ -2,14 +2,6 @@
 # not tried again.
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
-# Writes job.lua from stdin and runs it.
-job() {
-  cat >"$work/job.lua"
-  run here luapool run job.lua "$@"
-}
-
 # Twenty items, of which six fail for three reasons.
 cat >"$tap_dir/twenty.lua" <<'LUA'
 local errors = require "luapool.error"

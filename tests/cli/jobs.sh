@@ -1,14 +1,6 @@
 # Job files without a network: the table, results, failures, kinds, stopping.
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
-# Writes job.lua from stdin and runs it.
-job() {
-  cat >"$work/job.lua"
-  run here luapool run job.lua "$@"
-}
-
 # A job table of one line that is wrong: $1, and what is said of it: $2.
 wrong() {
   job <<LUA

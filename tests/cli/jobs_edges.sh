@@ -1,14 +1,6 @@
 # Jobs at their edges: items that cannot travel, errors that are nil, hooks that are interrupted.
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
-# Writes job.lua from stdin and runs it.
-job() {
-  cat >"$work/job.lua"
-  run here luapool run job.lua "$@"
-}
-
 it "fails each item that cannot be sent by itself"
 job -p 2 <<'LUA'
 local file = io.open "job.lua"

@@ -1,8 +1,6 @@
 # The outputs of a job by their endings: CSV, a list of JSON, tables of databases, compressed ones.
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
 # Writes job.lua from stdin and runs it, one item after the other.
 job() {
   cat >"$work/job.lua"

@@ -2,8 +2,6 @@
 [ -n "${NGINX_URL:-}" ] || exec tests/support/nginx run sh "$0"
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
 # 1,000 pages, $1 each, the last 300 of them once there is a file "go". 50 answer 503 twice before they
 # answer 200, and 10 are 404. Which worker has fetched it is in each result.
 write_job() {

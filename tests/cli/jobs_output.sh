@@ -1,14 +1,6 @@
 # What a job writes: the output takes the place of the old file at the end, and of nothing before.
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
-# Writes job.lua from stdin and runs it.
-job() {
-  cat >"$work/job.lua"
-  run here luapool run job.lua "$@"
-}
-
 content() { [ "$(cat "$work/$1")" = "$2" ] || tap_show "expected in $1: $2; it has: $(cat "$work/$1")"; }
 
 # The folder has these files, besides those of the test itself.

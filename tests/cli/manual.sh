@@ -1,5 +1,6 @@
 # Help, man pages and completions: all of them out of the tables of the commands.
 . tests/support/cli.sh
+. tests/support/screen.sh
 
 commands=$(luapool --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\).*/\1/p')
 made=$tap_dir/made
@@ -76,31 +77,18 @@ done <"$work/lines"
 mkdir -p "$tap_dir/home/plain" "$tap_dir/bin"
 ln -s "$LUAPOOL" "$tap_dir/bin/luapool"
 : >"$tap_dir/home/plain/job.lua"
-export LC_ALL=C.UTF-8 TERM=xterm HOME="$tap_dir/home" PATH="$tap_dir/bin:$PATH"
+export HOME="$tap_dir/home" PATH="$tap_dir/bin:$PATH"
 
-screen() { tmux -S "$work/tmux" capture-pane -p 2>/dev/null; }
-keys() { tmux -S "$work/tmux" send-keys "$@"; }
-open_shell() { tmux -S "$work/tmux" -f /dev/null new-session -d -x 100 -y 30 -c "$HOME/plain" "$@"; }
-close_shell() { tmux -S "$work/tmux" kill-server 2>/dev/null; }
-
-# Waits until a line of the screen is like this.
-expect_screen_like() {
-  for _ in $(seq 300); do
-    screen | grep -Eq -e "$1" && return 0
-    sleep 0.1
-  done
-  fail "expected a line of the screen like: $1
-$(screen)"
-}
+open_shell() { in_tmux -f /dev/null new-session -d -x 100 -y 30 -c "$HOME/plain" "$@"; }
 
 # Types $1, then Tab; the line becomes like $2. Then it is dropped.
 completes() {
-  keys -l -- "$1"
-  keys Tab
+  typed "$1"
+  press Tab
   expect_screen_like "^> $2"
-  keys C-c
-  keys -l -- clear
-  keys Enter
+  press C-c
+  typed clear
+  press Enter
   expect_screen_like '^> *$'
 }
 
@@ -121,7 +109,7 @@ expect bash -n "$made/completions/bash"
 printf 'PS1="> "\n. "%s"\n' "$made/completions/bash" >"$work/rc"
 open_shell "bash --noprofile --rcfile '$work/rc'"
 completes_all
-close_shell
+close_screen
 
 it "completes in zsh"
 mkdir "$work/functions" && cp "$made/completions/zsh" "$work/functions/_luapool"
@@ -132,7 +120,7 @@ RC
 if command -v zsh >/dev/null; then
   open_shell "ZDOTDIR='$work' zsh -d -i"
   completes_all
-  close_shell
+  close_screen
 else
   skip "there is no zsh"
 fi

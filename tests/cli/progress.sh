@@ -1,5 +1,6 @@
 # luapool.progress and luapool.log: what stands on the terminal, and what a file gets.
 . tests/support/cli.sh
+. tests/support/screen.sh
 
 # Lines of Lua into $work/script.lua.
 script_is() { printf '%s\n' "$@" >"$work/script.lua"; }
@@ -12,28 +13,6 @@ on_terminal() {
   tr '\r' '\n' <"$work/raw" | sed "s/$(printf '\033')\[[?0-9]*[A-Za-z]//g" | grep -v '^$' >"$work/out"
 }
 
-screen() { tmux -S "$work/tmux" capture-pane -p 2>/dev/null; }
-
-# Starts a command on a terminal of 60 columns and 10 rows, or $2, that `screen` shows.
-open_screen() {
-  tmux -S "$work/tmux" -f /dev/null new-session -d -x 60 -y "${2:-10}" "$1; echo ended; sleep 60"
-}
-
-close_screen() { tmux -S "$work/tmux" kill-server 2>/dev/null; }
-
-# Waits until a line of the screen is like this.
-expect_screen_like() {
-  for _ in $(seq 100); do
-    screen | grep -Eq -e "$1" && return 0
-    sleep 0.1
-  done
-  fail "expected a line of the screen like: $1
-$(screen)"
-}
-
-expect_screen_unlike() { screen | grep -Eq -e "$1" && fail "on the screen: $(screen)"; }
-
-export LC_ALL=C.UTF-8 TERM=xterm
 unset NO_COLOR
 prelude='local progress, task = require "luapool.progress", require "luapool.task"; local board = debug.getregistry()["luapool.env"].require "luapool.internal.progress.board"'
 ten='for x in progress.wrap({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, { desc = "list", unit = "x" }) do'
@@ -81,9 +60,9 @@ script_is "$prelude" 'local a, b = progress.bar { total = 10, desc = "first" }, 
   'a:update(3)' 'while not io.open(arg[1]) do a:set_total(a.total + 1) task.sleep(0.02) end' 'b:close() a:close()'
 open_screen "'$LUAPOOL' run '$work/script.lua' -- '$work/go'"
 expect_screen_like '^second: '
-tmux -S "$work/tmux" resize-window -x 40 -y 10
+in_tmux resize-window -x 40 -y 10
 expect_screen_like '^first: .{5,33}$'
-tmux -S "$work/tmux" resize-window -x 90 -y 10
+in_tmux resize-window -x 90 -y 10
 expect_screen_like '^first: .{60,}$'
 touch "$work/go"
 expect_screen_like '^ended$'
@@ -97,12 +76,12 @@ script_is "$prelude" 'for i = 1, 30 do print("above " .. i) end' \
 open_screen "'$LUAPOOL' run '$work/script.lua' -- '$work/go'" 24
 expect_screen_like '^second: '
 for size in 20 60 15 90 20 60; do
-  tmux -S "$work/tmux" resize-window -x $size -y 24
+  in_tmux resize-window -x $size -y 24
   expect_screen_like "^first: .{$((size - 13)),$((size - 8))}\$"
 done
 touch "$work/go"
 expect_screen_like '^ended$'
-all=$(tmux -S "$work/tmux" capture-pane -p -S -100)
+all=$(in_tmux capture-pane -p -S -100)
 [ "$(echo "$all" | grep -c '^first:')" -eq 1 ] || fail "a row is left: $all"
 [ "$(echo "$all" | grep -c '^second:')" -eq 1 ] || fail "a row is left: $all"
 close_screen
@@ -114,7 +93,7 @@ open_screen "'$LUAPOOL' run '$work/script.lua' -- '$work/go'"
 expect_screen_like '^bar 9: '
 touch "$work/go"
 expect_screen_like '^ended$'
-all=$(tmux -S "$work/tmux" capture-pane -p -S -100)
+all=$(in_tmux capture-pane -p -S -100)
 [ "$(echo "$all" | grep -c '^bar ')" -eq 15 ] || fail "a row is left, or missing: $all"
 close_screen
 

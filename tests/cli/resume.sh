@@ -1,8 +1,6 @@
 # luapool run --resume: jobs that are killed, stopped or out of disk, and go on.
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
 # Starts the job of $work in a group of its own, as $pid.
 begin() {
   (cd "$work" && exec setsid "$LUAPOOL" run job.lua --resume r.db "$@" >"$work/killed" 2>&1) &

@@ -1,8 +1,6 @@
 # The command line itself: help, subcommands, options, check, new, scripts.
 . tests/support/cli.sh
 
-here() { (cd "$work" && "$@"); }
-
 it "prints its version"
 run luapool --version
 expect_status 0

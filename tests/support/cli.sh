@@ -19,6 +19,15 @@ trap 'exit 143' TERM INT
 
 luapool() { "$LUAPOOL" "$@"; }
 
+# A command in the folder of the test.
+here() { (cd "$work" && "$@"); }
+
+# Runs the job on stdin, with these options: job -p 1 <<'LUA'
+job() {
+  cat >"$work/job.lua"
+  run here luapool run job.lua "$@"
+}
+
 it() {
   tap_finish
   tap_name=$1 tap_failures=0 tap_skip=""
