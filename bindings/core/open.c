@@ -69,9 +69,7 @@ static int core_dump(lua_State *L) {
   return 1;
 }
 
-/* core.alive() -> list of the tasks of this process that have not ended: see
- * lp_dump_push_alive.
- */
+/* core.alive() -> list of the tasks of this process that go on: see lp_dump_push_alive. */
 static int core_alive(lua_State *L) {
   lp_dump_push_alive(L);
   return 1;

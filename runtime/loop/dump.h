@@ -9,10 +9,9 @@
  * in a wait whose class is `internal`. Raises for want of memory. */
 void lp_dump_push(lua_State *L);
 
-/* Pushes a list of those tasks that have not ended and are not cancelled, the oldest
- * first: {name=, place=, ours=,
- * future=}. `place` is "file:line" of its function, nil for one in C; `ours` tells that it is
- * of luapool's scripts. Raises for want of memory. */
+/* Pushes a list of those tasks that have not ended and are not cancelled, the oldest first:
+ * {name=, place=, ours=, future=}. `place` is "file:line" of its function, nil for one in C;
+ * `ours` tells that it is of luapool's scripts. Raises for want of memory. */
 void lp_dump_push_alive(lua_State *L);
 
 #endif

@@ -2,8 +2,10 @@
 -- comments of the sources (docs/generator/pages.lua); they are loaded here alone.
 
 local cli = require "cli.options"
+local color = require "luapool.internal.color"
 local core = require "luapool.core"
 local options = require "luapool.internal.options"
+local wrap = require "cli.wrap"
 
 local M = {
   usage = "doc [NAME]",
@@ -22,8 +24,7 @@ local M = {
 
 -- What colours a text on a terminal; nothing elsewhere.
 local function styles()
-  local unwanted = os.getenv "TERM" == "dumb" or (os.getenv "NO_COLOR" or "") ~= ""
-  if unwanted or not core.isatty(1) then return { bold = "", code = "", off = "" } end
+  if not color.wanted(1) then return { bold = "", code = "", off = "" } end
   return { bold = "\27[1m", code = "\27[36m", off = "\27[0m" }
 end
 
@@ -32,21 +33,6 @@ local function width()
 end
 
 -- ---- a page ----
-
--- A paragraph over as many lines as it takes; those below the first begin with `indent`.
-local function wrap(text, columns, indent)
-  local lines, line = {}, nil
-  for word in text:gmatch("%S+") do
-    if line and utf8.len(line) + 1 + utf8.len(word) > columns then
-      table.insert(lines, line)
-      line = indent .. word
-    else
-      line = line and line .. " " .. word or word
-    end
-  end
-  table.insert(lines, line)
-  return table.concat(lines, "\n")
-end
 
 -- Markdown as docs/generator/render.lua writes it: paragraphs, `- ` lists, titles that end with a
 -- colon, indented and fenced code.

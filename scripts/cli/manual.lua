@@ -9,25 +9,11 @@
 
 local cli = require "cli.options"
 local topics = require "cli.topics"
+local wrap = require "cli.wrap"
 
 local M = {}
 
 local COLUMNS = 96
-
--- A text over as many lines as it takes; those below the first begin at `column`.
-local function wrap(text, column)
-  local lines, line = {}, nil
-  for word in text:gmatch "%S+" do
-    if line and column + #line + 1 + #word > COLUMNS then
-      lines[#lines + 1] = line
-      line = word
-    else
-      line = line and line .. " " .. word or word
-    end
-  end
-  lines[#lines + 1] = line
-  return table.concat(lines, "\n" .. (" "):rep(column))
-end
 
 -- Two columns under a title.
 local function section(out, title, rows)
@@ -37,7 +23,7 @@ local function section(out, title, rows)
   out[#out + 1] = ("\n%s:\n"):format(title)
   for _, row in ipairs(rows) do
     local left = "  " .. row[1] .. (" "):rep(width - #row[1] + 2)
-    out[#out + 1] = left .. wrap(row[2], #left) .. "\n"
+    out[#out + 1] = wrap(row[2], COLUMNS, (" "):rep(#left), left) .. "\n"
   end
 end
 

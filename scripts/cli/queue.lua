@@ -2,7 +2,7 @@
 -- `verbs`; what it returns is shown as a table for people, or as lines of JSON for programs.
 
 local cli = require "cli.options"
-local core = require "luapool.core"
+local color = require "luapool.internal.color"
 local errors = require "luapool.error.core"
 local json = require "luapool.json"
 local options = require "luapool.internal.options"
@@ -61,11 +61,6 @@ local M = {
 
 local COLORS = { running = 36, done = 32, failed = 31, cancelled = 33, expired = 33, paused = 33 }
 
-local function with_colors()
-  local unwanted = os.getenv "TERM" == "dumb" or (os.getenv "NO_COLOR" or "") ~= ""
-  return core.isatty(1) and not unwanted
-end
-
 -- How long a time is, such as "3 min".
 local function duration(seconds)
   if seconds < 100 then return ("%.0f s"):format(seconds) end
@@ -85,7 +80,7 @@ end
 
 -- Prints rows under a heading; what has a colour is a state.
 local function print_table(heading, rows)
-  local widths, colors = {}, with_colors()
+  local widths, colors = {}, color.wanted(1)
   for _, row in ipairs { heading, table.unpack(rows) } do
     for i = 1, #heading do
       widths[i] = math.max(widths[i] or 0, utf8.len(row[i]) or #row[i])
@@ -95,8 +90,8 @@ local function print_table(heading, rows)
     local cells = {}
     for i, cell in ipairs(row) do
       local pad = i < #row and (" "):rep(widths[i] - (utf8.len(cell) or #cell)) or ""
-      local color = colors and (bold and 1 or COLORS[cell])
-      cells[i] = (color and ("\27[%dm%s\27[0m"):format(color, cell) or cell) .. pad
+      local code = colors and (bold and 1 or COLORS[cell])
+      cells[i] = (code and ("\27[%dm%s\27[0m"):format(code, cell) or cell) .. pad
     end
     return (table.concat(cells, "  "):gsub(" +$", "")) .. "\n"
   end

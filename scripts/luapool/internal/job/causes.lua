@@ -4,6 +4,7 @@
 
 local encode = require("luapool.json.core").encode
 local one_line = require("luapool.internal.progress.line").one_line
+local screen = require "luapool.term.core"
 local text_of = require("luapool.error.core").text
 
 local M = {}
@@ -11,7 +12,7 @@ local M = {}
 -- Groups that are kept, and those that are told. Further failures are only counted.
 local MOST, TOLD = 200, 10
 
--- Bytes of an item and of a text that are shown.
+-- Columns of an item and of a text that are shown.
 local ITEM, TEXT = 120, 160
 
 ---@class luapool.job.cause
@@ -27,18 +28,16 @@ local ITEM, TEXT = 120, 160
 local Causes = { __name = "luapool.job.causes" }
 Causes.__index = Causes
 
--- One line of at most so many bytes, which is UTF-8 where the text is.
+-- One line of so many columns, and a dot where there was more.
 local function line(text, most)
   text = one_line(text)
-  if #text <= most then return text end
-  local last = most
-  while last > 0 and text:byte(last + 1) & 0xC0 == 0x80 do last = last - 1 end
-  return text:sub(1, last) .. "…"
+  local start = screen.cut(text, most)
+  return #start < #text and start .. "…" or text
 end
 
 --- An item as the user knows it, on one line.
 ---@param item any
----@param most integer bytes
+---@param most integer columns
 ---@return string
 function M.item(item, most)
   if type(item) == "string" then return line(item, most) end

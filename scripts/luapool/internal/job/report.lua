@@ -11,7 +11,7 @@ local screen = require "luapool.term.core"
 
 local M = {}
 
--- Bytes of an item in the bar.
+-- Columns of an item in the bar.
 local SHOWN = 40
 
 --- Takes note of an item that has failed for good.

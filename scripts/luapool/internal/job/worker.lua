@@ -338,7 +338,7 @@ local function look_for_stalls(self)
   local board, seen = require "luapool.internal.progress.board", nil
   while true do
     sleep_unref(board.stall_interval)
-    if self.ended == seen then board.stalled(core.dump()) end
+    if self.ended == seen then board.stalled(core.dump) end
     seen = self.ended
   end
 end

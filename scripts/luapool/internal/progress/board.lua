@@ -150,12 +150,13 @@ end
 
 -- ---- workers: what a stalled job waits for ----
 
---- A worker in which nothing has ended for a while posts to main what its oldest task waits for.
---- `dump` is the list of its tasks, the oldest first.
----@param dump string
+--- A worker in which nothing has ended for a while posts to main what its oldest task waits for,
+--- where main shows it. `dump` returns the list of its tasks, the oldest first.
+---@param dump fun(): string
 function M.stalled(dump)
-  local number, state = dump:match "^task (%d+) ([^\n]*)"
-  if not number or mode() ~= "post" then return end
+  if mode() ~= "post" then return end
+  local number, state = dump():match "^task (%d+) ([^\n]*)"
+  if not number then return end
   state = state:match "(waits for .*) for [%d.]+ s" or state
   sync.post(BOARD, 0, "waits", math.tointeger(tonumber(number)), state)
 end
