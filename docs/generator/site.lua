@@ -128,13 +128,19 @@ function Site:render(page)
   page.title = page.sections[1] and page.sections[1].title or page.path
 end
 
+local function has_section(page, id)
+  for _, section in ipairs(page.sections) do
+    if section.id == id then return true end
+  end
+  return false
+end
+
 function Site:check(page)
-  local ids = {}
   for _, link in ipairs(page.links) do
     local other, id, href = table.unpack(link)
-    ids[other] = ids[other] or {}
-    for _, section in ipairs(other.sections) do ids[other][section.id] = true end
-    if not ids[other][id] then self:fault(page, "there is no section '%s' (%s)", id, href) end
+    if not has_section(other, id) then
+      self:fault(page, "there is no section '%s' (%s)", id, href)
+    end
   end
 end
 

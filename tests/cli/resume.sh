@@ -3,6 +3,7 @@
 
 # Starts the job of $work in a group of its own, as $pid.
 begin() {
+  rm -f "$work/killed"
   (cd "$work" && exec setsid "$LUAPOOL" run job.lua --resume r.db "$@" >"$work/killed" 2>&1) &
   pid=$!
 }
@@ -17,6 +18,17 @@ kill_at() {
     sleep 0.02
   done
   wait "$pid" 2>/dev/null || true
+}
+
+# Begins, and stops it in order when its output is larger than $1 bytes; $status is how it has ended.
+stop_at() {
+  begin
+  until [ "$(stat -c %s "$work/out.jsonl.part" 2>/dev/null || echo 0)" -gt "$1" ] || ! kill -0 "$pid" 2>/dev/null; do
+    sleep 0.02
+  done
+  kill -TERM "$pid"
+  status=0
+  wait "$pid" || status=$?
 }
 
 # The job goes on, to its end.
@@ -192,15 +204,11 @@ expect [ "$(wc -l <"$work/out.jsonl") $(sort -u "$work/out.jsonl" | wc -l)" = "5
 
 it "goes on after SIGTERM and after a timeout"
 job 'output = "out.jsonl"'
-resume --timeout 0.5
+resume --timeout 1
 expect_status 4
 expect_err_like '^luapool: r.db has what is done: the same command goes on$'
 expect_no_file "$work/out.jsonl"
-begin
-until [ "$(stat -c %s "$work/out.jsonl.part")" -gt 25000 ]; do sleep 0.05; done
-kill -TERM "$pid"
-status=0
-wait "$pid" || status=$?
+stop_at 25000
 expect_status 143
 resume
 expect_status 3
@@ -233,7 +241,7 @@ expect_all
 
 it "refuses what it cannot go on with"
 job 'output = "out.jsonl"'
-resume --timeout 0.3
+stop_at 1000
 refuses() {
   text=$1
   shift
@@ -286,10 +294,10 @@ expect_err 'luapool: script.lua is no job file: --resume has kept nothing'
 
 it "tells that the job file has changed, once, and does what is left the new way"
 job 'output = "out.jsonl"'
-resume --timeout 0.4
+stop_at 1000
 sed -i 's/% 10 == 0/% 20 == 7/' "$work/job.lua"
-resume --timeout 0.4
-expect_err_like '^luapool: job.lua has changed since r.db was begun: what is left is done the new way$'
+stop_at 20000
+expect grep -qx 'luapool: job.lua has changed since r.db was begun: what is left is done the new way' "$work/killed"
 resume
 expect_status 3
 expect [ "$(grep -c changed "$work/err")" = 0 ]
